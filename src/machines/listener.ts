@@ -1,0 +1,309 @@
+/**
+ * The life of a listener. Its rules:
+ *
+ * 1. A client is not a child of this machine: the adapter keeps a set, the machine a count. What a client costs must
+ *    not grow with how many there are.
+ * 2. Newcomers are turned away in one place and one way: when it is full, or no longer serves.
+ * 3. Draining stops listening first and waits for the clients; a deadline cuts them.
+ *
+ * Left out on purpose: Node's `close` event of a server, which comes when the last socket has died and also after a
+ * new listen. A handle that is told to close is closed.
+ */
+import { assign, emit, setup } from 'xstate';
+import {
+  type Cause,
+  type CauseHint,
+  causeOf,
+  type Ending,
+  ignored,
+  note,
+  type Outcome,
+  type Report,
+} from './vocabulary.js';
+
+/** Limits and waits of a listener, in milliseconds (`NEVER_MS` for none). */
+export interface ListenerSettings {
+  /** How many clients may live at once. */
+  readonly clientsMax: number;
+  /** Attempts in a row to bind. */
+  readonly bindAttempts: number;
+  readonly bindBackoff: number;
+  readonly drainTimeout: number;
+  readonly abortTimeout: number;
+}
+
+export interface ListenerInput {
+  readonly settings: ListenerSettings;
+}
+
+export interface ListenerContext {
+  readonly settings: ListenerSettings;
+  /** Clients alive. */
+  clients: number;
+  /** Attempts to bind since it last listened. */
+  attempts: number;
+  drainTimeoutMs: number;
+  cause: Cause;
+}
+
+export type ListenerEvent =
+  | { type: 'listener.start' }
+  /** Stop accepting for a while; clients live on. */
+  | { type: 'listener.suspend' }
+  | { type: 'listener.resume' }
+  /** The owner ends the life when the clients are gone. */
+  | { type: 'listener.close'; timeoutMs?: number; cause?: Report }
+  /** The owner ends the life and cuts its clients. */
+  | { type: 'listener.abort'; cause?: Report }
+  | { type: 'server.listening' }
+  | { type: 'server.failed'; cause: Report }
+  /** Somebody else closed the server. */
+  | { type: 'server.closed' }
+  | { type: 'client.arrived'; socket: unknown }
+  | { type: 'client.closed' };
+
+export type ListenerCommand =
+  | { type: 'server.listen' }
+  | { type: 'server.close' }
+  | { type: 'client.adopt'; socket: unknown }
+  | { type: 'client.refuse'; socket: unknown }
+  | { type: 'clients.abort'; cause: Cause }
+  | { type: 'owner.listening' }
+  | { type: 'owner.retry'; attempt: number; delayMs: number; cause: Cause }
+  | { type: 'owner.warn'; cause: Cause };
+
+const CLIENT = ['client.arrived', 'client.closed'] as const;
+const SERVER = ['server.listening', 'server.failed', 'server.closed'] as const;
+
+const noClients = ignored(CLIENT, 'It has not listened yet.');
+const notBinding = ignored(SERVER, 'The handle is closed: a late report.');
+const startedOnce = ignored(['listener.start'], 'It has been started.');
+const notListening = ignored(['listener.suspend'], 'It does not listen.');
+const notSuspended = ignored(['listener.resume'], 'It was not suspended.');
+const over = ignored(['listener.start', 'listener.suspend', 'listener.resume'], 'The end is decided.');
+const refuse = { 'client.arrived': { actions: 'refuseClient' as const } };
+const count = { 'client.closed': { actions: 'countClosed' as const } };
+
+export const listenerMachine = setup({
+  types: {
+    context: {} as ListenerContext,
+    events: {} as ListenerEvent,
+    emitted: {} as ListenerCommand,
+    input: {} as ListenerInput,
+    output: {} as Outcome,
+  },
+  actions: {
+    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteDrainTimeout: assign({
+      drainTimeoutMs: ({ context, event }) =>
+        (event.type === 'listener.close' ? event.timeoutMs : undefined) ?? context.settings.drainTimeout,
+    }),
+    countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
+    resetAttempts: assign({ attempts: 0 }),
+    countAdopted: assign({ clients: ({ context }) => context.clients + 1 }),
+    countClosed: assign({ clients: ({ context }) => context.clients - 1 }),
+    listen: emit({ type: 'server.listen' }),
+    closeServer: emit({ type: 'server.close' }),
+    adoptClient: emit(({ event }) => ({
+      type: 'client.adopt',
+      socket: event.type === 'client.arrived' ? event.socket : undefined,
+    })),
+    refuseClient: emit(({ event }) => ({
+      type: 'client.refuse',
+      socket: event.type === 'client.arrived' ? event.socket : undefined,
+    })),
+    abortClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause })),
+    announceListening: emit({ type: 'owner.listening' }),
+    announceRetry: emit(({ context }) => ({
+      type: 'owner.retry',
+      attempt: context.attempts + 1,
+      delayMs: context.settings.bindBackoff,
+      cause: context.cause,
+    })),
+    warn: emit(({ context }) => ({ type: 'owner.warn', cause: context.cause })),
+  },
+  guards: {
+    hasBindAttemptsLeft: ({ context }) => context.attempts < context.settings.bindAttempts,
+    hasClients: ({ context }) => context.clients > 0,
+    isFull: ({ context }) => context.clients >= context.settings.clientsMax,
+    isLastPlace: ({ context }) => context.clients + 1 >= context.settings.clientsMax,
+    isLastClient: ({ context }) => context.clients === 1,
+  },
+  delays: {
+    bindBackoff: ({ context }) => context.settings.bindBackoff,
+    drainTimeout: ({ context }) => context.drainTimeoutMs,
+    abortTimeout: ({ context }) => context.settings.abortTimeout,
+  },
+}).createMachine({
+  id: 'listener',
+  description: 'A listening server and the count of its clients.',
+  context: ({ input }) => ({
+    settings: input.settings,
+    clients: 0,
+    attempts: 0,
+    drainTimeoutMs: input.settings.drainTimeout,
+    cause: { initiator: 'owner', manner: 'close', phase: 'idle' },
+  }),
+  output: ({ context, event }) => ({ ending: event.output as Ending, cause: context.cause, flushed: true }),
+  initial: 'idle',
+  states: {
+    idle: {
+      description: 'Not started yet.',
+      on: {
+        ...noClients,
+        ...notBinding,
+        ...notListening,
+        ...notSuspended,
+        'listener.start': { target: 'serving' },
+        'listener.close': { target: 'closed', actions: note('idle') },
+        'listener.abort': { target: 'aborted', actions: note('idle') },
+      },
+    },
+
+    serving: {
+      description: 'It listens, or means to.',
+      on: {
+        ...startedOnce,
+        'listener.close': [
+          { guard: 'hasClients', target: 'draining', actions: ['noteDrainTimeout', note('listening')] },
+          { target: 'closed', actions: ['closeServer', note('listening')] },
+        ],
+        'listener.abort': [
+          { guard: 'hasClients', target: 'aborting', actions: ['closeServer', note('listening')] },
+          { target: 'aborted', actions: ['closeServer', note('listening')] },
+        ],
+      },
+      initial: 'binding',
+      states: {
+        binding: {
+          description: 'Told to listen; the system has not answered yet.',
+          entry: ['countAttempt', 'listen'],
+          on: {
+            ...refuse,
+            ...count,
+            ...notListening,
+            ...notSuspended,
+            ...ignored(['server.closed'], 'A failed listen closes its handle; the failure decides.'),
+            'server.listening': { target: 'listening' },
+            'server.failed': [
+              { guard: 'hasBindAttemptsLeft', target: 'waiting', actions: [note('binding'), 'announceRetry'] },
+              { guard: 'hasClients', target: '#listener.failing', actions: note('binding') },
+              { target: '#listener.failed', actions: note('binding') },
+            ],
+          },
+        },
+        waiting: {
+          description: 'It could not bind, and backs off before the next attempt.',
+          on: {
+            ...refuse,
+            ...count,
+            ...notBinding,
+            ...notListening,
+            ...notSuspended,
+          },
+          after: { bindBackoff: { target: 'binding' } },
+        },
+        listening: {
+          description: 'Bound.',
+          entry: ['resetAttempts', 'announceListening'],
+          on: {
+            ...notSuspended,
+            ...ignored(['server.listening'], 'It listens already.'),
+            'server.failed': {
+              description: 'One accept failed; the server listens on.',
+              actions: [note('listening'), 'warn'],
+            },
+            'server.closed': [
+              { guard: 'hasClients', target: '#listener.draining', actions: note('listening') },
+              { target: '#listener.closed', actions: note('listening') },
+            ],
+            'listener.suspend': { target: 'suspended', actions: 'closeServer' },
+          },
+          initial: 'accepting',
+          states: {
+            accepting: {
+              description: 'Newcomers are adopted.',
+              on: {
+                ...count,
+                'client.arrived': [
+                  { guard: 'isLastPlace', target: 'saturated', actions: ['countAdopted', 'adoptClient'] },
+                  { actions: ['countAdopted', 'adoptClient'] },
+                ],
+              },
+            },
+            saturated: {
+              description: '`clientsMax` clients live: newcomers are accepted, reset and counted.',
+              on: {
+                ...refuse,
+                'client.closed': { target: 'accepting', actions: 'countClosed' },
+              },
+            },
+          },
+        },
+        suspended: {
+          description: 'The handle is closed; clients live on.',
+          on: {
+            ...refuse,
+            ...count,
+            ...notBinding,
+            ...notListening,
+            'listener.resume': { target: 'binding' },
+          },
+        },
+      },
+    },
+
+    draining: {
+      description: 'It listens no more and waits for its clients.',
+      entry: 'closeServer',
+      on: {
+        ...refuse,
+        ...notBinding,
+        ...over,
+        ...ignored(['listener.close'], 'It drains already; an abort hastens it.'),
+        'client.closed': [
+          { guard: 'isLastClient', target: 'closed', actions: 'countClosed' },
+          { actions: 'countClosed' },
+        ],
+        'listener.abort': { target: 'aborting', actions: note('closing') },
+      },
+      after: { drainTimeout: { target: 'aborting', actions: note('closing', 'drainTimeout') } },
+    },
+
+    aborting: {
+      description: 'Its clients are cut; it waits for their sockets to close.',
+      entry: 'abortClients',
+      on: {
+        ...refuse,
+        ...notBinding,
+        ...over,
+        ...ignored(['listener.close', 'listener.abort'], 'Its clients are cut already.'),
+        'client.closed': [
+          { guard: 'isLastClient', target: 'aborted', actions: 'countClosed' },
+          { actions: 'countClosed' },
+        ],
+      },
+      after: { abortTimeout: { target: 'aborted' } },
+    },
+
+    failing: {
+      description: 'It cannot listen again; the clients it still has are waited for.',
+      on: {
+        ...refuse,
+        ...notBinding,
+        ...over,
+        ...ignored(['listener.close'], 'It waits for its clients already; an abort hastens it.'),
+        'client.closed': [
+          { guard: 'isLastClient', target: 'failed', actions: 'countClosed' },
+          { actions: 'countClosed' },
+        ],
+        'listener.abort': { target: 'aborting' },
+      },
+      after: { drainTimeout: { target: 'aborting' } },
+    },
+
+    closed: { type: 'final', description: 'Closed by its owner; every client was waited for.', output: 'closed' },
+    aborted: { type: 'final', description: 'Aborted, or its clients took too long to leave.', output: 'aborted' },
+    failed: { type: 'final', description: 'It could not bind.', output: 'failed' },
+  },
+});

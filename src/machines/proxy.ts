@@ -1,0 +1,272 @@
+/**
+ * The life of a whole proxy: the order in which its parts start and stop. Its rules:
+ *
+ * 1. Start from the back: backends that stay up first, then the listeners; a start that fails undoes what was started.
+ * 2. Stop from the front: first nobody new, then the sessions end, then the backends are closed.
+ * 3. Every wait has an end: a drain has a deadline, the parts bound their own closes.
+ *
+ * Left out on purpose: what the parts are. They report as one ("all listeners are bound", "the last client is gone").
+ */
+import { assign, emit, setup } from 'xstate';
+import {
+  type Cause,
+  type CauseHint,
+  causeOf,
+  type Ending,
+  ignored,
+  note,
+  type Outcome,
+  type Report,
+} from './vocabulary.js';
+
+/** Waits of a proxy, in milliseconds (`NEVER_MS` for none). */
+export interface ProxySettings {
+  readonly drainTimeout: number;
+  readonly abortTimeout: number;
+}
+
+export interface ProxyInput {
+  readonly settings: ProxySettings;
+}
+
+export interface ProxyContext {
+  readonly settings: ProxySettings;
+  drainTimeoutMs: number;
+  /** How it will have ended once all parts are gone. */
+  ending: Ending;
+  cause: Cause;
+}
+
+export type ProxyEvent =
+  | { type: 'proxy.start' }
+  /** The owner stops it when its sessions have ended. */
+  | { type: 'proxy.close'; timeoutMs?: number; cause?: Report }
+  /** The owner stops it now. */
+  | { type: 'proxy.abort'; cause?: Report }
+  /** Every backend that stays up is established; there may be none. */
+  | { type: 'backends.established' }
+  | { type: 'backends.failed'; cause: Report }
+  | { type: 'backends.closed' }
+  /** Every listener is bound. */
+  | { type: 'listeners.bound' }
+  | { type: 'listeners.failed'; cause: Report }
+  | { type: 'listeners.closed' }
+  /** The last client and the last session are gone. */
+  | { type: 'sessions.emptied' };
+
+export type ProxyCommand =
+  | { type: 'backends.connect' }
+  /** Report `backends.closed` when the last one is, which may be now. */
+  | { type: 'backends.close' }
+  | { type: 'backends.abort'; cause: Cause }
+  | { type: 'listeners.start' }
+  | { type: 'listeners.close' }
+  | { type: 'listeners.abort'; cause: Cause }
+  /** Report `listeners.closed` when the last one is, which may be now. */
+  | { type: 'listeners.await' }
+  /** Report `sessions.emptied` when the last one has ended, which may be now. */
+  | { type: 'sessions.await' }
+  | { type: 'sessions.abort'; cause: Cause }
+  | { type: 'owner.running' };
+
+const BACKENDS = ['backends.established', 'backends.failed'] as const;
+const LISTENERS = ['listeners.bound', 'listeners.failed'] as const;
+
+const notConnecting = ignored(BACKENDS, 'No backend is waited for: a late report.');
+const notBinding = ignored(LISTENERS, 'No listener is waited for: a late report.');
+const noListeners = ignored(['listeners.closed'], 'No listener is being closed.');
+const noSessions = ignored(['sessions.emptied'], 'Nobody waits for the sessions.');
+const noBackends = ignored(['backends.closed'], 'No backend is being closed.');
+const startedOnce = ignored(['proxy.start'], 'It has been started.');
+const over = ignored(['proxy.start'], 'The end is decided; a new life is a new handle.');
+
+export const proxyMachine = setup({
+  types: {
+    context: {} as ProxyContext,
+    events: {} as ProxyEvent,
+    emitted: {} as ProxyCommand,
+    input: {} as ProxyInput,
+    output: {} as Outcome,
+  },
+  actions: {
+    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteDrainTimeout: assign({
+      drainTimeoutMs: ({ context, event }) =>
+        (event.type === 'proxy.close' ? event.timeoutMs : undefined) ?? context.settings.drainTimeout,
+    }),
+    noteAborted: assign({ ending: 'aborted' }),
+    noteFailed: assign({ ending: 'failed' }),
+    connectBackends: emit({ type: 'backends.connect' }),
+    closeBackends: emit({ type: 'backends.close' }),
+    abortBackends: emit(({ context }) => ({ type: 'backends.abort', cause: context.cause })),
+    startListeners: emit({ type: 'listeners.start' }),
+    closeListeners: emit({ type: 'listeners.close' }),
+    abortListeners: emit(({ context }) => ({ type: 'listeners.abort', cause: context.cause })),
+    awaitListeners: emit({ type: 'listeners.await' }),
+    awaitSessions: emit({ type: 'sessions.await' }),
+    abortSessions: emit(({ context }) => ({ type: 'sessions.abort', cause: context.cause })),
+    announceRunning: emit({ type: 'owner.running' }),
+  },
+  guards: {
+    willBeClosed: ({ context }) => context.ending === 'closed',
+    willBeAborted: ({ context }) => context.ending === 'aborted',
+  },
+  delays: {
+    drainTimeout: ({ context }) => context.drainTimeoutMs,
+    abortTimeout: ({ context }) => context.settings.abortTimeout,
+  },
+}).createMachine({
+  id: 'proxy',
+  description: 'Listeners, sessions and backends as one: the order of their start and of their stop.',
+  context: ({ input }) => ({
+    settings: input.settings,
+    drainTimeoutMs: input.settings.drainTimeout,
+    ending: 'closed',
+    cause: { initiator: 'owner', manner: 'close', phase: 'idle' },
+  }),
+  output: ({ context, event }) => ({
+    ending: event.output as Ending,
+    cause: context.cause,
+    flushed: context.ending === 'closed',
+  }),
+  initial: 'idle',
+  states: {
+    idle: {
+      description: 'Not started yet; nothing is open.',
+      on: {
+        ...notConnecting,
+        ...notBinding,
+        ...noListeners,
+        ...noSessions,
+        ...noBackends,
+        'proxy.start': { target: 'starting' },
+        'proxy.close': { target: 'closed', actions: note('idle') },
+        'proxy.abort': { target: 'aborted', actions: ['noteAborted', note('idle')] },
+      },
+    },
+
+    starting: {
+      description: 'From the back to the front.',
+      on: {
+        ...startedOnce,
+        ...noListeners,
+        ...noSessions,
+        ...noBackends,
+        'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('binding')] },
+        'proxy.abort': { target: 'stopping.cutting', actions: ['noteAborted', note('binding')] },
+      },
+      initial: 'connecting',
+      states: {
+        connecting: {
+          description: 'The backends that stay up connect.',
+          entry: 'connectBackends',
+          on: {
+            ...notBinding,
+            'backends.established': { target: 'binding' },
+            'backends.failed': { target: '#proxy.stopping.cutting', actions: ['noteFailed', note('connecting')] },
+          },
+        },
+        binding: {
+          description: 'The listeners bind.',
+          entry: 'startListeners',
+          on: {
+            ...notConnecting,
+            'listeners.bound': { target: '#proxy.running' },
+            'listeners.failed': { target: '#proxy.stopping.cutting', actions: ['noteFailed', note('binding')] },
+          },
+        },
+      },
+    },
+
+    running: {
+      description: 'Clients are served.',
+      entry: 'announceRunning',
+      on: {
+        ...startedOnce,
+        ...notConnecting,
+        ...noSessions,
+        ...noListeners,
+        ...noBackends,
+        ...ignored(['listeners.bound'], 'A listener was resumed.'),
+        'listeners.failed': {
+          description: 'A listener is lost for good: it could not be resumed, or its server was closed by somebody else.',
+          target: 'stopping.cutting',
+          actions: ['noteFailed', note('listening')],
+        },
+        'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('established')] },
+        'proxy.abort': { target: 'stopping.cutting', actions: ['noteAborted', note('established')] },
+      },
+    },
+
+    draining: {
+      description: 'Nobody new; the sessions come to their ends, until the deadline.',
+      entry: ['closeListeners', 'awaitSessions'],
+      on: {
+        ...over,
+        ...notConnecting,
+        ...notBinding,
+        ...noListeners,
+        ...noBackends,
+        ...ignored(['proxy.close'], 'It drains already; an abort hastens it.'),
+        'sessions.emptied': { target: 'stopping' },
+        'proxy.abort': { target: 'stopping.cutting', actions: ['noteAborted', note('closing')] },
+      },
+      after: {
+        drainTimeout: { target: 'stopping.cutting', actions: ['noteAborted', note('closing', 'drainTimeout')] },
+      },
+    },
+
+    stopping: {
+      description: 'No session goes on; what is left of the parts is closed, front to back.',
+      on: {
+        ...over,
+        ...notConnecting,
+        ...notBinding,
+        ...ignored(['proxy.close'], 'It stops already.'),
+      },
+      initial: 'listeners',
+      states: {
+        cutting: {
+          description: 'What still lives is reset.',
+          entry: ['abortListeners', 'abortSessions', 'awaitSessions'],
+          on: {
+            ...noListeners,
+            ...noBackends,
+            ...ignored(['proxy.abort'], 'Everything is being cut already.'),
+            'sessions.emptied': { target: 'listeners' },
+          },
+          after: { abortTimeout: { target: 'listeners' } },
+        },
+        listeners: {
+          description: 'The listeners end.',
+          entry: 'awaitListeners',
+          on: {
+            ...noSessions,
+            ...noBackends,
+            'listeners.closed': { target: 'backends' },
+            'proxy.abort': { actions: ['noteAborted', note('closing'), 'abortListeners'] },
+          },
+          after: { abortTimeout: { target: 'backends' } },
+        },
+        backends: {
+          description: 'The backends that stay up are closed; each bounds its own close.',
+          entry: 'closeBackends',
+          on: {
+            ...noSessions,
+            ...noListeners,
+            'backends.closed': [
+              { guard: 'willBeClosed', target: '#proxy.closed' },
+              { guard: 'willBeAborted', target: '#proxy.aborted' },
+              { target: '#proxy.failed' },
+            ],
+            'proxy.abort': { actions: ['noteAborted', note('closing'), 'abortBackends'] },
+          },
+        },
+      },
+    },
+
+    closed: { type: 'final', description: 'Every session had ended before the deadline.', output: 'closed' },
+    aborted: { type: 'final', description: 'What still lived was cut: by the owner, or at the deadline.', output: 'aborted' },
+    failed: { type: 'final', description: 'It could not start, or lost a listener.', output: 'failed' },
+  },
+});

@@ -1,0 +1,116 @@
+/**
+ * The words that all machines share: why something happened, how a life ended, how long a wait may be.
+ * Everything here is data; no machine needs more of another than these words.
+ */
+
+/** Who began it: the other side, the user of the handle, a limit of this library, or the operating system. */
+export type Initiator = 'peer' | 'owner' | 'library' | 'system';
+
+/**
+ * How it came about.
+ *
+ * - `end`: a FIN; `reset`: a RST; `refusal`: nobody listens, or the peer was turned away
+ * - `timeout`: a wait ran out; `error`: anything else that failed
+ * - `close`, `abort`: somebody asked for it; `destroy`: a socket was destroyed without asking its handle
+ * - `limit`: a maximum was reached
+ */
+export type Manner = 'end' | 'reset' | 'refusal' | 'timeout' | 'error' | 'close' | 'abort' | 'destroy' | 'limit';
+
+/** What the life was doing at that moment. */
+export type Phase =
+  | 'idle'
+  | 'choosing'
+  | 'waiting'
+  | 'connecting'
+  | 'preparing'
+  | 'binding'
+  | 'listening'
+  | 'accepted'
+  | 'established'
+  | 'closing'
+  | 'aborting'
+  | 'command';
+
+/** Why something happened. It travels with the event to hooks and observers, and it alone decides about a retry. */
+export interface Cause {
+  readonly initiator: Initiator;
+  readonly manner: Manner;
+  readonly phase: Phase;
+  /** The system's or the library's code, such as `ECONNRESET` or `connectTimeout`. */
+  readonly code?: string;
+}
+
+/** A cause as it is reported from outside: the machine adds the phase, for only the machine knows it. */
+export type Report = Omit<Cause, 'phase'> & { readonly phase?: Phase };
+
+/** The six ways in which a life ends. */
+export type Ending = 'ended' | 'closed' | 'aborted' | 'dropped' | 'refused' | 'failed';
+
+/** The output of every machine: how the life ended, and why. */
+export interface Outcome {
+  readonly ending: Ending;
+  readonly cause: Cause;
+  /** False when bytes may have been written that the socket never passed on. */
+  readonly flushed: boolean;
+  /** True when the peer may take what it got for a complete stream although it was cut. */
+  readonly truncated?: boolean;
+}
+
+/**
+ * A delay that never comes: the longest one that JavaScript timers take, about 24.8 days. The runtimes of this library
+ * set no timer for it.
+ */
+export const NEVER_MS = 2_147_483_647;
+
+/** Marks events that a state deliberately does nothing with; the reason ends up in diagrams and tables. */
+export function ignored<const E extends string>(
+  events: readonly E[],
+  reason: string,
+): { [K in E]: { description: string } } {
+  const transition = { description: reason };
+  return Object.fromEntries(events.map((event) => [event, transition])) as { [K in E]: { description: string } };
+}
+
+/** What a transition knows about its cause: where in the life it is, and the timer's name if a timer caused it. */
+export interface CauseHint {
+  readonly phase: Phase;
+  readonly timeout?: string;
+}
+
+/** The action `noteCause`, which every machine has, for a transition in this phase. */
+export function note(phase: Phase, timeout?: string): { type: 'noteCause'; params: CauseHint } {
+  return { type: 'noteCause', params: timeout === undefined ? { phase } : { phase, timeout } };
+}
+
+const BY_EVENT: Record<string, Report> = {
+  close: { initiator: 'owner', manner: 'close' },
+  abort: { initiator: 'owner', manner: 'abort' },
+  ended: { initiator: 'peer', manner: 'end' },
+  finished: { initiator: 'owner', manner: 'end' },
+  closed: { initiator: 'owner', manner: 'destroy' },
+  idled: { initiator: 'library', manner: 'timeout', code: 'halfCloseTimeout' },
+};
+
+const known = new Map<string, Cause>();
+
+/**
+ * The cause of what an event brings about: the one it carries, the timer's, or the one its name implies
+ * (`client.close` is the owner's close). Causes without a code are made once and shared, so that a normal end costs
+ * nothing.
+ */
+export function causeOf(event: { readonly type: string; readonly cause?: Report }, hint: CauseHint): Cause {
+  const report: Report =
+    hint.timeout === undefined
+      ? (event.cause ??
+        BY_EVENT[event.type.slice(event.type.lastIndexOf('.') + 1)] ?? { initiator: 'library', manner: 'error' })
+      : { initiator: 'library', manner: 'timeout', code: hint.timeout };
+  const phase = report.phase ?? hint.phase;
+  if (report.code !== undefined && hint.timeout === undefined) return { ...report, phase };
+  const key = `${report.initiator} ${report.manner} ${phase} ${report.code ?? ''}`;
+  let cause = known.get(key);
+  if (cause === undefined) {
+    cause = { ...report, phase };
+    known.set(key, cause);
+  }
+  return cause;
+}
