@@ -1,0 +1,716 @@
+import { connect as netConnect, type Socket } from 'node:net';
+import { ClosedError, ConnectError, NotEstablishedError, OptionError } from '../errors.js';
+import { type BackendCommand, backendMachine, type BackendSettings } from '../machines/backend.js';
+import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { count, flag, hook, onlyKnown, signal as checkSignal, timeout, type Timeout } from '../options.js';
+import {
+  type Asker,
+  type Server,
+  type ServerOptions,
+  Servers,
+  SERVERS_OPTIONS,
+  type ServersOptions,
+} from '../policies/servers.js';
+import type { Runtime } from '../runtime/life.js';
+import { checkClock, type CommandTable, Handle, HANDLE_OPTIONS, type HandleOptions } from './handle.js';
+import {
+  endGracefully,
+  forget,
+  hookReportOf,
+  linkConnecting,
+  listenersOf,
+  reportOf,
+  reset,
+  type SocketOwner,
+  unlinkOwner,
+} from './socket.js';
+
+/** What a hook that makes a fresh connection ready gets besides the socket. */
+export interface PrepareContext {
+  /** The number of the socket in this backend's life, from 1. */
+  readonly incarnation: number;
+  readonly server: Server;
+  /** Fires when the connection is no longer wanted: it is lost, was closed, or took too long. */
+  readonly signal: AbortSignal;
+}
+
+export type PrepareHook = (socket: Socket, context: PrepareContext) => unknown;
+
+export interface BackendLimits {
+  /** Attempts in a row that may fail. Default: no limit if persistent, else one per server and at least 3. */
+  readonly attemptsMax?: number;
+  /** Time to wait for a place when every server is full, in milliseconds. Default 10 000. */
+  readonly chooseTimeout?: Timeout;
+  /** Time for one attempt to connect, in milliseconds. Default 5 000. */
+  readonly connectTimeout?: Timeout;
+  /** Time for the hooks `prepare` and `repair` together, in milliseconds. Default 10 000. */
+  readonly prepareTimeout?: Timeout;
+  /** Time for a destroyed socket to close, in milliseconds. Default 1 000. */
+  readonly disposeTimeout?: Timeout;
+  /** Time for holders and hooks to let go after they were told, in milliseconds. Default 5 000. */
+  readonly holdTimeout?: Timeout;
+  /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
+  readonly closeTimeout?: Timeout;
+  /** Time for an aborted socket to close, in milliseconds. Default 1 000. */
+  readonly abortTimeout?: Timeout;
+  /** How long a connection must stay up until failures are counted anew, in milliseconds. Default 10 000. */
+  readonly stableAfter?: Timeout;
+}
+
+export const BACKEND_LIMITS = [
+  'attemptsMax',
+  'chooseTimeout',
+  'connectTimeout',
+  'prepareTimeout',
+  'disposeTimeout',
+  'holdTimeout',
+  'closeTimeout',
+  'abortTimeout',
+  'stableAfter',
+] as const;
+
+export interface BackendSocketOptions {
+  /** `TCP_NODELAY` on the socket. Default true. */
+  readonly noDelay?: boolean;
+  /** TCP keep-alive with this idle time, in milliseconds (at least 1 000); `false` for none. Default false. */
+  readonly keepAlive?: number | false;
+}
+
+export interface BackendOptions extends BackendLimits, BackendSocketOptions, ServersOptions, HandleOptions {
+  /** Where to connect: a list, or a {@link Servers} shared with other backends. */
+  readonly servers: readonly ServerOptions[] | Servers;
+  /** True: a drop is followed by a new connection. False: one conversation. Default true. */
+  readonly persistent?: boolean;
+  /** What a persistent backend does when it is exhausted: try on at the slowest pace, or wait for `connect()`. */
+  readonly whenExhausted?: 'continue' | 'wait';
+  /** Makes each fresh connection ready (handshake, login) before it is offered. Throwing fails the attempt. */
+  readonly prepare?: PrepareHook;
+  /** Runs after `prepare` on the first connection after a drop: replays what was unanswered. */
+  readonly repair?: PrepareHook;
+}
+
+const BACKEND_OPTIONS = [
+  'servers',
+  'persistent',
+  'whenExhausted',
+  'prepare',
+  'repair',
+  'noDelay',
+  'keepAlive',
+  ...BACKEND_LIMITS,
+  ...SERVERS_OPTIONS,
+  ...HANDLE_OPTIONS,
+] as const;
+
+/** An established connection. */
+export interface Connection {
+  readonly socket: Socket;
+  readonly incarnation: number;
+  readonly server: Server;
+}
+
+/** A claim on a connection: it is not released before its holders have let go, or `holdTimeout` has passed. */
+export interface Hold extends Connection, Disposable {
+  /** Fires when the connection is lost or closed: let go. */
+  readonly signal: AbortSignal;
+  /** Lets go. Calling it again does nothing. */
+  release(): void;
+}
+
+export interface ReadyOptions {
+  /** Gives up waiting; the backend goes on. */
+  readonly signal?: AbortSignal;
+  /** Gives up waiting after this many failed attempts. Default: no limit. */
+  readonly failuresMax?: number;
+}
+
+// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
+export type BackendEvents = {
+  /** Offered: it can be written to, and held. */
+  established: [Connection];
+  /** An established connection was lost. */
+  dropped: [{ incarnation: number; server: Server; cause: Cause }];
+  /** The next attempt goes to another server. */
+  failover: [{ from: Server; to: Server; cause: Cause }];
+  /** An attempt follows after `delayMs`. */
+  retry: [{ attempt: number; delayMs: number; cause: Cause }];
+  /** The owner's resources for this incarnation can be given back. */
+  released: [{ incarnation: number }];
+  /** Attempts are used up, or every server is excluded. */
+  exhausted: [{ cause: Cause }];
+  closed: [Outcome];
+};
+
+/** @internal What all backends of one configuration share. */
+export interface BackendConfig {
+  readonly settings: BackendSettings;
+  readonly servers: Servers;
+  readonly prepare: PrepareHook | undefined;
+  readonly repair: PrepareHook | undefined;
+  readonly noDelay: boolean;
+  readonly keepAlive: number | false;
+  /** True when the owner takes its own listeners off: then nobody has to compare them. */
+  readonly ownerUnlinks: boolean;
+  readonly runtime: Runtime | undefined;
+}
+
+/** @internal Who hears of a backend without listening: cheaper than events, and before them. */
+export interface BackendOwner {
+  backendEstablished(backend: Backend): void;
+  backendEnded(backend: Backend): void;
+  backendUnlinked(backend: Backend): void;
+  backendRetry(backend: Backend, attempt: number, delayMs: number, cause: Cause): void;
+  backendFailover(backend: Backend, from: Server, to: Server, cause: Cause): void;
+  backendClosed(backend: Backend, outcome: Outcome): void;
+}
+
+const CONNECTED = { type: 'socket.connected' } as const;
+const ENDED = { type: 'socket.ended' } as const;
+const FINISHED = { type: 'socket.finished' } as const;
+const CLOSED = { type: 'socket.closed' } as const;
+const CHOSEN = { type: 'server.chosen' } as const;
+const PREPARED = { type: 'owner.prepared' } as const;
+const EMPTIED = { type: 'holds.emptied' } as const;
+
+const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter']);
+
+const COMMANDS: CommandTable<Backend, BackendCommand> = {
+  'server.choose': (backend, { attempt, cause }) => backend.chooseServer(attempt, cause),
+  'server.forget': (backend) => backend.forgetServer(),
+  'server.restore': (backend) => backend.servers.restore(),
+  'socket.open': (backend) => backend.openSocket(),
+  'socket.end': (backend) => backend.endSocket(),
+  'socket.destroy': (backend) => backend.destroySocket(),
+  'socket.reset': (backend) => backend.resetSocket(),
+  'socket.unlink': (backend) => backend.unlinkSocket(),
+  'socket.abandon': (backend) => backend.abandonSocket(),
+  'owner.prepare': (backend, { repair }) => backend.prepareOwner(repair),
+  'owner.establish': (backend) => backend.establishOwner(),
+  'owner.drop': (backend, { cause }) => backend.dropOwner(cause),
+  'owner.release': (backend, { incarnation }) => backend.releaseOwner(incarnation),
+  'owner.retry': (backend, { attempt, delayMs, cause }) => backend.announceRetry(attempt, delayMs, cause),
+  'owner.exhaust': (backend, { cause }) => backend.exhaustOwner(cause),
+  'holds.await': (backend) => backend.awaitHolds(),
+  'holds.revoke': (backend) => backend.revokeHolds(),
+};
+
+/** Who uses one incarnation: its hook while it is prepared, then its holders. */
+class Tenancy {
+  readonly holds = new Set<AbortController>();
+  hook: AbortController | undefined;
+  awaited = false;
+}
+
+interface Waiter {
+  failuresLeft: number;
+  resolve(connection: Connection): void;
+  reject(error: Error): void;
+}
+
+/** A connection to one of several servers. Made by {@link createBackend}. */
+export class Backend extends Handle<typeof backendMachine, BackendEvents> implements SocketOwner, Asker {
+  override readonly backgroundTimers = BACKGROUND;
+  readonly servers: Servers;
+  /** Milliseconds of its clock when it was made. */
+  readonly since: number;
+  incarnation = 0;
+  /** @internal Kept by the set of servers. */
+  memory: Asker['memory'] = undefined;
+  readonly #config: BackendConfig;
+  readonly #owner: BackendOwner | undefined;
+  /** Where the current socket goes: it takes a place there. */
+  #target: Server | undefined;
+  /** Where the last socket went, and whether the set of servers has yet to hear what became of it. */
+  #lastTarget: Server | undefined;
+  #lastCause: Cause | undefined;
+  #isUnsettled = false;
+  #wasDropped = false;
+  #socket: Socket | undefined;
+  #before: ReturnType<typeof listenersOf> | undefined;
+  #tenancy: Tenancy | undefined;
+  #waiters: Set<Waiter> | undefined;
+  #truncated = false;
+  #keepAlive = true;
+
+  /** @internal */
+  constructor(config: BackendConfig, options: HandleOptions, owner?: BackendOwner, parentId?: string) {
+    super(backendMachine, { settings: config.settings }, options, parentId, config.runtime);
+    this.#config = config;
+    this.#owner = owner;
+    this.servers = config.servers;
+    this.since = this.clock.now();
+    this.begin();
+  }
+
+  get persistent(): boolean {
+    return this.#config.settings.persistent;
+  }
+
+  /** The name of the server that it goes to, if one is chosen. */
+  get server(): string | undefined {
+    return (this.#target ?? this.#lastTarget)?.name;
+  }
+
+  /** The connection, while there is an established one. */
+  get connection(): Connection | undefined {
+    if (this.#socket === undefined || !this.matches('active.established')) return undefined;
+    return { socket: this.#socket, incarnation: this.incarnation, server: this.#target as Server };
+  }
+
+  /** @internal The socket, in whatever state. */
+  get socket(): Socket | undefined {
+    return this.#socket;
+  }
+
+  /**
+   * Asks for a connection and waits until it is established; starts afresh if it was exhausted.
+   *
+   * @returns as {@link ready}; it need not be awaited
+   */
+  connect(options: ReadyOptions = {}): Promise<Connection> {
+    this.life.send({ type: 'backend.connect' });
+    const ready = this.ready(options);
+    // Whoever only asks for a connection hears of failures by events.
+    ready.catch(() => {});
+    return ready;
+  }
+
+  /**
+   * Waits until it is established; the backend goes on whatever becomes of this promise.
+   *
+   * @throws ConnectError when it is exhausted, or `failuresMax` attempts have failed
+   * @throws ClosedError when its life is over
+   * @throws the signal's reason
+   */
+  ready(options: ReadyOptions = {}): Promise<Connection> {
+    const failuresLeft = count('failuresMax', options.failuresMax, Number.POSITIVE_INFINITY);
+    const signal = checkSignal('signal', options.signal);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.outcome !== undefined || this.matches('closing', 'aborting', 'ending', 'dropping')) {
+      return Promise.reject(new ClosedError(this.id, this.outcome?.cause));
+    }
+    if (this.matches('active.exhausted')) {
+      return Promise.reject(new ConnectError(`${this.id} is exhausted`, this.#lastCause as Cause));
+    }
+    const { connection } = this;
+    if (connection !== undefined) return Promise.resolve(connection);
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => waiter.reject(signal?.reason);
+      const settle = (): void => {
+        this.#waiters?.delete(waiter);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const waiter: Waiter = {
+        failuresLeft,
+        resolve: (established) => {
+          settle();
+          resolve(established);
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      };
+      this.#waiters ??= new Set();
+      this.#waiters.add(waiter);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Makes the next attempt now instead of after the backoff. Does nothing unless it waits. */
+  retryNow(): void {
+    this.life.send({ type: 'backend.retry' });
+  }
+
+  /**
+   * Claims the connection: it is not released before every holder has let go.
+   *
+   * @throws NotEstablishedError
+   * @example
+   * ```ts
+   * using hold = backend.hold();
+   * hold.socket.write(request);
+   * await answer(hold.socket, hold.signal);
+   * ```
+   */
+  hold(): Hold {
+    const { connection } = this;
+    if (connection === undefined) throw new NotEstablishedError(this.id, this.state);
+    this.#tenancy ??= new Tenancy();
+    const tenancy = this.#tenancy;
+    const claim = new AbortController();
+    tenancy.holds.add(claim);
+    const release = (): void => {
+      if (tenancy.holds.delete(claim)) this.#reportHolds(tenancy);
+    };
+    return { ...connection, signal: claim.signal, release, [Symbol.dispose]: release };
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), server: this.server, incarnation: this.incarnation };
+  }
+
+  socketConnected(): void {
+    this.life.send(CONNECTED);
+  }
+
+  socketEnded(): void {
+    this.life.send(ENDED);
+    this.#owner?.backendEnded(this);
+  }
+
+  socketFinished(): void {
+    this.life.send(FINISHED);
+  }
+
+  socketFailed(cause: Report): void {
+    this.life.send({ type: 'socket.failed', cause });
+  }
+
+  socketClosed(): void {
+    this.#socket = undefined;
+    this.#leaveServer();
+    this.life.send(CLOSED);
+  }
+
+  serverFreed(): void {
+    this.#answerChoice();
+  }
+
+  protected override commands() {
+    return COMMANDS as never;
+  }
+
+  protected override requestClose(timeoutMs: number | undefined): void {
+    this.life.send({ type: 'backend.close', ...(timeoutMs !== undefined && { timeoutMs }) });
+  }
+
+  protected override requestAbort(cause: Report | undefined): void {
+    this.life.send({ type: 'backend.abort', ...(cause !== undefined && { cause }) });
+  }
+
+  protected override commandFailed(_command: string, error: unknown): void {
+    this.life.send({ type: 'socket.failed', cause: { ...reportOf(error), phase: 'command' } });
+  }
+
+  override finish(outcome: Outcome): void {
+    super.finish(this.#truncated ? { ...outcome, truncated: true } : outcome);
+  }
+
+  protected override finished(outcome: Outcome): void {
+    if (outcome.ending === 'failed') this.#settleAttempt(outcome.cause);
+    this.#leaveServer();
+    this.#rejectWaiters(
+      outcome.ending === 'failed'
+        ? new ConnectError(`${this.id} gave up`, outcome.cause)
+        : new ClosedError(this.id, outcome.cause),
+    );
+    this.#owner?.backendClosed(this, outcome);
+  }
+
+  protected override refSocket(keepAlive: boolean): void {
+    this.#keepAlive = keepAlive;
+    if (keepAlive) this.#socket?.ref();
+    else this.#socket?.unref();
+  }
+
+  /** @internal */
+  chooseServer(attempt: number, cause: Cause): void {
+    if (attempt === 0) this.servers.settled(this);
+    this.#settleAttempt(cause);
+    this.#answerChoice();
+  }
+
+  #answerChoice(): void {
+    const choice = this.servers.choose(this);
+    switch (choice.kind) {
+      case 'chosen':
+        this.#target = choice.server;
+        this.life.send(CHOSEN);
+        return;
+      case 'deferred':
+        this.life.send({ type: 'server.deferred', delayMs: choice.delayMs });
+        return;
+      case 'exhausted':
+        this.life.send({ type: 'server.exhausted', cause: choice.cause });
+        return;
+      case 'full': // The set calls back when there is a place.
+    }
+  }
+
+  /** @internal */
+  forgetServer(): void {
+    this.servers.forget(this);
+  }
+
+  /** @internal */
+  openSocket(): void {
+    this.incarnation++;
+    this.#wasDropped = false;
+    const server = this.#target as Server;
+    const from = this.#lastTarget;
+    this.#lastTarget = server;
+    if (from !== undefined && from !== server) this.#announceFailover(from, server);
+    let socket: Socket;
+    try {
+      socket = server.connect === undefined ? this.#dial(server) : server.connect(server);
+    } catch (error) {
+      this.socketFailed({ ...reportOf(error), phase: 'command' });
+      this.socketClosed();
+      return;
+    }
+    this.#socket = socket;
+    linkConnecting(socket, this);
+    if (!this.#keepAlive) socket.unref();
+    if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
+  }
+
+  #dial(server: Server): Socket {
+    const { noDelay, keepAlive } = this.#config;
+    if (server.path !== undefined) return netConnect({ path: server.path, allowHalfOpen: true });
+    return netConnect({
+      host: server.host,
+      port: server.port as number,
+      allowHalfOpen: true,
+      noDelay,
+      ...(keepAlive !== false && { keepAlive: true, keepAliveInitialDelay: keepAlive }),
+    });
+  }
+
+  /** @internal */
+  endSocket(): void {
+    if (this.#socket === undefined) this.life.send(CLOSED);
+    else endGracefully(this.#socket);
+  }
+
+  /** @internal */
+  destroySocket(): void {
+    if (this.#socket === undefined) this.life.send(CLOSED);
+    else this.#socket.destroy();
+  }
+
+  /** @internal */
+  resetSocket(): void {
+    if (this.#socket !== undefined && !reset(this.#socket)) this.#truncated = true;
+  }
+
+  /** @internal */
+  unlinkSocket(): void {
+    if (this.#socket !== undefined && this.#before !== undefined) unlinkOwner(this.#socket, this.#before);
+    this.#owner?.backendUnlinked(this);
+  }
+
+  /** @internal */
+  abandonSocket(): void {
+    if (this.#socket !== undefined) forget(this.#socket);
+    this.#socket = undefined;
+    this.#leaveServer();
+  }
+
+  /** @internal */
+  prepareOwner(repair: boolean): void {
+    const { prepare } = this.#config;
+    const repairHook = repair ? this.#config.repair : undefined;
+    if (prepare === undefined && repairHook === undefined) {
+      this.life.send(PREPARED);
+      return;
+    }
+    const socket = this.#socket as Socket;
+    const hook = new AbortController();
+    const context: PrepareContext = {
+      incarnation: this.incarnation,
+      server: this.#target as Server,
+      signal: hook.signal,
+    };
+    const tenancy = new Tenancy();
+    tenancy.hook = hook;
+    this.#tenancy = tenancy;
+    const settled = (event: typeof PREPARED | { type: 'owner.failed'; cause: Report }): void => {
+      tenancy.hook = undefined;
+      // A hook that was told to stop says nothing any more; whoever waits for it is told that it has settled.
+      if (hook.signal.aborted) this.#reportHolds(tenancy);
+      else this.life.send(event);
+    };
+    Promise.resolve(socket)
+      .then((fresh) => prepare?.(fresh, context))
+      .then(() => (hook.signal.aborted ? undefined : repairHook?.(socket, context)))
+      .then(
+        () => settled(PREPARED),
+        (error) => settled({ type: 'owner.failed', cause: hookReportOf(error) }),
+      );
+  }
+
+  /** @internal */
+  establishOwner(): void {
+    const server = this.#target as Server;
+    this.servers.succeeded(server);
+    const connection = this.connection as Connection;
+    if (this.#waiters !== undefined) for (const waiter of this.#waiters) waiter.resolve(connection);
+    this.#owner?.backendEstablished(this);
+    this.notify('established', connection);
+  }
+
+  /** @internal */
+  dropOwner(cause: Cause): void {
+    this.#wasDropped = true;
+    this.notify('dropped', { incarnation: this.incarnation, server: this.#lastTarget as Server, cause });
+  }
+
+  /** @internal */
+  releaseOwner(incarnation: number): void {
+    this.#tenancy = undefined;
+    this.notify('released', { incarnation });
+  }
+
+  /** @internal */
+  announceRetry(attempt: number, delayMs: number, cause: Cause): void {
+    this.#owner?.backendRetry(this, attempt, delayMs, cause);
+    this.notify('retry', { attempt, delayMs, cause });
+  }
+
+  /** @internal */
+  exhaustOwner(cause: Cause): void {
+    this.#settleAttempt(cause);
+    this.#rejectWaiters(new ConnectError(`${this.id} is exhausted`, cause));
+    this.notify('exhausted', { cause });
+  }
+
+  /** @internal */
+  awaitHolds(): void {
+    if (this.#tenancy === undefined) {
+      this.life.send(EMPTIED);
+      return;
+    }
+    this.#tenancy.awaited = true;
+    this.#reportHolds(this.#tenancy);
+  }
+
+  /** @internal */
+  revokeHolds(): void {
+    const tenancy = this.#tenancy;
+    if (tenancy !== undefined) {
+      tenancy.awaited = false;
+      tenancy.hook?.abort();
+      for (const claim of [...tenancy.holds]) claim.abort();
+    }
+    this.awaitHolds();
+  }
+
+  /** A tenancy of an older incarnation may empty late: it no longer counts. */
+  #reportHolds(tenancy: Tenancy): void {
+    if (tenancy !== this.#tenancy || !tenancy.awaited) return;
+    if (tenancy.hook !== undefined || tenancy.holds.size > 0) return;
+    tenancy.awaited = false;
+    this.life.send(EMPTIED);
+  }
+
+  #announceFailover(from: Server, to: Server): void {
+    const cause = this.#lastCause as Cause;
+    this.#owner?.backendFailover(this, from, to, cause);
+    this.notify('failover', { from, to, cause });
+  }
+
+  /** What became of the last attempt is remembered for the next choice, of this connection and of the others. */
+  #settleAttempt(cause: Cause): void {
+    this.#lastCause = cause;
+    if (!this.#isUnsettled) return;
+    this.#isUnsettled = false;
+    const server = this.#lastTarget as Server;
+    if (this.#wasDropped) {
+      this.servers.dropped(this, server);
+      return;
+    }
+    this.servers.failed(this, server, cause);
+    if (this.#waiters === undefined) return;
+    for (const waiter of this.#waiters) {
+      waiter.failuresLeft--;
+      if (waiter.failuresLeft <= 0) waiter.reject(new ConnectError(`${this.id} failed to connect`, cause));
+    }
+  }
+
+  #leaveServer(): void {
+    const server = this.#target;
+    if (server === undefined) return;
+    this.#target = undefined;
+    this.#isUnsettled = true;
+    this.servers.leave(server);
+  }
+
+  #rejectWaiters(error: Error): void {
+    if (this.#waiters === undefined) return;
+    for (const waiter of this.#waiters) waiter.reject(error);
+  }
+}
+
+/** @internal Checks the options of a backend, once for all that share them. */
+export function backendConfig(
+  options: BackendLimits & BackendSocketOptions & Pick<BackendOptions, 'whenExhausted' | 'prepare' | 'repair'>,
+  servers: Servers,
+  persistent: boolean,
+  ownerUnlinks: boolean,
+  runtime?: Runtime,
+): BackendConfig {
+  const { whenExhausted = 'continue', keepAlive = false } = options;
+  if (whenExhausted !== 'continue' && whenExhausted !== 'wait') {
+    throw new OptionError('whenExhausted', whenExhausted, '"continue" or "wait"');
+  }
+  if (keepAlive !== false && !(typeof keepAlive === 'number' && keepAlive >= 1_000)) {
+    throw new OptionError('keepAlive', keepAlive, 'a number of milliseconds from 1000 on, or false');
+  }
+  return {
+    settings: {
+      persistent,
+      attemptsMax: count('attemptsMax', options.attemptsMax, persistent ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length)),
+      chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
+      connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),
+      prepareTimeout: timeout('prepareTimeout', options.prepareTimeout, 10_000),
+      disposeTimeout: timeout('disposeTimeout', options.disposeTimeout, 1_000),
+      holdTimeout: timeout('holdTimeout', options.holdTimeout, 5_000),
+      closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
+      abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+      stableAfter: timeout('stableAfter', options.stableAfter, 10_000),
+      restTimeout: timeout('restTimeout', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
+    },
+    servers,
+    prepare: hook('prepare', options.prepare),
+    repair: hook('repair', options.repair),
+    noDelay: flag('noDelay', options.noDelay, true),
+    keepAlive,
+    ownerUnlinks,
+    runtime,
+  };
+}
+
+/**
+ * Makes a connection to one of several servers. It does nothing until {@link Backend.connect}.
+ *
+ * @throws OptionError
+ * @example
+ * ```ts
+ * const backend = createBackend({
+ *   servers: [{ port: 6379 }, { port: 6380 }],
+ *   prepare: (socket, { signal }) => login(socket, signal),
+ * });
+ * backend.on('dropped', ({ cause }) => console.log('lost', cause));
+ * const { socket } = await backend.connect();
+ * // …
+ * await backend.close();
+ * ```
+ */
+export function createBackend(options: BackendOptions): Backend {
+  onlyKnown('createBackend', options, BACKEND_OPTIONS);
+  checkClock(options.clock);
+  const servers = serversOf(options);
+  return new Backend(backendConfig(options, servers, flag('persistent', options.persistent, true), false), options);
+}
+
+/** @internal The set of servers that options name, or the one that they share. */
+export function serversOf(options: ServersOptions & { readonly servers: BackendOptions['servers'] }): Servers {
+  const own: Record<string, unknown> = {};
+  for (const name of SERVERS_OPTIONS) if (options[name] !== undefined) own[name] = options[name];
+  if (!(options.servers instanceof Servers)) return new Servers(options.servers, own);
+  for (const name of Object.keys(own)) {
+    if (name !== 'clock') throw new OptionError(name, own[name], 'given to the Servers that are shared');
+  }
+  return options.servers;
+}

@@ -1,0 +1,267 @@
+import type { Socket } from 'node:net';
+import { OptionError } from '../errors.js';
+import { clientMachine, type ClientCommand, type ClientSettings } from '../machines/client.js';
+import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { hook, onlyKnown, timeout, type Timeout } from '../options.js';
+import type { Runtime } from '../runtime/life.js';
+import { checkClock, type CommandTable, Handle, HANDLE_OPTIONS, type HandleOptions } from './handle.js';
+import { endGracefully, hookReportOf, link, listenersOf, reset, type SocketOwner, unlinkOwner } from './socket.js';
+
+/** What a hook that decides about a client gets besides the client. */
+export interface AdmitContext {
+  /** Fires when the decision is no longer wanted: the client is gone, was closed, or took too long. */
+  readonly signal: AbortSignal;
+}
+
+export interface ClientLimits {
+  /**
+   * Decides whether a client may stay: returning `false` or throwing refuses it. Until then its bytes are unread.
+   */
+  readonly admit?: (client: Client, context: AdmitContext) => unknown;
+  /** Time for admission, in milliseconds. Default 10 000. */
+  readonly acceptTimeout?: Timeout;
+  /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
+  readonly closeTimeout?: Timeout;
+  /** Time for a reset socket to close, in milliseconds. Default 1 000. */
+  readonly abortTimeout?: Timeout;
+}
+
+export const CLIENT_LIMITS = ['admit', 'acceptTimeout', 'closeTimeout', 'abortTimeout'] as const;
+
+export interface ClientOptions extends ClientLimits, HandleOptions {}
+
+/** @internal What the clients of one listener share. */
+export interface ClientConfig {
+  readonly settings: ClientSettings;
+  readonly admit: ClientLimits['admit'];
+  /** True when the owner takes its own listeners off: then nobody has to compare them. */
+  readonly ownerUnlinks: boolean;
+  readonly runtime: Runtime | undefined;
+}
+
+/** @internal Who hears of a client without listening: cheaper than events, and before them. */
+export interface ClientOwner {
+  clientEstablished(client: Client): void;
+  clientEnded(client: Client): void;
+  clientUnlinked(client: Client): void;
+  clientClosed(client: Client, outcome: Outcome): void;
+}
+
+// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
+export type ClientEvents = {
+  /** Admitted: it can be read and written. */
+  established: [Client];
+  /** Lost after it was established. */
+  dropped: [{ cause: Cause }];
+  /** The owner's resources for it can be given back. */
+  released: [];
+  closed: [Outcome];
+};
+
+const ENDED = { type: 'socket.ended' } as const;
+const FINISHED = { type: 'socket.finished' } as const;
+const CLOSED = { type: 'socket.closed' } as const;
+const ADMITTED = { type: 'owner.admitted' } as const;
+
+const COMMANDS: CommandTable<Client, ClientCommand> = {
+  'socket.end': (client) => endGracefully(client.socket),
+  'socket.destroy': (client) => client.destroySocket(),
+  'socket.reset': (client) => client.resetSocket(),
+  'socket.unlink': (client) => client.unlinkSocket(),
+  'socket.abandon': () => {},
+  'owner.admit': (client) => client.admitOwner(),
+  'owner.establish': (client) => client.establishOwner(),
+  'owner.drop': (client, { cause }) => client.emitDropped(cause),
+  'owner.release': (client) => client.emitReleased(),
+};
+
+/** An accepted client. Made by {@link adoptClient} and by listeners. */
+export class Client extends Handle<typeof clientMachine, ClientEvents> implements SocketOwner {
+  readonly socket: Socket;
+  /** Milliseconds of its clock when it was adopted. */
+  readonly since: number;
+  readonly #admit: ClientLimits['admit'];
+  readonly #owner: ClientOwner | undefined;
+  readonly #before: ReturnType<typeof listenersOf> | undefined;
+  #admission: AbortController | undefined;
+  #truncated = false;
+  #socketClosed = false;
+
+  /** @internal */
+  constructor(
+    socket: Socket,
+    config: ClientConfig,
+    options: HandleOptions,
+    owner?: ClientOwner,
+    parentId?: string,
+  ) {
+    super(clientMachine, { settings: config.settings }, options, parentId, config.runtime);
+    this.socket = socket;
+    this.since = this.clock.now();
+    this.#admit = config.admit;
+    this.#owner = owner;
+    // A FIN is answered by whoever owns the stream, not by the socket.
+    socket.allowHalfOpen = true;
+    socket.pause();
+    link(socket, this);
+    if (!config.ownerUnlinks) this.#before = listenersOf(socket);
+  }
+
+  /** @internal Starts its life; separate from its making, so that its owner knows it first. */
+  override begin(): void {
+    super.begin();
+    // A socket that had closed before it was adopted reports nothing any more.
+    if (this.socket.closed) this.socketClosed();
+  }
+
+  socketConnected(): void {}
+
+  socketEnded(): void {
+    this.life.send(ENDED);
+    this.#owner?.clientEnded(this);
+  }
+
+  socketFinished(): void {
+    this.life.send(FINISHED);
+  }
+
+  socketFailed(cause: Report): void {
+    this.life.send({ type: 'socket.failed', cause });
+  }
+
+  socketClosed(): void {
+    this.#socketClosed = true;
+    this.life.send(CLOSED);
+  }
+
+  protected override commands() {
+    return COMMANDS as never;
+  }
+
+  protected override requestClose(timeoutMs: number | undefined): void {
+    this.life.send({ type: 'client.close', ...(timeoutMs !== undefined && { timeoutMs }) });
+  }
+
+  protected override requestAbort(cause: Report | undefined): void {
+    this.life.send({ type: 'client.abort', ...(cause !== undefined && { cause }) });
+  }
+
+  protected override commandFailed(_command: string, error: unknown): void {
+    this.life.send({ type: 'socket.failed', cause: { ...hookReportOf(error), phase: 'command' } });
+  }
+
+  override finish(outcome: Outcome): void {
+    super.finish(this.#truncated ? { ...outcome, truncated: true } : outcome);
+  }
+
+  protected override finished(outcome: Outcome): void {
+    this.#owner?.clientClosed(this, outcome);
+  }
+
+  protected override refSocket(keepAlive: boolean): void {
+    if (keepAlive) this.socket.ref();
+    else this.socket.unref();
+  }
+
+  /** @internal */
+  destroySocket(): void {
+    if (this.#socketClosed) this.life.send(CLOSED);
+    else this.socket.destroy();
+  }
+
+  /** @internal */
+  resetSocket(): void {
+    if (!reset(this.socket)) this.#truncated = true;
+  }
+
+  /** @internal */
+  unlinkSocket(): void {
+    this.#admission?.abort();
+    if (this.#before !== undefined) unlinkOwner(this.socket, this.#before);
+    this.#owner?.clientUnlinked(this);
+  }
+
+  /** @internal */
+  admitOwner(): void {
+    // Without an owner, whoever adopted it must first be able to listen.
+    if (this.#admit === undefined && this.#owner !== undefined) {
+      this.life.send(ADMITTED);
+      return;
+    }
+    const admission = new AbortController();
+    this.#admission = admission;
+    const settle = (event: { type: 'owner.admitted' } | { type: 'owner.refused'; cause: Report }): void => {
+      this.#admission = undefined;
+      this.life.send(event);
+    };
+    Promise.resolve(this)
+      .then((client) => this.#admit?.(client, { signal: admission.signal }))
+      .then(
+        (verdict) =>
+          settle(
+            verdict === false
+              ? { type: 'owner.refused', cause: { initiator: 'owner', manner: 'refusal' } }
+              : ADMITTED,
+          ),
+        (error) => settle({ type: 'owner.refused', cause: hookReportOf(error) }),
+      );
+  }
+
+  /** @internal */
+  establishOwner(): void {
+    this.#owner?.clientEstablished(this);
+    this.notify('established', this);
+    // It was paused, and so does not start to flow by itself for listeners that were just put on.
+    if (this.socket.listenerCount('data') > 0) this.socket.resume();
+  }
+
+  /** @internal */
+  emitDropped(cause: Cause): void {
+    this.notify('dropped', { cause });
+  }
+
+  /** @internal */
+  emitReleased(): void {
+    this.notify('released');
+  }
+}
+
+/** @internal Checks the options of a client, once for all that share them. */
+export function clientConfig(options: ClientLimits, ownerUnlinks: boolean, runtime?: Runtime): ClientConfig {
+  return {
+    settings: {
+      acceptTimeout: timeout('acceptTimeout', options.acceptTimeout, 10_000),
+      closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
+      abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+    },
+    admit: hook('admit', options.admit),
+    ownerUnlinks,
+    runtime,
+  };
+}
+
+/**
+ * Takes over an accepted socket: a `net.Socket`, a `tls.TLSSocket`, or what another library accepted. Call it in the
+ * tick of the accept, for a socket may be reset already.
+ *
+ * The socket is paused until the client is established, and is left half open when the peer ends (`allowHalfOpen`),
+ * so that the last bytes can still be sent.
+ *
+ * @throws OptionError
+ * @example
+ * ```ts
+ * const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+ *   const client = adoptClient(socket, { admit: ({ socket }) => allowed.has(socket.remoteAddress) });
+ *   client.on('established', ({ socket }) => socket.pipe(socket));
+ *   client.closed.then(({ ending, cause }) => console.log(ending, cause));
+ * });
+ * ```
+ */
+export function adoptClient(socket: Socket, options: ClientOptions = {}): Client {
+  if (typeof socket?.resetAndDestroy !== 'function') throw new OptionError('socket', socket, 'a net.Socket');
+  onlyKnown('adoptClient', options, [...CLIENT_LIMITS, ...HANDLE_OPTIONS]);
+  checkClock(options.clock);
+  const client = new Client(socket, clientConfig(options, false), options);
+  client.begin();
+  return client;
+}

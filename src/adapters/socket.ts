@@ -1,0 +1,163 @@
+/**
+ * What the adapters of both socket kinds share: listeners that are the same functions for every socket, and the few
+ * calls that end one.
+ */
+import type { Socket } from 'node:net';
+import type { Initiator, Manner, Report } from '../machines/vocabulary.js';
+
+/** Who hears what a socket reports. */
+export interface SocketOwner {
+  socketConnected(): void;
+  socketEnded(): void;
+  socketFinished(): void;
+  socketFailed(cause: Report): void;
+  socketClosed(): void;
+}
+
+const OWNER = Symbol('sockchart.owner');
+
+/** A socket that may have an owner. The owner is a property, so that the listeners need no closure. */
+type OwnedSocket = Socket & { [OWNER]?: SocketOwner | undefined };
+
+/** Puts the library's listeners on a socket. */
+export function link(socket: Socket, owner: SocketOwner): void {
+  (socket as OwnedSocket)[OWNER] = owner;
+  socket.on('error', onError);
+  socket.on('close', onClose);
+  socket.on('end', onEnd);
+  socket.on('finish', onFinish);
+}
+
+/** As {@link link}, for a socket that is still connecting. */
+export function linkConnecting(socket: Socket, owner: SocketOwner): void {
+  link(socket, owner);
+  socket.on('encrypted' in socket ? 'secureConnect' : 'connect', onConnect);
+}
+
+/** From now on nobody hears of the socket; its errors are swallowed until it has closed. */
+export function forget(socket: Socket): void {
+  (socket as OwnedSocket)[OWNER] = undefined;
+}
+
+function onConnect(this: OwnedSocket): void {
+  this.removeListener('connect', onConnect);
+  this.removeListener('secureConnect', onConnect);
+  this[OWNER]?.socketConnected();
+}
+
+function onEnd(this: OwnedSocket): void {
+  const owner = this[OWNER];
+  if (owner === undefined) return;
+  if (hidesReset && wasReset(this)) {
+    this.destroy();
+    owner.socketFailed(RESET);
+  } else {
+    owner.socketEnded();
+  }
+}
+
+function onFinish(this: OwnedSocket): void {
+  this[OWNER]?.socketFinished();
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  // A TLS socket with a bad record, or one that was used wrongly, may report an error and live on.
+  if (!this.destroyed) this.destroy();
+  this[OWNER]?.socketFailed(reportOf(error));
+}
+
+function onClose(this: OwnedSocket): void {
+  const owner = this[OWNER];
+  this[OWNER] = undefined;
+  owner?.socketClosed();
+}
+
+const RESET: Report = { initiator: 'peer', manner: 'reset', code: 'ECONNRESET' };
+
+/** Before Node 24, data and RST that arrive in one poll look like data and FIN. */
+const hidesReset = Number.parseInt(process.versions.node, 10) < 24;
+
+/**
+ * Whether a socket whose `end` was just emitted was reset. A reset socket has no peer any more; that can be asked only
+ * while our own side is open, for after both FINs there is none either. `getpeername` is asked of the handle because
+ * `remoteAddress` remembers an earlier answer.
+ */
+function wasReset(socket: Socket): boolean {
+  if (socket.writableEnded || socket.destroyed) return false;
+  const handle = (socket as unknown as { _handle?: { getpeername?: (out: object) => number } | null })._handle;
+  return typeof handle?.getpeername === 'function' && handle.getpeername({}) !== 0;
+}
+
+/** FIN after the last byte; what still arrives is read and thrown away. */
+export function endGracefully(socket: Socket): void {
+  socket.end();
+  socket.resume();
+}
+
+/** Sends a RST where the kind of socket has one. Returns false where it could only be destroyed. */
+export function reset(socket: Socket): boolean {
+  if (socket.destroyed) return true;
+  if (!socket.connecting) {
+    try {
+      socket.resetAndDestroy();
+      return true;
+    } catch {
+      // A Unix or TLS socket: it throws before it does anything.
+    }
+  }
+  const wasConnecting = socket.connecting;
+  socket.destroy();
+  return wasConnecting;
+}
+
+type Listeners = ReadonlyMap<string | symbol, ReadonlySet<unknown>>;
+
+/** The listeners that a socket has before its owner sees it. */
+export function listenersOf(socket: Socket): Listeners {
+  return new Map(socket.eventNames().map((name) => [name, new Set<unknown>(socket.rawListeners(name as 'close'))]));
+}
+
+/** Takes off every listener and pipe that was put on since `before`. */
+export function unlinkOwner(socket: Socket, before: Listeners): void {
+  socket.unpipe();
+  for (const name of socket.eventNames()) {
+    const kept = before.get(name);
+    for (const listener of socket.rawListeners(name as 'close')) {
+      if (kept?.has(listener) !== true) socket.removeListener(name as 'close', listener as () => void);
+    }
+  }
+}
+
+const MANNERS: Record<string, readonly [Initiator, Manner]> = {
+  ECONNREFUSED: ['peer', 'refusal'],
+  ECONNRESET: ['peer', 'reset'],
+  EPIPE: ['peer', 'reset'],
+  ECONNABORTED: ['peer', 'reset'],
+  ETIMEDOUT: ['system', 'timeout'],
+  ABORT_ERR: ['owner', 'abort'],
+};
+
+/** What an error of a socket says about the cause. */
+export function reportOf(error: unknown): Report {
+  const code = codeOf(error);
+  const [initiator, manner] = MANNERS[code] ?? ['system', 'error'];
+  return { initiator, manner, code };
+}
+
+/** What an error thrown by the owner's hook says about the cause. */
+export function hookReportOf(error: unknown): Report {
+  const code = codeOf(error);
+  const known = MANNERS[code];
+  return known === undefined
+    ? { initiator: 'owner', manner: 'error', code }
+    : { initiator: known[0], manner: known[1], code };
+}
+
+function codeOf(error: unknown): string {
+  if (error !== null && typeof error === 'object') {
+    const { code, name } = error as { code?: unknown; name?: unknown };
+    if (typeof code === 'string') return code;
+    if (typeof name === 'string') return name;
+  }
+  return 'UNKNOWN';
+}

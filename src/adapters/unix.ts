@@ -1,0 +1,73 @@
+/**
+ * Unix socket paths. Node removes a path that it has bound when the server closes, whoever owns the path by then. So
+ * the socket is bound under a name of its own and linked to the path, which fails if the path exists; on close the
+ * path is removed only while it is still ours.
+ */
+import { linkSync, lstatSync, unlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+
+/** A path that is taken, and by which file. */
+export interface Claim {
+  readonly path: string;
+  readonly inode: number;
+}
+
+let serial = 0;
+
+/** A name beside the path to bind, in the same folder, so that it can be linked. */
+export function bindingName(path: string): string {
+  serial += 1;
+  return `${path}.${process.pid}.${serial}`;
+}
+
+/** Windows pipes and Linux's abstract sockets are no files. */
+export function isFile(path: string): boolean {
+  return process.platform !== 'win32' && !path.startsWith('\0');
+}
+
+/** Gives a bound socket its path. A path that nothing answers on is stale and taken over. */
+export async function claim(bound: string, path: string): Promise<Claim> {
+  const { ino: inode } = lstatSync(bound);
+  try {
+    linkSync(bound, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const stale = lstatSync(path);
+    if (!stale.isSocket() || (await answers(path))) throw inUse(path);
+    // Only the file that was asked is removed: somebody else may have been faster.
+    if (lstatSync(path).ino === stale.ino) unlinkSync(path);
+    try {
+      linkSync(bound, path);
+    } catch {
+      throw inUse(path);
+    }
+  } finally {
+    unlinkSync(bound);
+  }
+  return { path, inode };
+}
+
+/** Removes the path if it is still ours. */
+export function unclaim({ path, inode }: Claim): void {
+  try {
+    if (lstatSync(path).ino === inode) unlinkSync(path);
+  } catch {
+    // It is gone already.
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    // A full backlog (EAGAIN) is an answer; only a refusal says that nobody listens.
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
+  });
+}
+
+function inUse(path: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${path} is in use`), { code: 'EADDRINUSE', syscall: 'listen' });
+}

@@ -1,0 +1,70 @@
+import type { Cause } from './machines/vocabulary.js';
+
+/**
+ * What this library throws and rejects with. `code` tells errors apart; `cause` is the error behind it or the
+ * {@link Cause} of the life.
+ */
+export abstract class SockchartError extends Error {
+  abstract readonly code: string;
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** An option that cannot be right: thrown at the call, before anything is opened. */
+export class OptionError extends SockchartError {
+  readonly code = 'ERR_INVALID_OPTION';
+  constructor(
+    /** The option's name, with its path: `servers[1].port`. */
+    readonly option: string,
+    /** The value that was given. */
+    readonly value: unknown,
+    expected: string,
+  ) {
+    super(`Option "${option}" must be ${expected}; it is ${show(value)}.`);
+  }
+}
+
+/** The life is over, or about to be: a new life is a new handle. */
+export class ClosedError extends SockchartError {
+  readonly code = 'ERR_CLOSED';
+  constructor(what: string, cause?: Cause) {
+    super(`${what} is closed: a new life is a new handle.`, { cause });
+  }
+}
+
+/** A listener could not bind. */
+export class BindError extends SockchartError {
+  readonly code = 'ERR_BIND';
+  constructor(where: string, cause: Cause) {
+    super(`Could not listen on ${where}: ${cause.code ?? cause.manner}.`, { cause });
+  }
+}
+
+/** No connection came up: the attempts are used up, every server is excluded, or the caller's bound was reached. */
+export class ConnectError extends SockchartError {
+  readonly code = 'ERR_CONNECT';
+  constructor(message: string, cause: Cause) {
+    super(`${message}: ${cause.code ?? cause.manner} while ${cause.phase}.`, { cause });
+  }
+}
+
+/** A hold or a connection was asked for while there is none. */
+export class NotEstablishedError extends SockchartError {
+  readonly code = 'ERR_NOT_ESTABLISHED';
+  constructor(what: string, state: string) {
+    super(`${what} is not established, but ${state}: wait for ready().`);
+  }
+}
+
+/** What was asked for cannot be done with this kind of socket or in this state. */
+export class NotSupportedError extends SockchartError {
+  readonly code = 'ERR_NOT_SUPPORTED';
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'function') return 'a function';
+  if (value !== null && typeof value === 'object') return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
+  return String(value);
+}

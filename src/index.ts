@@ -1,0 +1,56 @@
+/**
+ * Explicit state machines for the life of a proxy's connections, wired to Node's sockets.
+ *
+ * @module
+ */
+export {
+  Backend,
+  type BackendEvents,
+  type BackendLimits,
+  type BackendOptions,
+  type BackendSocketOptions,
+  type Connection,
+  createBackend,
+  type Hold,
+  type PrepareContext,
+  type PrepareHook,
+  type ReadyOptions,
+} from './adapters/backend.js';
+export {
+  type AdmitContext,
+  adoptClient,
+  Client,
+  type ClientEvents,
+  type ClientLimits,
+  type ClientOptions,
+} from './adapters/client.js';
+export type { CloseOptions, Handle, HandleOptions } from './adapters/handle.js';
+export {
+  type Address,
+  createListener,
+  type ListenAddress,
+  Listener,
+  type ListenerEvents,
+  type ListenerLimits,
+  type ListenerOptions,
+} from './adapters/listener.js';
+export {
+  BindError,
+  ClosedError,
+  ConnectError,
+  NotEstablishedError,
+  NotSupportedError,
+  OptionError,
+  SockchartError,
+} from './errors.js';
+export type { Cause, Ending, Initiator, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
+export type { Timeout } from './options.js';
+export type { BackoffOptions } from './policies/backoff.js';
+export { type Balance, type Balancer, inOrder, roundRobin } from './policies/balance.js';
+export type { RetryBudgetOptions } from './policies/budget.js';
+export { isPermanent, type Server, type ServerOptions, Servers, type ServersOptions } from './policies/servers.js';
+export { createProxy, Proxy, type ProxyEvents, type ProxyOptions, type SessionLimits } from './proxy/proxy.js';
+export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
+export { TRANSITION_CHANNEL } from './runtime/channel.js';
+export { type Clock, systemClock, type Timer } from './runtime/clock.js';
+export type { RunningTimer, Transition } from './runtime/life.js';

@@ -1,0 +1,93 @@
+/** Checks of options, shared by everything that takes some: each says what was wrong, where, and what would be right. */
+import { OptionError } from './errors.js';
+import { NEVER_MS } from './machines/vocabulary.js';
+
+/** A wait in milliseconds; `false` (or `Infinity`) turns it off. */
+export type Timeout = number | false;
+
+export function timeout(name: string, value: Timeout | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (value === false || value === Number.POSITIVE_INFINITY) return NEVER_MS;
+  if (typeof value !== 'number' || !(value > 0) || value > NEVER_MS) {
+    throw new OptionError(name, value, `a number of milliseconds from 1 to ${NEVER_MS}, or false for none`);
+  }
+  return Math.ceil(value);
+}
+
+/** A whole number from `least` on; `Infinity` where there need be no limit. */
+export function count(name: string, value: number | undefined, fallback: number, least = 1): number {
+  if (value === undefined) return fallback;
+  if (value === Number.POSITIVE_INFINITY) return value;
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new OptionError(name, value, `a whole number from ${least} on, or Infinity`);
+  }
+  return value;
+}
+
+export function number(name: string, value: number | undefined, fallback: number, least: number, most: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    throw new OptionError(name, value, `a number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+export function port(name: string, value: unknown, least = 0): number {
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > 65_535) {
+    throw new OptionError(name, value, `a port from ${least} to 65535`);
+  }
+  return value as number;
+}
+
+export function flag(name: string, value: boolean | undefined, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') throw new OptionError(name, value, 'true or false');
+  return value;
+}
+
+export function text(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw new OptionError(name, value, 'a string that is not empty');
+  return value;
+}
+
+export function hook<F>(name: string, value: F | undefined): F | undefined {
+  if (value !== undefined && typeof value !== 'function') throw new OptionError(name, value, 'a function');
+  return value;
+}
+
+export function signal(name: string, value: AbortSignal | undefined): AbortSignal | undefined {
+  if (value !== undefined && !(value instanceof AbortSignal)) throw new OptionError(name, value, 'an AbortSignal');
+  return value;
+}
+
+/** Refuses names that nobody reads: a misspelt timeout must not silently be the default one. */
+export function onlyKnown(what: string, options: unknown, known: readonly string[]): void {
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw new OptionError(what, options, 'an object of options');
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const near = known.find((other) => other.toLowerCase() === name.toLowerCase() || distance(other, name) <= 2);
+    throw new OptionError(
+      name,
+      (options as Record<string, unknown>)[name],
+      near === undefined ? `one that ${what} knows: ${known.join(', ')}` : `left out or spelt "${near}"`,
+    );
+  }
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(
+        (row[j] as number) + 1,
+        (next[j - 1] as number) + 1,
+        (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
+      );
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,42 @@
+import { number, onlyKnown } from '../options.js';
+
+/**
+ * How long to wait between rounds of attempts: `initialMs × factor^round`, at most `maxMs`, less a random part.
+ *
+ * The random part is at most `jitter` of the wait: 0.5 is what the article "Exponential Backoff And Jitter" (AWS
+ * Architecture Blog, 2015) calls equal jitter, 1 its full jitter. The defaults start fast, since a proxy's client is
+ * waiting, and stay far below the 120 s of gRPC's connection backoff, since a proxy's server is near.
+ */
+export interface BackoffOptions {
+  /** First wait, in milliseconds. Default 100. */
+  readonly initialMs?: number;
+  /** Growth per round. Default 2. */
+  readonly factor?: number;
+  /** Longest wait, in milliseconds. Default 10 000. */
+  readonly maxMs?: number;
+  /** Part of the wait that is random, from 0 to 1. Default 0.5. */
+  readonly jitter?: number;
+}
+
+/** The waits between rounds of attempts; see {@link BackoffOptions}. */
+export class Backoff {
+  readonly initialMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
+  readonly jitter: number;
+
+  /** @throws OptionError */
+  constructor(options: BackoffOptions = {}, name = 'backoff') {
+    onlyKnown(name, options, ['initialMs', 'factor', 'maxMs', 'jitter']);
+    this.initialMs = number(`${name}.initialMs`, options.initialMs, 100, 1, 3_600_000);
+    this.factor = number(`${name}.factor`, options.factor, 2, 1, 100);
+    this.maxMs = number(`${name}.maxMs`, options.maxMs, Math.max(10_000, this.initialMs), this.initialMs, 86_400_000);
+    this.jitter = number(`${name}.jitter`, options.jitter, 0.5, 0, 1);
+  }
+
+  /** Milliseconds to wait after `round` full rounds, from 0; `random` is from 0 to 1. */
+  delayMs(round: number, random: number): number {
+    const whole = Math.min(this.maxMs, this.initialMs * this.factor ** round);
+    return Math.round(whole * (1 - this.jitter * random));
+  }
+}

@@ -1,0 +1,311 @@
+import type { Socket } from 'node:net';
+import { OptionError } from '../errors.js';
+import type { Cause, Report } from '../machines/vocabulary.js';
+import { count, hook, onlyKnown, port, text, timeout, type Timeout } from '../options.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { Backoff, type BackoffOptions } from './backoff.js';
+import { type Balance, type Balancer, balancerOf } from './balance.js';
+import { RetryBudget, type RetryBudgetOptions } from './budget.js';
+
+/** Where a server is, and what it may be asked for. */
+export interface ServerOptions {
+  /** Name or address. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** TCP port; either this or `path`. */
+  readonly port?: number;
+  /** Unix socket. */
+  readonly path?: string;
+  /** Connections at once, attempts included; who comes later waits for a place. Default: no limit. */
+  readonly connectionsMax?: number;
+  /**
+   * Opens the socket in place of `net.connect`: for TLS, a tunnel, or a local address. It returns a socket that is
+   * connecting; a `tls.TLSSocket` counts as connected after its handshake.
+   */
+  readonly connect?: (server: Server) => Socket;
+}
+
+const SERVER_OPTIONS = ['host', 'port', 'path', 'connectionsMax', 'connect'] as const;
+
+/** One server of a set, with what is remembered of it. */
+export class Server {
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly path: string | undefined;
+  readonly connectionsMax: number;
+  readonly connect: ((server: Server) => Socket) | undefined;
+  /** `host:port` or the path. */
+  readonly name: string;
+  /** Connections that are open or being opened. */
+  connections = 0;
+  /** Attempts that failed in a row. */
+  failures = 0;
+  /** When it may be chosen again before the others, in milliseconds of the set's clock. */
+  downUntil = 0;
+  /** Why it is never chosen, if it is not. */
+  excluded: Cause | undefined;
+
+  constructor(options: ServerOptions, name: string) {
+    onlyKnown(name, options, SERVER_OPTIONS);
+    if (options.path !== undefined && options.port !== undefined) {
+      throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
+    }
+    this.path = options.path === undefined ? undefined : text(`${name}.path`, options.path);
+    this.port = this.path === undefined ? port(`${name}.port`, options.port, 1) : undefined;
+    this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
+    this.connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
+    this.connect = hook(`${name}.connect`, options.connect);
+    this.name = this.path ?? (this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`);
+  }
+
+  toString(): string {
+    return this.name;
+  }
+
+  toJSON() {
+    const { name, connections, failures } = this;
+    return { name, connections, failures, excluded: this.excluded };
+  }
+}
+
+export interface ServersOptions {
+  /** How the next server is chosen. Default `roundRobin`. */
+  readonly balance?: Balance;
+  /** Waits between rounds of attempts. */
+  readonly backoff?: BackoffOptions;
+  /** Retries of all connections together. */
+  readonly retryBudget?: RetryBudgetOptions;
+  /**
+   * How long a server whose connect failed is chosen only if no other can be, in milliseconds; `false` to forget at
+   * once. Default 10 000, as nginx's `fail_timeout`.
+   */
+  readonly downFor?: Timeout;
+  /** Tells failures that no retry can mend: the server is excluded. Default {@link isPermanent}. */
+  readonly isPermanent?: (cause: Cause) => boolean;
+  readonly clock?: Clock;
+  /** Randomness from 0 to 1, for jitter. Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+export const SERVERS_OPTIONS = [
+  'balance',
+  'backoff',
+  'retryBudget',
+  'downFor',
+  'isPermanent',
+  'clock',
+  'random',
+] as const;
+
+/**
+ * Failures that stay however often one tries: a certificate that cannot be trusted, a path that may not be opened, an
+ * option that Node refuses.
+ */
+export function isPermanent(cause: Cause): boolean {
+  const { code } = cause;
+  if (code === undefined) return cause.phase === 'command';
+  return (
+    code === 'EACCES' ||
+    code === 'EPERM' ||
+    code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' ||
+    code === 'DEPTH_ZERO_SELF_SIGNED_CERT' ||
+    code === 'SELF_SIGNED_CERT_IN_CHAIN' ||
+    code === 'UNABLE_TO_GET_ISSUER_CERT' ||
+    code === 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' ||
+    code === 'ERR_TLS_CERT_ALTNAME_INVALID' ||
+    code === 'ERR_SOCKET_BAD_PORT' ||
+    code.startsWith('CERT_') ||
+    code.startsWith('ERR_INVALID_')
+  );
+}
+
+/** What one connection remembers between its attempts. */
+export interface Asker {
+  /** True where no later attempt can help: a conversation whose client waits. */
+  readonly persistent: boolean;
+  /** Called when a place is free after an answer of `full`. */
+  serverFreed(): void;
+  /** Kept by {@link Servers}. */
+  memory: AskerMemory | undefined;
+}
+
+interface AskerMemory {
+  /** Servers that failed in this round. */
+  readonly tried: Set<Server>;
+  /** Rounds in which every server failed. */
+  round: number;
+  /** The wait after the last failure is over. */
+  rested: boolean;
+}
+
+/** What a set of servers answers: one of them, a wait, or that there is none. */
+export type Choice =
+  | { readonly kind: 'chosen'; readonly server: Server }
+  | { readonly kind: 'deferred'; readonly delayMs: number }
+  | { readonly kind: 'full' }
+  | { readonly kind: 'exhausted'; readonly cause: Report };
+
+const FULL: Choice = { kind: 'full' };
+const BUDGET_EMPTY: Choice = {
+  kind: 'exhausted',
+  cause: { initiator: 'library', manner: 'limit', code: 'retryBudget' },
+};
+
+/**
+ * A set of servers: which is next, which are down, and how many retries there may be. Share one object between all
+ * connections that go to the same servers.
+ *
+ * @example
+ * ```ts
+ * const servers = new Servers([{ port: 5432 }, { port: 5433, connectionsMax: 50 }], { balance: 'inOrder' });
+ * const a = createBackend({ servers, persistent: true });
+ * const b = createBackend({ servers, persistent: true });
+ * ```
+ */
+export class Servers {
+  readonly list: readonly Server[];
+  readonly clock: Clock;
+  readonly #balancer: Balancer;
+  readonly #backoff: Backoff;
+  readonly #budget: RetryBudget;
+  readonly #downFor: number;
+  readonly #isPermanent: (cause: Cause) => boolean;
+  readonly #random: () => number;
+  readonly #queue = new Set<Asker>();
+
+  /** @throws OptionError */
+  constructor(servers: readonly ServerOptions[], options: ServersOptions = {}) {
+    if (!Array.isArray(servers) || servers.length === 0) {
+      throw new OptionError('servers', servers, 'a list of at least one server, such as [{ port: 5432 }]');
+    }
+    onlyKnown('Servers', options, SERVERS_OPTIONS);
+    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`));
+    this.clock = options.clock ?? systemClock;
+    this.#balancer = balancerOf(options.balance);
+    this.#backoff = new Backoff(options.backoff);
+    this.#budget = new RetryBudget(options.retryBudget);
+    this.#downFor = options.downFor === false ? 0 : timeout('downFor', options.downFor, 10_000);
+    this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
+    this.#random = hook('random', options.random) ?? Math.random;
+  }
+
+  /** How long a connection that has used up its attempts rests, in milliseconds. */
+  get slowestPaceMs(): number {
+    return this.#backoff.maxMs;
+  }
+
+  /**
+   * Answers a connection that wants a server. A chosen one counts the connection until {@link leave}; after `full`,
+   * the asker is called when there is a place, unless it {@link forget}s.
+   */
+  choose(asker: Asker): Choice {
+    const { memory } = asker;
+    if (memory === undefined) {
+      this.#budget.deposit();
+    } else if (!memory.rested) {
+      return this.#defer(asker, memory);
+    } else {
+      memory.rested = false;
+    }
+    this.#now = this.clock.now();
+    this.#tried = memory?.tried;
+    const server =
+      this.#balancer.choose(this.list, this.#isUp) ??
+      this.#balancer.choose(this.list, this.#isUsable) ??
+      this.#balancer.choose(this.list, this.#isOpen);
+    if (server === undefined) {
+      const excluded = this.list.find((one) => one.excluded === undefined) === undefined;
+      if (excluded) return this.#allExcluded();
+      this.#queue.add(asker);
+      if (memory !== undefined) memory.rested = true;
+      return FULL;
+    }
+    server.connections++;
+    return { kind: 'chosen', server };
+  }
+
+  /** The connection no longer waits for a place. */
+  forget(asker: Asker): void {
+    this.#queue.delete(asker);
+  }
+
+  /** The connection, or the attempt, is over: its place is free. */
+  leave(server: Server): void {
+    server.connections--;
+    for (const asker of this.#queue) {
+      this.#queue.delete(asker);
+      asker.serverFreed();
+      return;
+    }
+  }
+
+  /** An attempt has come up. */
+  succeeded(server: Server): void {
+    server.failures = 0;
+    server.downUntil = 0;
+  }
+
+  /** An attempt has failed: the server is chosen last for a while, or never if that cannot mend. */
+  failed(asker: Asker, server: Server, cause: Cause): void {
+    server.failures++;
+    server.downUntil = this.clock.now() + this.#downFor;
+    if (this.#isPermanent(cause)) server.excluded = cause;
+    this.#remember(asker, server);
+  }
+
+  /** An established connection was lost: this asker tries the others first. */
+  dropped(asker: Asker, server: Server): void {
+    this.#remember(asker, server);
+  }
+
+  /** What was remembered of this connection no longer counts: it is, or was, stable. */
+  settled(asker: Asker): void {
+    asker.memory = undefined;
+  }
+
+  /** Servers that were excluded may be chosen again: all, or one. */
+  restore(server?: Server): void {
+    for (const one of server === undefined ? this.list : [server]) {
+      one.excluded = undefined;
+      one.downUntil = 0;
+    }
+  }
+
+  toJSON() {
+    return this.list.map((server) => server.toJSON());
+  }
+
+  #remember(asker: Asker, server: Server): void {
+    asker.memory ??= { tried: new Set(), round: 0, rested: false };
+    asker.memory.tried.add(server);
+    asker.memory.rested = false;
+  }
+
+  #defer(asker: Asker, memory: AskerMemory): Choice {
+    if (this.list.every((server) => server.excluded !== undefined)) return this.#allExcluded();
+    memory.rested = true;
+    const untried = this.list.some((server) => server.excluded === undefined && !memory.tried.has(server));
+    let delayMs = 0;
+    if (!untried) {
+      memory.tried.clear();
+      delayMs = this.#backoff.delayMs(memory.round++, this.#random());
+    }
+    if (!this.#budget.withdraw(this.clock.now())) {
+      if (!asker.persistent) return BUDGET_EMPTY;
+      delayMs = this.#backoff.maxMs;
+    }
+    return { kind: 'deferred', delayMs };
+  }
+
+  #allExcluded(): Choice {
+    const { initiator, manner, code, phase } = this.list[0]?.excluded as Cause;
+    return { kind: 'exhausted', cause: { initiator, manner, phase, ...(code !== undefined && { code }) } };
+  }
+
+  // Asked once per server and attempt: fields in place of closures.
+  #now = 0;
+  #tried: Set<Server> | undefined;
+  readonly #isOpen = (server: Server): boolean =>
+    server.excluded === undefined && server.connections < server.connectionsMax;
+  readonly #isUsable = (server: Server): boolean => this.#isOpen(server) && this.#tried?.has(server) !== true;
+  readonly #isUp = (server: Server): boolean => this.#isUsable(server) && server.downUntil <= this.#now;
+}

@@ -1,0 +1,431 @@
+import {
+  type Backend,
+  BACKEND_LIMITS,
+  type BackendLimits,
+  backendConfig,
+  type BackendSocketOptions,
+  serversOf,
+} from '../adapters/backend.js';
+import type { Client } from '../adapters/client.js';
+import { checkClock, type CommandTable, Handle, HANDLE_OPTIONS, type HandleOptions } from '../adapters/handle.js';
+import {
+  type Address,
+  checkAddress,
+  LISTEN_ADDRESS,
+  type ListenAddress,
+  Listener,
+  LISTENER_LIMITS,
+  listenerLimits,
+  type ListenerLimits,
+  type ListenerOwner,
+} from '../adapters/listener.js';
+import { ClosedError, OptionError } from '../errors.js';
+import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
+import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
+import { count, onlyKnown, timeout, type Timeout } from '../options.js';
+import { type Server, type ServerOptions, Servers, SERVERS_OPTIONS, type ServersOptions } from '../policies/servers.js';
+import { type ConnectionInfo, peerOf, Session, type SessionConfig, type SessionOwner, timersOf } from './session.js';
+
+export interface SessionLimits {
+  /** Time for all attempts to connect a backend for one client, in milliseconds. Default 15 000. */
+  readonly sessionConnectTimeout?: Timeout;
+  /** Time without a byte in either direction until a session is cut, in milliseconds. Default 600 000. */
+  readonly idleTimeout?: Timeout;
+  /** The same once one side has ended, in milliseconds. Default 60 000. */
+  readonly halfCloseTimeout?: Timeout;
+  /** Longest life of a session, in milliseconds. Default: none. */
+  readonly durationMax?: Timeout;
+  /**
+   * Bytes to read from a client before its backend is there. Default 0: a client that resets meanwhile is noticed
+   * only afterwards.
+   */
+  readonly connectBufferBytes?: number;
+}
+
+const SESSION_LIMITS = [
+  'sessionConnectTimeout',
+  'idleTimeout',
+  'halfCloseTimeout',
+  'durationMax',
+  'connectBufferBytes',
+] as const;
+
+export interface ProxyOptions
+  extends ListenerLimits,
+    BackendLimits,
+    BackendSocketOptions,
+    SessionLimits,
+    ServersOptions,
+    HandleOptions {
+  /** Where to listen: one place, or several. */
+  readonly listen: ListenAddress | readonly ListenAddress[];
+  /** Where to connect: a list, or a {@link Servers} shared with others. */
+  readonly servers: readonly ServerOptions[] | Servers;
+  /** Persistent backends that live with the proxy: connected before it listens, closed after its last session. */
+  readonly backends?: readonly Backend[];
+}
+
+const PROXY_OPTIONS = [
+  'listen',
+  'servers',
+  'backends',
+  ...LISTENER_LIMITS,
+  ...BACKEND_LIMITS,
+  ...SESSION_LIMITS,
+  ...SERVERS_OPTIONS,
+  ...HANDLE_OPTIONS,
+] as const;
+
+// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
+export type ProxyEvents = {
+  /** Every listener is bound. */
+  running: [];
+  /** A client was paired with a backend. */
+  established: [Session];
+  /** A session's connect failed; the next attempt follows after `delayMs`. */
+  retry: [{ session: Session; attempt: number; delayMs: number; cause: Cause }];
+  /** A session's next attempt goes to another server. */
+  failover: [{ session: Session; from: Server; to: Server; cause: Cause }];
+  /** A session lost a leg that was established. */
+  dropped: [{ session: Session; leg: 'client' | 'backend'; cause: Cause }];
+  /** A session has ended. */
+  sessionClosed: [{ session: Session; outcome: Outcome }];
+  /** A newcomer was turned away at the limit. */
+  refused: [{ total: number }];
+  closed: [Outcome];
+};
+
+const BOUND = { type: 'listeners.bound' } as const;
+const LISTENERS_CLOSED = { type: 'listeners.closed' } as const;
+const EMPTIED = { type: 'sessions.emptied' } as const;
+const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
+const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
+
+const COMMANDS: CommandTable<Proxy, ProxyCommand> = {
+  'backends.connect': (proxy) => proxy.connectBackends(),
+  'backends.close': (proxy) => proxy.closeBackends(),
+  'backends.abort': (proxy, { cause }) => proxy.abortBackends(cause),
+  'listeners.start': (proxy) => proxy.startListeners(),
+  'listeners.close': (proxy) => proxy.closeListeners(),
+  'listeners.abort': (proxy, { cause }) => proxy.abortListeners(cause),
+  'listeners.await': (proxy) => proxy.awaitListeners(),
+  'sessions.await': (proxy) => proxy.awaitSessions(),
+  'sessions.abort': (proxy, { cause }) => proxy.abortSessions(cause),
+  'owner.running': (proxy) => proxy.announceRunning(),
+};
+
+/** A TCP proxy: listeners, servers, and a session for each client. Made by {@link createProxy}. */
+export class Proxy extends Handle<typeof proxyMachine, ProxyEvents> implements ListenerOwner, SessionOwner {
+  readonly listeners: readonly Listener[];
+  readonly servers: Servers;
+  readonly backends: readonly Backend[];
+  readonly #sessionConfig: SessionConfig;
+  readonly #sessions = new Map<Client, Session>();
+  #bound = 0;
+  #listenersLeft: number;
+  #listenersAwaited = false;
+  #sessionsAwaited = false;
+  #started: { promise: Promise<void>; resolve(): void; reject(error: unknown): void } | undefined;
+  #startError: unknown;
+
+  /** @internal */
+  constructor(options: ProxyOptions) {
+    const { listen, limits, servers, session, backends, settings } = checkedProxy(options);
+    super(proxyMachine, { settings }, options, undefined, session.backend.runtime);
+    this.servers = servers;
+    this.backends = backends;
+    this.#sessionConfig = session;
+    this.listeners = listen.map((where) => new Listener(where, limits, { clock: this.clock }, this, this.id));
+    this.#listenersLeft = this.listeners.length;
+    for (const listener of this.listeners) listener.on('refused', (refusal) => this.notify('refused', refusal));
+    this.begin();
+  }
+
+  /** Where it listens, with the real ports; those that are not bound are left out. */
+  get addresses(): Address[] {
+    return this.listeners.flatMap(({ address }) => address ?? []);
+  }
+
+  /** The sessions that live. */
+  get sessions(): Session[] {
+    return [...this.#sessions.values()];
+  }
+
+  /**
+   * Connects the persistent backends, if there are any, and listens.
+   *
+   * @throws BindError when a listener cannot bind; those already bound are closed
+   * @throws ConnectError when a persistent backend does not come up
+   * @throws ClosedError when its life is over
+   */
+  start(): Promise<void> {
+    if (this.outcome !== undefined) return Promise.reject(new ClosedError(this.id, this.outcome.cause));
+    if (this.#started === undefined) {
+      let resolve!: () => void;
+      let reject!: (error: unknown) => void;
+      const promise = new Promise<void>((yes, no) => {
+        resolve = yes;
+        reject = no;
+      });
+      promise.catch(() => {});
+      this.#started = { promise, resolve, reject };
+      this.life.send({ type: 'proxy.start' });
+    }
+    return this.#started.promise;
+  }
+
+  /** Stops accepting on every listener; sessions live on. */
+  suspend(): void {
+    for (const listener of this.listeners) listener.suspend();
+  }
+
+  /** Listens again, on the ports that it had. */
+  resume(): void {
+    for (const listener of this.listeners) listener.resume();
+  }
+
+  /** What can be seen of every connection that lives: what a transition does not tell. */
+  connections(): ConnectionInfo[] {
+    const infos: ConnectionInfo[] = [];
+    for (const listener of this.listeners) {
+      for (const client of listener.clients) {
+        if (!this.#sessions.has(client)) infos.push(admissionInfo(client));
+      }
+    }
+    for (const session of this.#sessions.values()) infos.push(session.info());
+    return infos;
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return {
+      ...super.toJSON(),
+      listeners: this.listeners.map((listener) => listener.toJSON()),
+      servers: this.servers.toJSON(),
+      sessions: this.#sessions.size,
+    };
+  }
+
+  listenerBound(): void {
+    this.#bound++;
+    if (this.#bound === this.listeners.length) this.life.send(BOUND);
+  }
+
+  listenerClosed(listener: Listener, outcome: Outcome): void {
+    this.#listenersLeft--;
+    this.#startError ??= listener.endError(outcome);
+    this.life.send({ type: 'listeners.failed', cause: outcome.cause });
+    this.#reportListeners();
+    this.#reportSessions();
+  }
+
+  clientEstablished(client: Client): void {
+    const session = new Session(client, this.#sessionConfig, this);
+    this.#sessions.set(client, session);
+    session.begin();
+  }
+
+  clientEnded(client: Client): void {
+    this.#sessions.get(client)?.clientEnded();
+  }
+
+  clientUnlinked(client: Client): void {
+    this.#sessions.get(client)?.clientUnlinked();
+  }
+
+  clientClosed(client: Client, outcome: Outcome): void {
+    this.#sessions.get(client)?.clientClosed(outcome);
+    this.#reportSessions();
+  }
+
+  sessionEstablished(session: Session): void {
+    this.notify('established', session);
+  }
+
+  sessionRetry(session: Session, attempt: number, delayMs: number, cause: Cause): void {
+    this.notify('retry', { session, attempt, delayMs, cause });
+  }
+
+  sessionFailover(session: Session, from: Server, to: Server, cause: Cause): void {
+    this.notify('failover', { session, from, to, cause });
+  }
+
+  sessionLegClosed(session: Session, leg: 'client' | 'backend', { ending, cause }: Outcome): void {
+    if (ending === 'dropped') this.notify('dropped', { session, leg, cause });
+  }
+
+  sessionClosed(session: Session, outcome: Outcome): void {
+    this.#sessions.delete(session.client);
+    this.notify('sessionClosed', { session, outcome });
+    this.#reportSessions();
+  }
+
+  protected override commands() {
+    return COMMANDS as never;
+  }
+
+  protected override requestClose(timeoutMs: number | undefined): void {
+    this.life.send({ type: 'proxy.close', ...(timeoutMs !== undefined && { timeoutMs }) });
+  }
+
+  protected override requestAbort(cause: Report | undefined): void {
+    this.life.send({ type: 'proxy.abort', ...(cause !== undefined && { cause }) });
+  }
+
+  protected override commandFailed(): void {
+    this.life.send({ type: 'proxy.abort', cause: { initiator: 'library', manner: 'error', phase: 'command' } });
+  }
+
+  protected override finished(outcome: Outcome): void {
+    this.#started?.reject(
+      outcome.ending === 'failed' ? this.#startError : new ClosedError(this.id, outcome.cause),
+    );
+  }
+
+  protected override refSocket(keepAlive: boolean): void {
+    for (const part of [...this.listeners, ...this.#sessions.values(), ...this.backends]) {
+      if (keepAlive) part.ref();
+      else part.unref();
+    }
+  }
+
+  /** @internal */
+  connectBackends(): void {
+    Promise.all(this.backends.map((backend) => backend.connect())).then(
+      () => this.life.send(BACKENDS_ESTABLISHED),
+      (error: Error & { cause?: Cause }) => {
+        this.#startError = error;
+        this.life.send({ type: 'backends.failed', cause: error.cause as Cause });
+      },
+    );
+  }
+
+  /** @internal */
+  closeBackends(): void {
+    Promise.all(this.backends.map((backend) => backend.close())).then(() => this.life.send(BACKENDS_CLOSED));
+  }
+
+  /** @internal */
+  abortBackends(cause: Cause): void {
+    for (const backend of this.backends) void backend.abort(cause);
+  }
+
+  /** @internal */
+  startListeners(): void {
+    for (const listener of this.listeners) void listener.start();
+  }
+
+  /** @internal */
+  closeListeners(): void {
+    // The deadline is the proxy's: its listeners wait as long as it does.
+    for (const listener of this.listeners) void listener.close({ timeoutMs: false });
+  }
+
+  /** @internal */
+  abortListeners(cause: Cause): void {
+    for (const listener of this.listeners) void listener.abort(cause);
+  }
+
+  /** @internal */
+  awaitListeners(): void {
+    this.#listenersAwaited = true;
+    this.#reportListeners();
+  }
+
+  /** @internal */
+  awaitSessions(): void {
+    this.#sessionsAwaited = true;
+    this.#reportSessions();
+  }
+
+  /** @internal */
+  abortSessions(cause: Cause): void {
+    for (const session of this.sessions) void session.abort(cause);
+  }
+
+  /** @internal */
+  announceRunning(): void {
+    this.#started?.resolve();
+    this.notify('running');
+  }
+
+  #reportListeners(): void {
+    if (this.#listenersAwaited && this.#listenersLeft === 0) this.life.send(LISTENERS_CLOSED);
+  }
+
+  #reportSessions(): void {
+    if (!this.#sessionsAwaited || this.#sessions.size > 0) return;
+    if (this.listeners.every(({ clients }) => clients.size === 0)) this.life.send(EMPTIED);
+  }
+}
+
+/** A client that is still being admitted has no session. */
+function admissionInfo(client: Client): ConnectionInfo {
+  return {
+    id: client.id,
+    state: client.state,
+    ageMs: client.clock.now() - client.since,
+    client: { id: client.id, state: client.state, peer: peerOf(client.socket) },
+    backend: undefined,
+    bytes: { fromClient: 0, fromBackend: 0 },
+    timers: timersOf('client', client.timers()),
+    accepts: client.accepts(),
+  };
+}
+
+function checkedProxy(options: ProxyOptions) {
+  onlyKnown('createProxy', options, PROXY_OPTIONS);
+  checkClock(options.clock);
+  const listen: readonly ListenAddress[] = Array.isArray(options.listen) ? options.listen : [options.listen];
+  if (listen.length === 0) throw new OptionError('listen', listen, 'at least one address, such as { port: 8080 }');
+  for (const [index, where] of listen.entries()) {
+    onlyKnown(`listen[${index}]`, where, LISTEN_ADDRESS);
+    checkAddress(where, `listen[${index}].`);
+  }
+  const { backends = [] } = options;
+  if (!Array.isArray(backends)) throw new OptionError('backends', backends, 'a list of backends');
+  const servers = serversOf(options);
+  // Two files per client: its own socket and its backend's.
+  const limits = listenerLimits(options, 2, true);
+  const drainTimeout = timeout('drainTimeout', options.drainTimeout, 30_000);
+  const session: SessionConfig = {
+    settings: {
+      sessionConnectTimeout: timeout('sessionConnectTimeout', options.sessionConnectTimeout, 15_000),
+      idleTimeout: timeout('idleTimeout', options.idleTimeout, 600_000),
+      halfCloseTimeout: timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
+      durationMax: timeout('durationMax', options.durationMax, NEVER_MS),
+      closeTimeout: drainTimeout,
+    },
+    backend: backendConfig(options, servers, false, true),
+    connectBufferBytes: count('connectBufferBytes', options.connectBufferBytes, 0, 0),
+  };
+  return {
+    listen,
+    limits,
+    servers,
+    session,
+    backends,
+    settings: { drainTimeout, abortTimeout: limits.settings.abortTimeout },
+  };
+}
+
+/**
+ * Makes a TCP proxy, which does nothing until {@link Proxy.start} is called. For every client that it admits it
+ * connects one of the servers, retrying and failing over until one answers, and relays bytes both ways.
+ *
+ * @throws OptionError
+ * @example
+ * ```ts
+ * const proxy = createProxy({
+ *   listen: [{ host: '127.0.0.1', port: 8080 }],
+ *   servers: [{ host: '127.0.0.1', port: 5432 }, { host: '127.0.0.1', port: 5433 }],
+ * });
+ * proxy.on('failover', ({ from, to, cause }) => console.log(`${from} → ${to}`, cause));
+ * await proxy.start();
+ * console.log(proxy.addresses);
+ * // …
+ * await proxy.close({ timeoutMs: 5_000 });
+ * ```
+ */
+export function createProxy(options: ProxyOptions): Proxy {
+  return new Proxy(options);
+}

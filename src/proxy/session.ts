@@ -1,0 +1,233 @@
+import type { Socket } from 'node:net';
+import { Backend, type BackendConfig, type BackendOwner } from '../adapters/backend.js';
+import type { Client } from '../adapters/client.js';
+import { type CommandTable, Handle } from '../adapters/handle.js';
+import { QUIET_PROBES, type SessionCommand, sessionMachine, type SessionSettings } from '../machines/session.js';
+import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import type { Server } from '../policies/servers.js';
+import type { RunningTimer } from '../runtime/life.js';
+import { Relay } from './relay.js';
+
+/** @internal What all sessions of one proxy share. */
+export interface SessionConfig {
+  readonly settings: SessionSettings;
+  readonly backend: BackendConfig;
+  readonly connectBufferBytes: number;
+}
+
+/** @internal Who hears of a session. */
+export interface SessionOwner {
+  sessionEstablished(session: Session): void;
+  sessionRetry(session: Session, attempt: number, delayMs: number, cause: Cause): void;
+  sessionFailover(session: Session, from: Server, to: Server, cause: Cause): void;
+  sessionLegClosed(session: Session, leg: 'client' | 'backend', outcome: Outcome): void;
+  sessionClosed(session: Session, outcome: Outcome): void;
+}
+
+// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
+export type SessionEvents = {
+  /** Client and backend are joined. */
+  established: [Session];
+  closed: [Outcome];
+};
+
+/** What can be seen of a connection that lives. */
+export interface ConnectionInfo {
+  readonly id: string;
+  readonly state: string;
+  readonly ageMs: number;
+  readonly client: { readonly id: string; readonly state: string; readonly peer: string | undefined };
+  readonly backend:
+    | { readonly id: string; readonly state: string; readonly server: string | undefined; readonly incarnation: number }
+    | undefined;
+  /** Bytes read from either side. */
+  readonly bytes: { readonly fromClient: number; readonly fromBackend: number };
+  /** The timers that run, of the session and of both its legs: `session.idleProbe`. */
+  readonly timers: readonly RunningTimer[];
+  /** The events that the session would act on now. */
+  readonly accepts: readonly string[];
+}
+
+const ESTABLISHED = { type: 'backend.established' } as const;
+const CLIENT_ENDED = { type: 'client.ended' } as const;
+const BACKEND_ENDED = { type: 'backend.ended' } as const;
+const IDLED = { type: 'relay.idled' } as const;
+
+const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'durationMax']);
+
+const COMMANDS: CommandTable<Session, SessionCommand> = {
+  'backend.connect': (session) => session.connectBackend(),
+  'relay.start': (session) => session.startRelay(),
+  'relay.probe': (session) => session.probeRelay(),
+  'client.end': (session) => session.relay.end(session.client.socket),
+  'backend.end': (session) => session.relay.end(session.backend.socket as Socket),
+  'client.reset': (session, { cause }) => session.resetLeg(session.client, cause),
+  'backend.reset': (session, { cause }) => session.resetLeg(session.backend, cause),
+  'client.abort': (session, { cause }) => void session.client.abort(cause),
+  'backend.abort': (session, { cause }) => void session.backend.abort(cause),
+};
+
+/** One client paired with one backend. Made by a proxy for each client that it admits. */
+export class Session extends Handle<typeof sessionMachine, SessionEvents> implements BackendOwner {
+  override readonly backgroundTimers = BACKGROUND;
+  readonly client: Client;
+  readonly backend: Backend;
+  /** @internal */
+  readonly relay: Relay;
+  readonly #owner: SessionOwner;
+  readonly #connectBufferBytes: number;
+  #progress = -1;
+  #quiet = 0;
+
+  /** @internal */
+  constructor(client: Client, config: SessionConfig, owner: SessionOwner) {
+    super(sessionMachine, { settings: config.settings }, { clock: client.clock }, client.parentId, config.backend.runtime);
+    this.client = client;
+    this.#owner = owner;
+    this.#connectBufferBytes = config.connectBufferBytes;
+    this.relay = new Relay(client.socket);
+    this.backend = new Backend(config.backend, { clock: client.clock }, this, this.id);
+  }
+
+  /** @internal */
+  override begin(): void {
+    super.begin();
+  }
+
+  /** Bytes read from either side. */
+  get bytes(): ConnectionInfo['bytes'] {
+    return { fromClient: this.relay.fromClient, fromBackend: this.relay.fromBackend };
+  }
+
+  /** All that can be seen of it now. */
+  info(): ConnectionInfo {
+    const { client, backend } = this;
+    return {
+      id: this.id,
+      state: this.state,
+      ageMs: this.clock.now() - client.since,
+      client: { id: client.id, state: client.state, peer: peerOf(client.socket) },
+      backend: { id: backend.id, state: backend.state, server: backend.server, incarnation: backend.incarnation },
+      bytes: this.bytes,
+      timers: [
+        ...timersOf('session', this.timers()),
+        ...timersOf('client', client.timers()),
+        ...timersOf('backend', backend.timers()),
+      ],
+      accepts: this.accepts(),
+    };
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), ...this.info() };
+  }
+
+  /** @internal The client has sent its last byte. */
+  clientEnded(): void {
+    this.life.send(CLIENT_ENDED);
+  }
+
+  /** @internal */
+  clientUnlinked(): void {
+    this.relay.detach(this.client.socket);
+  }
+
+  /** @internal */
+  clientClosed({ ending, cause }: Outcome): void {
+    this.#owner.sessionLegClosed(this, 'client', this.client.outcome as Outcome);
+    this.life.send({ type: 'client.closed', ending, cause });
+  }
+
+  backendEstablished(): void {
+    this.life.send(ESTABLISHED);
+  }
+
+  backendEnded(): void {
+    this.life.send(BACKEND_ENDED);
+  }
+
+  backendUnlinked(backend: Backend): void {
+    if (backend.socket !== undefined) this.relay.detach(backend.socket);
+  }
+
+  backendRetry(_backend: Backend, attempt: number, delayMs: number, cause: Cause): void {
+    this.#owner.sessionRetry(this, attempt, delayMs, cause);
+  }
+
+  backendFailover(_backend: Backend, from: Server, to: Server, cause: Cause): void {
+    this.#owner.sessionFailover(this, from, to, cause);
+  }
+
+  backendClosed(_backend: Backend, outcome: Outcome): void {
+    this.#owner.sessionLegClosed(this, 'backend', outcome);
+    this.life.send({ type: 'backend.closed', ending: outcome.ending, cause: outcome.cause });
+  }
+
+  protected override commands() {
+    return COMMANDS as never;
+  }
+
+  protected override requestClose(timeoutMs: number | undefined): void {
+    this.life.send({ type: 'session.close', ...(timeoutMs !== undefined && { timeoutMs }) });
+  }
+
+  protected override requestAbort(cause: Report | undefined): void {
+    this.life.send({ type: 'session.abort', ...(cause !== undefined && { cause }) });
+  }
+
+  protected override commandFailed(): void {
+    // No command of a session opens anything: what throws here is a mistake, and the legs must not outlive it.
+    this.life.send({ type: 'session.abort', cause: { initiator: 'library', manner: 'error', phase: 'command' } });
+  }
+
+  protected override finished(outcome: Outcome): void {
+    this.#owner.sessionClosed(this, outcome);
+  }
+
+  protected override refSocket(keepAlive: boolean): void {
+    for (const leg of [this.client, this.backend]) {
+      if (keepAlive) leg.ref();
+      else leg.unref();
+    }
+  }
+
+  /** @internal */
+  connectBackend(): void {
+    if (this.#connectBufferBytes > 0) this.relay.readAhead(this.#connectBufferBytes);
+    void this.backend.connect();
+  }
+
+  /** @internal */
+  startRelay(): void {
+    this.relay.start(this.backend.socket as Socket);
+    this.#owner.sessionEstablished(this);
+    this.notify('established', this);
+  }
+
+  /** @internal */
+  probeRelay(): void {
+    const { progress } = this.relay;
+    this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
+    this.#progress = progress;
+    if (this.#quiet >= QUIET_PROBES) this.life.send(IDLED);
+  }
+
+  /** @internal */
+  resetLeg(leg: Client | Backend, cause: Cause): void {
+    const { socket } = leg;
+    if (socket === undefined) void leg.abort(cause);
+    else this.relay.flush(socket, () => void leg.abort(cause));
+  }
+}
+
+/** @internal */
+export function peerOf(socket: Socket): string | undefined {
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined) return undefined;
+  return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+}
+
+/** @internal */
+export function timersOf(prefix: string, timers: readonly RunningTimer[]): RunningTimer[] {
+  return timers.map(({ name, remainingMs }) => ({ name: `${prefix}.${name}`, remainingMs }));
+}

@@ -1,0 +1,26 @@
+import { channel } from 'node:diagnostics_channel';
+import type { Transition } from './life.js';
+
+/**
+ * The name of the `node:diagnostics_channel` that every transition of every life goes to, as a {@link Transition}.
+ * Nothing is built for it while nobody listens.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel';
+ * import { TRANSITION_CHANNEL, type Transition } from 'sockchart';
+ *
+ * subscribe(TRANSITION_CHANNEL, (message) => {
+ *   const { who, from, event, to } = message as Transition;
+ *   console.log(who, from, '→', to, `(${event})`);
+ * });
+ * ```
+ */
+export const TRANSITION_CHANNEL = 'sockchart:transition';
+
+export const transitions = channel(TRANSITION_CHANNEL);
+
+/** Publishes a transition; ask `transitions.hasSubscribers` first. */
+export function publish(transition: Transition): void {
+  transitions.publish(transition);
+}

@@ -1,0 +1,37 @@
+import { NEVER_MS } from '../machines/vocabulary.js';
+
+/** A timer that was set: whether it keeps the process alive can be changed. */
+export interface Timer {
+  ref(): unknown;
+  unref(): unknown;
+}
+
+/**
+ * Where time comes from. Every wait of the library goes through one of these, so that a test can own the time.
+ *
+ * @example
+ * ```ts
+ * import { createBackend } from 'sockchart';
+ * import { ManualClock } from 'sockchart/testing';
+ *
+ * const clock = new ManualClock();
+ * const backend = createBackend({ servers: [{ port: 5432 }], clock });
+ * clock.advance(10_000); // ten seconds have passed
+ * ```
+ */
+export interface Clock {
+  /** Milliseconds since some fixed moment; never goes back. */
+  now(): number;
+  setTimeout(callback: () => void, delayMs: number): Timer;
+  clearTimeout(timer: Timer): void;
+}
+
+/** The process's own time. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
+};
+
+/** True for a delay that never comes: no timer is set for it. */
+export const isNever = (delayMs: number): boolean => delayMs >= NEVER_MS;

@@ -1,0 +1,75 @@
+/**
+ * The seam between what may happen and what happens: a machine that runs is a `Life`, and whoever does what it
+ * commands is its `Host`. Adapters know these two and nothing of how the machine is run.
+ */
+import type { AnyStateMachine, EventFromLogic, EmittedFrom, InputFrom } from 'xstate';
+import type { Cause, Outcome } from '../machines/vocabulary.js';
+import type { Clock } from './clock.js';
+
+/** A timer of a life that runs now. */
+export interface RunningTimer {
+  /** The name of the wait, such as `connectTimeout`. */
+  readonly name: string;
+  /** Milliseconds until it fires. */
+  readonly remainingMs: number;
+}
+
+/** A machine that runs. */
+export interface Life<E extends { readonly type: string }> {
+  /** Where it is, as a path: `active.established.open`. */
+  readonly state: string;
+  /** How it ended, once it has. */
+  readonly outcome: Outcome | undefined;
+  /** Enters the initial state; the commands of that come only now. */
+  start(): void;
+  /** Reports or requests something. What is sent from inside a command waits until the transition is done. */
+  send(event: E): void;
+  /** The types of the events that would do something now. */
+  accepts(): string[];
+  timers(): RunningTimer[];
+  /** Whether its timers keep the process alive; those in `Host.backgroundTimers` never do. */
+  setRef(keepAlive: boolean): void;
+}
+
+/** Who does what a machine commands, and hears of its end. */
+export interface Host<C> {
+  readonly id: string;
+  /** The id of the life that this one is a part of. */
+  readonly parentId: string | undefined;
+  readonly clock: Clock;
+  /** Timers that no promise waits for: they never keep the process alive. */
+  readonly backgroundTimers: ReadonlySet<string>;
+  /** The number of the socket, and the server it goes to, where a life has several. */
+  readonly incarnation?: number | undefined;
+  readonly server?: string | undefined;
+  perform(command: C): void;
+  finish(outcome: Outcome): void;
+}
+
+/** One way to run machines. */
+export interface Runtime {
+  readonly name: string;
+  /** Makes a life, which has yet to be started. */
+  run<M extends AnyStateMachine>(
+    machine: M,
+    input: InputFrom<M>,
+    host: Host<EmittedFrom<M>>,
+  ): Life<Extract<EventFromLogic<M>, { type: string }>>;
+}
+
+/** What is published on the channel `sockchart:transition` for every transition of every life. */
+export interface Transition {
+  /** The life's id, such as `backend#7`, and that of the life it is a part of. */
+  readonly who: string;
+  readonly parent: string | undefined;
+  readonly machine: string;
+  readonly incarnation: number | undefined;
+  readonly server: string | undefined;
+  readonly from: string;
+  /** The event's type; `xstate.after.<timer>.<state>` for a timer, `xstate.init` for the start. */
+  readonly event: string;
+  readonly cause: Cause | undefined;
+  readonly to: string;
+  /** Milliseconds of the life's clock. */
+  readonly at: number;
+}

@@ -1,0 +1,161 @@
+/**
+ * Runs a machine on an XState actor: for people who compose it with actors of their own, and as the reference that
+ * any faster runtime must behave like.
+ */
+import { type AnyMachineSnapshot, type AnyStateMachine, createActor, type EventObject, type StateValue } from 'xstate';
+import type { Cause, Outcome } from '../machines/vocabulary.js';
+import { publish, transitions } from './channel.js';
+import { type Clock, isNever, type Timer } from './clock.js';
+import type { Host, Life, RunningTimer, Runtime } from './life.js';
+
+const AFTER = 'xstate.after.';
+
+/** `{ active: { established: 'open' } }` is `active.established.open`. No machine here has parallel states. */
+export function statePath(value: StateValue): string {
+  let path = '';
+  let rest: StateValue | undefined = value;
+  while (typeof rest === 'object') {
+    const [key, child]: [string, StateValue | undefined] = Object.entries(rest)[0] as [string, StateValue | undefined];
+    path += `${key}.`;
+    rest = child;
+  }
+  return path + rest;
+}
+
+interface PendingTimer {
+  readonly name: string;
+  readonly dueAt: number;
+  readonly timer: Timer;
+}
+
+class ActorLife implements Life<EventObject> {
+  outcome: Outcome | undefined;
+  readonly #actor;
+  readonly #host: Host<EventObject>;
+  readonly #pending = new Set<PendingTimer>();
+  #keepAlive = true;
+
+  constructor(machine: AnyStateMachine, input: unknown, host: Host<EventObject>) {
+    this.#host = host;
+    this.#actor = createActor(machine, {
+      input,
+      clock: this.#clockFor(host.clock),
+      inspect: (inspection) => {
+        if (!transitions.hasSubscribers) return;
+        if (inspection.type === '@xstate.microstep') this.#publishStep(inspection);
+        else if (inspection.type === '@xstate.snapshot') this.#reached = undefined;
+      },
+    });
+    this.#actor.on('*', (command) => host.perform(command));
+    this.#actor.subscribe({
+      complete: () => {
+        this.outcome = this.#actor.getSnapshot().output as Outcome;
+        host.finish(this.outcome);
+      },
+    });
+  }
+
+  start(): void {
+    if (transitions.hasSubscribers) {
+      const snapshot = this.#actor.getSnapshot() as AnyMachineSnapshot;
+      this.#publish(snapshot, '', 'xstate.init');
+    }
+    this.#actor.start();
+  }
+
+  get state(): string {
+    return statePath(this.#actor.getSnapshot().value);
+  }
+
+  send(event: EventObject): void {
+    this.#actor.send(event);
+  }
+
+  accepts(): string[] {
+    const snapshot: AnyMachineSnapshot = this.#actor.getSnapshot();
+    return snapshot.machine.events.filter((type: string) => !type.startsWith('xstate.') && snapshot.can({ type }));
+  }
+
+  timers(): RunningTimer[] {
+    const now = this.#host.clock.now();
+    return [...this.#pending].map(({ name, dueAt }) => ({ name, remainingMs: Math.max(0, dueAt - now) }));
+  }
+
+  setRef(keepAlive: boolean): void {
+    this.#keepAlive = keepAlive;
+    for (const { name, timer } of this.#pending) {
+      if (this.#host.backgroundTimers.has(name)) continue;
+      if (keepAlive) timer.ref();
+      else timer.unref();
+    }
+  }
+
+  /** The actor's clock: knows the name of each timer, sets none that never comes, and lets go of the process. */
+  #clockFor(clock: Clock) {
+    return {
+      setTimeout: (callback: () => void, delayMs: number): PendingTimer | undefined => {
+        if (isNever(delayMs)) return undefined;
+        const name = this.#newestTimer();
+        const pending: PendingTimer = {
+          name,
+          dueAt: clock.now() + delayMs,
+          timer: clock.setTimeout(() => {
+            this.#pending.delete(pending);
+            callback();
+          }, delayMs),
+        };
+        this.#pending.add(pending);
+        if (!this.#keepAlive || this.#host.backgroundTimers.has(name)) pending.timer.unref();
+        return pending;
+      },
+      clearTimeout: (pending: PendingTimer | undefined): void => {
+        if (pending === undefined) return;
+        this.#pending.delete(pending);
+        clock.clearTimeout(pending.timer);
+      },
+    };
+  }
+
+  /** XState notes a scheduled event before it asks the clock: the last one is the one being set. */
+  #newestTimer(): string {
+    const scheduled = this.#actor.system.getSnapshot()._scheduledEvents;
+    const type = Object.values(scheduled).at(-1)?.event.type ?? '';
+    return type.startsWith(AFTER) ? (type.slice(AFTER.length).split('.')[0] as string) : type;
+  }
+
+  /** Where the steps of the current event have led so far: the actor itself tells only after the last one. */
+  #reached: string | undefined;
+
+  #publishStep(inspection: { event: EventObject; snapshot: unknown; _transitions: unknown }): void {
+    const taken = inspection._transitions as readonly { target?: unknown; actions: readonly unknown[] }[];
+    if (!taken.some(({ target, actions }) => target !== undefined || actions.length > 0)) return;
+    const from = this.#reached ?? this.state;
+    this.#reached = this.#publish(inspection.snapshot as AnyMachineSnapshot, from, inspection.event.type);
+  }
+
+  #publish(snapshot: AnyMachineSnapshot, from: string, event: string): string {
+    const to = statePath(snapshot.value);
+    const host = this.#host;
+    publish({
+      who: host.id,
+      parent: host.parentId,
+      machine: snapshot.machine.id,
+      incarnation: host.incarnation,
+      server: host.server,
+      from,
+      event,
+      cause: (snapshot.context as { cause?: Cause }).cause,
+      to,
+      at: host.clock.now(),
+    });
+    return to;
+  }
+}
+
+/** Runs each machine on an XState actor of its own. */
+export const xstateRuntime: Runtime = {
+  name: 'xstate',
+  run(machine, input, host) {
+    return new ActorLife(machine, input, host as Host<EventObject>) as never;
+  },
+};
