@@ -65,6 +65,7 @@ export class NotSupportedError extends SockchartError {
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'function') return 'a function';
-  if (value !== null && typeof value === 'object') return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
+  if (value !== null && typeof value === 'object')
+    return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
   return String(value);
 }

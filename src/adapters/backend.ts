@@ -1,18 +1,18 @@
 import { connect as netConnect, type Socket } from 'node:net';
 import { ClosedError, ConnectError, NotEstablishedError, OptionError } from '../errors.js';
-import { type BackendCommand, backendMachine, type BackendSettings } from '../machines/backend.js';
+import { type BackendCommand, type BackendSettings, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { count, flag, hook, onlyKnown, signal as checkSignal, timeout, type Timeout } from '../options.js';
+import { signal as checkSignal, count, flag, hook, onlyKnown, type Timeout, timeout } from '../options.js';
 import {
   type Asker,
+  SERVERS_OPTIONS,
   type Server,
   type ServerOptions,
   Servers,
-  SERVERS_OPTIONS,
   type ServersOptions,
 } from '../policies/servers.js';
 import type { Runtime } from '../runtime/life.js';
-import { checkClock, type CommandTable, Handle, HANDLE_OPTIONS, type HandleOptions } from './handle.js';
+import { type CommandTable, checkClock, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
 import {
   endGracefully,
   forget,
@@ -660,7 +660,11 @@ export function backendConfig(
   return {
     settings: {
       persistent,
-      attemptsMax: count('attemptsMax', options.attemptsMax, persistent ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length)),
+      attemptsMax: count(
+        'attemptsMax',
+        options.attemptsMax,
+        persistent ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
+      ),
       chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
       connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),
       prepareTimeout: timeout('prepareTimeout', options.prepareTimeout, 10_000),

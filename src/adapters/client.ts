@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import { OptionError } from '../errors.js';
-import { clientMachine, type ClientCommand, type ClientSettings } from '../machines/client.js';
+import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { hook, onlyKnown, timeout, type Timeout } from '../options.js';
+import { hook, onlyKnown, type Timeout, timeout } from '../options.js';
 import type { Runtime } from '../runtime/life.js';
-import { checkClock, type CommandTable, Handle, HANDLE_OPTIONS, type HandleOptions } from './handle.js';
+import { type CommandTable, checkClock, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
 import { endGracefully, hookReportOf, link, listenersOf, reset, type SocketOwner, unlinkOwner } from './socket.js';
 
 /** What a hook that decides about a client gets besides the client. */
@@ -88,13 +88,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   #socketClosed = false;
 
   /** @internal */
-  constructor(
-    socket: Socket,
-    config: ClientConfig,
-    options: HandleOptions,
-    owner?: ClientOwner,
-    parentId?: string,
-  ) {
+  constructor(socket: Socket, config: ClientConfig, options: HandleOptions, owner?: ClientOwner, parentId?: string) {
     super(clientMachine, { settings: config.settings }, options, parentId, config.runtime);
     this.socket = socket;
     this.since = this.clock.now();
@@ -199,9 +193,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
       .then(
         (verdict) =>
           settle(
-            verdict === false
-              ? { type: 'owner.refused', cause: { initiator: 'owner', manner: 'refusal' } }
-              : ADMITTED,
+            verdict === false ? { type: 'owner.refused', cause: { initiator: 'owner', manner: 'refusal' } } : ADMITTED,
           ),
         (error) => settle({ type: 'owner.refused', cause: hookReportOf(error) }),
       );

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
 import { OptionError } from '../errors.js';
 import type { Outcome, Report } from '../machines/vocabulary.js';
-import { signal as checkSignal, timeout, type Timeout } from '../options.js';
+import { signal as checkSignal, type Timeout, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import type { Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';

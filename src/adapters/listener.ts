@@ -1,8 +1,15 @@
-import { type AddressInfo, createServer, type ListenOptions, type Server as NetServer, type ServerOpts, type Socket } from 'node:net';
+import {
+  type AddressInfo,
+  createServer,
+  type ListenOptions,
+  type Server as NetServer,
+  type ServerOpts,
+  type Socket,
+} from 'node:net';
 import { BindError, ClosedError, NotSupportedError, OptionError } from '../errors.js';
-import { type ListenerCommand, listenerMachine, type ListenerSettings } from '../machines/listener.js';
+import { type ListenerCommand, type ListenerSettings, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { count, flag, number, onlyKnown, port, text, timeout, type Timeout } from '../options.js';
+import { count, flag, number, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
 import type { Runtime } from '../runtime/life.js';
 import {
   CLIENT_LIMITS,
@@ -13,7 +20,7 @@ import {
   clientConfig,
 } from './client.js';
 import { openFilesMax } from './files.js';
-import { checkClock, type CommandTable, Handle, HANDLE_OPTIONS, type HandleOptions } from './handle.js';
+import { type CommandTable, checkClock, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
 import { reportOf, reset } from './socket.js';
 import { bindingName, type Claim, claim, isFile, unclaim } from './unix.js';
 
@@ -189,7 +196,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
    */
   suspend(): void {
     if (this.#where.fd !== undefined) {
-      throw new NotSupportedError('A listener on a file descriptor cannot be suspended: the descriptor would be closed.');
+      throw new NotSupportedError(
+        'A listener on a file descriptor cannot be suspended: the descriptor would be closed.',
+      );
     }
     this.life.send({ type: 'listener.suspend' });
   }
@@ -425,13 +434,18 @@ export function checkAddress(where: ListenAddress, name: string): void {
     throw new OptionError(`${name}${given[1]}`, where[given[1] as 'port'], `left out when ${given[0]} is given`);
   }
   if (where.server !== undefined) {
-    if (typeof where.server?.listen !== 'function') throw new OptionError(`${name}server`, where.server, 'a net.Server');
+    if (typeof where.server?.listen !== 'function')
+      throw new OptionError(`${name}server`, where.server, 'a net.Server');
     if (where.server.listening && given.length > 0) {
       throw new OptionError(`${name}${given[0]}`, where[given[0] as 'port'], 'left out: the server listens already');
     }
   }
   if (given.length === 0 && where.server?.listening !== true) {
-    throw new OptionError(`${name}port`, undefined, 'a port from 0 to 65535, unless path, fd or a listening server is given');
+    throw new OptionError(
+      `${name}port`,
+      undefined,
+      'a port from 0 to 65535, unless path, fd or a listening server is given',
+    );
   }
   if (where.port !== undefined) port(`${name}port`, where.port);
   if (where.path !== undefined) {

@@ -64,7 +64,9 @@ function answers(path: string): Promise<boolean> {
       resolve(true);
     });
     // A full backlog (EAGAIN) is an answer; only a refusal says that nobody listens.
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
   });
 }
 

@@ -121,7 +121,10 @@ const noHolds = ignored(['holds.emptied'], 'Nobody waits for the holds.');
 const notExpired = ignored(['backend.expired'], 'Only an abort expires.');
 const underWay = ignored(['backend.connect', 'backend.retry'], 'An attempt is under way already.');
 const connected = ignored(['backend.connect', 'backend.retry'], 'It is connected: there is nothing to try.');
-const nextFollows = ignored(['backend.connect', 'backend.retry'], 'The next attempt follows once this one is cleared away.');
+const nextFollows = ignored(
+  ['backend.connect', 'backend.retry'],
+  'The next attempt follows once this one is cleared away.',
+);
 const over = ignored(['backend.connect', 'backend.retry'], 'The end is decided; a new life is a new handle.');
 const decided = ignored(['backend.close'], 'The end is decided already; an abort hastens it.');
 const dying = ignored(
@@ -481,7 +484,8 @@ export const backendMachine = setup({
         },
 
         failover: {
-          description: 'Dropped: unlinked and destroyed; its holders were told and let go before the next server is chosen.',
+          description:
+            'Dropped: unlinked and destroyed; its holders were told and let go before the next server is chosen.',
           tags: 'holdsSocket',
           entry: ['unlinkSocket', 'noteDrop', 'dropOwner', 'destroySocket', 'revokeHolds'],
           on: {
@@ -694,8 +698,16 @@ export const backendMachine = setup({
 
     ended: { type: 'final', description: 'Both sides sent FIN after their last byte.', output: 'ended' },
     closed: { type: 'final', description: 'Closed by the owner.', output: 'closed' },
-    aborted: { type: 'final', description: 'Aborted by the owner, or by a close that took too long.', output: 'aborted' },
+    aborted: {
+      type: 'final',
+      description: 'Aborted by the owner, or by a close that took too long.',
+      output: 'aborted',
+    },
     dropped: { type: 'final', description: 'One conversation, lost after it was established.', output: 'dropped' },
-    failed: { type: 'final', description: 'One conversation that never came up; the attempts are used up.', output: 'failed' },
+    failed: {
+      type: 'final',
+      description: 'One conversation that never came up; the attempts are used up.',
+      output: 'failed',
+    },
   },
 });

@@ -279,7 +279,11 @@ export const clientMachine = setup({
 
     ended: { type: 'final', description: 'Both sides sent FIN after their last byte.', output: 'ended' },
     closed: { type: 'final', description: 'Closed by the owner.', output: 'closed' },
-    aborted: { type: 'final', description: 'Aborted by the owner, or by a close that took too long.', output: 'aborted' },
+    aborted: {
+      type: 'final',
+      description: 'Aborted by the owner, or by a close that took too long.',
+      output: 'aborted',
+    },
     dropped: { type: 'final', description: 'Lost after it was established.', output: 'dropped' },
     refused: { type: 'final', description: 'Never established: turned away, or gone before that.', output: 'refused' },
   },

@@ -184,10 +184,7 @@ export const listenerMachine = setup({
             ...notListening,
             ...notSuspended,
             ...ignored(['server.closed'], 'A failed listen closes its handle; the failure decides.'),
-            'server.listening': [
-              { guard: 'isFull', target: 'listening.saturated' },
-              { target: 'listening' },
-            ],
+            'server.listening': [{ guard: 'isFull', target: 'listening.saturated' }, { target: 'listening' }],
             'server.failed': [
               { guard: 'hasBindAttemptsLeft', target: 'waiting', actions: [note('binding'), 'announceRetry'] },
               { guard: 'hasClients', target: '#listener.failing', actions: note('binding') },

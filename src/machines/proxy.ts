@@ -189,7 +189,8 @@ export const proxyMachine = setup({
         ...noBackends,
         ...ignored(['listeners.bound'], 'A listener was resumed.'),
         'listeners.failed': {
-          description: 'A listener is lost for good: it could not be resumed, or its server was closed by somebody else.',
+          description:
+            'A listener is lost for good: it could not be resumed, or its server was closed by somebody else.',
           target: 'stopping.cutting',
           actions: ['noteFailed', note('listening')],
         },
@@ -266,7 +267,11 @@ export const proxyMachine = setup({
     },
 
     closed: { type: 'final', description: 'Every session had ended before the deadline.', output: 'closed' },
-    aborted: { type: 'final', description: 'What still lived was cut: by the owner, or at the deadline.', output: 'aborted' },
+    aborted: {
+      type: 'final',
+      description: 'What still lived was cut: by the owner, or at the deadline.',
+      output: 'aborted',
+    },
     failed: { type: 'final', description: 'It could not start, or lost a listener.', output: 'failed' },
   },
 });

@@ -88,14 +88,21 @@ const established = ignored(['backend.established'], 'It is established once.');
 const streamsOver = ignored(['client.ended', 'backend.ended'], 'Both streams are over, or cut.');
 
 /** `session.close` while relaying goes to the same place in `draining`; there, it is known already. */
-const drain = (child: string) => ({ 'session.close': { target: `#session.draining.${child}`, actions: 'noteClose' as const } });
+const drain = (child: string) => ({
+  'session.close': { target: `#session.draining.${child}`, actions: 'noteClose' as const },
+});
 const draining = () => ignored(['session.close'], 'It drains already; an abort hastens it.');
 
 /** Once one side has ended, the other has less time to stand still. */
 const stalled = {
   'relay.idled': {
     target: '#session.finishing',
-    actions: ['noteAborted' as const, note('established', 'halfCloseTimeout'), 'abortClient' as const, 'abortBackend' as const],
+    actions: [
+      'noteAborted' as const,
+      note('established', 'halfCloseTimeout'),
+      'abortClient' as const,
+      'abortBackend' as const,
+    ],
   },
 };
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { OptionError } from '../errors.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
-import { count, hook, onlyKnown, port, text, timeout, type Timeout } from '../options.js';
+import { count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';

@@ -1,29 +1,35 @@
 import {
-  type Backend,
   BACKEND_LIMITS,
+  type Backend,
   type BackendLimits,
-  backendConfig,
   type BackendSocketOptions,
+  backendConfig,
   serversOf,
 } from '../adapters/backend.js';
 import type { Client } from '../adapters/client.js';
-import { checkClock, type CommandTable, Handle, HANDLE_OPTIONS, type HandleOptions } from '../adapters/handle.js';
+import { type CommandTable, checkClock, HANDLE_OPTIONS, Handle, type HandleOptions } from '../adapters/handle.js';
 import {
   type Address,
   checkAddress,
   LISTEN_ADDRESS,
+  LISTENER_LIMITS,
   type ListenAddress,
   Listener,
-  LISTENER_LIMITS,
-  listenerLimits,
   type ListenerLimits,
   type ListenerOwner,
+  listenerLimits,
 } from '../adapters/listener.js';
 import { ClosedError, OptionError } from '../errors.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { count, onlyKnown, timeout, type Timeout } from '../options.js';
-import { type Server, type ServerOptions, Servers, SERVERS_OPTIONS, type ServersOptions } from '../policies/servers.js';
+import { count, onlyKnown, type Timeout, timeout } from '../options.js';
+import {
+  SERVERS_OPTIONS,
+  type Server,
+  type ServerOptions,
+  type Servers,
+  type ServersOptions,
+} from '../policies/servers.js';
 import { type ConnectionInfo, peerOf, Session, type SessionConfig, type SessionOwner, timersOf } from './session.js';
 
 export interface SessionLimits {
@@ -276,9 +282,7 @@ export class Proxy extends Handle<typeof proxyMachine, ProxyEvents> implements L
   }
 
   protected override finished(outcome: Outcome): void {
-    this.#started?.reject(
-      outcome.ending === 'failed' ? this.#startError : new ClosedError(this.id, outcome.cause),
-    );
+    this.#started?.reject(outcome.ending === 'failed' ? this.#startError : new ClosedError(this.id, outcome.cause));
   }
 
   protected override refSocket(keepAlive: boolean): void {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Backend, type BackendConfig, type BackendOwner } from '../adapters/backend.js';
 import type { Client } from '../adapters/client.js';
 import { type CommandTable, Handle } from '../adapters/handle.js';
-import { QUIET_PROBES, type SessionCommand, sessionMachine, type SessionSettings } from '../machines/session.js';
+import { QUIET_PROBES, type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { Server } from '../policies/servers.js';
 import type { RunningTimer } from '../runtime/life.js';
@@ -81,7 +81,13 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
 
   /** @internal */
   constructor(client: Client, config: SessionConfig, owner: SessionOwner) {
-    super(sessionMachine, { settings: config.settings }, { clock: client.clock }, client.parentId, config.backend.runtime);
+    super(
+      sessionMachine,
+      { settings: config.settings },
+      { clock: client.clock },
+      client.parentId,
+      config.backend.runtime,
+    );
     this.client = client;
     this.#owner = owner;
     this.#connectBufferBytes = config.connectBufferBytes;

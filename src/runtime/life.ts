@@ -2,7 +2,7 @@
  * The seam between what may happen and what happens: a machine that runs is a `Life`, and whoever does what it
  * commands is its `Host`. Adapters know these two and nothing of how the machine is run.
  */
-import type { AnyStateMachine, EventFromLogic, EmittedFrom, InputFrom } from 'xstate';
+import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import type { Clock } from './clock.js';
 

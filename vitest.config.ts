@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Sockets of one file must not wait for another file's event loop.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    // A rejection or an error that nobody hears is a failure of the library.
+    dangerouslyIgnoreUnhandledErrors: false,
+  },
+});
