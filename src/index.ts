@@ -49,7 +49,7 @@ export type { BackoffOptions } from './policies/backoff.js';
 export { type Balance, type Balancer, inOrder, roundRobin } from './policies/balance.js';
 export type { RetryBudgetOptions } from './policies/budget.js';
 export { isPermanent, type Server, type ServerOptions, Servers, type ServersOptions } from './policies/servers.js';
-export { createProxy, Proxy, type ProxyEvents, type ProxyOptions, type SessionLimits } from './proxy/proxy.js';
+export { createProxy, type ProxyEvents, type ProxyOptions, type SessionLimits, TcpProxy } from './proxy/proxy.js';
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';

@@ -124,7 +124,6 @@ export interface ReadyOptions {
   readonly failuresMax?: number;
 }
 
-// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
 export type BackendEvents = {
   /** Offered: it can be written to, and held. */
   established: [Connection];
@@ -415,9 +414,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 
   /** @internal */
-  chooseServer(attempt: number, cause: Cause): void {
+  chooseServer(attempt: number, cause: Cause | undefined): void {
     if (attempt === 0) this.servers.settled(this);
-    this.#settleAttempt(cause);
+    if (cause !== undefined) this.#settleAttempt(cause);
     this.#answerChoice();
   }
 

@@ -47,7 +47,6 @@ export interface ClientOwner {
   clientClosed(client: Client, outcome: Outcome): void;
 }
 
-// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
 export type ClientEvents = {
   /** Admitted: it can be read and written. */
   established: [Client];

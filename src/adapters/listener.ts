@@ -74,7 +74,6 @@ export const LISTENER_LIMITS = [
 
 export interface ListenerOptions extends ListenAddress, ListenerLimits, HandleOptions {}
 
-// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
 export type ListenerEvents = {
   /** Bound, for the first time or again. */
   listening: [Address];

@@ -57,7 +57,8 @@ export interface BackendContext {
   flushed: boolean;
   backoffMs: number;
   closeTimeoutMs: number;
-  cause: Cause;
+  /** Why the last thing happened that needs a reason; nothing yet, at first. */
+  cause: Cause | undefined;
 }
 
 export type BackendEvent =
@@ -85,7 +86,7 @@ export type BackendEvent =
 
 export type BackendCommand =
   /** Choose a server for the next attempt; `cause` says why the last one was not the last. */
-  | { type: 'server.choose'; attempt: number; cause: Cause }
+  | { type: 'server.choose'; attempt: number; cause: Cause | undefined }
   /** The choice is no longer wanted. */
   | { type: 'server.forget' }
   /** The owner starts afresh: servers that were excluded may be tried again. */
@@ -153,7 +154,7 @@ export const backendMachine = setup({
     noteLinked: assign({ flushed: false }),
     noteFlushed: assign({ flushed: true }),
     noteNothingWritten: assign({ flushed: true }),
-    noteEstablished: assign({ dropped: false }),
+    noteEstablished: assign({ dropped: false, cause: undefined }),
     countAttempt: assign({
       incarnation: ({ context }) => context.incarnation + 1,
       attempts: ({ context }) => context.attempts + 1,
@@ -186,16 +187,16 @@ export const backendMachine = setup({
     dropOwner: emit(({ context }) => ({
       type: 'owner.drop',
       incarnation: context.incarnation,
-      cause: context.cause,
+      cause: context.cause as Cause,
     })),
     releaseOwner: emit(({ context }) => ({ type: 'owner.release', incarnation: context.incarnation })),
     announceRetry: emit(({ context }) => ({
       type: 'owner.retry',
       attempt: context.attempts + 1,
       delayMs: context.backoffMs,
-      cause: context.cause,
+      cause: context.cause as Cause,
     })),
-    exhaustOwner: emit(({ context }) => ({ type: 'owner.exhaust', cause: context.cause })),
+    exhaustOwner: emit(({ context }) => ({ type: 'owner.exhaust', cause: context.cause as Cause })),
     awaitHolds: emit({ type: 'holds.await' }),
     revokeHolds: emit({ type: 'holds.revoke' }),
   },
@@ -226,11 +227,11 @@ export const backendMachine = setup({
     flushed: true,
     backoffMs: 0,
     closeTimeoutMs: input.settings.closeTimeout,
-    cause: { initiator: 'owner', manner: 'close', phase: 'idle' },
+    cause: undefined,
   }),
   output: ({ context, event }) => ({
     ending: event.output as Ending,
-    cause: context.cause,
+    cause: context.cause as Cause,
     flushed: context.flushed,
   }),
   initial: 'idle',

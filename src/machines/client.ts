@@ -36,7 +36,8 @@ export interface ClientContext {
   /** True unless bytes may have been written that were not flushed. */
   flushed: boolean;
   closeTimeoutMs: number;
-  cause: Cause;
+  /** Why the last thing happened that needs a reason; nothing yet, at first. */
+  cause: Cause | undefined;
 }
 
 export type ClientEvent =
@@ -98,7 +99,7 @@ export const clientMachine = setup({
     }),
     admitOwner: emit({ type: 'owner.admit' }),
     establishOwner: emit({ type: 'owner.establish' }),
-    dropOwner: emit(({ context }) => ({ type: 'owner.drop', cause: context.cause })),
+    dropOwner: emit(({ context }) => ({ type: 'owner.drop', cause: context.cause as Cause })),
     releaseOwner: emit({ type: 'owner.release' }),
     endSocket: emit({ type: 'socket.end' }),
     destroySocket: emit({ type: 'socket.destroy' }),
@@ -118,11 +119,11 @@ export const clientMachine = setup({
     settings: input.settings,
     flushed: true,
     closeTimeoutMs: input.settings.closeTimeout,
-    cause: { initiator: 'peer', manner: 'end', phase: 'accepted' },
+    cause: undefined,
   }),
   output: ({ context, event }) => ({
     ending: event.output as Ending,
-    cause: context.cause,
+    cause: context.cause as Cause,
     flushed: context.flushed,
   }),
   initial: 'live',

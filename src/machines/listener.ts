@@ -43,7 +43,8 @@ export interface ListenerContext {
   /** Attempts to bind since it last listened. */
   attempts: number;
   drainTimeoutMs: number;
-  cause: Cause;
+  /** Why the last thing happened that needs a reason; nothing yet, at first. */
+  cause: Cause | undefined;
 }
 
 export type ListenerEvent =
@@ -112,15 +113,15 @@ export const listenerMachine = setup({
       type: 'client.refuse',
       socket: event.type === 'client.arrived' ? event.socket : undefined,
     })),
-    abortClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause })),
+    abortClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause as Cause })),
     announceListening: emit({ type: 'owner.listening' }),
     announceRetry: emit(({ context }) => ({
       type: 'owner.retry',
       attempt: context.attempts + 1,
       delayMs: context.settings.bindBackoff,
-      cause: context.cause,
+      cause: context.cause as Cause,
     })),
-    warn: emit(({ context }) => ({ type: 'owner.warn', cause: context.cause })),
+    warn: emit(({ context }) => ({ type: 'owner.warn', cause: context.cause as Cause })),
   },
   guards: {
     hasBindAttemptsLeft: ({ context }) => context.attempts < context.settings.bindAttempts,
@@ -142,9 +143,9 @@ export const listenerMachine = setup({
     clients: 0,
     attempts: 0,
     drainTimeoutMs: input.settings.drainTimeout,
-    cause: { initiator: 'owner', manner: 'close', phase: 'idle' },
+    cause: undefined,
   }),
-  output: ({ context, event }) => ({ ending: event.output as Ending, cause: context.cause, flushed: true }),
+  output: ({ context, event }) => ({ ending: event.output as Ending, cause: context.cause as Cause, flushed: true }),
   initial: 'idle',
   states: {
     idle: {

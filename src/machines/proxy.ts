@@ -34,7 +34,8 @@ export interface ProxyContext {
   drainTimeoutMs: number;
   /** How it will have ended once all parts are gone. */
   ending: Ending;
-  cause: Cause;
+  /** Why the last thing happened that needs a reason; nothing yet, at first. */
+  cause: Cause | undefined;
 }
 
 export type ProxyEvent =
@@ -98,13 +99,13 @@ export const proxyMachine = setup({
     noteFailed: assign({ ending: 'failed' }),
     connectBackends: emit({ type: 'backends.connect' }),
     closeBackends: emit({ type: 'backends.close' }),
-    abortBackends: emit(({ context }) => ({ type: 'backends.abort', cause: context.cause })),
+    abortBackends: emit(({ context }) => ({ type: 'backends.abort', cause: context.cause as Cause })),
     startListeners: emit({ type: 'listeners.start' }),
     closeListeners: emit({ type: 'listeners.close' }),
-    abortListeners: emit(({ context }) => ({ type: 'listeners.abort', cause: context.cause })),
+    abortListeners: emit(({ context }) => ({ type: 'listeners.abort', cause: context.cause as Cause })),
     awaitListeners: emit({ type: 'listeners.await' }),
     awaitSessions: emit({ type: 'sessions.await' }),
-    abortSessions: emit(({ context }) => ({ type: 'sessions.abort', cause: context.cause })),
+    abortSessions: emit(({ context }) => ({ type: 'sessions.abort', cause: context.cause as Cause })),
     announceRunning: emit({ type: 'owner.running' }),
   },
   guards: {
@@ -122,11 +123,11 @@ export const proxyMachine = setup({
     settings: input.settings,
     drainTimeoutMs: input.settings.drainTimeout,
     ending: 'closed',
-    cause: { initiator: 'owner', manner: 'close', phase: 'idle' },
+    cause: undefined,
   }),
   output: ({ context, event }) => ({
     ending: event.output as Ending,
-    cause: context.cause,
+    cause: context.cause as Cause,
     flushed: context.ending === 'closed',
   }),
   initial: 'idle',

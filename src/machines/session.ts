@@ -42,7 +42,8 @@ export interface SessionContext {
   closeTimeoutMs: number;
   /** How it will have ended once both legs are gone. */
   ending: Ending;
-  cause: Cause;
+  /** Why the last thing happened that needs a reason; nothing yet, at first. */
+  cause: Cause | undefined;
 }
 
 export type SessionEvent =
@@ -177,10 +178,10 @@ export const sessionMachine = setup({
     probeRelay: emit({ type: 'relay.probe' }),
     endClient: emit({ type: 'client.end' }),
     endBackend: emit({ type: 'backend.end' }),
-    resetClient: emit(({ context }) => ({ type: 'client.reset', cause: context.cause })),
-    resetBackend: emit(({ context }) => ({ type: 'backend.reset', cause: context.cause })),
-    abortClient: emit(({ context }) => ({ type: 'client.abort', cause: context.cause })),
-    abortBackend: emit(({ context }) => ({ type: 'backend.abort', cause: context.cause })),
+    resetClient: emit(({ context }) => ({ type: 'client.reset', cause: context.cause as Cause })),
+    resetBackend: emit(({ context }) => ({ type: 'backend.reset', cause: context.cause as Cause })),
+    abortClient: emit(({ context }) => ({ type: 'client.abort', cause: context.cause as Cause })),
+    abortBackend: emit(({ context }) => ({ type: 'backend.abort', cause: context.cause as Cause })),
     cutOff: raise({
       type: 'session.abort',
       cause: { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'closeTimeout' },
@@ -206,11 +207,11 @@ export const sessionMachine = setup({
     settings: input.settings,
     closeTimeoutMs: input.settings.closeTimeout,
     ending: 'ended',
-    cause: { initiator: 'peer', manner: 'end', phase: 'established' },
+    cause: undefined,
   }),
   output: ({ context, event }) => ({
     ending: event.output as Ending,
-    cause: context.cause,
+    cause: context.cause as Cause,
     flushed: isWhole(context),
   }),
   initial: 'connecting',

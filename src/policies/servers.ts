@@ -297,8 +297,7 @@ export class Servers {
   }
 
   #allExcluded(): Choice {
-    const { initiator, manner, code, phase } = this.list[0]?.excluded as Cause;
-    return { kind: 'exhausted', cause: { initiator, manner, phase, ...(code !== undefined && { code }) } };
+    return { kind: 'exhausted', cause: (this.list[0] as Server).excluded as Cause };
   }
 
   // Asked once per server and attempt: fields in place of closures.

@@ -82,7 +82,6 @@ const PROXY_OPTIONS = [
   ...HANDLE_OPTIONS,
 ] as const;
 
-// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
 export type ProxyEvents = {
   /** Every listener is bound. */
   running: [];
@@ -107,7 +106,7 @@ const EMPTIED = { type: 'sessions.emptied' } as const;
 const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
 const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 
-const COMMANDS: CommandTable<Proxy, ProxyCommand> = {
+const COMMANDS: CommandTable<TcpProxy, ProxyCommand> = {
   'backends.connect': (proxy) => proxy.connectBackends(),
   'backends.close': (proxy) => proxy.closeBackends(),
   'backends.abort': (proxy, { cause }) => proxy.abortBackends(cause),
@@ -121,7 +120,7 @@ const COMMANDS: CommandTable<Proxy, ProxyCommand> = {
 };
 
 /** A TCP proxy: listeners, servers, and a session for each client. Made by {@link createProxy}. */
-export class Proxy extends Handle<typeof proxyMachine, ProxyEvents> implements ListenerOwner, SessionOwner {
+export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implements ListenerOwner, SessionOwner {
   readonly listeners: readonly Listener[];
   readonly servers: Servers;
   readonly backends: readonly Backend[];
@@ -413,7 +412,7 @@ function checkedProxy(options: ProxyOptions) {
 }
 
 /**
- * Makes a TCP proxy, which does nothing until {@link Proxy.start} is called. For every client that it admits it
+ * Makes a TCP proxy, which does nothing until {@link TcpProxy.start} is called. For every client that it admits it
  * connects one of the servers, retrying and failing over until one answers, and relays bytes both ways.
  *
  * @throws OptionError
@@ -430,6 +429,6 @@ function checkedProxy(options: ProxyOptions) {
  * await proxy.close({ timeoutMs: 5_000 });
  * ```
  */
-export function createProxy(options: ProxyOptions): Proxy {
-  return new Proxy(options);
+export function createProxy(options: ProxyOptions): TcpProxy {
+  return new TcpProxy(options);
 }

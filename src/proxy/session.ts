@@ -24,7 +24,6 @@ export interface SessionOwner {
   sessionClosed(session: Session, outcome: Outcome): void;
 }
 
-// biome-ignore lint/style/useConsistentTypeDefinitions: a type of tuples has to be an alias to be indexed.
 export type SessionEvents = {
   /** Client and backend are joined. */
   established: [Session];
