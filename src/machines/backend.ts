@@ -155,7 +155,9 @@ export const backendMachine = setup({
     noteFlushed: assign({ flushed: true }),
     noteNothingWritten: assign({ flushed: true }),
     noteEstablished: assign({ dropped: false, cause: undefined }),
+    noteUnexplained: assign({ cause: ({ context, event }) => context.cause ?? causeOf(event, { phase: 'connecting' }) }),
     countAttempt: assign({
+      cause: undefined,
       incarnation: ({ context }) => context.incarnation + 1,
       attempts: ({ context }) => context.attempts + 1,
     }),
@@ -317,7 +319,7 @@ export const backendMachine = setup({
               description: 'A close follows every failure, and decides.',
               actions: note('connecting'),
             },
-            'socket.closed': { target: 'disposing.destroying' },
+            'socket.closed': { target: 'disposing.destroying', actions: 'noteUnexplained' },
             'backend.close': {
               target: '#backend.closing.destroying',
               actions: ['noteCloseTimeout', note('connecting')],

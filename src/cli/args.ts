@@ -1,0 +1,404 @@
+/** The program's arguments: one table that is parsed, checked and printed as help. */
+import { parseArgs } from 'node:util';
+import type { ListenAddress, ProxyOptions, ServerOptions } from '../index.js';
+
+/** What the program prints of transitions: lines for people, JSON for programs, or nothing. */
+export type Output = 'lines' | 'json' | 'quiet';
+
+interface Shown {
+  readonly output: Output;
+  /** Lines of transitions per second. */
+  readonly linesMax: number;
+}
+
+export interface TourArgs extends Shown {
+  readonly mode: 'tour';
+  /** How many times as fast as it is meant to be read. */
+  readonly speed: number;
+}
+
+export interface RunArgs extends Shown {
+  readonly mode: 'run';
+  readonly proxy: ProxyOptions;
+}
+
+export type Args = { readonly mode: 'help' } | { readonly mode: 'version' } | TourArgs | RunArgs;
+
+/** Arguments that cannot be right; the message is the one line that the user needs. */
+export class UsageError extends Error {}
+
+/** What the flags fill in, in whatever order they come. */
+interface Draft {
+  readonly listen: ListenAddress[];
+  readonly servers: ServerOptions[];
+  readonly proxy: Record<string, unknown>;
+  readonly backoff: { initialMs?: number; maxMs?: number };
+  connectionsMax: number | undefined;
+  output: Output;
+  linesMax: number;
+  speed: number;
+}
+
+interface Flag {
+  readonly group: string;
+  /** What stands for the value in the help; a flag without is a switch. */
+  readonly takes?: string;
+  readonly help: string;
+  readonly fallback?: string;
+  /** True where it makes sense only for a proxy of the user's own, not for the tour. */
+  readonly runOnly?: boolean;
+  readonly hidden?: boolean;
+  readonly set: (draft: Draft, value: string, fail: (expected: string) => UsageError) => void;
+}
+
+const WHERE = 'Where';
+const LIMITS = 'Limits';
+const TIMES = 'Times, such as 500ms, 10s, 5m, or off';
+const SHOWN = 'What is shown';
+const OTHER = 'Other';
+
+const time = (option: string, help: string, fallback: string): Flag => ({
+  group: TIMES,
+  takes: 'TIME',
+  help,
+  fallback,
+  runOnly: true,
+  set: (draft, value, fail) => {
+    draft.proxy[option] = duration(value, fail);
+  },
+});
+
+const limit = (option: string, help: string, fallback: string, takes = 'N', least = 1): Flag => ({
+  group: LIMITS,
+  takes,
+  help,
+  fallback,
+  runOnly: true,
+  set: (draft, value, fail) => {
+    draft.proxy[option] = whole(value, least, fail);
+  },
+});
+
+const FLAGS: Record<string, Flag> = {
+  listen: {
+    group: WHERE,
+    takes: 'ADDRESS',
+    help: 'accept clients here: 127.0.0.1:8080, [::1]:8080, :8080, 8080 or unix:/run/a.sock; repeatable',
+    runOnly: true,
+    set: (draft, value, fail) => draft.listen.push(address(value, 0, fail)),
+  },
+  backend: {
+    group: WHERE,
+    takes: 'ADDRESS',
+    help: 'connect them to this server, written in the same ways; repeatable',
+    runOnly: true,
+    set: (draft, value, fail) => draft.servers.push(address(value, 1, fail)),
+  },
+  balance: {
+    group: WHERE,
+    takes: 'HOW',
+    help: 'roundRobin: each server in turn; inOrder: the first that works, the others are spares',
+    fallback: 'roundRobin',
+    runOnly: true,
+    set: (draft, value, fail) => {
+      if (value !== 'roundRobin' && value !== 'inOrder') throw fail('roundRobin or inOrder');
+      draft.proxy['balance'] = value;
+    },
+  },
+
+  'clients-max': limit('clientsMax', 'clients at once; newcomers beyond are reset', 'what open files permit'),
+  'connections-max': {
+    group: LIMITS,
+    takes: 'N',
+    help: 'connections at once to each backend; newcomers beyond wait',
+    fallback: 'none',
+    runOnly: true,
+    set: (draft, value, fail) => {
+      draft.connectionsMax = whole(value, 1, fail);
+    },
+  },
+  'attempts-max': limit('attemptsMax', 'attempts to connect a backend for one client', 'one per backend, at least 3'),
+  'bind-attempts': limit('bindAttempts', 'attempts to bind an address', '1'),
+  'connect-buffer-bytes': limit(
+    'connectBufferBytes',
+    'bytes to read from a client before its backend is there, which tells early that it has left',
+    '0',
+    'BYTES',
+    0,
+  ),
+
+  'connect-timeout': time('connectTimeout', 'one attempt to connect a backend', '5s'),
+  'session-connect-timeout': time('sessionConnectTimeout', 'all attempts for one client', '15s'),
+  'choose-timeout': time('chooseTimeout', 'wait for a place when every backend is full', '10s'),
+  'idle-timeout': time('idleTimeout', 'no byte in either direction: the session is cut', '10m'),
+  'half-close-timeout': time('halfCloseTimeout', 'the same once one side has ended', '1m'),
+  'duration-max': time('durationMax', 'longest life of a session', 'off'),
+  'drain-timeout': time('drainTimeout', 'how long a stop waits for sessions until it cuts them', '30s'),
+  'abort-timeout': time('abortTimeout', 'how long a socket that was reset may take to close', '1s'),
+  'dispose-timeout': time('disposeTimeout', 'the same after an attempt that failed', '1s'),
+  'down-for': time('downFor', 'how long a backend that failed is chosen last', '10s'),
+  'bind-backoff': {
+    ...time('bindBackoff', 'wait between attempts to bind', '1s'),
+    set: (draft, value, fail) => {
+      draft.proxy['bindBackoff'] = wait(value, fail);
+    },
+  },
+  'backoff-initial': {
+    ...time('', 'wait once every backend has failed for a client; doubled each round', '100ms'),
+    set: (draft, value, fail) => {
+      draft.backoff.initialMs = wait(value, fail);
+    },
+  },
+  'backoff-max': {
+    ...time('', 'longest such wait', '10s'),
+    set: (draft, value, fail) => {
+      draft.backoff.maxMs = wait(value, fail);
+    },
+  },
+  'keep-alive': {
+    ...time('', 'idle time until TCP asks whether the peer is still there, from 1s on', 'off'),
+    set: (draft, value, fail) => {
+      const ms = duration(value, fail);
+      if (ms !== false && ms < 1_000) throw fail('at least 1s, or off');
+      draft.proxy['keepAlive'] = ms;
+    },
+  },
+
+  json: {
+    group: SHOWN,
+    help: 'each transition as a line of JSON on stdout; all else goes to stderr',
+    set: (draft, _value, fail) => {
+      if (draft.output === 'quiet') throw fail('left out when --quiet is given');
+      draft.output = 'json';
+    },
+  },
+  quiet: {
+    group: SHOWN,
+    help: 'no transitions: only the start, warnings and the end',
+    set: (draft, _value, fail) => {
+      if (draft.output === 'json') throw fail('left out when --json is given');
+      draft.output = 'quiet';
+    },
+  },
+  'lines-max': {
+    group: SHOWN,
+    takes: 'N',
+    help: 'lines per second, or off; what is left out is counted, drops and failovers come first',
+    fallback: '50',
+    set: (draft, value, fail) => {
+      draft.linesMax = value === 'off' ? Number.POSITIVE_INFINITY : whole(value, 1, fail, ', or off');
+    },
+  },
+
+  tour: { group: OTHER, help: 'the embedded tour, which is also what no arguments mean', set: () => {} },
+  speed: {
+    group: OTHER,
+    takes: 'N',
+    help: 'the tour, so many times as fast',
+    hidden: true,
+    set: (draft, value, fail) => {
+      const speed = Number(value);
+      if (!(speed >= 0.1 && speed <= 20)) throw fail('a number from 0.1 to 20');
+      draft.speed = speed;
+    },
+  },
+  help: { group: OTHER, help: 'this text', set: () => {} },
+  version: { group: OTHER, help: 'the version', set: () => {} },
+};
+
+const SHORT: Record<string, string> = { h: 'help', v: 'version', q: 'quiet' };
+
+/**
+ * Reads the arguments that follow the program's name.
+ *
+ * @throws UsageError
+ */
+export function readArgs(argv: readonly string[]): Args {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    strict: false,
+    tokens: true,
+    options: Object.fromEntries(
+      Object.entries(FLAGS).map(([name, { takes }]) => [name, { type: takes === undefined ? 'boolean' : 'string' }]),
+    ),
+  });
+  const draft: Draft = {
+    listen: [],
+    servers: [],
+    proxy: {},
+    backoff: {},
+    connectionsMax: undefined,
+    output: 'lines',
+    linesMax: 50,
+    speed: 1,
+  };
+  const given = new Set<string>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      throw new UsageError(`${quoted(token.value)} belongs to no flag: addresses go to --listen and --backend.`);
+    }
+    if (token.kind === 'option-terminator') continue;
+    const name = SHORT[token.name] ?? token.name;
+    const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
+    if (flag === undefined) throw unknownFlag(token.rawName);
+    const { value } = token;
+    if (flag.takes === undefined) {
+      if (value !== undefined) throw new UsageError(`--${name} takes no value; it was given ${quoted(value)}.`);
+    } else if (value === undefined || value === '' || (!token.inlineValue && value.startsWith('--'))) {
+      throw new UsageError(`--${name} needs a value: --${name} ${flag.takes}.`);
+    }
+    given.add(name);
+    flag.set(draft, value ?? '', (expected) => {
+      const what = value === undefined ? `--${name}` : `--${name} ${quoted(value)}`;
+      return new UsageError(`${what} is wrong: it must be ${expected}.`);
+    });
+  }
+  if (given.has('help')) return { mode: 'help' };
+  if (given.has('version')) return { mode: 'version' };
+  return choose(draft, given);
+}
+
+/** The tour or a proxy: what was given says which. */
+function choose(draft: Draft, given: ReadonlySet<string>): TourArgs | RunArgs {
+  const { output, linesMax, speed, listen, servers, proxy, backoff, connectionsMax } = draft;
+  const own = [...given].find((name) => FLAGS[name]?.runOnly);
+  if (own === undefined) return { mode: 'tour', output, linesMax, speed };
+  for (const name of ['tour', 'speed']) {
+    if (given.has(name)) throw new UsageError(`--${name} is for the tour, and --${own} for a proxy of your own.`);
+  }
+  if (listen.length === 0) throw new UsageError(`--listen is missing, as in: --listen 127.0.0.1:8080.`);
+  if (servers.length === 0) throw new UsageError(`--backend is missing, as in: --backend 127.0.0.1:5432.`);
+  return {
+    mode: 'run',
+    output,
+    linesMax,
+    proxy: {
+      ...proxy,
+      ...(Object.keys(backoff).length > 0 && { backoff }),
+      listen,
+      servers: connectionsMax === undefined ? servers : servers.map((server) => ({ ...server, connectionsMax })),
+    },
+  };
+}
+
+type Fail = (expected: string) => UsageError;
+
+const ADDRESSES = 'an address such as 127.0.0.1:8080, [::1]:8080, :8080, 8080 or unix:/run/a.sock';
+
+/** `host:port`, `[host]:port`, `:port`, `port` or `unix:/path`. */
+function address(value: string, portLeast: number, fail: Fail): { host?: string; port: number } | { path: string } {
+  if (value.startsWith('unix:')) {
+    const path = value.slice('unix:'.length);
+    if (path === '' || path.includes('\0')) throw fail(ADDRESSES);
+    return { path };
+  }
+  const parts = /^(?:(?:\[(?<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?<name>[^\s:[\]/@?#]*)):)?(?<port>\d{1,5})$/.exec(value);
+  const groups = parts?.groups;
+  if (groups === undefined) throw fail(ADDRESSES);
+  const port = Number(groups['port']);
+  if (port < portLeast || port > 65_535) throw fail(`${ADDRESSES}, with a port from ${portLeast} to 65535`);
+  const host = groups['v6'] ?? groups['name'] ?? '';
+  if (isUnprintable(host)) throw fail(ADDRESSES);
+  return host === '' ? { port } : { host, port };
+}
+
+const UNIT_MS: Record<string, number> = { '': 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const TIME_MAX_MS = 2_147_483_647;
+
+function duration(value: string, fail: Fail): number | false {
+  return value === 'off' ? false : milliseconds(value, 'off', fail);
+}
+
+function wait(value: string, fail: Fail): number {
+  return milliseconds(value, undefined, fail);
+}
+
+function milliseconds(value: string, other: string | undefined, fail: Fail): number {
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value) ?? [];
+  const ms = Number(amount) * (UNIT_MS[unit] as number);
+  // A missing amount is not a number, and so neither too short nor too long.
+  if (ms >= 1 && ms <= TIME_MAX_MS) return Math.ceil(ms);
+  const examples = ['500ms', '10s', '5m'];
+  if (other !== undefined) examples.push(other);
+  throw fail(`a time from 1ms to 24 days, such as ${examples.slice(0, -1).join(', ')} or ${examples.at(-1)}`);
+}
+
+function whole(value: string, least: number, fail: Fail, other = ''): number {
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(number) || number < least) throw fail(`a whole number from ${least} on${other}`);
+  return number;
+}
+
+function unknownFlag(rawName: string): UsageError {
+  const name = rawName.replace(/^-+/, '');
+  const near = Object.keys(FLAGS)
+    .filter((flag) => FLAGS[flag]?.hidden !== true)
+    .find((flag) => flag.startsWith(name) || isNear(flag, name));
+  const hint = near === undefined || name === '' ? 'see --help' : `did you mean --${near}?`;
+  return new UsageError(`There is no ${printable(rawName)}: ${hint}`);
+}
+
+/** True if one letter more, less or other, or two that changed places, makes one of the other. */
+function isNear(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false;
+  let start = 0;
+  while (start < a.length && a[start] === b[start]) start++;
+  let end = 0;
+  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end++;
+  const left = a.slice(start, a.length - end);
+  const right = b.slice(start, b.length - end);
+  return (left.length <= 1 && right.length <= 1) || (left.length === 2 && left === [...right].reverse().join(''));
+}
+
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const isUnprintable = (text: string): boolean => text.search(UNPRINTABLE) >= 0;
+
+/** Text that cannot steer a terminal, whoever it comes from. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (char) => `\\u{${(char.codePointAt(0) as number).toString(16)}}`);
+}
+
+function quoted(value: string): string {
+  return `"${printable(value)}"`;
+}
+
+const WIDTH = 34;
+
+/** The text of `--help`. */
+export function helpText(): string {
+  const groups = Map.groupBy(
+    Object.entries(FLAGS).filter(([, { hidden }]) => hidden !== true),
+    ([, { group }]) => group,
+  );
+  const lines = [
+    'sockchart: a TCP proxy whose connections live by explicit state machines, and a view of what they do.',
+    '',
+    '  sockchart                                          an embedded tour of 15 seconds',
+    '  sockchart --listen ADDRESS … --backend ADDRESS …   a proxy',
+  ];
+  for (const [group, flags] of groups) {
+    lines.push('', `${group}:`);
+    for (const [name, { takes, help, fallback }] of flags) {
+      const short = Object.keys(SHORT).find((letter) => SHORT[letter] === name);
+      const left = `  --${name}${short === undefined ? '' : `, -${short}`}${takes === undefined ? '' : ` ${takes}`}`;
+      lines.push(`${left.padEnd(WIDTH)}${help}${fallback === undefined ? '' : ` (${fallback})`}`);
+    }
+  }
+  lines.push(
+    '',
+    'SIGINT (Ctrl-C) or SIGTERM: nobody new is accepted, and the sessions come to their ends within --drain-timeout.',
+    'A second one cuts them.',
+    '',
+    'Exit code: 0 after every session had ended; 1 if it could not start, or if sessions were cut by a second signal',
+    'or at the deadline; 2 if the arguments are wrong.',
+    '',
+    'Colours follow the terminal; NO_COLOR=1 and FORCE_COLOR=1 decide otherwise.',
+    '',
+    'Examples:',
+    '  sockchart --listen 127.0.0.1:8080 --backend 127.0.0.1:5432 --backend 127.0.0.1:5433',
+    '  sockchart --listen :8080 --backend db1:5432 --backend db2:5432 --balance inOrder --idle-timeout 5m',
+    '  sockchart --listen unix:/run/front.sock --backend [::1]:5432 --clients-max 1000 --quiet',
+    "  sockchart --listen :8080 --backend db1:5432 --json | jq 'select(.to == \"dropped\")'",
+  );
+  return lines.join('\n');
+}

@@ -1,0 +1,61 @@
+import type { Clock, Timer } from '../runtime/clock.js';
+
+class ManualTimer implements Timer {
+  constructor(
+    readonly callback: () => void,
+    readonly dueAt: number,
+  ) {}
+  ref(): void {}
+  unref(): void {}
+}
+
+/**
+ * A clock that stands still until it is told to go on: hours pass in no time, and nothing fires in between.
+ *
+ * @example
+ * ```ts
+ * const clock = new ManualClock();
+ * const backend = createBackend({ servers, clock, connectTimeout: 5_000 });
+ * backend.connect();
+ * clock.advance(5_000); // the attempt has timed out
+ * ```
+ */
+export class ManualClock implements Clock {
+  #now = 0;
+  readonly #timers = new Set<ManualTimer>();
+
+  /** How many timers are set: nothing may be left at the end of a life. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  setTimeout(callback: () => void, delayMs: number): Timer {
+    const timer = new ManualTimer(callback, this.#now + delayMs);
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  clearTimeout(timer: Timer): void {
+    this.#timers.delete(timer as ManualTimer);
+  }
+
+  /** Lets `ms` milliseconds pass: what is due fires in its order, also what was set on the way. */
+  advance(ms: number): void {
+    const until = this.#now + ms;
+    for (;;) {
+      let next: ManualTimer | undefined;
+      for (const timer of this.#timers) {
+        if (timer.dueAt <= until && (next === undefined || timer.dueAt < next.dueAt)) next = timer;
+      }
+      if (next === undefined) break;
+      this.#timers.delete(next);
+      this.#now = Math.max(this.#now, next.dueAt);
+      next.callback();
+    }
+    this.#now = until;
+  }
+}

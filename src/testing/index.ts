@@ -1,0 +1,19 @@
+/**
+ * What this library is tested with, for machines and adapters of your own: walk a machine, replay its paths on the
+ * pure machine, and take the same paths for real. Needs the package `@xstate/graph`.
+ *
+ * @module
+ */
+export { ManualClock } from './clock.js';
+export { type Driven, type Driver, drivePath } from './drive.js';
+export {
+  describePath,
+  type ExploreOptions,
+  exploreMachine,
+  type MachineGraph,
+  type Path,
+  type Step,
+  shortName,
+  transitionsOf,
+} from './graph.js';
+export { Model, type ReplayedStep, replay } from './replay.js';

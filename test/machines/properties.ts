@@ -1,0 +1,207 @@
+/**
+ * What must hold on every path of a machine. Each check sees the steps of one replayed path and throws what is wrong;
+ * the numbers are those of docs/properties.md.
+ */
+import { expect } from 'vitest';
+import type { Model, ReplayedStep } from '../../src/testing/index.js';
+
+type Check = (model: Model<never>) => void;
+
+const all = (model: Model<never>): { step: ReplayedStep; type: string; [more: string]: unknown }[] =>
+  model.steps.flatMap((step) => step.commands.map((command) => ({ step, ...command })));
+
+const types = (step: ReplayedStep): string[] => step.commands.map(({ type }) => type);
+
+/** Requests that end a life, as long as they do something. */
+const asked = (step: ReplayedStep): boolean =>
+  /\.(close|abort)$/.test(step.event) && step.from !== step.to && step.taken.length > 0;
+
+const finalOutcome: Check = (model) => {
+  const last = model.steps.at(-1) as ReplayedStep;
+  if (last.snapshot.status !== 'done') return;
+  const { outcome } = model;
+  expect(outcome?.ending, 'the ending is the final state').toBe(last.to);
+  expect(outcome?.cause, 'an end has a cause').toMatchObject({
+    initiator: expect.any(String),
+    manner: expect.any(String),
+    phase: expect.any(String),
+  });
+};
+
+const commandsBelong: Check = (model) => {
+  for (const step of model.steps) {
+    if (step.taken.length === 0 && step.event !== 'xstate.init') expect(types(step)).toEqual([]);
+  }
+};
+
+/** 1: after close or abort no socket is opened, and no server is asked for. */
+const closeIsFinal: Check = (model) => {
+  let over = false;
+  for (const step of model.steps) {
+    if (over) {
+      expect(types(step)).not.toContain('socket.open');
+      expect(types(step)).not.toContain('server.choose');
+      expect(step.to).not.toMatch(/^(active|idle|live)/);
+    }
+    over ||= asked(step);
+  }
+};
+
+/** 2 and 4: a drop exactly if an established connection was lost without being asked for; once per incarnation. */
+const dropsAreLosses: Check = (model) => {
+  const established = new Set<unknown>();
+  const dropped = new Set<unknown>();
+  let over = false;
+  for (const step of model.steps) {
+    over ||= asked(step);
+    for (const { type, ...command } of step.commands as { type: string; incarnation?: number; cause?: unknown }[]) {
+      if (type === 'owner.establish') established.add(command.incarnation);
+      if (type !== 'owner.drop') continue;
+      expect(over, 'no drop after close or abort').toBe(false);
+      expect(established, 'only what was established can drop').toContain(command.incarnation);
+      expect(dropped, 'a drop is reported once').not.toContain(command.incarnation);
+      expect(command.cause).toBeDefined();
+      dropped.add(command.incarnation);
+    }
+    const lost = /^(active\.failover|dropping)/.test(step.to) && step.from !== step.to && !step.from.startsWith('dropping');
+    expect(types(step).includes('owner.drop'), `a drop exactly when it is lost (${step.from} → ${step.to})`).toBe(lost);
+  }
+};
+
+/** 3: released exactly once per linked incarnation, after it was unlinked. */
+const releasedOnce: Check = (model) => {
+  let owned: 'nothing' | 'linked' | 'unlinked' = 'nothing';
+  for (const { step, type } of all(model)) {
+    if (type === 'owner.prepare' || type === 'owner.admit') {
+      expect(owned, 'the last incarnation was released first').toBe('nothing');
+      owned = 'linked';
+    } else if (type === 'socket.unlink') {
+      expect(owned, `unlinked once (${step.event})`).toBe('linked');
+      owned = 'unlinked';
+    } else if (type === 'owner.release') {
+      expect(owned, `released once, after it was unlinked (${step.event})`).toBe('unlinked');
+      owned = 'nothing';
+    } else if (type === 'owner.establish' || type === 'owner.drop') {
+      if (type === 'owner.establish') expect(owned).toBe('linked');
+    }
+  }
+  if (model.outcome !== undefined) expect(owned, 'nothing of the owner’s is left at the end').toBe('nothing');
+};
+
+/** 6: a state that may hold a socket says so; at the end, and before another is opened, there is none. */
+const socketsAreAccountedFor =
+  (initially: boolean): Check =>
+  (model) => {
+    let open = initially;
+    for (const step of model.steps) {
+      if (step.event === 'socket.closed') open = false;
+      for (const { type } of step.commands) {
+        if (type === 'socket.open') {
+          expect(open, 'at most one socket').toBe(false);
+          open = true;
+        }
+        if (type === 'socket.abandon') open = false;
+      }
+      if (open) expect(step.snapshot.hasTag('holdsSocket'), `${step.to} may hold a socket`).toBe(true);
+      if (step.snapshot.status === 'done') expect(open, `${step.to} holds no socket`).toBe(false);
+    }
+  };
+
+/** Every newcomer is adopted or refused, one of the two; none is adopted after the end was asked for, or beyond the limit. */
+const newcomersAreAnswered: Check = (model) => {
+  let over = false;
+  let clients = 0;
+  for (const step of model.steps) {
+    over ||= asked(step);
+    if (step.event === 'client.closed') clients--;
+    if (step.event !== 'client.arrived') continue;
+    const answers = types(step).filter((type) => type === 'client.adopt' || type === 'client.refuse');
+    expect(answers).toHaveLength(1);
+    if (answers[0] === 'client.adopt') {
+      clients++;
+      expect(over).toBe(false);
+    }
+    expect(clients).toBeLessThanOrEqual(step.snapshot.context.settings.clientsMax);
+    expect(step.snapshot.context.clients, 'the count is right').toBe(clients);
+  }
+};
+
+/** A listener that does not listen has closed its handle. */
+const handlesAreClosed: Check = (model) => {
+  let listening = false;
+  for (const step of model.steps) {
+    if (step.event === 'server.failed' && step.from === 'serving.binding') listening = false;
+    if (step.event === 'server.closed') listening = false;
+    for (const { type } of step.commands) {
+      if (type === 'server.listen') {
+        expect(listening, 'it listens once').toBe(false);
+        listening = true;
+      }
+      if (type === 'server.close') listening = false;
+    }
+    if (!/^serving\.(binding|listening)/.test(step.to)) expect(listening, step.to).toBe(false);
+  }
+};
+
+/** 9 and 10: a FIN is passed on only after the peer's, once; a leg that is left is ended, reset or cut. */
+const finsArePassedOn: Check = (model) => {
+  const ended = new Set<string>();
+  const told = { client: false, backend: false };
+  const gone = { client: false, backend: false };
+  let cut = false;
+  for (const step of model.steps) {
+    const report = /^(client|backend)\.(ended|closed)$/.exec(step.event);
+    if (report !== null && step.taken.length > 0) {
+      const leg = report[1] as 'client' | 'backend';
+      if (report[2] === 'ended') ended.add(leg);
+      else gone[leg] = true;
+    }
+    for (const { type } of step.commands) {
+      const command = /^(client|backend)\.(end|reset|abort)$/.exec(type);
+      if (command === null) continue;
+      const leg = command[1] as 'client' | 'backend';
+      const other = leg === 'client' ? 'backend' : 'client';
+      told[leg] = true;
+      if (command[2] === 'end') {
+        expect(ended, `a FIN to the ${leg} comes from the ${other}`).toContain(other);
+        expect(cut, 'no FIN after a cut').toBe(false);
+      } else {
+        cut = true;
+      }
+    }
+    if (step.to.startsWith('finishing')) {
+      for (const leg of ['client', 'backend'] as const) {
+        if (!gone[leg]) expect(told[leg], `the ${leg} that is left was told (${step.to})`).toBe(true);
+      }
+    }
+    if (step.snapshot.status === 'done') expect(gone).toEqual({ client: true, backend: true });
+  }
+};
+
+/** 11: backends first, then listeners; to stop, listeners first, backends last. */
+const orderedStop: Check = (model) => {
+  const order = all(model).map(({ type }) => type);
+  const first = (type: string): number => order.indexOf(type);
+  if (order.includes('listeners.start')) expect(first('backends.connect')).toBeLessThan(first('listeners.start'));
+  if (order.includes('backends.close')) {
+    const stop = order.findIndex((type) => type === 'listeners.close' || type === 'listeners.abort');
+    expect(stop).toBeGreaterThanOrEqual(0);
+    expect(stop).toBeLessThan(first('backends.close'));
+    expect(first('sessions.await')).toBeLessThan(first('backends.close'));
+  }
+  let over = false;
+  for (const step of model.steps) {
+    if (over) expect(types(step)).not.toContain('listeners.start');
+    over ||= asked(step);
+  }
+};
+
+const common = [finalOutcome, commandsBelong];
+
+export const properties: Record<string, readonly Check[]> = {
+  backend: [...common, closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(false)],
+  client: [...common, closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(true)],
+  listener: [...common, newcomersAreAnswered, handlesAreClosed],
+  session: [...common, finsArePassedOn],
+  proxy: [...common, orderedStop],
+};
