@@ -94,10 +94,13 @@ export function endGracefully(socket: Socket): void {
   socket.resume();
 }
 
-/** Sends a RST where the kind of socket has one. Returns false where it could only be destroyed. */
+/** Sends a RST where the kind of socket has one. Returns false where the peer may take a cut for an end. */
 export function reset(socket: Socket): boolean {
   if (socket.destroyed) return true;
-  if (!socket.connecting) {
+  // Nobody has heard of this socket yet, or its last byte and FIN are on their way: no cut can be mistaken. While a
+  // FIN is on its way the system refuses a reset, and Node then never closes the socket.
+  const cannotMislead = socket.connecting || (socket.writableEnded && socket.writableLength === 0);
+  if (!cannotMislead || socket.writableFinished) {
     try {
       socket.resetAndDestroy();
       return true;
@@ -105,9 +108,8 @@ export function reset(socket: Socket): boolean {
       // A Unix or TLS socket: it throws before it does anything.
     }
   }
-  const wasConnecting = socket.connecting;
   socket.destroy();
-  return wasConnecting;
+  return cannotMislead;
 }
 
 type Listeners = ReadonlyMap<string | symbol, ReadonlySet<unknown>>;

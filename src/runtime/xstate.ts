@@ -68,7 +68,8 @@ class ActorLife implements Life<EventObject> {
   }
 
   send(event: EventObject): void {
-    this.#actor.send(event);
+    // What is over ignores everything; the actor would warn.
+    if (this.outcome === undefined) this.#actor.send(event);
   }
 
   accepts(): string[] {

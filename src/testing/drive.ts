@@ -63,7 +63,7 @@ export async function drivePath<M extends AnyStateMachine>(
       steps++;
     }
   } finally {
-    await driver.dispose();
+    await within(patienceMs, driver.dispose(), () => (witness as Witness<M>).error('it did not end'));
     unsubscribe(TRANSITION_CHANNEL, listener);
   }
   witness.check();
@@ -80,22 +80,25 @@ async function take<M extends AnyStateMachine>(
   witness.check();
   if (witness.model.state !== step.from) return `it had moved on to ${witness.model.state} by itself`;
   const happened = witness.waitFor(step.event.type);
-  const impossible = await driver.perform(step, index);
+  const lost = `step ${index + 1}, ${step.event.type}, did not happen in ${step.from}`;
+  const impossible = await within(patienceMs, driver.perform(step, index), () => witness.error(lost));
   if (typeof impossible === 'string') return impossible;
+  await within(patienceMs, happened, () => witness.error(lost));
+  witness.check();
+  return undefined;
+}
+
+/** Waits for a promise, but not for ever. */
+async function within<T>(patienceMs: number, promise: T | Promise<T>, error: () => Error): Promise<T> {
   let patience: NodeJS.Timeout | undefined;
   const lost = new Promise<never>((_, reject) => {
-    patience = setTimeout(
-      () => reject(witness.error(`step ${index + 1}, ${step.event.type}, did not happen in ${step.from}`)),
-      patienceMs,
-    );
+    patience = setTimeout(() => reject(error()), patienceMs);
   });
   try {
-    await Promise.race([happened, lost]);
+    return await Promise.race([promise, lost]);
   } finally {
     clearTimeout(patience);
   }
-  witness.check();
-  return undefined;
 }
 
 /** Hears a handle's transitions and steps the pure machine along. */

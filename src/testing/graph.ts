@@ -55,7 +55,7 @@ export function exploreMachine<M extends AnyStateMachine>(machine: M, options: E
     events: (snapshot: SnapshotFrom<M>) =>
       actedOn(snapshot)
         .flatMap((type) => [...events(type, snapshot)])
-        .filter((event) => snapshot.can(event)),
+        .filter((event) => (snapshot as AnyMachineSnapshot).can(event)),
   };
   const adjacency = getAdjacencyMap(machine, traversal as never) as unknown as Record<
     string,

@@ -1,6 +1,12 @@
 /** The machines with the small bounds in which they are explored. */
 import type { AnyStateMachine } from 'xstate';
-import { backendMachine, clientMachine, listenerMachine, proxyMachine, sessionMachine } from '../../src/machines/index.js';
+import {
+  backendMachine,
+  clientMachine,
+  listenerMachine,
+  proxyMachine,
+  sessionMachine,
+} from '../../src/machines/index.js';
 import { type ExploreOptions, exploreMachine, type MachineGraph } from '../../src/testing/index.js';
 
 /** Any wait will do: no time passes while a pure machine is walked. */

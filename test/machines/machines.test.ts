@@ -19,7 +19,11 @@ describe.each(bounded)('$name', (bound) => {
   test('every path does what must hold', () => {
     let steps = 0;
     for (const path of paths) {
-      const model = replay(machine, options.input, path.map(({ event }) => event));
+      const model = replay(
+        machine,
+        options.input,
+        path.map(({ event }) => event),
+      );
       steps += path.length;
       for (const step of model.steps) for (const name of step.taken) covered.get(machine.id)?.add(name);
       try {

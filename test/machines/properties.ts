@@ -63,7 +63,8 @@ const dropsAreLosses: Check = (model) => {
       expect(command.cause).toBeDefined();
       dropped.add(command.incarnation);
     }
-    const lost = /^(active\.failover|dropping)/.test(step.to) && step.from !== step.to && !step.from.startsWith('dropping');
+    const lost =
+      /^(active\.failover|dropping)/.test(step.to) && step.from !== step.to && !step.from.startsWith('dropping');
     expect(types(step).includes('owner.drop'), `a drop exactly when it is lost (${step.from} → ${step.to})`).toBe(lost);
   }
 };

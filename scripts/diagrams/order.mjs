@@ -1,0 +1,57 @@
+// @ts-check
+/**
+ * Decides which arrows lead back, so that the rest can all point one way and a life reads from top to bottom. ELK can
+ * do that too, but it does not know where the life begins inside a compound that is entered in several places.
+ */
+import { chainOf } from './model.mjs';
+
+/** @typedef {import('./model.mjs').Model} Model */
+/** @typedef {import('./model.mjs').State} State */
+/** @typedef {import('./plan.mjs').Edge} Edge */
+
+/**
+ * The arrows that a depth-first walk from each initial state finds leading to a state it is still busy with. An arrow
+ * across compounds counts where both of its ends have the same parent.
+ *
+ * @param {Model} model
+ * @param {Edge[]} edges
+ * @returns {Set<Edge>}
+ */
+export function backEdges(model, edges) {
+  const siblings = edges.map((edge) => ({ edge, ...siblingsOf(edge) }));
+  /** @type {Set<Edge>} */
+  const back = new Set();
+  /** @type {Map<State, 'busy' | 'done'>} */
+  const progress = new Map();
+  /** @param {State} state */
+  const walk = (state) => {
+    if (progress.has(state)) return;
+    progress.set(state, 'busy');
+    for (const { edge, from, to } of siblings) {
+      if (from !== state || to === undefined || to === from) continue;
+      if (progress.get(to) === 'busy') back.add(edge);
+      else walk(to);
+    }
+    progress.set(state, 'done');
+  };
+  for (const parent of [model.root, ...model.states]) {
+    if (parent.initial) walk(parent.initial);
+    parent.children.forEach(walk);
+  }
+  return back;
+}
+
+/**
+ * The ancestors of an arrow's ends that have the same parent; undefined where one end is inside the other.
+ *
+ * @param {Edge} edge
+ * @returns {{ from: State | undefined, to: State | undefined }}
+ */
+function siblingsOf({ from, to }) {
+  const above = chainOf(from);
+  const parent = chainOf(to).find((state) => above.includes(state));
+  return {
+    from: above.find((state) => state.parent === parent),
+    to: chainOf(to).find((state) => state.parent === parent),
+  };
+}
