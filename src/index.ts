@@ -53,4 +53,5 @@ export { createProxy, type ProxyEvents, type ProxyOptions, type SessionLimits, T
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';
-export type { RunningTimer, Transition } from './runtime/life.js';
+export type { Host, Life, RunningTimer, Runtime, Transition } from './runtime/life.js';
+export { xstateRuntime } from './runtime/xstate.js';
