@@ -285,6 +285,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     const failuresLeft = count('failuresMax', options.failuresMax, Number.POSITIVE_INFINITY);
     const signal = checkSignal('signal', options.signal);
     if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.outcome?.ending === 'failed') return Promise.reject(this.#gaveUp(this.outcome.cause));
     if (this.outcome !== undefined || this.matches('closing', 'aborting', 'ending', 'dropping')) {
       return Promise.reject(new ClosedError(this.id, this.outcome?.cause));
     }
@@ -400,9 +401,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     if (outcome.ending === 'failed') this.#settleAttempt(outcome.cause);
     this.#leaveServer();
     this.#rejectWaiters(
-      outcome.ending === 'failed'
-        ? new ConnectError(`${this.id} gave up`, outcome.cause)
-        : new ClosedError(this.id, outcome.cause),
+      outcome.ending === 'failed' ? this.#gaveUp(outcome.cause) : new ClosedError(this.id, outcome.cause),
     );
     this.#owner?.backendClosed(this, outcome);
   }
@@ -450,18 +449,16 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     const from = this.#lastTarget;
     this.#lastTarget = server;
     if (from !== undefined && from !== server) this.#announceFailover(from, server);
-    let socket: Socket;
     try {
-      socket = server.connect === undefined ? this.#dial(server) : server.connect(server);
+      const socket = server.connect === undefined ? this.#dial(server) : checkedSocket(server.connect(server), server);
+      this.#socket = socket;
+      linkConnecting(socket, this);
+      if (!this.#keepAlive) socket.unref();
+      if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
     } catch (error) {
       this.socketFailed({ ...reportOf(error), phase: 'command' });
       this.socketClosed();
-      return;
     }
-    this.#socket = socket;
-    linkConnecting(socket, this);
-    if (!this.#keepAlive) socket.unref();
-    if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
   }
 
   #dial(server: Server): Socket {
@@ -635,10 +632,22 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.servers.leave(server);
   }
 
+  #gaveUp(cause: Cause): ConnectError {
+    return new ConnectError(`${this.id} gave up`, cause);
+  }
+
   #rejectWaiters(error: Error): void {
     if (this.#waiters === undefined) return;
     for (const waiter of this.#waiters) waiter.reject(error);
   }
+}
+
+/** What somebody else's `connect` returned must be a socket: a promise would be waited for in vain. */
+function checkedSocket(socket: Socket, server: Server): Socket {
+  if (typeof socket?.destroy !== 'function' || typeof socket.on !== 'function') {
+    throw new OptionError(`connect of ${server}`, socket, 'a function that returns a net.Socket');
+  }
+  return socket;
 }
 
 /** @internal Checks the options of a backend, once for all that share them. */

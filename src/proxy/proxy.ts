@@ -227,6 +227,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     const session = new Session(client, this.#sessionConfig, this);
     this.#sessions.set(client, session);
     session.begin();
+    // It may have sent its last byte while it was being admitted.
+    if (client.socket.readableEnded) session.clientEnded();
   }
 
   clientEnded(client: Client): void {
