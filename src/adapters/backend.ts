@@ -414,7 +414,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   chooseServer(attempt: number, cause: Cause | undefined): void {
-    if (attempt === 0) this.servers.settled(this);
+    // It was stable, or starts afresh: what is remembered of earlier attempts no longer counts.
+    if (attempt === 0 && this.#isUnsettled) this.servers.settled(this);
     if (cause !== undefined) this.#settleAttempt(cause);
     this.#answerChoice();
   }

@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { type Backend, createBackend } from '../src/index.js';
+import { ManualClock } from '../src/testing/index.js';
+
+const servers: Server[] = [];
+const sockets: Socket[] = [];
+let backend: Backend | undefined;
+
+afterEach(async () => {
+  await backend?.abort();
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function listen(): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    sockets.push(socket);
+  }).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+test.each([
+  ['stable', 10_000],
+  ['young', 0],
+])('a drop of a %s connection leads to the other server at once', async (_name, age) => {
+  const clock = new ManualClock();
+  const [a, b] = [await listen(), await listen()];
+  backend = createBackend({ servers: [{ port: a }, { port: b }], balance: 'inOrder', clock, stableAfter: 10_000 });
+  const arrived = once(servers[0] as Server, 'connection');
+  expect((await backend.connect()).server.port).toBe(a);
+  await arrived;
+  clock.advance(age);
+
+  const retried = new Promise((resolve) => backend?.once('retry', resolve));
+  const failedOver = new Promise((resolve) => backend?.once('failover', resolve));
+  sockets[0]?.resetAndDestroy();
+  expect(await retried).toMatchObject({ delayMs: 0, cause: { manner: 'reset', phase: 'established' } });
+  clock.advance(0);
+  expect(await failedOver).toMatchObject({ from: { port: a }, to: { port: b } });
+  expect((await backend.ready()).server.port).toBe(b);
+});
+
+test('with one server only, the drop is followed by a backoff', async () => {
+  const clock = new ManualClock();
+  backend = createBackend({
+    servers: [{ port: await listen() }],
+    clock,
+    backoff: { initialMs: 200, jitter: 0 },
+  });
+  const arrived = once(servers[0] as Server, 'connection');
+  await backend.connect();
+  await arrived;
+  const retried = new Promise((resolve) => backend?.once('retry', resolve));
+  sockets[0]?.resetAndDestroy();
+  expect(await retried).toMatchObject({ delayMs: 200 });
+  expect(backend.state).toBe('active.waiting');
+  clock.advance(199);
+  expect(backend.state).toBe('active.waiting');
+  clock.advance(1);
+  expect((await backend.ready()).incarnation).toBe(2);
+});
