@@ -77,7 +77,7 @@ test('tcp-proxy.mjs fails over to the server that answers', async () => {
 });
 
 test('persistent-backend.mjs repeats what was not answered to the next server', async () => {
-  const silent = Promise.withResolvers?.<void>() ?? withResolvers();
+  const silent = withResolvers();
   /** Welcomes, answers with its own name, and keeps one question to itself. */
   const named = (name: string) => (socket: Socket) => {
     createInterface({ input: socket }).on('line', (line) => {

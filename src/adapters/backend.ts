@@ -453,6 +453,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     try {
       const socket = server.connect === undefined ? this.#dial(server) : checkedSocket(server.connect(server), server);
       this.#socket = socket;
+      // A FIN is answered by whoever owns the stream, not by the socket.
+      socket.allowHalfOpen = true;
       linkConnecting(socket, this);
       if (!this.#keepAlive) socket.unref();
       if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);

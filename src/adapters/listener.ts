@@ -192,8 +192,10 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
    * Stops accepting; the clients live on.
    *
    * @throws NotSupportedError where it could not listen again: on a file descriptor
+   * @throws ClosedError when its life is over, or about to be
    */
   suspend(): void {
+    this.#refuseWhenOver();
     if (this.#where.fd !== undefined) {
       throw new NotSupportedError(
         'A listener on a file descriptor cannot be suspended: the descriptor would be closed.',
@@ -202,8 +204,13 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.life.send({ type: 'listener.suspend' });
   }
 
-  /** Listens again, on the port that it had. */
+  /**
+   * Listens again, on the port that it had.
+   *
+   * @throws ClosedError when its life is over, or about to be
+   */
   resume(): void {
+    this.#refuseWhenOver();
     this.life.send({ type: 'listener.resume' });
   }
 
@@ -355,6 +362,10 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   /** @internal */
   warn(cause: Cause): void {
     this.notify('warning', { cause });
+  }
+
+  #refuseWhenOver(): void {
+    if (!this.matches('idle', 'serving')) throw new ClosedError(this.id, this.outcome?.cause);
   }
 
   /** @internal Why it cannot be started, or did not start. */

@@ -155,7 +155,9 @@ export const backendMachine = setup({
     noteFlushed: assign({ flushed: true }),
     noteNothingWritten: assign({ flushed: true }),
     noteEstablished: assign({ dropped: false, cause: undefined }),
-    noteUnexplained: assign({ cause: ({ context, event }) => context.cause ?? causeOf(event, { phase: 'connecting' }) }),
+    noteUnexplained: assign({
+      cause: ({ context, event }) => context.cause ?? causeOf(event, { phase: 'connecting' }),
+    }),
     countAttempt: assign({
       cause: undefined,
       incarnation: ({ context }) => context.incarnation + 1,

@@ -230,7 +230,7 @@ export const proxyMachine = setup({
       states: {
         cutting: {
           description: 'What still lives is reset.',
-          entry: ['abortListeners', 'abortSessions', 'awaitSessions'],
+          entry: ['abortListeners', 'abortSessions', 'abortBackends', 'awaitSessions'],
           on: {
             ...noListeners,
             ...noBackends,

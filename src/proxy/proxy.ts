@@ -142,13 +142,19 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.#sessionConfig = session;
     this.listeners = listen.map((where) => new Listener(where, limits, { clock: this.clock }, this, this.id));
     this.#listenersLeft = this.listeners.length;
-    for (const listener of this.listeners) listener.on('refused', (refusal) => this.notify('refused', refusal));
+    for (const listener of this.listeners)
+      listener.on('refused', () => this.notify('refused', { total: this.refused }));
     this.begin();
   }
 
   /** Where it listens, with the real ports; those that are not bound are left out. */
   get addresses(): Address[] {
     return this.listeners.flatMap(({ address }) => address ?? []);
+  }
+
+  /** Newcomers that were turned away, over all listeners. */
+  get refused(): number {
+    return this.listeners.reduce((total, { refused }) => total + refused, 0);
   }
 
   /** The sessions that live. */

@@ -11,9 +11,9 @@ export interface Driver<M extends AnyStateMachine> {
   readonly handle: { readonly id: string; readonly state: string };
   /**
    * Makes the event of a step happen: a peer ends, a timer's time passes, or nothing at all where it comes by itself.
-   * Returns a reason, as a string, where it cannot be made to happen after the steps before.
+   * Where it cannot be made to happen after the steps before, a string (or a promise of one) says why.
    */
-  perform(step: Step, index: number): void | string | Promise<void | string>;
+  perform(step: Step, index: number): unknown;
   /** The event that a transition was caused by, where more than its type matters. */
   eventOf?(transition: Transition): EventObject;
   /** Ends everything; the life must then be over. */
@@ -89,7 +89,7 @@ async function take<M extends AnyStateMachine>(
 }
 
 /** Waits for a promise, but not for ever. */
-async function within<T>(patienceMs: number, promise: T | Promise<T>, error: () => Error): Promise<T> {
+async function within<T>(patienceMs: number, promise: T, error: () => Error): Promise<Awaited<T>> {
   let patience: NodeJS.Timeout | undefined;
   const lost = new Promise<never>((_, reject) => {
     patience = setTimeout(() => reject(error()), patienceMs);

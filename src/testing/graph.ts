@@ -1,6 +1,13 @@
 /** Walks a machine. The only file that imports `@xstate/graph`. */
 import { getAdjacencyMap, getSimplePaths } from '@xstate/graph';
-import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventFromLogic, InputFrom, SnapshotFrom } from 'xstate';
+import type {
+  AnyMachineSnapshot,
+  AnyStateMachine,
+  AnyStateNode,
+  EventFromLogic,
+  InputFrom,
+  SnapshotFrom,
+} from 'xstate';
 import { statePath } from '../runtime/xstate.js';
 
 export interface ExploreOptions<M extends AnyStateMachine> {
