@@ -1,6 +1,6 @@
 /** The program's arguments: one table that is parsed, checked and printed as help. */
 import { parseArgs } from 'node:util';
-import type { ListenAddress, ProxyOptions, ServerOptions } from '../index.js';
+import type { ListenAddress, ProxyOptions, ServerOptions, Timeout } from '../index.js';
 
 /** What the program prints of transitions: lines for people, JSON for programs, or nothing. */
 export type Output = 'lines' | 'json' | 'quiet';
@@ -31,7 +31,7 @@ export class UsageError extends Error {}
 interface Draft {
   readonly listen: ListenAddress[];
   readonly servers: ServerOptions[];
-  readonly proxy: Record<string, unknown>;
+  readonly proxy: { -readonly [O in keyof ProxyOptions]?: ProxyOptions[O] };
   readonly backoff: { initialMs?: number; maxMs?: number };
   connectionsMax: number | undefined;
   output: Output;
@@ -51,31 +51,38 @@ interface Flag {
   readonly set: (draft: Draft, value: string, fail: (expected: string) => UsageError) => void;
 }
 
-const WHERE = 'Where';
+const WHERE = 'Where; an ADDRESS is 127.0.0.1:8080, [::1]:8080, :8080, 8080 or unix:/run/a.sock';
 const LIMITS = 'Limits';
 const TIMES = 'Times, such as 500ms, 10s, 5m, or off';
 const SHOWN = 'What is shown';
 const OTHER = 'Other';
 
-const time = (option: string, help: string, fallback: string): Flag => ({
+/** The options that are times, or limits: a misspelt one does not compile. */
+type Settable<V> = { [O in keyof ProxyOptions]-?: V extends ProxyOptions[O] ? O : never }[keyof ProxyOptions];
+type Setter = Flag['set'];
+
+const timeFlag = (help: string, fallback: string, set: Setter): Flag => ({
   group: TIMES,
   takes: 'TIME',
   help,
   fallback,
   runOnly: true,
-  set: (draft, value, fail) => {
-    draft.proxy[option] = duration(value, fail);
-  },
+  set,
 });
 
-const limit = (option: string, help: string, fallback: string, takes = 'N', least = 1): Flag => ({
+const time = (option: Settable<Timeout>, help: string, fallback: string): Flag =>
+  timeFlag(help, fallback, (draft, value, fail) => {
+    Object.assign(draft.proxy, { [option]: duration(value, fail) });
+  });
+
+const limit = (option: Settable<number>, help: string, fallback: string, takes = 'N', least = 1): Flag => ({
   group: LIMITS,
   takes,
   help,
   fallback,
   runOnly: true,
   set: (draft, value, fail) => {
-    draft.proxy[option] = whole(value, least, fail);
+    Object.assign(draft.proxy, { [option]: whole(value, least, fail) });
   },
 });
 
@@ -83,26 +90,26 @@ const FLAGS: Record<string, Flag> = {
   listen: {
     group: WHERE,
     takes: 'ADDRESS',
-    help: 'accept clients here: 127.0.0.1:8080, [::1]:8080, :8080, 8080 or unix:/run/a.sock; repeatable',
+    help: 'accept clients here; repeatable',
     runOnly: true,
     set: (draft, value, fail) => draft.listen.push(address(value, 0, fail)),
   },
   backend: {
     group: WHERE,
     takes: 'ADDRESS',
-    help: 'connect them to this server, written in the same ways; repeatable',
+    help: 'connect them to this server; repeatable',
     runOnly: true,
     set: (draft, value, fail) => draft.servers.push(address(value, 1, fail)),
   },
   balance: {
     group: WHERE,
     takes: 'HOW',
-    help: 'roundRobin: each server in turn; inOrder: the first that works, the others are spares',
+    help: 'roundRobin, or inOrder: the first that works',
     fallback: 'roundRobin',
     runOnly: true,
     set: (draft, value, fail) => {
       if (value !== 'roundRobin' && value !== 'inOrder') throw fail('roundRobin or inOrder');
-      draft.proxy['balance'] = value;
+      draft.proxy.balance = value;
     },
   },
 
@@ -121,7 +128,7 @@ const FLAGS: Record<string, Flag> = {
   'bind-attempts': limit('bindAttempts', 'attempts to bind an address', '1'),
   'connect-buffer-bytes': limit(
     'connectBufferBytes',
-    'bytes to read from a client before its backend is there, which tells early that it has left',
+    'bytes to read from a client before its backend is there',
     '0',
     'BYTES',
     0,
@@ -137,32 +144,24 @@ const FLAGS: Record<string, Flag> = {
   'abort-timeout': time('abortTimeout', 'how long a socket that was reset may take to close', '1s'),
   'dispose-timeout': time('disposeTimeout', 'the same after an attempt that failed', '1s'),
   'down-for': time('downFor', 'how long a backend that failed is chosen last', '10s'),
-  'bind-backoff': {
-    ...time('bindBackoff', 'wait between attempts to bind', '1s'),
-    set: (draft, value, fail) => {
-      draft.proxy['bindBackoff'] = wait(value, fail);
-    },
-  },
-  'backoff-initial': {
-    ...time('', 'wait once every backend has failed for a client; doubled each round', '100ms'),
-    set: (draft, value, fail) => {
+  'bind-backoff': timeFlag('wait between attempts to bind', '1s', (draft, value, fail) => {
+    draft.proxy.bindBackoff = wait(value, fail);
+  }),
+  'backoff-initial': timeFlag(
+    'wait after every backend has failed; grows each round',
+    '100ms',
+    (draft, value, fail) => {
       draft.backoff.initialMs = wait(value, fail);
     },
-  },
-  'backoff-max': {
-    ...time('', 'longest such wait', '10s'),
-    set: (draft, value, fail) => {
-      draft.backoff.maxMs = wait(value, fail);
-    },
-  },
-  'keep-alive': {
-    ...time('', 'idle time until TCP asks whether the peer is still there, from 1s on', 'off'),
-    set: (draft, value, fail) => {
-      const ms = duration(value, fail);
-      if (ms !== false && ms < 1_000) throw fail('at least 1s, or off');
-      draft.proxy['keepAlive'] = ms;
-    },
-  },
+  ),
+  'backoff-max': timeFlag('longest such wait', '10s', (draft, value, fail) => {
+    draft.backoff.maxMs = wait(value, fail);
+  }),
+  'keep-alive': timeFlag('idle time until TCP asks for the peer, from 1s on', 'off', (draft, value, fail) => {
+    const ms = duration(value, fail);
+    if (ms !== false && ms < 1_000) throw fail('at least 1s, or off');
+    draft.proxy.keepAlive = ms;
+  }),
 
   json: {
     group: SHOWN,
@@ -183,7 +182,7 @@ const FLAGS: Record<string, Flag> = {
   'lines-max': {
     group: SHOWN,
     takes: 'N',
-    help: 'lines per second, or off; what is left out is counted, drops and failovers come first',
+    help: 'lines per second, or off; the rest is counted',
     fallback: '50',
     set: (draft, value, fail) => {
       draft.linesMax = value === 'off' ? Number.POSITIVE_INFINITY : whole(value, 1, fail, ', or off');
@@ -249,8 +248,8 @@ export function readArgs(argv: readonly string[]): Args {
     }
     given.add(name);
     flag.set(draft, value ?? '', (expected) => {
-      const what = value === undefined ? `--${name}` : `--${name} ${quoted(value)}`;
-      return new UsageError(`${what} is wrong: it must be ${expected}.`);
+      const what = value === undefined ? `--${name}` : `--${name} ${quoted(value)} is wrong: it`;
+      return new UsageError(`${what} must be ${expected}.`);
     });
   }
   if (given.has('help')) return { mode: 'help' };
@@ -292,12 +291,12 @@ function address(value: string, portLeast: number, fail: Fail): { host?: string;
     if (path === '' || path.includes('\0')) throw fail(ADDRESSES);
     return { path };
   }
-  const parts = /^(?:(?:\[(?<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?<name>[^\s:[\]/@?#]*)):)?(?<port>\d{1,5})$/.exec(value);
-  const groups = parts?.groups;
-  if (groups === undefined) throw fail(ADDRESSES);
-  const port = Number(groups['port']);
+  const parts = /^(?:(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:[\]/@?#]*)):)?(\d{1,5})$/.exec(value);
+  if (parts === null) throw fail(ADDRESSES);
+  const [, v6, name, digits] = parts;
+  const port = Number(digits);
   if (port < portLeast || port > 65_535) throw fail(`${ADDRESSES}, with a port from ${portLeast} to 65535`);
-  const host = groups['v6'] ?? groups['name'] ?? '';
+  const host = v6 ?? name ?? '';
   if (isUnprintable(host)) throw fail(ADDRESSES);
   return host === '' ? { port } : { host, port };
 }
@@ -366,23 +365,20 @@ const WIDTH = 34;
 
 /** The text of `--help`. */
 export function helpText(): string {
-  const groups = Map.groupBy(
-    Object.entries(FLAGS).filter(([, { hidden }]) => hidden !== true),
-    ([, { group }]) => group,
-  );
   const lines = [
     'sockchart: a TCP proxy whose connections live by explicit state machines, and a view of what they do.',
     '',
-    '  sockchart                                          an embedded tour of 15 seconds',
-    '  sockchart --listen ADDRESS … --backend ADDRESS …   a proxy',
+    '  sockchart                                           an embedded tour of 15 seconds',
+    '  sockchart --listen ADDRESS … --backend ADDRESS …    a proxy',
   ];
-  for (const [group, flags] of groups) {
-    lines.push('', `${group}:`);
-    for (const [name, { takes, help, fallback }] of flags) {
-      const short = Object.keys(SHORT).find((letter) => SHORT[letter] === name);
-      const left = `  --${name}${short === undefined ? '' : `, -${short}`}${takes === undefined ? '' : ` ${takes}`}`;
-      lines.push(`${left.padEnd(WIDTH)}${help}${fallback === undefined ? '' : ` (${fallback})`}`);
-    }
+  let last = '';
+  for (const [name, { group, takes, help, fallback, hidden }] of Object.entries(FLAGS)) {
+    if (hidden) continue;
+    if (group !== last) lines.push('', `${group}:`);
+    last = group;
+    const short = Object.keys(SHORT).find((letter) => SHORT[letter] === name);
+    const left = `  --${name}${short === undefined ? '' : `, -${short}`}${takes === undefined ? '' : ` ${takes}`}`;
+    lines.push(`${left.padEnd(WIDTH)}${help}${fallback === undefined ? '' : ` (${fallback})`}`);
   }
   lines.push(
     '',
@@ -398,7 +394,7 @@ export function helpText(): string {
     '  sockchart --listen 127.0.0.1:8080 --backend 127.0.0.1:5432 --backend 127.0.0.1:5433',
     '  sockchart --listen :8080 --backend db1:5432 --backend db2:5432 --balance inOrder --idle-timeout 5m',
     '  sockchart --listen unix:/run/front.sock --backend [::1]:5432 --clients-max 1000 --quiet',
-    "  sockchart --listen :8080 --backend db1:5432 --json | jq 'select(.to == \"dropped\")'",
+    '  sockchart --listen :8080 --backend db1:5432 --json | jq \'select(.to == "dropped")\'',
   );
   return lines.join('\n');
 }

@@ -34,18 +34,21 @@ export class Terminal {
   /** Called once, when nobody reads stdout any more. */
   onReaderGone: () => void = () => {};
   readonly #out: Stream;
+  readonly #err: Stream;
   readonly #messages: Stream;
   readonly #hasStatus: boolean;
   #status = '';
   #isGone = false;
 
   /** @param messagesTo where lines for people go: stderr leaves stdout to machines */
-  constructor(messagesTo: 'stdout' | 'stderr') {
-    this.#out = process.stdout;
-    this.#messages = process[messagesTo];
+  constructor(messagesTo: 'stdout' | 'stderr', streams: Pick<NodeJS.Process, 'stdout' | 'stderr'> = process) {
+    this.#out = streams.stdout;
+    this.#err = streams.stderr;
+    this.#messages = streams[messagesTo];
     this.paint = painter(hasColours(this.#messages, process.env));
-    this.#hasStatus = this.#messages.isTTY === true && process.env['TERM'] !== 'dumb';
-    for (const stream of [process.stdout, process.stderr]) {
+    const { TERM } = process.env;
+    this.#hasStatus = this.#messages.isTTY === true && TERM !== 'dumb';
+    for (const stream of [this.#out, this.#err]) {
       stream.on('error', () => {
         if (stream !== this.#out || this.#isGone) return;
         this.#isGone = true;
@@ -57,6 +60,11 @@ export class Terminal {
   /** True on a terminal, where a line at the bottom can be redrawn. */
   get hasStatus(): boolean {
     return this.#hasStatus;
+  }
+
+  /** True once nobody reads stdout any more. */
+  get isGone(): boolean {
+    return this.#isGone;
   }
 
   /** False while stdout is not read fast enough, or not at all: what may be left out should be. */
@@ -76,11 +84,20 @@ export class Terminal {
     this.#messages.write(this.#hasStatus ? `${CLEAR_LINE}${text}${this.#status}` : text);
   }
 
-  /** A line about something that is wrong, on stderr in any case. */
+  /** A line about something that is not as it should be, on stderr in any case. */
   warn(text: string): void {
-    const line = `${painter(hasColours(process.stderr, process.env))('yellow', 'warning:')} ${printable(text)}`;
+    this.#writeError('yellow', 'warning:', text);
+  }
+
+  /** Why it ends, on stderr. */
+  error(text: string): void {
+    this.#writeError('red', 'sockchart:', text);
+  }
+
+  #writeError(style: Style, label: string, text: string): void {
+    const paint = painter(hasColours(this.#err, process.env));
     if (this.#hasStatus) this.#messages.write(CLEAR_LINE);
-    process.stderr.write(`${line}\n`);
+    this.#err.write(`${paint(style, label)} ${printable(text)}\n`);
     if (this.#hasStatus) this.#messages.write(this.#status);
   }
 

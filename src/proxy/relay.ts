@@ -52,6 +52,7 @@ export class Relay {
   #down: Leg | undefined;
   #early: Buffer[] | undefined;
   #earlyBytes = 0;
+  #onEarly: ((chunk: Buffer) => void) | undefined;
   #ends = 0;
 
   constructor(client: Socket) {
@@ -87,8 +88,6 @@ export class Relay {
     client.on('data', onEarly);
     client.resume();
   }
-
-  #onEarly: ((chunk: Buffer) => void) | undefined;
 
   #stopReadingAhead(): void {
     if (this.#onEarly === undefined) return;
@@ -128,11 +127,15 @@ export class Relay {
     detach(socket);
   }
 
-  /** Calls back when what was read for this socket has been written out; reads no more from it. */
+  /**
+   * Calls back when what was read for this socket has been written out, unless it closes before; reads no more from
+   * it. Written out is not arrived: a reset discards what the system has not had acknowledged.
+   */
   flush(socket: Socket, flushed: () => void): void {
     this.detach(socket);
     socket.pause();
     if (socket.writableLength === 0 || socket.destroyed) flushed();
+    else if (socket.writableEnded) socket.once('finish', flushed);
     else socket.write(NOTHING, flushed);
   }
 }

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { helpText, printable, readArgs, UsageError } from './cli/args.js';
+
+async function main(): Promise<number> {
+  const args = readArgs(process.argv.slice(2));
+  switch (args.mode) {
+    case 'help':
+      console.log(helpText());
+      return 0;
+    case 'version':
+      console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
+      return 0;
+    case 'run':
+      return (await import('./cli/run.js')).run(args);
+    case 'tour':
+      return (await import('./cli/tour.js')).tour(args);
+  }
+}
+
+// The process ends by itself: whatever kept it alive would be a leak.
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`sockchart: ${printable(error.message)}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,143 @@
+/** A proxy of the user's own: started, watched, and stopped by signals. */
+import { type Address, BindError, createProxy, OptionError, type Outcome, type TcpProxy } from '../index.js';
+import { type RunArgs, UsageError } from './args.js';
+import { onStop } from './stop.js';
+import { plural } from './tally.js';
+import { Terminal } from './terminal.js';
+import { causeText, View } from './view.js';
+
+/** `127.0.0.1:8080`, `[::1]:8080`, or the path of a Unix socket. */
+export function addressText(address: Address): string {
+  if ('path' in address) return `unix:${address.path}`;
+  const { host, port } = address;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const BIND_ERRORS: Record<string, string> = {
+  EADDRINUSE: 'the address is in use',
+  EACCES: 'not permitted, or there is no such folder',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'there is no such name',
+};
+
+/** What a failed start says, in one line. */
+function startErrorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = error instanceof BindError ? (error.cause as { code?: string }).code : undefined;
+  const reason = BIND_ERRORS[code ?? ''];
+  return reason === undefined ? error.message : error.message.replace(`${code}.`, `${reason} (${code}).`);
+}
+
+/**
+ * Runs a proxy until it is told to stop.
+ *
+ * @returns the exit code
+ * @throws UsageError when the library refuses an option
+ */
+export async function run({ proxy: options, output, linesMax }: RunArgs): Promise<number> {
+  const terminal = new Terminal(output === 'json' ? 'stderr' : 'stdout');
+  listenForWarnings(terminal);
+  // Nobody who listens to transitions: then they cost nothing.
+  const view = output === 'quiet' ? undefined : new View(terminal, output, linesMax);
+  const finish = (): void => view?.stop();
+  let proxy: TcpProxy;
+  try {
+    proxy = createProxy(options);
+  } catch (error) {
+    finish();
+    throw error instanceof OptionError ? new UsageError(error.message) : error;
+  }
+  terminal.onReaderGone = () => {
+    finish();
+    terminal.warn('nobody reads the output any more: the proxy goes on without.');
+  };
+  const totals = watch(proxy, terminal);
+  const stopListening = onStop(
+    (signal) => {
+      const sessions = plural(proxy.sessions.length, 'session');
+      void proxy.close();
+      terminal.print(`${signal}: draining ${sessions}; again to abort`);
+    },
+    (signal) => {
+      void proxy.abort();
+      terminal.print(`${signal}: aborting`);
+    },
+  );
+  try {
+    await proxy.start();
+    for (const address of proxy.addresses) terminal.print(`listening on ${addressText(address)}`);
+  } catch (error) {
+    const outcome = await proxy.closed;
+    stopListening();
+    if (outcome.ending === 'failed') {
+      // What led there is said in one line.
+      view?.discard();
+      terminal.error(startErrorText(error));
+    }
+    finish();
+    return exitCode(outcome);
+  }
+  const outcome = await proxy.closed;
+  finish();
+  stopListening();
+  if (view !== undefined && !terminal.isGone) terminal.print(...view.tally.table().map((line) => `counts: ${line}`));
+  terminal.print(`${endText(outcome)}: ${totals()}`);
+  if (outcome.ending === 'failed') terminal.error(`The proxy has failed: ${causeText(outcome.cause)}.`);
+  return exitCode(outcome);
+}
+
+const exitCode = ({ ending }: Outcome): number => (ending === 'closed' ? 0 : 1);
+
+function endText({ ending, cause }: Outcome): string {
+  if (ending === 'closed') return 'stopped';
+  return cause.code === 'drainTimeout' ? 'stopped at the deadline' : ending;
+}
+
+/** Node's own warnings in one line each. */
+function listenForWarnings(terminal: Terminal): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ message }) => terminal.warn(message));
+}
+
+const REPEAT_AFTER_MS = 5_000;
+
+/**
+ * Warns of servers that fail, once until they are back, and of newcomers that are turned away.
+ *
+ * @returns a function that sums up how sessions ended
+ */
+function watch(proxy: TcpProxy, terminal: Terminal): () => string {
+  const failing = new Set<string>();
+  const endings = new Map<string, number>();
+  const warnedAt = new Map<string, number>();
+  const warn = (kind: string, text: string): void => {
+    const now = performance.now();
+    if (now - (warnedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < REPEAT_AFTER_MS) return;
+    warnedAt.set(kind, now);
+    terminal.warn(text);
+  };
+  proxy.on('retry', ({ session, cause }) => {
+    const { server } = session.backend;
+    if (server === undefined || failing.has(server)) return;
+    failing.add(server);
+    terminal.warn(`backend ${server} fails: ${causeText(cause)}`);
+  });
+  proxy.on('established', ({ backend: { server } }) => {
+    if (server !== undefined && failing.delete(server)) terminal.print(`backend ${server} is back`);
+  });
+  proxy.on('sessionClosed', ({ outcome: { ending, cause } }) => {
+    endings.set(ending, (endings.get(ending) ?? 0) + 1);
+    if (ending === 'refused') warn('refused', `no backend for a client: ${causeText(cause)}`);
+  });
+  proxy.on('refused', ({ total }) => warn('full', `at --clients-max: ${plural(total, 'newcomer')} turned away so far`));
+  for (const listener of proxy.listeners) {
+    listener.on('warning', ({ cause }) => warn('accept', `an accept failed: ${causeText(cause)}`));
+    listener.on('retry', ({ delayMs, cause }) =>
+      terminal.warn(`could not listen: ${causeText(cause)}; trying again in ${delayMs} ms`),
+    );
+  }
+  return () => {
+    const parts = [...endings].map(([ending, count]) => `${count} ${ending}`);
+    return parts.length === 0 ? 'no sessions' : `sessions ${parts.join(', ')}`;
+  };
+}
