@@ -1,0 +1,437 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { readArgs, UsageError } from '../src/cli/args.js';
+import { Tally } from '../src/cli/tally.js';
+import { hasColours, Terminal } from '../src/cli/terminal.js';
+import { causeText } from '../src/cli/view.js';
+import type { Cause, Transition } from '../src/index.js';
+import { backend, Client, cleanUp, Program } from './cli/program.js';
+
+const ESCAPE = '\u001b';
+const ON_FREE_PORT = ['--listen', '127.0.0.1:0'];
+const START = [...ON_FREE_PORT, '--backend', '127.0.0.1:1'];
+
+const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
+
+afterEach(cleanUp);
+
+describe('arguments', () => {
+  const read = (...argv: string[]) => readArgs(argv);
+  const wrong = (...argv: string[]) => {
+    try {
+      read(...argv);
+    } catch (error) {
+      if (error instanceof UsageError) return error.message;
+      throw error;
+    }
+    return 'nothing';
+  };
+  const proxyOf = (...argv: string[]) => {
+    const args = read('--listen', '1', '--backend', '2', ...argv);
+    return args.mode === 'run' ? args.proxy : undefined;
+  };
+
+  it.each([
+    ['127.0.0.1:8080', { host: '127.0.0.1', port: 8080 }],
+    ['localhost:0', { host: 'localhost', port: 0 }],
+    ['[::1]:8080', { host: '::1', port: 8080 }],
+    ['[fe80::1%eth0]:1', { host: 'fe80::1%eth0', port: 1 }],
+    [':8080', { port: 8080 }],
+    ['8080', { port: 8080 }],
+    ['unix:/run/a.sock', { path: '/run/a.sock' }],
+  ])('reads the address %s', (text, address) => {
+    const args = read('--listen', text, `--backend=${text.replace(':0', ':1')}`);
+    expect(args.mode === 'run' && args.proxy.listen).toEqual([address]);
+  });
+
+  it.each(['', 'foo', '::1:80', '1.2.3.4:', '1.2.3.4:99999', 'http://a:80', 'a b:80', '\u001b[31m:80', '-1', 'unix:'])(
+    'refuses the address %j and says what one looks like',
+    (text) => {
+      expect(wrong(`--listen=${text}`, '--backend', '1')).toMatch(/^--listen .*(?:127\.0\.0\.1:8080|ADDRESS)/);
+    },
+  );
+
+  it.each([
+    ['500ms', 500],
+    ['10s', 10_000],
+    ['1.5s', 1_500],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['250', 250],
+    ['off', false],
+  ])('reads the time %s', (text, ms) => {
+    expect(proxyOf('--idle-timeout', text)?.idleTimeout).toBe(ms);
+  });
+
+  it.each(['0', '-1', '5x', 's', '1e3', '600h', 'never'])('refuses the time %s', (text) => {
+    expect(wrong('--listen', '1', '--backend', '2', `--idle-timeout=${text}`)).toMatch(
+      /^--idle-timeout ".*" .* such as 500ms, 10s, 5m or off/,
+    );
+  });
+
+  it('gives every backend its limit', () => {
+    expect(proxyOf('--backend', '3', '--connections-max', '4')?.servers).toEqual([
+      { port: 2, connectionsMax: 4 },
+      { port: 3, connectionsMax: 4 },
+    ]);
+  });
+
+  it('means the tour unless a flag of a proxy is given', () => {
+    expect(read()).toEqual({ mode: 'tour', output: 'lines', linesMax: 50, speed: 1 });
+    expect(read('--json', '--speed', '4')).toMatchObject({ mode: 'tour', output: 'json', speed: 4 });
+    expect(wrong('--idle-timeout', '5s')).toMatch(/--listen is missing/);
+    expect(wrong('--tour', '--listen', '1')).toMatch(/--tour is for the tour/);
+  });
+
+  it('escapes what would steer the terminal', () => {
+    expect(wrong('--listen', 'a\u009b31m')).not.toMatch(/\p{Cc}/u);
+  });
+});
+
+describe('what is shown', () => {
+  const cause: Cause = { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' };
+  const step = (from: string, to: string, more: Partial<Transition> = {}): Transition => ({
+    who: 'backend#1',
+    parent: undefined,
+    machine: 'backend',
+    incarnation: 1,
+    server: 'a:1',
+    from,
+    event: 'socket.failed',
+    cause: undefined,
+    to,
+    at: 0,
+    ...more,
+  });
+
+  it('says a cause in words', () => {
+    expect(causeText(cause)).toBe('peer reset while established, ECONNRESET');
+    expect(causeText({ initiator: 'owner', manner: 'close', phase: 'idle' })).toBe('owner close while idle');
+  });
+
+  it('counts lives by state, and tells a cause once', () => {
+    const tally = new Tally();
+    tally.note(step('', 'idle', { event: 'xstate.init' }));
+    tally.note(step('idle', 'active.connecting'));
+    tally.note(step('active.connecting', 'active.established.open'));
+    expect(tally.now(['backend'])).toBe('backend 1 established');
+    const lost = tally.note(step('active.established.open', 'active.failover', { cause }));
+    expect(lost).toMatchObject({ isDrop: true, cause });
+    expect(tally.note(step('active.failover', 'active.disposing.destroying', { cause })).cause).toBeUndefined();
+    tally.note(step('active.disposing.destroying', 'active.waiting', { event: 'server.deferred', cause }));
+    const next = tally.note(step('active.choosing', 'active.connecting', { server: 'b:2', cause }));
+    expect(next.failover).toEqual({ from: 'a:1', to: 'b:2' });
+    expect(tally.incidents()).toBe('1 drop, 1 failover, 1 retry');
+    tally.note(step('active.connecting', 'closed'));
+    expect(tally.now(['backend'])).toBe('');
+    expect(tally.table()).toEqual(['backend   1 closed']);
+  });
+
+  it('tells a cause that was noted before it led anywhere', () => {
+    const tally = new Tally();
+    tally.note(step('', 'active.connecting'));
+    expect(tally.note(step('active.connecting', 'active.connecting', { cause })).cause).toBeUndefined();
+    expect(tally.note(step('active.connecting', 'active.disposing.destroying', { cause })).cause).toBe(cause);
+  });
+
+  it('asks the environment, then the stream, for colours', () => {
+    expect(hasColours({ isTTY: true }, {})).toBe(true);
+    expect(hasColours({ isTTY: false }, {})).toBe(false);
+    expect(hasColours({ isTTY: true }, { NO_COLOR: '1' })).toBe(false);
+    expect(hasColours({ isTTY: false }, { FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(true);
+    expect(hasColours({ isTTY: true }, { FORCE_COLOR: '0' })).toBe(false);
+    expect(hasColours({ isTTY: true }, { TERM: 'dumb' })).toBe(false);
+  });
+
+  it('keeps the status line at the bottom of a terminal, and within its width', () => {
+    const stream = () => Object.assign(new PassThrough(), { isTTY: true, columns: 30 });
+    const streams = { stdout: stream(), stderr: stream() };
+    const terminal = new Terminal('stdout', streams as unknown as NodeJS.Process);
+    const written = (): string => String(streams.stdout.read() ?? '');
+    terminal.status('a status line that is too long for the terminal');
+    expect(stripVTControlCharacters(written())).toBe('\r a status line that is too lo');
+    terminal.print('a line');
+    const redrawn = written();
+    expect(redrawn.startsWith(`\r${ESCAPE}[Ka line\n`)).toBe(true);
+    expect(stripVTControlCharacters(redrawn)).toMatch(/^\ra line\n a status line/);
+    terminal.status('');
+    expect(written()).toBe(`\r${ESCAPE}[K`);
+    terminal.print('the last');
+    expect(written()).toBe(`\r${ESCAPE}[Kthe last\n`);
+  });
+});
+
+describe('the program', () => {
+  it('explains itself with --help', async () => {
+    const program = new Program(['--help']);
+    expect(await program.ended).toBe(0);
+    for (const flag of ['--listen', '--backend', '--idle-timeout', '--clients-max', '--json', '--quiet']) {
+      expect(program.stdout).toContain(flag);
+    }
+    expect(program.stdout).toMatch(/Exit code: 0/);
+    expect(program.stdout).not.toContain('--speed');
+    expect(program.stderr).toBe('');
+    expect(Math.max(...linesOf(program.stdout).map(({ length }) => length))).toBeLessThanOrEqual(120);
+  });
+
+  it('tells its version', async () => {
+    const program = new Program(['--version']);
+    expect(await program.ended).toBe(0);
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+    expect(program.stdout).toBe(`${version}\n`);
+  });
+
+  it('refuses wrong arguments in one line', async () => {
+    const cases: [string[], string][] = [
+      [['--bakend', '1'], 'There is no --bakend: did you mean --backend?'],
+      [['--listen'], '--listen needs a value'],
+      [['--listen', '--backend', '1'], '--listen needs a value'],
+      [['--listen', 'foo', '--backend', '1'], '--listen "foo" is wrong'],
+      [['--listen', '1'], '--backend is missing'],
+      [[...START, '--json', '--quiet'], '--quiet must be left out when --json is given'],
+      [[...START, '--clients-max', '0'], '--clients-max "0" is wrong'],
+      [[...START, '--backoff-initial', '5s', '--backoff-max', '1s'], 'backoff.maxMs'],
+      [['127.0.0.1:80'], '"127.0.0.1:80" belongs to no flag'],
+    ];
+    await Promise.all(
+      cases.map(async ([args, text]) => {
+        const program = new Program(args);
+        expect(await program.ended).toBe(2);
+        expect(linesOf(program.stderr)).toEqual([expect.stringContaining(text)]);
+        expect(program.stdout).toBe('');
+      }),
+    );
+  });
+
+  it('says in one line that it cannot listen', async () => {
+    const a = await backend('A');
+    const program = new Program(['--listen', `127.0.0.1:${a.port}`, ...a.flags]);
+    expect(await program.ended).toBe(1);
+    expect(program.stderr).toBe(
+      `sockchart: Could not listen on 127.0.0.1:${a.port}: the address is in use (EADDRINUSE).\n`,
+    );
+    expect(program.stdout).toBe('');
+  });
+});
+
+describe('a proxy', () => {
+  it('serves clients by turns, and tells each transition as JSON', async () => {
+    const [a, b] = [await backend('A'), await backend('B')];
+    const program = new Program([...ON_FREE_PORT, ...a.flags, ...b.flags, '--json']);
+    const port = await program.port();
+    const answers: string[] = [];
+    for (let client = 0; client < 2; client++) {
+      const asker = new Client(port);
+      answers.push(await asker.ask('hello'));
+      expect(await asker.end()).toBeUndefined();
+    }
+    expect(answers.sort()).toEqual(['A: hello', 'B: hello']);
+    await program.shows(/"who":"session#2".*"to":"ended"/);
+    program.signal('SIGTERM');
+    expect(await program.ended).toBe(0);
+
+    const transitions = linesOf(program.stdout).map((line) => JSON.parse(line) as Transition);
+    const fields = ['who', 'parent', 'machine', 'incarnation', 'server', 'from', 'event', 'cause', 'to', 'at'];
+    for (const transition of transitions) expect(Object.keys(transition)).toEqual(fields);
+    const lifeOf = (name: string) => transitions.filter(({ who }) => who === name);
+    for (const who of ['client#1', 'session#1', 'backend#1']) {
+      const life = lifeOf(who);
+      expect(life[0]).toMatchObject({ from: '', event: 'xstate.init' });
+      expect(life.at(-1)).toMatchObject({ to: 'ended' });
+      // Each transition starts where the one before ended.
+      expect(life.slice(1).map(({ from }) => from)).toEqual(life.slice(0, -1).map(({ to }) => to));
+    }
+    expect(lifeOf('backend#1').map(({ to }) => to)).toContain('active.established.open');
+    expect(lifeOf('backend#1').at(-1)?.server).toBe(`127.0.0.1:${a.port}`);
+    expect(lifeOf('proxy#1').at(-1)).toMatchObject({ to: 'closed', cause: { initiator: 'owner', manner: 'close' } });
+    expect(program.stderr).toMatch(/SIGTERM: draining 0 sessions/);
+  });
+
+  it('shows a failover, and warns of the server that fails', async () => {
+    const [a, b] = [await backend('A'), await backend('B')];
+    b.close();
+    const program = new Program([...ON_FREE_PORT, ...b.flags, ...a.flags, '--balance', 'inOrder']);
+    const client = new Client(await program.port());
+    expect(await client.ask('hello')).toBe('A: hello');
+    await client.end();
+    await program.shows(new RegExp(`FAILOVER 127.0.0.1:${b.port} → 127.0.0.1:${a.port}`));
+    await program.shows(new RegExp(`^warning: backend 127.0.0.1:${b.port} fails: peer refusal .*, ECONNREFUSED$`));
+    program.signal('SIGINT');
+    expect(await program.ended).toBe(0);
+    expect(program.stdout).toMatch(/^counts: session +1 ended$/m);
+    expect(program.stdout).toMatch(/^stopped: sessions 1 ended$/m);
+    expect(program.stdout).not.toContain(ESCAPE);
+  });
+
+  it('drains on SIGTERM: a live session finishes, nobody new is accepted', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags]);
+    const port = await program.port();
+    const client = new Client(port);
+    await client.ask('before');
+    program.signal('SIGTERM');
+    await program.shows(/SIGTERM: draining 1 session; again to abort/);
+    expect(await new Client(port).closed).toBe('ECONNREFUSED');
+    const long = 'x'.repeat(300_000);
+    expect(await client.ask(long)).toBe(long);
+    expect(await client.end()).toBeUndefined();
+    expect(await program.ended).toBe(0);
+    expect(program.stdout).toMatch(/^stopped: sessions 1 ended$/m);
+  });
+
+  it('aborts on the second signal', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags, '--drain-timeout', 'off']);
+    const client = new Client(await program.port());
+    await client.ask('hello');
+    program.signal('SIGTERM');
+    await program.shows(/draining 1 session/);
+    program.signal('SIGINT');
+    expect(await client.closed).toBe('ECONNRESET');
+    expect(await program.ended).toBe(1);
+    expect(program.stdout).toMatch(/^aborted: sessions 1 aborted$/m);
+  });
+
+  it('cuts what outlasts the drain', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags, '--drain-timeout', '100ms']);
+    const client = new Client(await program.port());
+    await client.ask('hello');
+    program.signal('SIGTERM');
+    expect(await client.closed).toBe('ECONNRESET');
+    expect(await program.ended).toBe(1);
+    expect(program.stdout).toMatch(/^stopped at the deadline: sessions 1 aborted$/m);
+  });
+
+  it('is quiet with --quiet', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags, '-q', '--clients-max', '1']);
+    const port = await program.port();
+    const client = new Client(port);
+    await client.ask('hello');
+    expect(await new Client(port).closed).toBe('ECONNRESET');
+    await program.shows(/^warning: at --clients-max: 1 newcomer turned away so far$/);
+    await client.end();
+    program.signal('SIGTERM');
+    expect(await program.ended).toBe(0);
+    expect(linesOf(program.stdout)).toEqual([
+      `listening on 127.0.0.1:${port}`,
+      expect.stringMatching(/^SIGTERM: draining [01] sessions?; again to abort$/),
+      'stopped: sessions 1 ended',
+    ]);
+  });
+
+  it('leaves lines out of a busy view, and says how many', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags, '--lines-max', '4']);
+    const port = await program.port();
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const client = new Client(port);
+        await client.ask('hello');
+        await client.end();
+      }),
+    );
+    program.signal('SIGTERM');
+    expect(await program.ended).toBe(0);
+    expect(program.stdout).toMatch(/… \d+ lines left out \(--lines-max 4 a second\)/);
+    expect(program.stdout).toMatch(/^counts: session +20 ended$/m);
+    expect(linesOf(program.stdout).length).toBeLessThan(60);
+  });
+
+  it('uses colours where they are forced', async () => {
+    const program = new Program(START, { FORCE_COLOR: '1' });
+    await program.port();
+    program.signal('SIGTERM');
+    expect(await program.ended).toBe(0);
+    expect(program.stdout).toContain(`${ESCAPE}[32m`);
+  });
+
+  it('goes on when nobody reads its output any more', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags]);
+    const port = await program.port();
+    program.child.stdout?.destroy();
+    const client = new Client(port);
+    expect(await client.ask('hello')).toBe('A: hello');
+    await client.end();
+    await program.shows(/nobody reads the output any more/);
+    expect(await new Client(port).ask('again')).toBe('A: again');
+    program.signal('SIGTERM');
+    program.signal('SIGINT');
+    await program.ended;
+    expect(program.stderr).not.toMatch(/Error|at .*\.js/);
+  });
+});
+
+describe('the tour', () => {
+  it('shows a server that dies and comes back, and ends by itself', async () => {
+    const program = new Program(['--speed', '8']);
+    expect(await program.ended).toBe(0);
+    const { stdout } = program;
+    const order = [
+      '▸ Two servers',
+      '▸ A proxy listens on 127.0.0.1:',
+      '▸ B is killed',
+      'DROP  B',
+      'has lost its connection: peer',
+      'FAILOVER B → A',
+      '▸ B comes back',
+      'is up again, at B',
+      '▸ Drain',
+      '▸ The proxy is closed',
+    ];
+    const found = order.map((text) => stdout.indexOf(text));
+    expect(found).not.toContain(-1);
+    expect(stdout).toMatch(/ is up again, at A: socket \d/);
+    expect(stdout).toMatch(/The upload was cut by a reset \(E\w+\)/);
+    expect(stdout).toMatch(/What was seen: [3-6] drops, \d+ failovers, \d+ retries/);
+    expect(stdout).toMatch(/counts: session +\d+ ended, \d dropped/);
+    expect(stdout).toMatch(/counts: backend .*2 closed/);
+    expect(stdout).not.toContain('still:');
+    expect(stdout).not.toContain(ESCAPE);
+    expect(program.stderr).toBe('');
+  });
+
+  it('drains on SIGINT', async () => {
+    const program = new Program(['--speed', '4']);
+    await program.shows(/session#\d+ .*relaying\.both/);
+    program.signal('SIGINT');
+    expect(await program.ended).toBe(0);
+    expect(program.stdout).toMatch(/▸ SIGINT: draining; again to abort/);
+    expect(program.stdout).toMatch(/▸ The proxy is closed/);
+    expect(program.stdout).not.toContain('B is killed');
+    expect(program.stderr).toBe('');
+  });
+
+  it('aborts on the second signal', async () => {
+    const program = new Program(['--speed', '0.1']);
+    await program.shows(/session#\d+ .*relaying\.both/);
+    program.signal('SIGTERM');
+    await program.shows(/SIGTERM: draining/);
+    program.signal('SIGTERM');
+    expect(await program.ended).toBe(1);
+    expect(program.stdout).toMatch(/▸ The proxy is aborted/);
+    expect(program.stderr).toBe('');
+  });
+
+  it('leaves no server behind when it is killed', async () => {
+    const program = new Program([]);
+    await program.shows(/▸ A proxy listens/);
+    program.signal('SIGKILL');
+    // Its servers hold its output, too: this ends when they have.
+    expect(await program.ended).toBe('SIGKILL');
+  });
+
+  it('ends when nobody reads its output any more', async () => {
+    const program = new Program(['--speed', '4']);
+    await program.shows(/session#\d+ .*relaying\.both/);
+    program.child.stdout?.destroy();
+    const [code] = await once(program.child, 'exit');
+    expect(code).toBe(0);
+    expect(program.stderr).toBe('');
+  });
+});
