@@ -35,6 +35,7 @@ export class ClosedError extends SockchartError {
 
 /** A listener could not bind. */
 export class BindError extends SockchartError {
+  declare readonly cause: Cause;
   readonly code = 'ERR_BIND';
   constructor(where: string, cause: Cause) {
     super(`Could not listen on ${where}: ${cause.code ?? cause.manner}.`, { cause });
@@ -43,6 +44,7 @@ export class BindError extends SockchartError {
 
 /** No connection came up: the attempts are used up, every server is excluded, or the caller's bound was reached. */
 export class ConnectError extends SockchartError {
+  declare readonly cause: Cause;
   readonly code = 'ERR_CONNECT';
   constructor(message: string, cause: Cause) {
     super(`${message}: ${cause.code ?? cause.manner} while ${cause.phase}.`, { cause });

@@ -71,7 +71,7 @@ export function onlyKnown(what: string, options: unknown, known: readonly string
     throw new OptionError(
       name,
       (options as Record<string, unknown>)[name],
-      near === undefined ? `one that ${what} knows: ${known.join(', ')}` : `left out or spelt "${near}"`,
+      near === undefined ? `one that ${what} knows: ${[...new Set(known)].join(', ')}` : `left out or spelt "${near}"`,
     );
   }
 }

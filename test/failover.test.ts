@@ -64,3 +64,43 @@ test('with one server only, the drop is followed by a backoff', async () => {
   clock.advance(1);
   expect((await backend.ready()).incarnation).toBe(2);
 });
+
+test('connect() after it was exhausted starts afresh, with the first backoff', async () => {
+  const clock = new ManualClock();
+  const port = await listen();
+  servers.splice(0)[0]?.close();
+  backend = createBackend({
+    servers: [{ port }],
+    attemptsMax: 2,
+    whenExhausted: 'wait',
+    clock,
+    backoff: { initialMs: 400, jitter: 0 },
+  });
+  const delays: number[] = [];
+  backend.on('retry', ({ delayMs, server }) => {
+    expect(server.port).toBe(port);
+    delays.push(delayMs);
+    // The event is told inside the transition: its timer is set when that is done.
+    queueMicrotask(() => clock.advance(delayMs));
+  });
+  for (let round = 0; round < 2; round++) {
+    await expect(backend.connect()).rejects.toMatchObject({ code: 'ERR_CONNECT', cause: { code: 'ECONNREFUSED' } });
+    expect(backend.state).toBe('active.exhausted');
+  }
+  expect(delays).toEqual([400, 400]);
+});
+
+test('holders are told of a graceful close, and a close waits for them', async () => {
+  backend = createBackend({ servers: [{ port: await listen() }], clock: new ManualClock() });
+  await backend.connect();
+  const hold = backend.hold();
+  const told = new Promise<void>((resolve) => backend?.once('closing', resolve));
+  const closed = backend.close();
+  await told;
+  expect(backend.state).toBe('closing.holding');
+  expect(hold.signal.aborted).toBe(false);
+  hold.release();
+  expect(backend.state).toBe('closing.flushing');
+  for (const socket of sockets) socket.end();
+  expect(await closed).toMatchObject({ ending: 'closed', flushed: true });
+});

@@ -1,7 +1,7 @@
 import { connect as netConnect, type Socket } from 'node:net';
 import { ClosedError, ConnectError, NotEstablishedError, OptionError } from '../errors.js';
 import { type BackendCommand, type BackendSettings, backendMachine } from '../machines/backend.js';
-import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, count, flag, hook, onlyKnown, type Timeout, timeout } from '../options.js';
 import {
   type Asker,
@@ -57,7 +57,7 @@ export interface BackendLimits {
   readonly stableAfter?: Timeout;
 }
 
-export const BACKEND_LIMITS = [
+const BACKEND_LIMITS = [
   'attemptsMax',
   'chooseTimeout',
   'connectTimeout',
@@ -131,8 +131,10 @@ export type BackendEvents = {
   dropped: [{ incarnation: number; server: Server; cause: Cause }];
   /** The next attempt goes to another server. */
   failover: [{ from: Server; to: Server; cause: Cause }];
-  /** An attempt follows after `delayMs`. */
-  retry: [{ attempt: number; delayMs: number; cause: Cause }];
+  /** An attempt follows after `delayMs`, because of what became of the last one, to `server`. */
+  retry: [{ attempt: number; delayMs: number; server: Server; cause: Cause }];
+  /** A graceful close waits for the holders: let go soon. Their signals fire only when it runs out of time. */
+  closing: [];
   /** The owner's resources for this incarnation can be given back. */
   released: [{ incarnation: number }];
   /** Attempts are used up, or every server is excluded. */
@@ -176,8 +178,8 @@ const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter']);
 const COMMANDS: CommandTable<Backend, BackendCommand> = {
   'server.choose': (backend, { attempt, cause }) => backend.chooseServer(attempt, cause),
   'server.forget': (backend) => backend.forgetServer(),
-  'server.restore': (backend) => backend.servers.restore(),
-  'socket.open': (backend) => backend.openSocket(),
+  'server.restore': (backend) => backend.restoreServers(),
+  'socket.open': (backend, { incarnation }) => backend.openSocket(incarnation),
   'socket.end': (backend) => backend.endSocket(),
   'socket.destroy': (backend) => backend.destroySocket(),
   'socket.reset': (backend) => backend.resetSocket(),
@@ -189,7 +191,7 @@ const COMMANDS: CommandTable<Backend, BackendCommand> = {
   'owner.release': (backend, { incarnation }) => backend.releaseOwner(incarnation),
   'owner.retry': (backend, { attempt, delayMs, cause }) => backend.announceRetry(attempt, delayMs, cause),
   'owner.exhaust': (backend, { cause }) => backend.exhaustOwner(cause),
-  'holds.await': (backend) => backend.awaitHolds(),
+  'holds.await': (backend) => backend.announceClosing(),
   'holds.revoke': (backend) => backend.revokeHolds(),
 };
 
@@ -442,9 +444,15 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.servers.forget(this);
   }
 
+  /** @internal The owner starts afresh. */
+  restoreServers(): void {
+    this.servers.restore();
+    this.servers.settled(this);
+  }
+
   /** @internal */
-  openSocket(): void {
-    this.incarnation++;
+  openSocket(incarnation: number): void {
+    this.incarnation = incarnation;
     this.#wasDropped = false;
     const server = this.#target as Server;
     const from = this.#lastTarget;
@@ -564,7 +572,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** @internal */
   announceRetry(attempt: number, delayMs: number, cause: Cause): void {
     this.#owner?.backendRetry(this, attempt, delayMs, cause);
-    this.notify('retry', { attempt, delayMs, cause });
+    this.notify('retry', { attempt, delayMs, server: this.#lastTarget as Server, cause });
   }
 
   /** @internal */
@@ -575,7 +583,12 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 
   /** @internal */
-  awaitHolds(): void {
+  announceClosing(): void {
+    if (this.#tenancy !== undefined && this.#tenancy.holds.size > 0) this.notify('closing');
+    this.#awaitHolds();
+  }
+
+  #awaitHolds(): void {
     if (this.#tenancy === undefined) {
       this.life.send(EMPTIED);
       return;
@@ -592,7 +605,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
       tenancy.hook?.abort();
       for (const claim of [...tenancy.holds]) claim.abort();
     }
-    this.awaitHolds();
+    this.#awaitHolds();
   }
 
   /** A tenancy of an older incarnation may empty late: it no longer counts. */
@@ -683,7 +696,8 @@ export function backendConfig(
       holdTimeout: timeout('holdTimeout', options.holdTimeout, 5_000),
       closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
       abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
-      stableAfter: timeout('stableAfter', options.stableAfter, 10_000),
+      // A conversation is never dialled again once it was established: there is nothing to count anew.
+      stableAfter: persistent ? timeout('stableAfter', options.stableAfter, 10_000) : NEVER_MS,
       restTimeout: timeout('restTimeout', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
     },
     servers,

@@ -1,5 +1,4 @@
 import {
-  BACKEND_LIMITS,
   type Backend,
   type BackendLimits,
   type BackendSocketOptions,
@@ -56,9 +55,19 @@ const SESSION_LIMITS = [
   'connectBufferBytes',
 ] as const;
 
+/** The limits that matter to a backend whose bytes are relayed: nobody prepares or holds it, and it is dialled once. */
+const RELAYED_BACKEND_LIMITS = [
+  'attemptsMax',
+  'chooseTimeout',
+  'connectTimeout',
+  'disposeTimeout',
+  'closeTimeout',
+  'abortTimeout',
+] as const satisfies readonly (keyof BackendLimits)[];
+
 export interface ProxyOptions
   extends ListenerLimits,
-    BackendLimits,
+    Pick<BackendLimits, (typeof RELAYED_BACKEND_LIMITS)[number]>,
     BackendSocketOptions,
     SessionLimits,
     ServersOptions,
@@ -76,7 +85,7 @@ const PROXY_OPTIONS = [
   'servers',
   'backends',
   ...LISTENER_LIMITS,
-  ...BACKEND_LIMITS,
+  ...RELAYED_BACKEND_LIMITS,
   ...SESSION_LIMITS,
   ...SERVERS_OPTIONS,
   ...HANDLE_OPTIONS,

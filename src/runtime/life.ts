@@ -39,8 +39,7 @@ export interface Host<C> {
   readonly clock: Clock;
   /** Timers that no promise waits for: they never keep the process alive. */
   readonly backgroundTimers: ReadonlySet<string>;
-  /** The number of the socket, and the server it goes to, where a life has several. */
-  readonly incarnation?: number | undefined;
+  /** The server that it goes to, where there are several. */
   readonly server?: string | undefined;
   perform(command: C): void;
   finish(outcome: Outcome): void;
@@ -63,6 +62,7 @@ export interface Transition {
   readonly who: string;
   readonly parent: string | undefined;
   readonly machine: string;
+  /** The number of the socket, where a life may have several: the machine's own count. */
   readonly incarnation: number | undefined;
   readonly server: string | undefined;
   readonly from: string;

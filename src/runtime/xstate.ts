@@ -137,15 +137,16 @@ class ActorLife implements Life<EventObject> {
   #publish(snapshot: AnyMachineSnapshot, from: string, event: string): string {
     const to = statePath(snapshot.value);
     const host = this.#host;
+    const { incarnation, cause } = snapshot.context as { incarnation?: number; cause?: Cause };
     publish({
       who: host.id,
       parent: host.parentId,
       machine: snapshot.machine.id,
-      incarnation: host.incarnation,
+      incarnation,
       server: host.server,
       from,
       event,
-      cause: (snapshot.context as { cause?: Cause }).cause,
+      cause,
       to,
       at: host.clock.now(),
     });
