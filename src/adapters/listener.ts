@@ -133,6 +133,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   #address: Address | undefined;
   #claim: Claim | undefined;
   #binding: string | undefined;
+  #isLinked = false;
   #started: { promise: Promise<Address>; resolve(address: Address): void; reject(error: Error): void } | undefined;
   #keepAlive = true;
 
@@ -150,14 +151,6 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.#clientConfig = limits.client;
     this.#owner = owner;
     this.#server = where.server ?? createServer(limits.serverOptions);
-    this.#server.on('setSecureContext' in this.#server ? 'secureConnection' : 'connection', (socket: Socket) => {
-      this.life.send({ type: 'client.arrived', socket });
-    });
-    this.#server.on('listening', () => this.#bound());
-    this.#server.on('error', (error) => this.#failed(error));
-    this.#server.on('close', () => {
-      if (!this.#server.listening) this.life.send(SERVER_CLOSED);
-    });
     this.begin();
   }
 
@@ -254,6 +247,13 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   }
 
   protected override finished(outcome: Outcome): void {
+    const server = this.#server;
+    server.off('connection', this.#onConnection);
+    server.off('secureConnection', this.#onConnection);
+    server.off('listening', this.#onListening);
+    server.off('close', this.#onClose);
+    // A server of our own may still fail, to nobody's interest.
+    if (this.#where.server !== undefined) server.off('error', this.#onError);
     this.#started?.reject(this.endError(outcome));
     this.#owner?.listenerClosed(this, outcome);
   }
@@ -264,8 +264,18 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     else this.#server.unref();
   }
 
+  /** Puts the library's listeners on the server; what came before the start was for its owner. */
+  #link(): void {
+    this.#isLinked = true;
+    this.#server.on('setSecureContext' in this.#server ? 'secureConnection' : 'connection', this.#onConnection);
+    this.#server.on('listening', this.#onListening);
+    this.#server.on('error', this.#onError);
+    this.#server.on('close', this.#onClose);
+  }
+
   /** @internal */
   listen(): void {
+    if (!this.#isLinked) this.#link();
     const { server, host, port, path, fd, backlog, ipv6Only } = this.#where;
     if (server?.listening) {
       this.life.send(LISTENING);
@@ -292,7 +302,18 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     });
   }
 
-  #bound(): void {
+  readonly #onConnection = (socket: Socket): void => {
+    this.life.send({ type: 'client.arrived', socket });
+  };
+
+  readonly #onError = (error: Error): void => this.#failed(error);
+
+  readonly #onClose = (): void => {
+    // It also comes late, when the last socket of an earlier listen dies.
+    if (!this.#server.listening) this.life.send(SERVER_CLOSED);
+  };
+
+  readonly #onListening = (): void => {
     const binding = this.#binding;
     if (binding === undefined) {
       this.life.send(LISTENING);
@@ -311,7 +332,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
         this.#failed(error);
       },
     );
-  }
+  };
 
   #failed(error: unknown): void {
     this.life.send({ type: 'server.failed', cause: reportOf(error) });
@@ -321,7 +342,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   closeServer(): void {
     if (this.#claim !== undefined) unclaim(this.#claim);
     this.#claim = undefined;
-    this.#server.close(() => {});
+    this.#server.close();
   }
 
   /** @internal */

@@ -156,8 +156,9 @@ export const listenerMachine = setup({
         ...notListening,
         ...notSuspended,
         'listener.start': { target: 'serving' },
-        'listener.close': { target: 'closed', actions: note('idle') },
-        'listener.abort': { target: 'aborted', actions: note('idle') },
+        // A server that it was given may listen already.
+        'listener.close': { target: 'closed', actions: ['closeServer', note('idle')] },
+        'listener.abort': { target: 'aborted', actions: ['closeServer', note('idle')] },
       },
     },
 

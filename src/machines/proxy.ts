@@ -141,8 +141,9 @@ export const proxyMachine = setup({
         ...noSessions,
         ...noBackends,
         'proxy.start': { target: 'starting' },
-        'proxy.close': { target: 'closed', actions: note('idle') },
-        'proxy.abort': { target: 'aborted', actions: ['noteAborted', note('idle')] },
+        // The parts were handed over with the options: they end with it, started or not.
+        'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('idle')] },
+        'proxy.abort': { target: 'stopping.cutting', actions: ['noteAborted', note('idle')] },
       },
     },
 
