@@ -167,6 +167,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
    */
   start(): Promise<Address> {
     if (this.outcome !== undefined) return Promise.reject(this.endError(this.outcome));
+    if (!this.matches('idle', 'serving')) return Promise.reject(new ClosedError(this.id));
     if (this.#started === undefined) {
       let resolve!: (address: Address) => void;
       let reject!: (error: Error) => void;

@@ -81,6 +81,12 @@ const noBackends = ignored(['backends.closed'], 'No backend is being closed.');
 const startedOnce = ignored(['proxy.start'], 'It has been started.');
 const over = ignored(['proxy.start'], 'The end is decided; a new life is a new handle.');
 
+/** Whatever still lives is reset, the backends too; after a start that failed these are closed instead. */
+const cut = (...why: Parameters<typeof note>) => ({
+  target: '#proxy.stopping.cutting' as const,
+  actions: ['noteAborted' as const, note(...why), 'abortBackends' as const],
+});
+
 export const proxyMachine = setup({
   types: {
     context: {} as ProxyContext,
@@ -143,7 +149,7 @@ export const proxyMachine = setup({
         'proxy.start': { target: 'starting' },
         // The parts were handed over with the options: they end with it, started or not.
         'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('idle')] },
-        'proxy.abort': { target: 'stopping.cutting', actions: ['noteAborted', note('idle')] },
+        'proxy.abort': cut('idle'),
       },
     },
 
@@ -155,7 +161,7 @@ export const proxyMachine = setup({
         ...noSessions,
         ...noBackends,
         'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('binding')] },
-        'proxy.abort': { target: 'stopping.cutting', actions: ['noteAborted', note('binding')] },
+        'proxy.abort': cut('binding'),
       },
       initial: 'connecting',
       states: {
@@ -197,7 +203,7 @@ export const proxyMachine = setup({
           actions: ['noteFailed', note('listening')],
         },
         'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('established')] },
-        'proxy.abort': { target: 'stopping.cutting', actions: ['noteAborted', note('established')] },
+        'proxy.abort': cut('established'),
       },
     },
 
@@ -212,10 +218,10 @@ export const proxyMachine = setup({
         ...noBackends,
         ...ignored(['proxy.close'], 'It drains already; an abort hastens it.'),
         'sessions.emptied': { target: 'stopping' },
-        'proxy.abort': { target: 'stopping.cutting', actions: ['noteAborted', note('closing')] },
+        'proxy.abort': cut('closing'),
       },
       after: {
-        drainTimeout: { target: 'stopping.cutting', actions: ['noteAborted', note('closing', 'drainTimeout')] },
+        drainTimeout: cut('closing', 'drainTimeout'),
       },
     },
 
@@ -231,7 +237,7 @@ export const proxyMachine = setup({
       states: {
         cutting: {
           description: 'What still lives is reset.',
-          entry: ['abortListeners', 'abortSessions', 'abortBackends', 'awaitSessions'],
+          entry: ['abortListeners', 'abortSessions', 'awaitSessions'],
           on: {
             ...noListeners,
             ...noBackends,

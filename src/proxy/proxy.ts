@@ -179,7 +179,9 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
    * @throws ClosedError when its life is over
    */
   start(): Promise<void> {
-    if (this.outcome !== undefined) return Promise.reject(new ClosedError(this.id, this.outcome.cause));
+    if (this.outcome !== undefined || this.matches('draining', 'stopping')) {
+      return Promise.reject(new ClosedError(this.id, this.outcome?.cause));
+    }
     if (this.#started === undefined) {
       let resolve!: () => void;
       let reject!: (error: unknown) => void;
