@@ -156,7 +156,6 @@ export const sessionMachine = setup({
       closeTimeoutMs: ({ context, event }) =>
         (event.type === 'session.close' ? event.timeoutMs : undefined) ?? context.settings.closeTimeout,
     }),
-    noteClosed: assign({ ending: 'closed' }),
     noteRefused: assign({ ending: 'refused' }),
     noteAborted: assign({ ending: 'aborted' }),
     noteLoss: assign({
@@ -166,8 +165,8 @@ export const sessionMachine = setup({
     }),
     noteLateLoss: assign(({ context, event }) =>
       // Both streams had ended, but one could not be delivered to its end. What was cut or lost before stays so.
-      isWhole(context) && 'ending' in event && event.ending === 'dropped'
-        ? { ending: 'dropped', cause: event.cause }
+      isWhole(context) && 'ending' in event && event.ending !== 'ended'
+        ? { ending: event.ending === 'dropped' ? 'dropped' : 'aborted', cause: event.cause }
         : {},
     ),
     noteCutShort: assign(({ context, event }) =>
@@ -231,9 +230,9 @@ export const sessionMachine = setup({
           actions: ['noteRefused', note('connecting'), 'abortClient'],
         },
         'session.close': {
-          description: 'Nothing was relayed: there is nothing to wait for.',
+          description: 'Nothing was relayed: there is nothing to wait for, and the client is reset.',
           target: 'finishing.both',
-          actions: ['noteClosed', note('connecting'), 'abortClient', 'abortBackend'],
+          actions: ['noteAborted', note('connecting'), 'abortClient', 'abortBackend'],
         },
         'session.abort': {
           target: 'finishing.both',
