@@ -81,8 +81,9 @@ export const QUIET_PROBES = 4;
 
 const probeEvery = (timeout: number): number => (timeout >= NEVER_MS ? NEVER_MS : Math.ceil(timeout / QUIET_PROBES));
 
-/** True while every byte may still arrive. */
-const isWhole = (context: SessionContext): boolean => context.ending === 'ended' || context.ending === 'closed';
+/** True while every byte may still arrive; never, if it was closed before there was a backend to relay them. */
+const isWhole = ({ ending, cause }: SessionContext): boolean =>
+  (ending === 'ended' || ending === 'closed') && cause?.phase !== 'connecting';
 
 const notIdle = ignored(['relay.idled'], 'No probe is out.');
 const established = ignored(['backend.established'], 'It is established once.');
@@ -156,6 +157,7 @@ export const sessionMachine = setup({
       closeTimeoutMs: ({ context, event }) =>
         (event.type === 'session.close' ? event.timeoutMs : undefined) ?? context.settings.closeTimeout,
     }),
+    noteClosed: assign({ ending: 'closed' }),
     noteRefused: assign({ ending: 'refused' }),
     noteAborted: assign({ ending: 'aborted' }),
     noteLoss: assign({
@@ -232,7 +234,7 @@ export const sessionMachine = setup({
         'session.close': {
           description: 'Nothing was relayed: there is nothing to wait for, and the client is reset.',
           target: 'finishing.both',
-          actions: ['noteAborted', note('connecting'), 'abortClient', 'abortBackend'],
+          actions: ['noteClosed', note('connecting'), 'abortClient', 'abortBackend'],
         },
         'session.abort': {
           target: 'finishing.both',
@@ -260,7 +262,7 @@ export const sessionMachine = setup({
             ...ignored(['client.ended'], 'A stream ends once.'),
             'backend.established': {
               target: '#session.relaying.clientEnded',
-              actions: ['startRelay', 'endBackend', note('connecting')],
+              actions: ['startRelay', 'endBackend', note('established')],
             },
           },
         },

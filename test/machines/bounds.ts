@@ -76,7 +76,8 @@ export const bounded: readonly Bounded[] = [
       input: {
         settings: { sessionConnectTimeout: T, idleTimeout: T, halfCloseTimeout: T, durationMax: T, closeTimeout: T },
       },
-      key: ({ context }) => context.ending,
+      // Closed before there was a backend, or after: only the latter can still turn out otherwise.
+      key: ({ context }) => `${context.ending} ${context.cause?.phase === 'connecting'}`,
       events: (type) =>
         type === 'client.closed' || type === 'backend.closed'
           ? [
