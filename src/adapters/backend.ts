@@ -165,6 +165,7 @@ export interface BackendOwner {
   backendClosed(backend: Backend, outcome: Outcome): void;
 }
 
+const CONNECT = { type: 'backend.connect' } as const;
 const CONNECTED = { type: 'socket.connected' } as const;
 const ENDED = { type: 'socket.ended' } as const;
 const FINISHED = { type: 'socket.finished' } as const;
@@ -269,11 +270,16 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
    * @returns as {@link ready}; it need not be awaited
    */
   connect(options: ReadyOptions = {}): Promise<Connection> {
-    this.life.send({ type: 'backend.connect' });
+    this.dial();
     const ready = this.ready(options);
     // Whoever only asks for a connection hears of failures by events.
     ready.catch(() => {});
     return ready;
+  }
+
+  /** @internal Asks for a connection, for an owner that is told. */
+  dial(): void {
+    this.life.send(CONNECT);
   }
 
   /**
@@ -549,11 +555,11 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   establishOwner(): void {
-    const server = this.#target as Server;
-    this.servers.succeeded(server);
+    this.servers.succeeded(this.#target as Server);
+    this.#owner?.backendEstablished(this);
+    if (this.#waiters === undefined && !this.hasListeners) return;
     const connection = this.connection as Connection;
     if (this.#waiters !== undefined) for (const waiter of this.#waiters) waiter.resolve(connection);
-    this.#owner?.backendEstablished(this);
     this.notify('established', connection);
   }
 

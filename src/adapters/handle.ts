@@ -199,6 +199,11 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     }
   }
 
+  /** False where nobody has ever listened, so that nothing need be built to be told. */
+  protected get hasListeners(): boolean {
+    return this.#emitter !== undefined;
+  }
+
   protected abstract commands(): CommandTable<never, never>;
   protected abstract requestClose(timeoutMs: number | undefined): void;
   protected abstract requestAbort(cause: Report | undefined): void;

@@ -141,6 +141,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   #sessionsAwaited = false;
   #started: { promise: Promise<void>; resolve(): void; reject(error: unknown): void } | undefined;
   #startError: unknown;
+  #keepAlive = true;
 
   /** @internal */
   constructor(options: ProxyOptions) {
@@ -243,6 +244,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   clientEstablished(client: Client): void {
     const session = new Session(client, this.#sessionConfig, this);
     this.#sessions.set(client, session);
+    if (!this.#keepAlive) session.unref();
     session.begin();
     // It may have sent its last byte while it was being admitted.
     if (client.socket.readableEnded) session.clientEnded();
@@ -304,6 +306,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   }
 
   protected override refSocket(keepAlive: boolean): void {
+    this.#keepAlive = keepAlive;
     for (const part of [...this.listeners, ...this.#sessions.values(), ...this.backends]) {
       if (keepAlive) part.ref();
       else part.unref();

@@ -199,7 +199,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
   /** @internal */
   connectBackend(): void {
     if (this.#connectBufferBytes > 0) this.relay.readAhead(this.#connectBufferBytes);
-    void this.backend.connect();
+    this.backend.dial();
   }
 
   /** @internal */
