@@ -1,6 +1,7 @@
 /** Checks of options, shared by everything that takes some: each says what was wrong, where, and what would be right. */
 import { OptionError } from './errors.js';
 import { NEVER_MS } from './machines/vocabulary.js';
+import type { Clock } from './runtime/clock.js';
 
 /** A wait in milliseconds; `false` (or `Infinity`) turns it off. */
 export type Timeout = number | false;
@@ -20,6 +21,39 @@ export function count(name: string, value: number | undefined, fallback: number,
   if (value === Number.POSITIVE_INFINITY) return value;
   if (!Number.isSafeInteger(value) || value < least) {
     throw new OptionError(name, value, `a whole number from ${least} on, or Infinity`);
+  }
+  return value;
+}
+
+/** A whole number in a range. */
+export function integer(
+  name: string,
+  value: number | undefined,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
+  if (value === undefined) return fallback;
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new OptionError(name, value, `a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+/** The idle time after which TCP asks for the peer, in milliseconds; below a second the system takes two hours. */
+export function keepAlive(name: string, value: number | false | undefined): number | false {
+  if (value === undefined || value === false) return false;
+  if (typeof value !== 'number' || !(value >= 1_000 && value <= NEVER_MS)) {
+    throw new OptionError(name, value, `a number of milliseconds from 1000 to ${NEVER_MS}, or false`);
+  }
+  return value;
+}
+
+/** Where time comes from. */
+export function clock(name: string, value: Clock | undefined): Clock | undefined {
+  if (value === undefined) return undefined;
+  for (const method of ['now', 'setTimeout', 'clearTimeout'] as const) {
+    if (typeof value?.[method] !== 'function') throw new OptionError(name, value, `an object with ${method}()`);
   }
   return value;
 }

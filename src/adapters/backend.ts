@@ -2,7 +2,7 @@ import { connect as netConnect, type Socket } from 'node:net';
 import { ClosedError, ConnectError, NotEstablishedError, OptionError } from '../errors.js';
 import { type BackendCommand, type BackendSettings, backendMachine } from '../machines/backend.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { signal as checkSignal, count, flag, hook, onlyKnown, type Timeout, timeout } from '../options.js';
+import { signal as checkSignal, count, flag, hook, keepAlive, onlyKnown, type Timeout, timeout } from '../options.js';
 import {
   type Asker,
   SERVERS_OPTIONS,
@@ -12,7 +12,7 @@ import {
   type ServersOptions,
 } from '../policies/servers.js';
 import type { Runtime } from '../runtime/life.js';
-import { type CommandTable, checkClock, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
+import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
 import {
   endGracefully,
   forget,
@@ -270,6 +270,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
    * @returns as {@link ready}; it need not be awaited
    */
   connect(options: ReadyOptions = {}): Promise<Connection> {
+    checkReady(options);
     this.dial();
     const ready = this.ready(options);
     // Whoever only asks for a connection hears of failures by events.
@@ -290,8 +291,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
    * @throws the signal's reason
    */
   ready(options: ReadyOptions = {}): Promise<Connection> {
-    const failuresLeft = count('failuresMax', options.failuresMax, Number.POSITIVE_INFINITY);
-    const signal = checkSignal('signal', options.signal);
+    checkReady(options);
+    const { signal, failuresMax: failuresLeft = Number.POSITIVE_INFINITY } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.outcome?.ending === 'failed') return Promise.reject(this.#gaveUp(this.outcome.cause));
     if (this.outcome !== undefined || this.matches('closing', 'aborting', 'ending', 'dropping')) {
@@ -664,6 +665,12 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 }
 
+function checkReady(options: ReadyOptions): void {
+  onlyKnown('ready', options, ['signal', 'failuresMax']);
+  count('failuresMax', options.failuresMax, Number.POSITIVE_INFINITY);
+  checkSignal('signal', options.signal);
+}
+
 /** What somebody else's `connect` returned must be a socket: a promise would be waited for in vain. */
 function checkedSocket(socket: Socket, server: Server): Socket {
   if (typeof socket?.destroy !== 'function' || typeof socket.on !== 'function') {
@@ -680,12 +687,9 @@ export function backendConfig(
   ownerUnlinks: boolean,
   runtime?: Runtime,
 ): BackendConfig {
-  const { whenExhausted = 'continue', keepAlive = false } = options;
+  const { whenExhausted = 'continue' } = options;
   if (whenExhausted !== 'continue' && whenExhausted !== 'wait') {
     throw new OptionError('whenExhausted', whenExhausted, '"continue" or "wait"');
-  }
-  if (keepAlive !== false && !(typeof keepAlive === 'number' && keepAlive >= 1_000)) {
-    throw new OptionError('keepAlive', keepAlive, 'a number of milliseconds from 1000 on, or false');
   }
   return {
     settings: {
@@ -710,7 +714,7 @@ export function backendConfig(
     prepare: hook('prepare', options.prepare),
     repair: hook('repair', options.repair),
     noDelay: flag('noDelay', options.noDelay, true),
-    keepAlive,
+    keepAlive: keepAlive('keepAlive', options.keepAlive),
     ownerUnlinks,
     runtime,
   };
@@ -734,7 +738,6 @@ export function backendConfig(
  */
 export function createBackend(options: BackendOptions): Backend {
   onlyKnown('createBackend', options, BACKEND_OPTIONS);
-  checkClock(options.clock);
   const servers = serversOf(options);
   return new Backend(backendConfig(options, servers, flag('persistent', options.persistent, true), false), options);
 }

@@ -4,7 +4,7 @@ import { type ClientCommand, type ClientSettings, clientMachine } from '../machi
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { hook, onlyKnown, type Timeout, timeout } from '../options.js';
 import type { Runtime } from '../runtime/life.js';
-import { type CommandTable, checkClock, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
+import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
 import { endGracefully, hookReportOf, link, listenersOf, reset, type SocketOwner, unlinkOwner } from './socket.js';
 
 /** What a hook that decides about a client gets besides the client. */
@@ -251,7 +251,6 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean, runti
 export function adoptClient(socket: Socket, options: ClientOptions = {}): Client {
   if (typeof socket?.resetAndDestroy !== 'function') throw new OptionError('socket', socket, 'a net.Socket');
   onlyKnown('adoptClient', options, [...CLIENT_LIMITS, ...HANDLE_OPTIONS]);
-  checkClock(options.clock);
   const client = new Client(socket, clientConfig(options, false), options);
   client.begin();
   return client;

@@ -1,9 +1,8 @@
 /** The face that every handle has: where it is, what happened, how it ends. */
 import { EventEmitter } from 'node:events';
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
-import { OptionError } from '../errors.js';
 import type { Outcome, Report } from '../machines/vocabulary.js';
-import { signal as checkSignal, type Timeout, timeout } from '../options.js';
+import { clock as checkClock, signal as checkSignal, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import type { Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';
@@ -22,6 +21,8 @@ export interface CloseOptions {
   /** Replaces the time that the close may take, in milliseconds; `false` for no limit. */
   readonly timeoutMs?: Timeout;
 }
+
+const CLOSE_OPTIONS = ['timeoutMs'];
 
 /** What each kind of command does: a command without an entry does not compile. */
 export type CommandTable<H, C extends { readonly type: string }> = {
@@ -59,7 +60,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     this.#number = (counters.get(machine.id) ?? 0) + 1;
     counters.set(machine.id, this.#number);
     this.parentId = parentId;
-    this.clock = options.clock ?? systemClock;
+    this.clock = checkClock('clock', options.clock) ?? systemClock;
     this.#signal = checkSignal('signal', options.signal);
     this.life = runtime.run(machine, input, this);
   }
@@ -93,6 +94,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
 
   /** Ends the life gracefully. Final, and the same promise however often it is called. */
   close(options: CloseOptions = {}): Promise<Outcome> {
+    onlyKnown('close', options, CLOSE_OPTIONS);
     const { timeoutMs } = options;
     this.requestClose(timeoutMs === undefined ? undefined : timeout('timeoutMs', timeoutMs, 0));
     return this.closed;
@@ -220,12 +222,4 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
 
 function rethrow(error: unknown): void {
   throw error;
-}
-
-/** Makes sure that a clock is one. */
-export function checkClock(clock: Clock | undefined): void {
-  if (clock === undefined) return;
-  for (const method of ['now', 'setTimeout', 'clearTimeout'] as const) {
-    if (typeof clock[method] !== 'function') throw new OptionError('clock', clock, `an object with ${method}()`);
-  }
 }

@@ -9,7 +9,7 @@ import {
 import { BindError, ClosedError, NotSupportedError, OptionError } from '../errors.js';
 import { type ListenerCommand, type ListenerSettings, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { count, flag, number, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
+import { count, flag, integer, keepAlive, number, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
 import type { Runtime } from '../runtime/life.js';
 import {
   CLIENT_LIMITS,
@@ -20,7 +20,7 @@ import {
   clientConfig,
 } from './client.js';
 import { openFilesMax } from './files.js';
-import { type CommandTable, checkClock, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
+import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
 import { reportOf, reset } from './socket.js';
 import { bindingName, type Claim, claim, isFile, unclaim } from './unix.js';
 
@@ -133,7 +133,6 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   #address: Address | undefined;
   #claim: Claim | undefined;
   #binding: string | undefined;
-  #isLinked = false;
   #started: { promise: Promise<Address>; resolve(address: Address): void; reject(error: Error): void } | undefined;
   #keepAlive = true;
 
@@ -151,6 +150,10 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.#clientConfig = limits.client;
     this.#owner = owner;
     this.#server = where.server ?? createServer(limits.serverOptions);
+    this.#server.on('setSecureContext' in this.#server ? 'secureConnection' : 'connection', this.#onConnection);
+    this.#server.on('listening', this.#onListening);
+    this.#server.on('error', this.#onError);
+    this.#server.on('close', this.#onClose);
     this.begin();
   }
 
@@ -261,22 +264,14 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   protected override refSocket(keepAlive: boolean): void {
     this.#keepAlive = keepAlive;
-    if (keepAlive) this.#server.ref();
-    else this.#server.unref();
-  }
-
-  /** Puts the library's listeners on the server; what came before the start was for its owner. */
-  #link(): void {
-    this.#isLinked = true;
-    this.#server.on('setSecureContext' in this.#server ? 'secureConnection' : 'connection', this.#onConnection);
-    this.#server.on('listening', this.#onListening);
-    this.#server.on('error', this.#onError);
-    this.#server.on('close', this.#onClose);
+    for (const part of [this.#server, ...this.clients]) {
+      if (keepAlive) part.ref();
+      else part.unref();
+    }
   }
 
   /** @internal */
   listen(): void {
-    if (!this.#isLinked) this.#link();
     const { server, host, port, path, fd, backlog, ipv6Only } = this.#where;
     if (server?.listening) {
       this.life.send(LISTENING);
@@ -424,10 +419,7 @@ export function listenerLimits(
   ownerUnlinks: boolean,
   runtime?: Runtime,
 ): CheckedListenerLimits {
-  const { keepAlive = false } = options;
-  if (keepAlive !== false && !(typeof keepAlive === 'number' && keepAlive >= 1_000)) {
-    throw new OptionError('keepAlive', keepAlive, 'a number of milliseconds from 1000 on, or false');
-  }
+  const idleMs = keepAlive('keepAlive', options.keepAlive);
   const filesMax = openFilesMax();
   const permitted =
     filesMax === undefined
@@ -454,7 +446,7 @@ export function listenerLimits(
       allowHalfOpen: true,
       pauseOnConnect: true,
       noDelay: flag('noDelay', options.noDelay, true),
-      ...(keepAlive !== false && { keepAlive: true, keepAliveInitialDelay: keepAlive }),
+      ...(idleMs !== false && { keepAlive: true, keepAliveInitialDelay: idleMs }),
     },
   };
 }
@@ -488,9 +480,9 @@ export function checkAddress(where: ListenAddress, name: string): void {
       throw new OptionError(`${name}path`, path, `a path of at most ${most} bytes`);
     }
   }
-  if (where.fd !== undefined) count(`${name}fd`, where.fd, 0, 0);
+  integer(`${name}fd`, where.fd, 0, 0, 2 ** 31 - 1);
   if (where.host !== undefined) text(`${name}host`, where.host);
-  count(`${name}backlog`, where.backlog, 511);
+  integer(`${name}backlog`, where.backlog, 511, 1, 2 ** 31 - 1);
   flag(`${name}ipv6Only`, where.ipv6Only, false);
 }
 
@@ -513,7 +505,6 @@ const SUN_PATH_MAX = 103;
  */
 export function createListener(options: ListenerOptions): Listener {
   onlyKnown('createListener', options, [...LISTEN_ADDRESS, ...LISTENER_LIMITS, ...HANDLE_OPTIONS]);
-  checkClock(options.clock);
   checkAddress(options, '');
   return new Listener(options, listenerLimits(options, 1, false), options);
 }

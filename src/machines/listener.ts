@@ -73,10 +73,9 @@ export type ListenerCommand =
   | { type: 'owner.retry'; attempt: number; delayMs: number; cause: Cause }
   | { type: 'owner.warn'; cause: Cause };
 
-const CLIENT = ['client.arrived', 'client.closed'] as const;
 const SERVER = ['server.listening', 'server.failed', 'server.closed'] as const;
 
-const noClients = ignored(CLIENT, 'It has not listened yet.');
+const noClients = ignored(['client.closed'], 'It has adopted nobody yet.');
 const notBinding = ignored(SERVER, 'The handle is closed: a late report.');
 const startedOnce = ignored(['listener.start'], 'It has been started.');
 const notListening = ignored(['listener.suspend'], 'It does not listen.');
@@ -149,14 +148,14 @@ export const listenerMachine = setup({
   initial: 'idle',
   states: {
     idle: {
-      description: 'Not started yet.',
+      description: 'Not started yet; a server that it was given may listen already, and its clients are turned away.',
       on: {
+        ...refuse,
         ...noClients,
         ...notBinding,
         ...notListening,
         ...notSuspended,
         'listener.start': { target: 'serving' },
-        // A server that it was given may listen already.
         'listener.close': { target: 'closed', actions: ['closeServer', note('idle')] },
         'listener.abort': { target: 'aborted', actions: ['closeServer', note('idle')] },
       },

@@ -241,7 +241,10 @@ export const proxyMachine = setup({
           on: {
             ...noListeners,
             ...noBackends,
-            ...ignored(['proxy.abort'], 'Everything is being cut already.'),
+            'proxy.abort': {
+              description: 'Everything is being cut, but for the backends after a start that failed.',
+              actions: 'abortBackends',
+            },
             'sessions.emptied': { target: 'listeners' },
           },
           after: { abortTimeout: { target: 'listeners' } },

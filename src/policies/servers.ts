@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { OptionError } from '../errors.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
-import { count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
+import { clock as checkClock, count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';
@@ -179,7 +179,7 @@ export class Servers {
     }
     onlyKnown('Servers', options, SERVERS_OPTIONS);
     this.list = servers.map((server, index) => new Server(server, `servers[${index}]`));
-    this.clock = options.clock ?? systemClock;
+    this.clock = checkClock('clock', options.clock) ?? systemClock;
     this.#balancer = balancerOf(options.balance);
     this.#backoff = new Backoff(options.backoff);
     this.#budget = new RetryBudget(options.retryBudget);
@@ -200,11 +200,9 @@ export class Servers {
   choose(asker: Asker): Choice {
     const { memory } = asker;
     if (memory === undefined) {
-      this.#budget.deposit();
+      if (!this.#queue.has(asker)) this.#budget.deposit();
     } else if (!memory.rested) {
       return this.#defer(asker, memory);
-    } else {
-      memory.rested = false;
     }
     this.#now = this.clock.now();
     this.#tried = memory?.tried;
@@ -212,13 +210,14 @@ export class Servers {
       this.#balancer.choose(this.list, this.#isUp) ??
       this.#balancer.choose(this.list, this.#isUsable) ??
       this.#balancer.choose(this.list, this.#isOpen);
-    if (server === undefined) {
-      const excluded = this.list.find((one) => one.excluded === undefined) === undefined;
-      if (excluded) return this.#allExcluded();
+    if (server === undefined && !this.#isExhausted()) {
+      // Who waits already keeps its place in the queue.
       this.#queue.add(asker);
-      if (memory !== undefined) memory.rested = true;
       return FULL;
     }
+    this.#queue.delete(asker);
+    if (server === undefined) return this.#allExcluded();
+    if (memory !== undefined) memory.rested = false;
     server.connections++;
     return { kind: 'chosen', server };
   }
@@ -228,13 +227,12 @@ export class Servers {
     this.#queue.delete(asker);
   }
 
-  /** The connection, or the attempt, is over: its place is free. */
+  /** The connection, or the attempt, is over: its place is free for whoever has waited longest. */
   leave(server: Server): void {
     server.connections--;
     for (const asker of this.#queue) {
-      this.#queue.delete(asker);
+      if (!this.list.some(this.#isOpen)) return;
       asker.serverFreed();
-      return;
     }
   }
 
@@ -248,8 +246,11 @@ export class Servers {
   failed(asker: Asker, server: Server, cause: Cause): void {
     server.failures++;
     server.downUntil = this.clock.now() + this.#downFor;
-    if (this.#isPermanent(cause)) server.excluded = cause;
     this.#remember(asker, server);
+    if (!this.#isPermanent(cause)) return;
+    server.excluded = cause;
+    // Nobody will ever get a place: those who wait are told so now.
+    if (this.#isExhausted()) for (const waiting of this.#queue) waiting.serverFreed();
   }
 
   /** An established connection was lost: this asker tries the others first. */
@@ -281,7 +282,7 @@ export class Servers {
   }
 
   #defer(asker: Asker, memory: AskerMemory): Choice {
-    if (this.list.every((server) => server.excluded !== undefined)) return this.#allExcluded();
+    if (this.#isExhausted()) return this.#allExcluded();
     memory.rested = true;
     const untried = this.list.some((server) => server.excluded === undefined && !memory.tried.has(server));
     let delayMs = 0;
@@ -294,6 +295,10 @@ export class Servers {
       delayMs = this.#backoff.maxMs;
     }
     return { kind: 'deferred', delayMs };
+  }
+
+  #isExhausted(): boolean {
+    return this.list.every((server) => server.excluded !== undefined);
   }
 
   #allExcluded(): Choice {

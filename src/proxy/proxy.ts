@@ -1,12 +1,12 @@
 import {
-  type Backend,
+  Backend,
   type BackendLimits,
   type BackendSocketOptions,
   backendConfig,
   serversOf,
 } from '../adapters/backend.js';
 import type { Client } from '../adapters/client.js';
-import { type CommandTable, checkClock, HANDLE_OPTIONS, Handle, type HandleOptions } from '../adapters/handle.js';
+import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from '../adapters/handle.js';
 import {
   type Address,
   checkAddress,
@@ -135,7 +135,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   readonly backends: readonly Backend[];
   readonly #sessionConfig: SessionConfig;
   readonly #sessions = new Map<Client, Session>();
-  #bound = 0;
+  readonly #bound = new Set<Listener>();
   #listenersLeft: number;
   #listenersAwaited = false;
   #sessionsAwaited = false;
@@ -228,9 +228,10 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     };
   }
 
-  listenerBound(): void {
-    this.#bound++;
-    if (this.#bound === this.listeners.length) this.life.send(BOUND);
+  listenerBound(listener: Listener): void {
+    // One that was suspended and resumed meanwhile is bound twice.
+    this.#bound.add(listener);
+    if (this.#bound.size === this.listeners.length) this.life.send(BOUND);
   }
 
   listenerClosed(listener: Listener, outcome: Outcome): void {
@@ -399,7 +400,6 @@ function admissionInfo(client: Client): ConnectionInfo {
 
 function checkedProxy(options: ProxyOptions) {
   onlyKnown('createProxy', options, PROXY_OPTIONS);
-  checkClock(options.clock);
   const listen: readonly ListenAddress[] = Array.isArray(options.listen) ? options.listen : [options.listen];
   if (listen.length === 0) throw new OptionError('listen', listen, 'at least one address, such as { port: 8080 }');
   for (const [index, where] of listen.entries()) {
@@ -407,7 +407,9 @@ function checkedProxy(options: ProxyOptions) {
     checkAddress(where, `listen[${index}].`);
   }
   const { backends = [] } = options;
-  if (!Array.isArray(backends)) throw new OptionError('backends', backends, 'a list of backends');
+  if (!Array.isArray(backends) || !backends.every((backend) => backend instanceof Backend)) {
+    throw new OptionError('backends', backends, 'a list of what createBackend() returns');
+  }
   const servers = serversOf(options);
   // Two files per client: its own socket and its backend's.
   const limits = listenerLimits(options, 2, true);
