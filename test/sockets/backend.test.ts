@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 import { backendMachine } from '../../src/machines/index.js';
-import { drivePath, transitionsOf } from '../../src/testing/index.js';
-import { bounded, graphOf } from '../machines/bounds.js';
-import { backendDriver, World } from './backend.js';
+import { bounded } from '../machines/bounds.js';
+import { backendDriver } from './backend.js';
+import { expectTaken, pathsOf, takePaths, World } from './world.js';
 
 let world: World;
 beforeAll(async () => {
@@ -12,36 +12,13 @@ afterAll(() => world.dispose());
 
 const taken = new Set<string>();
 
-test.each([
-  [true, 1],
-  [false, 1],
-  [true, 2],
-  [false, 2],
-])(
-  'the paths on real sockets (persistent: %s, attempts: %i)',
+test.each(bounded.filter(({ machine }) => machine === backendMachine))(
+  'the paths of a $name on real sockets',
   { timeout: 40_000 },
-  async (persistent, attemptsMax) => {
-    const bound = bounded.find(
-      ({ machine, options }) =>
-        machine === backendMachine &&
-        options.input.settings.persistent === persistent &&
-        options.input.settings.attemptsMax === attemptsMax,
-    ) as (typeof bounded)[number];
-    const graph = graphOf(bound);
-    const paths = bound.simple ? [...graph.edgePaths(), ...graph.simplePaths()] : graph.edgePaths();
-    const stops = new Map<string, number>();
-    let steps = 0;
-    for (const path of paths) {
-      const driven = await drivePath(path, backendDriver(world, persistent, attemptsMax), 1_000);
-      steps += driven.steps;
-      for (const name of driven.taken) taken.add(name);
-      if (driven.stopped !== undefined) stops.set(driven.stopped, (stops.get(driven.stopped) ?? 0) + 1);
-    }
-    console.log(`${bound.name}: ${paths.length} paths, ${steps} steps on real sockets`, stops);
+  async (bound) => {
+    const { persistent, attemptsMax } = bound.options.input.settings;
+    await takePaths(bound.name, pathsOf(bound), backendDriver(world, persistent, attemptsMax), taken);
   },
 );
 
-test('every transition that a real socket can make was made', () => {
-  const missing = [...transitionsOf(backendMachine).values()].filter((name) => !taken.has(name));
-  expect(missing).toEqual([]);
-});
+test('every transition was made', () => expectTaken(backendMachine, taken));

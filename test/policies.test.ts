@@ -1,0 +1,399 @@
+/** The policies: numbers and choices, without a socket. */
+import { describe, expect, test } from 'vitest';
+import {
+  type Balancer,
+  type Cause,
+  inOrder,
+  isPermanent,
+  OptionError,
+  roundRobin,
+  type Server,
+  Servers,
+} from '../src/index.js';
+import { Backoff } from '../src/policies/backoff.js';
+import { RetryBudget } from '../src/policies/budget.js';
+import type { Asker, Choice } from '../src/policies/servers.js';
+import { StoppedClock } from './support/clock.js';
+
+const REFUSED: Cause = { initiator: 'peer', manner: 'refusal', phase: 'connecting', code: 'ECONNREFUSED' };
+const UNTRUSTED: Cause = { initiator: 'system', manner: 'error', phase: 'connecting', code: 'CERT_HAS_EXPIRED' };
+
+/** A connection that asks; what it is answered when a place is free is noted. */
+class Connection implements Asker {
+  memory: Asker['memory'] = undefined;
+  answered: Choice | undefined;
+
+  constructor(
+    readonly set: Servers,
+    readonly persistent = true,
+    readonly name = '',
+    readonly order: string[] = [],
+  ) {}
+
+  serverFreed(): void {
+    this.order.push(this.name);
+    this.answered = this.ask();
+  }
+
+  ask(): Choice {
+    return this.set.choose(this);
+  }
+
+  /** The name of the server that is chosen. */
+  chosen(): Server {
+    const choice = this.ask();
+    if (choice.kind !== 'chosen') throw new Error(`It answers ${choice.kind}.`);
+    return choice.server;
+  }
+
+  fail(server: Server, cause = REFUSED): void {
+    this.set.leave(server);
+    this.set.failed(this, server, cause);
+  }
+
+  delay(): number {
+    const choice = this.ask();
+    if (choice.kind !== 'deferred') throw new Error(`It answers ${choice.kind}.`);
+    return choice.delayMs;
+  }
+}
+
+const clock = new StoppedClock();
+const THREE = [{ port: 1 }, { port: 2 }, { port: 3 }];
+const BACKOFF = { initialMs: 100, maxMs: 1_000, jitter: 0 };
+
+const setOf = (servers = THREE as readonly object[], options: object = {}): Servers => {
+  clock.time = 1_000;
+  return new Servers(servers as never, { clock, backoff: BACKOFF, random: () => 0, ...options });
+};
+
+const portsOf = (connection: Connection, count: number): (number | undefined)[] =>
+  Array.from({ length: count }, () => connection.chosen().port);
+
+describe('Backoff', () => {
+  test('grows by its factor up to its longest wait', () => {
+    const backoff = new Backoff({ initialMs: 100, factor: 3, maxMs: 2_000, jitter: 0 });
+    expect([0, 1, 2, 3, 4, 1_000].map((round) => backoff.delayMs(round, 0.9))).toEqual([
+      100, 300, 900, 2_000, 2_000, 2_000,
+    ]);
+  });
+
+  test('takes off a random part, at most the jitter', () => {
+    const backoff = new Backoff({ initialMs: 1_000, jitter: 0.5 });
+    expect([0, 0.5, 1].map((random) => backoff.delayMs(0, random))).toEqual([1_000, 750, 500]);
+    expect(new Backoff({ initialMs: 1_000, jitter: 1 }).delayMs(0, 1)).toBe(0);
+  });
+
+  test('has the defaults that it documents', () => {
+    expect(new Backoff()).toMatchObject({ initialMs: 100, factor: 2, maxMs: 10_000, jitter: 0.5 });
+    expect(new Backoff({ initialMs: 60_000 }).maxMs).toBe(60_000);
+  });
+
+  test('refuses a longest wait that is shorter than the first', () => {
+    expect(() => new Backoff({ initialMs: 100, maxMs: 99 })).toThrow(OptionError);
+  });
+});
+
+describe('RetryBudget', () => {
+  test('is full at first, and then empty', () => {
+    const budget = new RetryBudget({ burst: 3, perSecond: 0, ratio: 0 });
+    expect([1, 2, 3, 4, 5].map(() => budget.withdraw(0))).toEqual([true, true, true, false, false]);
+  });
+
+  test('earns by time, up to its most', () => {
+    const budget = new RetryBudget({ burst: 2, perSecond: 10, ratio: 0 });
+    expect([budget.withdraw(50_000), budget.withdraw(50_000), budget.withdraw(50_000)]).toEqual([true, true, false]);
+    expect(budget.withdraw(50_099)).toBe(false);
+    expect(budget.withdraw(50_100)).toBe(true);
+    // A long time earns no more than is kept.
+    expect([1, 2, 3].map(() => budget.withdraw(90_000))).toEqual([true, true, false]);
+  });
+
+  test('earns by first attempts', () => {
+    const budget = new RetryBudget({ burst: 10, perSecond: 0, ratio: 0.25 });
+    for (let retry = 0; retry < 10; retry++) budget.withdraw(0);
+    for (let attempt = 0; attempt < 3; attempt++) budget.deposit();
+    expect(budget.withdraw(0)).toBe(false);
+    budget.deposit();
+    expect(budget.withdraw(0)).toBe(true);
+  });
+
+  test('has the defaults that it documents', () => {
+    expect(new RetryBudget()).toMatchObject({ ratio: 0.2, perSecond: 10, burst: 100 });
+  });
+});
+
+describe('balancers', () => {
+  test('roundRobin: each in turn, past those that are not usable', () => {
+    const { list } = setOf();
+    const [one, two, three] = list as readonly [Server, Server, Server];
+    const balancer = roundRobin();
+    const all = (): boolean => true;
+    expect([1, 2, 3, 4].map(() => balancer.choose(list, all))).toEqual([one, two, three, one]);
+    expect(balancer.choose(list, (server) => server !== two)).toBe(three);
+    expect(balancer.choose(list, (server) => server === two)).toBe(two);
+    expect(balancer.choose(list, () => false)).toBeUndefined();
+    expect(balancer.choose([], all)).toBeUndefined();
+  });
+
+  test('inOrder: always the first that is usable', () => {
+    const { list } = setOf();
+    const balancer = inOrder();
+    expect([1, 2].map(() => balancer.choose(list, () => true)?.port)).toEqual([1, 1]);
+    expect(balancer.choose(list, (server) => server.port !== 1)?.port).toBe(2);
+  });
+
+  test('one of the user', () => {
+    const asked: boolean[][] = [];
+    const leastConnections: Balancer = {
+      choose: (servers, isUsable) => {
+        asked.push(servers.map(isUsable));
+        return servers.filter(isUsable).sort((a, b) => a.connections - b.connections)[0];
+      },
+    };
+    const set = setOf(THREE, { balance: leastConnections });
+    const connection = new Connection(set);
+    expect(new Set(portsOf(connection, 3))).toEqual(new Set([1, 2, 3]));
+    set.leave(set.list[1] as Server);
+    expect(connection.chosen().port).toBe(2);
+    expect(asked[0]).toEqual([true, true, true]);
+  });
+});
+
+describe('Servers', () => {
+  test('counts connections until they are left', () => {
+    const set = setOf();
+    const connection = new Connection(set);
+    expect(portsOf(connection, 4)).toEqual([1, 2, 3, 1]);
+    expect(set.list.map(({ connections }) => connections)).toEqual([2, 1, 1]);
+    set.leave(set.list[0] as Server);
+    expect(set.list[0]?.connections).toBe(1);
+    expect(set.toJSON()[0]).toMatchObject({ name: '127.0.0.1:1', connections: 1, failures: 0 });
+  });
+
+  test('another server at once, and a wait that grows by round', () => {
+    const connection = new Connection(setOf());
+    const seen: (number | undefined)[] = [];
+    for (let attempt = 0; attempt < 9; attempt++) {
+      const server = connection.chosen();
+      seen.push(server.port);
+      connection.fail(server);
+      seen.push(connection.delay());
+    }
+    expect(seen).toEqual([1, 0, 2, 0, 3, 100, 1, 0, 2, 0, 3, 200, 1, 0, 2, 0, 3, 400]);
+  });
+
+  test('forgets rounds when the connection was stable', () => {
+    const set = setOf([{ port: 1 }]);
+    const connection = new Connection(set);
+    connection.fail(connection.chosen());
+    expect(connection.delay()).toBe(100);
+    connection.fail(connection.chosen());
+    expect(connection.delay()).toBe(200);
+    set.settled(connection);
+    connection.fail(connection.chosen());
+    expect(connection.delay()).toBe(100);
+  });
+
+  test('a server that failed is chosen last by the others for a while', () => {
+    const set = setOf(THREE, { downFor: 5_000, balance: 'inOrder' });
+    const first = new Connection(set);
+    first.fail(first.chosen());
+    expect(new Connection(set).chosen().port).toBe(2);
+    clock.time += 4_999;
+    expect(new Connection(set).chosen().port).toBe(2);
+    clock.time += 1;
+    expect(new Connection(set).chosen().port).toBe(1);
+  });
+
+  test('one that is down is chosen if no other can be', () => {
+    const set = setOf([{ port: 1 }, { port: 2, connectionsMax: 1 }], { downFor: 5_000 });
+    const first = new Connection(set);
+    first.fail(first.chosen());
+    expect(new Connection(set).chosen().port).toBe(2);
+    expect(new Connection(set).chosen().port).toBe(1);
+  });
+
+  test('a success forgives at once', () => {
+    const set = setOf(THREE, { downFor: 5_000, balance: 'inOrder' });
+    const first = new Connection(set);
+    const server = first.chosen();
+    first.fail(server);
+    expect(server.failures).toBe(1);
+    set.succeeded(server);
+    expect(server).toMatchObject({ failures: 0, downUntil: 0 });
+    expect(new Connection(set).chosen()).toBe(server);
+  });
+
+  test('downFor: false forgets at once', () => {
+    const set = setOf(THREE, { downFor: false, balance: 'inOrder' });
+    const first = new Connection(set);
+    first.fail(first.chosen());
+    expect(new Connection(set).chosen().port).toBe(1);
+  });
+
+  test('a drop makes this connection try the others first', () => {
+    const set = setOf(THREE, { balance: 'inOrder' });
+    const connection = new Connection(set);
+    const server = connection.chosen();
+    set.succeeded(server);
+    set.leave(server);
+    set.dropped(connection, server);
+    expect(connection.delay()).toBe(0);
+    expect(connection.chosen().port).toBe(2);
+    // A drop is no failed attempt: the others may go there.
+    expect(server.failures).toBe(0);
+    expect(new Connection(set).chosen().port).toBe(1);
+  });
+
+  test('a permanent failure excludes a server for all', () => {
+    const set = setOf(THREE, { downFor: false });
+    const connection = new Connection(set);
+    connection.fail(connection.chosen(), UNTRUSTED);
+    expect(set.list[0]?.excluded).toEqual(UNTRUSTED);
+    expect(portsOf(new Connection(set), 4)).toEqual([2, 3, 2, 3]);
+    set.restore();
+    expect(set.list[0]?.excluded).toBeUndefined();
+    expect(portsOf(new Connection(set), 3)).toContain(1);
+  });
+
+  test('every server excluded', () => {
+    const set = setOf([{ port: 1 }, { port: 2 }]);
+    const connection = new Connection(set);
+    connection.fail(connection.chosen(), UNTRUSTED);
+    expect(connection.delay()).toBe(0);
+    connection.fail(connection.chosen(), UNTRUSTED);
+    expect(connection.ask()).toEqual({ kind: 'exhausted', cause: UNTRUSTED });
+    expect(new Connection(set).ask()).toEqual({ kind: 'exhausted', cause: UNTRUSTED });
+    set.restore(set.list[1]);
+    expect(new Connection(set).chosen().port).toBe(2);
+  });
+
+  test('what is permanent can be said', () => {
+    const set = setOf([{ port: 1 }], { isPermanent: ({ code }: Cause) => code === 'ECONNREFUSED' });
+    const connection = new Connection(set);
+    connection.fail(connection.chosen());
+    expect(connection.ask().kind).toBe('exhausted');
+  });
+
+  test.each([
+    ['EACCES', true],
+    ['CERT_HAS_EXPIRED', true],
+    ['ERR_INVALID_ARG_TYPE', true],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', true],
+    ['ECONNREFUSED', false],
+    ['ENOENT', false],
+    ['ENOTFOUND', false],
+    ['ETIMEDOUT', false],
+    ['EMFILE', false],
+    [undefined, false],
+  ])('isPermanent: %s', (code, expected) => {
+    expect(isPermanent({ ...REFUSED, ...(code === undefined ? { code: '' } : { code }) })).toBe(expected);
+  });
+
+  test('the retry budget is shared; a conversation gives up, a persistent connection slows down', () => {
+    const set = setOf([{ port: 1 }], { retryBudget: { burst: 1, ratio: 0, perSecond: 0 } });
+    const first = new Connection(set);
+    first.fail(first.chosen());
+    expect(first.delay()).toBe(100);
+    const conversation = new Connection(set, false);
+    conversation.fail(conversation.chosen());
+    expect(conversation.ask()).toMatchObject({ kind: 'exhausted', cause: { manner: 'limit', code: 'retryBudget' } });
+    const persistent = new Connection(set, true);
+    persistent.fail(persistent.chosen());
+    expect(persistent.delay()).toBe(1_000);
+  });
+
+  test('the jitter comes from the random source that is given', () => {
+    const draws = [0, 1];
+    const set = setOf([{ port: 1 }], { backoff: { ...BACKOFF, jitter: 0.5 }, random: () => draws.shift() ?? 0 });
+    const connection = new Connection(set);
+    connection.fail(connection.chosen());
+    expect(connection.delay()).toBe(100);
+    connection.fail(connection.chosen());
+    expect(connection.delay()).toBe(100);
+  });
+});
+
+describe('the queue of a full set', () => {
+  const full = (count: number, servers: readonly object[] = [{ port: 1, connectionsMax: 1 }], options: object = {}) => {
+    const set = setOf(servers, options);
+    const order: string[] = [];
+    const holders = Array.from({ length: servers.length }, () => new Connection(set).chosen());
+    const waiting = Array.from({ length: count }, (_, index) => new Connection(set, true, `w${index}`, order));
+    for (const connection of waiting) expect(connection.ask().kind).toBe('full');
+    return { set, order, holders, waiting };
+  };
+
+  test('first come, first served, one per place', () => {
+    const { set, order, holders, waiting } = full(3);
+    const [server] = holders as [Server];
+    set.leave(server);
+    expect(order).toEqual(['w0']);
+    expect(waiting[0]?.answered).toEqual({ kind: 'chosen', server });
+    expect(server.connections).toBe(1);
+    set.leave(server);
+    set.leave(server);
+    expect(order).toEqual(['w0', 'w1', 'w2']);
+    set.leave(server);
+    expect(server.connections).toBe(0);
+  });
+
+  test('who no longer waits is passed over', () => {
+    const { set, order, holders, waiting } = full(3);
+    set.forget(waiting[0] as Connection);
+    set.forget(waiting[0] as Connection);
+    set.leave(holders[0] as Server);
+    expect(order).toEqual(['w1']);
+  });
+
+  test('who waits again keeps its place', () => {
+    // Two servers; the place that becomes free is one of a server that is excluded by then.
+    const { set, order, holders, waiting } = full(2, [
+      { port: 1, connectionsMax: 1 },
+      { port: 2, connectionsMax: 1 },
+    ]);
+    const [bad, good] = holders as [Server, Server];
+    bad.excluded = UNTRUSTED;
+    set.leave(bad);
+    // Nobody can use that place; the first in the queue is still the first.
+    set.leave(good);
+    expect(order.at(-1)).toBe('w0');
+    expect(waiting[0]?.answered).toEqual({ kind: 'chosen', server: good });
+    expect(waiting[1]?.answered?.kind).not.toBe('chosen');
+  });
+
+  test('a first attempt that had to queue is one first attempt to the budget', () => {
+    const { set, holders, waiting } = full(1, undefined, { retryBudget: { burst: 1, ratio: 0.4, perSecond: 0 } });
+    const [server] = holders as [Server];
+    const [queued] = waiting as [Connection];
+    // Spend what is there; the two first attempts so far have earned nothing beyond the most.
+    const spender = new Connection(set);
+    set.failed(spender, server, REFUSED);
+    expect(spender.delay()).toBeLessThan(1_000);
+    set.leave(server);
+    expect(queued.answered?.kind).toBe('chosen');
+    set.leave(server);
+    // One more first attempt: 0.4. With a second deposit for the one that queued it would be 0.8, and 1.2 with the next.
+    const another = new Connection(set);
+    set.leave(another.chosen());
+    const late = new Connection(set);
+    set.leave(late.chosen());
+    set.failed(late, server, REFUSED);
+    expect(late.delay()).toBe(1_000);
+  });
+
+  test('all servers are excluded while some wait: they hear of it', () => {
+    const { set, order, holders, waiting } = full(3);
+    const [server] = holders as [Server];
+    const holder = new Connection(set);
+    holder.fail(server, UNTRUSTED);
+    const [first, second, third] = waiting as [Connection, Connection, Connection];
+    // The first got the place if the exclusion was not known yet; then its attempt fails as well.
+    if (first.answered?.kind === 'chosen') first.fail(server, UNTRUSTED);
+    expect(order).toEqual(expect.arrayContaining(['w0', 'w1', 'w2']));
+    for (const connection of [second, third]) {
+      expect(connection.answered).toEqual({ kind: 'exhausted', cause: UNTRUSTED });
+    }
+  });
+});

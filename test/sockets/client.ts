@@ -1,0 +1,103 @@
+/** Makes each event of the client's machine happen on real loopback sockets. */
+import { Client, type ClientOwner } from '../../src/adapters/client.js';
+import { clientMachine } from '../../src/machines/index.js';
+import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
+import { expectNothingLeft, gate, gone, type Performances, performer, type World, writeUntilRefused } from './world.js';
+
+const T = 1_000;
+const settings = { acceptTimeout: T, closeTimeout: T, abortTimeout: T };
+
+/** @param owned whether it has an owner that takes its listeners off, as in a proxy; else it was adopted by hand */
+export function clientDriver(world: World, owned: boolean) {
+  return async (_path: Path): Promise<Driver<typeof clientMachine>> => {
+    const clock = new ManualClock();
+    const { accepted, peer } = await world.pair();
+    const admission = gate<boolean>();
+    let signal: AbortSignal | undefined;
+    let isDecided = false;
+    const decide = (verdict: () => void): void => {
+      isDecided = true;
+      verdict();
+    };
+    const heard = { unlinked: 0, dropped: 0, released: 0, closed: 0 };
+    const owner: ClientOwner = {
+      clientEstablished: () => {},
+      clientEnded: () => {},
+      clientUnlinked: () => heard.unlinked++,
+      clientClosed: () => heard.closed++,
+    };
+    const client = new Client(
+      accepted,
+      {
+        settings,
+        // A hook that reads, as one for a header does, sees the client's end.
+        admit: ({ socket }, context) => {
+          signal = context.signal;
+          socket.resume();
+          return admission.promise;
+        },
+        ownerUnlinks: owned,
+        runtime: undefined,
+      },
+      { clock },
+      owned ? owner : undefined,
+    );
+    client.on('dropped', () => heard.dropped++);
+    client.on('released', () => heard.released++);
+    client.begin();
+    const isGone = (): string | undefined => (accepted.destroyed ? 'its socket is gone' : undefined);
+
+    const perform: Performances = {
+      'client.close': () => void client.close(),
+      'client.abort': () => void client.abort(),
+      'owner.admitted': () => decide(() => admission.resolve(true)),
+      'owner.refused': (_step, index) =>
+        decide(() => (index % 2 === 0 ? admission.resolve(false) : admission.reject(new Error('no')))),
+      'socket.ended': () => {
+        peer.end();
+        return isGone();
+      },
+      'socket.finished': (step) => {
+        if (step.from !== 'closing') accepted.end();
+        return isGone();
+      },
+      'socket.failed': async () => {
+        if (isGone()) return isGone();
+        const peerEnded = peer.writableEnded;
+        if (peerEnded && accepted.writableEnded) return 'neither side sends any more: a reset goes unseen';
+        peer.resetAndDestroy();
+        if (peerEnded) await writeUntilRefused(accepted);
+        return undefined;
+      },
+      'socket.closed': (step) => {
+        if (step.from === 'closing') peer.end();
+        else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) accepted.destroy();
+      },
+    };
+
+    return {
+      machine: clientMachine,
+      input: { settings },
+      handle: client,
+      perform: performer(client, clock, perform),
+      dispose: async () => {
+        const { ending } = await client.abort();
+        if (signal?.aborted === isDecided)
+          throw new Error('its hook was told to stop if, and only if, it had answered');
+        admission.resolve(true);
+        const expected = {
+          unlinked: owned ? 1 : 0,
+          dropped: ending === 'dropped' ? 1 : 0,
+          released: 1,
+          closed: owned ? 1 : 0,
+        };
+        if (JSON.stringify(heard) !== JSON.stringify(expected)) {
+          throw new Error(`its owner heard ${JSON.stringify(heard)}, not ${JSON.stringify(expected)}`);
+        }
+        peer.destroy();
+        await Promise.all([gone(accepted), gone(peer)]);
+        expectNothingLeft(clock);
+      },
+    };
+  };
+}

@@ -1,0 +1,132 @@
+/** Makes each event of the listener's machine happen on real loopback sockets. */
+import { createServer, type Socket } from 'node:net';
+import type { Client } from '../../src/adapters/client.js';
+import { Listener, type ListenerOwner } from '../../src/adapters/listener.js';
+import { listenerMachine } from '../../src/machines/index.js';
+import { NEVER_MS } from '../../src/machines/vocabulary.js';
+import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
+import {
+  dial,
+  expectNothingLeft,
+  gone,
+  type Performances,
+  Port,
+  performer,
+  portOf,
+  type SlowName,
+  type World,
+} from './world.js';
+
+const T = 1_000;
+const settings = { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout: T, abortTimeout: T };
+
+/** Its clients leave only when the path wants it. */
+const CLIENT = {
+  settings: { acceptTimeout: NEVER_MS, closeTimeout: NEVER_MS, abortTimeout: NEVER_MS },
+  admit: undefined,
+  ownerUnlinks: true,
+  runtime: undefined,
+};
+
+export function listenerDriver(world: World, name: SlowName) {
+  return async (path: Path): Promise<Driver<typeof listenerMachine>> => {
+    const clock = new ManualClock();
+    const port = await Port.create();
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    const peers: Socket[] = [];
+    const accepted: Socket[] = [];
+    /** What somebody else has accepted, to be handed over while the listener does not listen. */
+    const foreign: Awaited<ReturnType<World['pair']>>[] = [];
+    for (const { from, event } of path) {
+      if (event.type === 'client.arrived' && !from.startsWith('serving.listening')) foreign.push(await world.pair());
+    }
+    let closedTimes = 0;
+    const owner: ListenerOwner = {
+      clientEstablished: ({ socket }) => {
+        socket.resume();
+      },
+      clientEnded: () => {},
+      clientUnlinked: () => {},
+      clientClosed: () => {},
+      listenerBound: () => {},
+      listenerClosed: () => closedTimes++,
+    };
+    server.on('connection', (socket) => accepted.push(socket));
+    const listener = new Listener(
+      { server, host: name.name, port: port.number },
+      { settings, client: CLIENT, serverOptions: {} },
+      { clock },
+      owner,
+    );
+    /** Makes these clients leave. */
+    const leave = (clients: readonly Client[]): void => {
+      for (const { socket } of clients)
+        peers.find(({ localPort }) => localPort === socket.remotePort)?.resetAndDestroy();
+    };
+
+    const perform: Performances = {
+      'listener.start': () => void listener.start(),
+      'listener.suspend': () => listener.suspend(),
+      'listener.resume': () => listener.resume(),
+      'listener.close': () => void listener.close(),
+      'listener.abort': () => void listener.abort(),
+      'server.listening': () => {
+        port.free();
+        name.resolve();
+      },
+      'server.failed': async (step) => {
+        if (step.from === 'serving.binding') {
+          await port.take();
+          name.resolve();
+        } else {
+          // An accept that fails: the kernel cannot be made to fail one on loopback. Out of files, it says nothing.
+          server.emit('error', Object.assign(new Error('accept EPROTO'), { code: 'EPROTO', syscall: 'accept' }));
+        }
+      },
+      'server.closed': () => {
+        // Node tells of a close when the last socket has died, but before that socket itself does.
+        server.close();
+        leave([...listener.clients]);
+      },
+      'client.arrived': async () => {
+        const pair = server.listening ? undefined : foreign.pop();
+        if (pair === undefined) {
+          peers.push(await dial(portOf(server)));
+        } else {
+          // As where several share one port: a server takes over what another one has accepted.
+          peers.push(pair.peer);
+          server.emit('connection', pair.accepted);
+        }
+      },
+      'client.closed': (step) => {
+        if (step.from !== 'aborting') leave([...listener.clients].slice(0, 1));
+      },
+    };
+
+    return {
+      machine: listenerMachine,
+      input: { settings },
+      handle: listener,
+      perform: performer(listener, clock, perform),
+      dispose: async () => {
+        await listener.abort();
+        // It does not wait for ever for its clients, but they end all the same.
+        await Promise.all([...listener.clients].map(({ closed }) => closed));
+        port.free();
+        name.resolve();
+        for (const pair of foreign) pair.accepted.destroy();
+        peers.push(...foreign.map(({ peer }) => peer));
+        for (const peer of peers) peer.destroy();
+        await Promise.all([...peers, ...accepted].map(gone));
+        for (const event of ['connection', 'listening', 'error', 'close']) {
+          const left = server.listenerCount(event) - (event === 'connection' ? 1 : 0);
+          if (left !== 0) throw new Error(`${left} listeners for ${event} are left on its server`);
+        }
+        if (server.listening) throw new Error('its server listens on');
+        if (listener.clients.size > 0) throw new Error(`${listener.clients.size} clients live on`);
+        if (closedTimes !== 1) throw new Error(`its end was told ${closedTimes} times`);
+        expectNothingLeft(clock);
+      },
+    };
+  };
+}

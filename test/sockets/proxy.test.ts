@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, test } from 'vitest';
+import { proxyMachine } from '../../src/machines/index.js';
+import { type Bounded, bounded } from '../machines/bounds.js';
+import { proxyDriver } from './proxy.js';
+import { expectTaken, pathsOf, SlowName, takePaths, World } from './world.js';
+
+const name = new SlowName('slow.test');
+let world: World;
+beforeAll(async () => {
+  world = await World.create();
+});
+afterAll(async () => {
+  name.dispose();
+  await world.dispose();
+});
+
+const taken = new Set<string>();
+const bound = bounded.find(({ machine }) => machine === proxyMachine) as Bounded;
+
+/** The listeners end in the same moment as the last session: nothing that the path may do comes in between. */
+const paths = pathsOf(bound).map((path) => path.filter(({ event }) => event.type !== 'listeners.closed'));
+
+test('the paths on real sockets', { timeout: 40_000 }, async () => {
+  await takePaths('proxy', paths, proxyDriver(world, name), taken);
+});
+
+test('every transition that a real socket can make was made', () =>
+  expectTaken(proxyMachine, taken, {
+    'proxy.stopping.cutting abortTimeout #0':
+      'What is cut ends within the same abortTimeout, begun just before: of a client, of a session’s backend, even held.',
+    'proxy.stopping.listeners abortTimeout #0':
+      'A listener is over with its last client, and all are gone by then; one that was cut had the same abortTimeout.',
+  }));

@@ -1,0 +1,273 @@
+/** What the drivers of all machines share: real peers on loopback that do only what they are told. */
+import dns from 'node:dns';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { expect } from 'vitest';
+import type { AnyStateMachine } from 'xstate';
+import type { Backend } from '../../src/adapters/backend.js';
+import { type Choice, Servers } from '../../src/policies/servers.js';
+import type { RunningTimer } from '../../src/runtime/life.js';
+import {
+  type Driver,
+  describePath,
+  drivePath,
+  type ManualClock,
+  type Path,
+  type Step,
+  shortName,
+  transitionsOf,
+} from '../../src/testing/index.js';
+import { type Bounded, graphOf } from '../machines/bounds.js';
+
+const HOST = '127.0.0.1';
+
+type Perform = (step: Step, index: number) => unknown;
+
+/** What makes each type of event happen; a string says why that is impossible after the steps before. */
+export type Performances = Record<string, Perform>;
+
+/** A set of servers that answers when it is told to. */
+export class ScriptedServers extends Servers {
+  #answer: Choice | undefined;
+
+  override choose(): Choice {
+    const answer = this.#answer ?? ({ kind: 'full' } as const);
+    this.#answer = undefined;
+    if (answer.kind === 'chosen') answer.server.connections++;
+    return answer;
+  }
+
+  answer(backend: Backend, choice: Choice): void {
+    this.#answer = choice;
+    backend.serverFreed();
+  }
+
+  /** No server may be tried: nobody may even open a socket there. */
+  refuse(backend: Backend): void {
+    this.answer(backend, { kind: 'exhausted', cause: { initiator: 'system', manner: 'error', code: 'EACCES' } });
+  }
+}
+
+/** A server whose sockets do only what they are told, accepted sockets for whoever wants one, and a dead port. */
+export class World {
+  /** The server's ends that live, and the newest by the port of the other end: ports are used again. */
+  readonly #live = new Set<Socket>();
+  readonly #byPort = new Map<number, Socket>();
+  readonly #server: NetServer;
+  readonly #front: NetServer;
+  /** Nobody listens there, and nobody else can: it is the local port of a connection that lives. */
+  deadPort = 0;
+  #dead: Socket | undefined;
+
+  private constructor() {
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+      quieten(socket);
+      this.#live.add(socket);
+      socket.on('close', () => this.#live.delete(socket));
+      this.#byPort.set(socket.remotePort as number, socket);
+      this.#server.emit('arrived', socket);
+    });
+    this.#front = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  }
+
+  static async create(): Promise<World> {
+    const world = new World();
+    for (const server of [world.#server, world.#front]) {
+      server.listen(0, HOST);
+      await once(server, 'listening');
+    }
+    world.#dead = await dial(world.port);
+    world.deadPort = world.#dead.localPort as number;
+    return world;
+  }
+
+  get port(): number {
+    return portOf(this.#server);
+  }
+
+  /** The server's end of a socket, which may take a moment to arrive. */
+  async peerOf(socket: Socket): Promise<Socket> {
+    const localPort = socket.localPort as number;
+    for (;;) {
+      const peer = this.#byPort.get(localPort);
+      if (peer !== undefined && !peer.destroyed) return peer;
+      await once(this.#server, 'arrived');
+    }
+  }
+
+  /** A connection: the end that was accepted, untouched and paused, and the end of its peer. */
+  async pair(): Promise<{ accepted: Socket; peer: Socket }> {
+    const arrived = once(this.#front, 'connection');
+    const peer = await dial(portOf(this.#front));
+    const [accepted] = (await arrived) as [Socket];
+    return { accepted, peer };
+  }
+
+  async dispose(): Promise<void> {
+    this.#dead?.destroy();
+    for (const server of [this.#server, this.#front]) {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of this.#live) socket.destroy();
+      await closed;
+    }
+  }
+}
+
+/** A name that resolves when it is told to: until then, a server is binding. */
+export class SlowName {
+  readonly #lookup = dns.lookup;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(readonly name: string) {
+    const lookup = this.#lookup as (...args: unknown[]) => void;
+    dns.lookup = ((host: string, ...rest: unknown[]) => {
+      const answer = rest.at(-1) as (error: null, address: string, family: number) => void;
+      if (host === name) this.#waiting.push(() => answer(null, HOST, 4));
+      else lookup(host, ...rest);
+    }) as typeof dns.lookup;
+  }
+
+  resolve(): void {
+    for (const answer of this.#waiting.splice(0)) answer();
+  }
+
+  dispose(): void {
+    dns.lookup = this.#lookup;
+  }
+}
+
+/** A port that is free or taken, as one wants. */
+export class Port {
+  #holder: NetServer;
+  number = 0;
+
+  private constructor() {
+    this.#holder = createServer();
+  }
+
+  static async create(): Promise<Port> {
+    const port = new Port();
+    await port.take();
+    return port;
+  }
+
+  async take(): Promise<void> {
+    if (this.#holder.listening) return;
+    this.#holder.listen(this.number, HOST);
+    await once(this.#holder, 'listening');
+    this.number = portOf(this.#holder);
+  }
+
+  free(): void {
+    if (this.#holder.listening) this.#holder.close();
+  }
+}
+
+export function portOf(server: NetServer): number {
+  return (server.address() as AddressInfo).port;
+}
+
+/** The peer's end of a new connection, which may have been reset already. */
+export async function dial(port: number): Promise<Socket> {
+  const socket = connect({ host: HOST, port, allowHalfOpen: true });
+  quieten(socket);
+  await once(socket, 'connect').catch(() => {});
+  return socket;
+}
+
+/** Reads and forgets: a peer's errors are its own affair, and what nobody reads hides how a stream ends. */
+function quieten(socket: Socket): void {
+  socket.on('error', () => {});
+  socket.resume();
+}
+
+/** Writes until an error says that the peer is gone: a reset after its FIN is seen by nothing else. */
+export async function writeUntilRefused(socket: Socket): Promise<void> {
+  while (!socket.destroyed) {
+    socket.write('x');
+    await new Promise(setImmediate);
+  }
+}
+
+/** Waits for a socket that is being destroyed. */
+export async function gone(socket: Socket): Promise<void> {
+  if (!socket.closed) await once(socket, 'close');
+}
+
+export interface Gate<T = void> {
+  promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+/** A promise that somebody else settles. */
+export function gate<T = void>(): Gate<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
+/** Performs a step as the table says; a timer that is not in it, by letting its time pass. */
+export function performer(handle: { timers(): RunningTimer[] }, clock: ManualClock, table: Performances): Perform {
+  return (step, index) => {
+    const name = shortName(step.event.type);
+    const perform = table[name];
+    if (perform !== undefined) return perform(step, index);
+    const timer = handle.timers().find((running) => running.name === name);
+    if (timer === undefined) return `no timer runs for ${name}`;
+    clock.advance(timer.remainingMs);
+    return undefined;
+  };
+}
+
+export function expectNothingLeft(clock: ManualClock, servers: readonly Servers[] = []): void {
+  if (clock.pending > 0) throw new Error(`${clock.pending} timers are left`);
+  for (const { name, connections } of servers.flatMap(({ list }) => list)) {
+    if (connections !== 0) throw new Error(`${name} counts ${connections} connections that are gone`);
+  }
+}
+
+/** All paths of a machine: the shortest to each edge, and every simple one. */
+export function pathsOf(bound: Bounded): Path[] {
+  const graph = graphOf(bound);
+  return bound.simple ? [...graph.edgePaths(), ...graph.simplePaths()] : graph.edgePaths();
+}
+
+/** Takes paths for real, one after the other; notes the transitions taken, and prints how far it came. */
+export async function takePaths<M extends AnyStateMachine>(
+  name: string,
+  paths: readonly Path[],
+  makeDriver: (path: Path) => Driver<M> | Promise<Driver<M>>,
+  taken: Set<string>,
+): Promise<void> {
+  const stops = new Map<string, number>();
+  let steps = 0;
+  let stopped = 0;
+  for (const path of paths) {
+    const driven = await drivePath(path, makeDriver, 1_500).catch((error: Error) => {
+      throw new Error(`on the path ${describePath(path)}`, { cause: error });
+    });
+    steps += driven.steps;
+    for (const transition of driven.taken) taken.add(transition);
+    if (driven.stopped === undefined) continue;
+    stopped++;
+    stops.set(driven.stopped, (stops.get(driven.stopped) ?? 0) + 1);
+  }
+  console.log(`${name}: ${paths.length} paths, ${steps} steps on real sockets; ${stopped} stopped early`, stops);
+}
+
+/** Every transition was taken, but those that no real socket can make: each of them is listed with the reason. */
+export function expectTaken(
+  machine: AnyStateMachine,
+  taken: ReadonlySet<string>,
+  impossible: Readonly<Record<string, string>> = {},
+): void {
+  const missing = [...transitionsOf(machine).values()].filter((name) => !taken.has(name));
+  expect(missing.sort()).toEqual(Object.keys(impossible).sort());
+}

@@ -1,0 +1,39 @@
+import { type Clock, systemClock, type Timer } from '../../src/index.js';
+
+/** The process's own time, with a list of the timers that were set and have neither fired nor been cleared. */
+export class CountingClock implements Clock {
+  readonly pending = new Set<Timer>();
+
+  now(): number {
+    return systemClock.now();
+  }
+
+  setTimeout(callback: () => void, delayMs: number): Timer {
+    const timer: Timer = systemClock.setTimeout(() => {
+      this.pending.delete(timer);
+      callback();
+    }, delayMs);
+    this.pending.add(timer);
+    return timer;
+  }
+
+  clearTimeout(timer: Timer): void {
+    this.pending.delete(timer);
+    systemClock.clearTimeout(timer);
+  }
+}
+
+/** A clock that stands still until it is told: for policies, which set no timers. */
+export class StoppedClock implements Clock {
+  time = 0;
+
+  now(): number {
+    return this.time;
+  }
+
+  setTimeout(): Timer {
+    throw new Error('A policy sets no timers.');
+  }
+
+  clearTimeout(): void {}
+}
