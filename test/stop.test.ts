@@ -46,6 +46,24 @@ interface Report {
 
 const repeat = (kinds: string, count: number): string => kinds.repeat(Math.ceil(count / kinds.length)).slice(0, count);
 
+/** Starts to add up by how much timers are late; a call ends that and gives the sum, in milliseconds. */
+function watchLateness(): () => number {
+  const EVERY_MS = 20;
+  let sum = 0;
+  let last = performance.now();
+  const tick = (): void => {
+    const now = performance.now();
+    sum += Math.max(0, now - last - EVERY_MS);
+    last = now;
+  };
+  const timer = setInterval(tick, EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    tick();
+    return sum;
+  };
+}
+
 describe('with 1,000 live connections', () => {
   test('Stopping the proxy with 1,000 live connections, half of them with data in flight and some whose peers never answer, ends within the timeouts, with no reconnect, and nothing left open (handles counted)', async () => {
     const crowd = new Crowd();
@@ -78,15 +96,20 @@ describe('with 1,000 live connections', () => {
     const { transitions, stop } = recordTransitions();
     bench.later(stop);
     const startedAt = performance.now();
+    const cpuBefore = process.cpuUsage();
+    const lateMs = watchLateness();
     const closing = proxy.close({ timeoutMs: 1_500 });
     await crowd.ask('finish');
-    const outcome = await within(10_000, 'the stop', closing);
+    const outcome = await within(30_000, 'the stop', closing);
     const took = performance.now() - startedAt;
+    const late = lateMs();
+    const cpu = process.cpuUsage(cpuBefore);
 
     expect(how(outcome)).toBe('aborted library/timeout/closing/drainTimeout');
-    // The deadline, and then the time to cut; the machine is busy, but not for another second.
+    // The deadline, and then the time to cut; a machine that is busy with something else may be late, but idling is not.
     expect(took).toBeGreaterThanOrEqual(1_490);
-    expect(took).toBeLessThan(1_500 + 2 * 1_000 + 1_000);
+    expect(took - late).toBeLessThan(1_500 + 2 * 1_000);
+    expect((cpu.user + cpu.system) / 1_000).toBeLessThan(5_000);
     // No reconnect: nothing was opened after the close, and the server saw as many as there were clients.
     expect(transitions.filter(({ machine, to }) => machine === 'backend' && to.startsWith('active.c'))).toEqual([]);
     expect(times(seen, 'retry') + times(seen, 'failover')).toBe(0);
@@ -134,8 +157,9 @@ describe('with 1,000 live connections', () => {
     );
     await crowd.ask('begin');
     const startedAt = performance.now();
-    const outcome = await within(10_000, 'the abort', proxy.abort());
-    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    const lateMs = watchLateness();
+    const outcome = await within(30_000, 'the abort', proxy.abort());
+    expect(performance.now() - startedAt - lateMs()).toBeLessThan(1_500);
     expect(how(outcome)).toBe('aborted owner/abort/established');
     expect(bench.clock.pending.size).toBe(0);
     await until('the last socket to be closed', () => openSockets() <= before, 2_000);

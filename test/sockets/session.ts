@@ -38,15 +38,19 @@ const TOO_MUCH = Buffer.alloc(8 * 1_024 * 1_024);
 
 /**
  * Whether a leg must outlast its streams, by peers that do not read: it is to be lost after both have ended, the other
- * is to end first, or something else is to happen before it ends.
+ * is to end first, or something else is to happen before it ends. What is cut is reset, whether it is read or not.
  */
-const isStuck = (leg: 'client' | 'backend', path: Path): boolean =>
-  path.some(({ from, event }) => {
+const isStuck = (leg: 'client' | 'backend', path: Path): boolean => {
+  const last = path.find(({ to }) => to.startsWith('finishing.'));
+  const isCut = last === undefined || last.from.startsWith('connecting') || !/\.(ended|closed)$/.test(last.event.type);
+  if (isCut) return false;
+  return path.some(({ from, event }) => {
     const ending = 'ending' in event ? event.ending : undefined;
     if (from === `finishing.${leg}Left`) return ending !== 'ended';
     if (from !== 'finishing.both' || ending === undefined) return false;
     return event.type === `${leg}.closed` ? ending !== 'ended' : leg === 'client';
   });
+};
 
 /** Whether the backend must outlast the client: where both are cut, it ends first unless somebody holds it. */
 const isHeld = (path: Path): boolean =>
