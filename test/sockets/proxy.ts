@@ -135,7 +135,6 @@ export function proxyDriver(world: World, name: SlowName) {
       dispose: async () => {
         hold?.release();
         void proxy.abort();
-        void backend.abort();
         for (const port of ports) port.free();
         name.resolve();
         await proxy.closed;
