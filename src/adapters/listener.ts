@@ -192,12 +192,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
    * @throws ClosedError when its life is over, or about to be
    */
   suspend(): void {
-    this.#refuseWhenOver();
-    if (this.#where.fd !== undefined) {
-      throw new NotSupportedError(
-        'A listener on a file descriptor cannot be suspended: the descriptor would be closed.',
-      );
-    }
+    this.checkSuspend();
     this.life.send({ type: 'listener.suspend' });
   }
 
@@ -379,6 +374,13 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   /** @internal */
   warn(cause: Cause): void {
     this.notify('warning', { cause });
+  }
+
+  /** @internal Throws what {@link suspend} would. */
+  checkSuspend(): void {
+    this.#refuseWhenOver();
+    if (this.#where.fd === undefined) return;
+    throw new NotSupportedError('A listener on a file descriptor cannot be suspended: the descriptor would be closed.');
   }
 
   #refuseWhenOver(): void {

@@ -182,9 +182,9 @@ export const listenerMachine = setup({
           on: {
             ...refuse,
             ...count,
-            ...notListening,
             ...notSuspended,
             ...ignored(['server.closed'], 'A failed listen closes its handle; the failure decides.'),
+            'listener.suspend': { target: 'suspended', actions: 'closeServer' },
             'server.listening': [{ guard: 'isFull', target: 'listening.saturated' }, { target: 'listening' }],
             'server.failed': [
               { guard: 'hasBindAttemptsLeft', target: 'waiting', actions: [note('binding'), 'announceRetry'] },
@@ -199,7 +199,7 @@ export const listenerMachine = setup({
             ...refuse,
             ...count,
             ...notBinding,
-            ...notListening,
+            'listener.suspend': { target: 'suspended' },
             ...notSuspended,
           },
           after: { bindBackoff: { target: 'binding' } },
@@ -248,7 +248,7 @@ export const listenerMachine = setup({
             ...count,
             ...notBinding,
             ...notListening,
-            'listener.resume': { target: 'binding' },
+            'listener.resume': { target: 'binding', actions: 'resetAttempts' },
           },
         },
       },

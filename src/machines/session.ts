@@ -198,6 +198,8 @@ export const sessionMachine = setup({
     sessionConnectTimeout: ({ context }) => context.settings.sessionConnectTimeout,
     idleProbe: ({ context }) => probeEvery(context.settings.idleTimeout),
     halfCloseProbe: ({ context }) => probeEvery(context.settings.halfCloseTimeout),
+    // What is only left to be delivered has no reason to stand still, also where half-open streams may.
+    finishProbe: ({ context: { settings } }) => probeEvery(Math.min(settings.halfCloseTimeout, settings.closeTimeout)),
     durationMax: ({ context }) => context.settings.durationMax,
     closeTimeout: ({ context }) => context.closeTimeoutMs,
   },
@@ -334,7 +336,7 @@ export const sessionMachine = setup({
             'client.closed': { target: 'backendLeft', actions: 'noteLateLoss' },
             'backend.closed': { target: 'clientLeft', actions: 'noteLateLoss' },
           },
-          after: { halfCloseProbe: { target: 'both', reenter: true, actions: 'probeRelay' } },
+          after: { finishProbe: { target: 'both', reenter: true, actions: 'probeRelay' } },
         },
         clientLeft: {
           description: 'The backend is gone; the client’s leg has yet to end.',
@@ -342,7 +344,7 @@ export const sessionMachine = setup({
             ...ignored(['backend.closed'], 'A life ends once.'),
             'client.closed': { target: '#session.finished', actions: 'noteLateLoss' },
           },
-          after: { halfCloseProbe: { target: 'clientLeft', reenter: true, actions: 'probeRelay' } },
+          after: { finishProbe: { target: 'clientLeft', reenter: true, actions: 'probeRelay' } },
         },
         backendLeft: {
           description: 'The client is gone; the backend’s leg has yet to end.',
@@ -350,7 +352,7 @@ export const sessionMachine = setup({
             ...ignored(['client.closed'], 'A life ends once.'),
             'backend.closed': { target: '#session.finished', actions: 'noteLateLoss' },
           },
-          after: { halfCloseProbe: { target: 'backendLeft', reenter: true, actions: 'probeRelay' } },
+          after: { finishProbe: { target: 'backendLeft', reenter: true, actions: 'probeRelay' } },
         },
       },
     },

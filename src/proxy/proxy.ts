@@ -34,7 +34,7 @@ import { type ConnectionInfo, peerOf, Session, type SessionConfig, type SessionO
 export interface SessionLimits {
   /** Time for all attempts to connect a backend for one client, in milliseconds. Default 15 000. */
   readonly sessionConnectTimeout?: Timeout;
-  /** Time without a byte in either direction until a session is cut, in milliseconds. Default 600 000. */
+  /** Time without a byte in either direction until a session is cut, at most a quarter later. Default 600 000 ms. */
   readonly idleTimeout?: Timeout;
   /** The same once one side has ended, in milliseconds. Default 60 000. */
   readonly halfCloseTimeout?: Timeout;
@@ -176,7 +176,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
    * Connects the persistent backends, if there are any, and listens.
    *
    * @throws BindError when a listener cannot bind; those already bound are closed
-   * @throws ConnectError when a persistent backend does not come up
+   * @throws ConnectError when a persistent backend is exhausted; one whose `attemptsMax` is not limited is waited for
    * @throws ClosedError when its life is over
    */
   start(): Promise<void> {
@@ -197,12 +197,22 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     return this.#started.promise;
   }
 
-  /** Stops accepting on every listener; sessions live on. */
+  /**
+   * Stops accepting on every listener; sessions live on.
+   *
+   * @throws NotSupportedError where one of them could not listen again: on a file descriptor
+   * @throws ClosedError when its life is over, or about to be
+   */
   suspend(): void {
+    for (const listener of this.listeners) listener.checkSuspend();
     for (const listener of this.listeners) listener.suspend();
   }
 
-  /** Listens again, on the ports that it had. */
+  /**
+   * Listens again, on the ports that it had.
+   *
+   * @throws ClosedError when its life is over, or about to be
+   */
   resume(): void {
     for (const listener of this.listeners) listener.resume();
   }

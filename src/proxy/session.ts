@@ -52,7 +52,7 @@ const CLIENT_ENDED = { type: 'client.ended' } as const;
 const BACKEND_ENDED = { type: 'backend.ended' } as const;
 const IDLED = { type: 'relay.idled' } as const;
 
-const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'durationMax']);
+const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'finishProbe', 'durationMax']);
 
 const COMMANDS: CommandTable<Session, SessionCommand> = {
   'backend.connect': (session) => session.connectBackend(),
@@ -220,6 +220,8 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
   /** @internal */
   resetLeg(leg: Client | Backend, cause: Cause): void {
     const { socket } = leg;
+    // Quiet until now is no reason to give the flush less time.
+    this.#quiet = 0;
     if (socket === undefined) void leg.abort(cause);
     else this.relay.flush(socket, () => void leg.abort(cause));
   }

@@ -19,6 +19,8 @@ export interface ExploreOptions<M extends AnyStateMachine> {
   readonly key?: (snapshot: SnapshotFrom<M>) => string | number;
   /** The events to send for a type, in a snapshot; none to leave it out. Default: one with nothing but its type. */
   readonly events?: (type: string, snapshot: SnapshotFrom<M>) => readonly EventFromLogic<M>[];
+  /** Gives up after this many steps: a counter that `key` does not bound never ends. Default 100 000. */
+  readonly stepsMax?: number;
 }
 
 /** One step of a path: an event, and where it leads. Timers are events too: `xstate.after.<timer>.<state id>`. */
@@ -46,6 +48,7 @@ export interface MachineGraph {
 /**
  * Walks a machine from its initial state, through every event that some state acts on, timers included.
  *
+ * @throws Error when it has not seen all after `stepsMax` steps
  * @example
  * ```ts
  * const graph = exploreMachine(doorMachine, { input: undefined });
@@ -55,9 +58,11 @@ export interface MachineGraph {
  * ```
  */
 export function exploreMachine<M extends AnyStateMachine>(machine: M, options: ExploreOptions<M>): MachineGraph {
-  const { input, key = () => '', events = (type: string) => [{ type } as EventFromLogic<M>] } = options;
+  const { input, key = () => '', stepsMax = 100_000 } = options;
+  const { events = (type: string) => [{ type } as EventFromLogic<M>] } = options;
   const traversal = {
     input,
+    limit: stepsMax,
     serializeState: (snapshot: SnapshotFrom<M>) => `${pathOf(snapshot)} ${key(snapshot)}`,
     events: (snapshot: SnapshotFrom<M>) =>
       actedOn(snapshot)

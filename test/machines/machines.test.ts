@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { AnyStateMachine, AnyStateNode } from 'xstate';
+import { type AnyStateMachine, type AnyStateNode, assign, setup } from 'xstate';
 import * as machines from '../../src/machines/index.js';
-import { describePath, replay, transitionsOf } from '../../src/testing/index.js';
+import { describePath, exploreMachine, replay, transitionsOf } from '../../src/testing/index.js';
 import { bounded, graphOf } from './bounds.js';
 import { properties } from './properties.js';
 
@@ -101,3 +101,13 @@ function expectNamed(actions: object, action: unknown): void {
   const name = typeof action === 'string' ? action : (action as { type: string }).type;
   expect(Object.keys(actions)).toContain(name);
 }
+
+test('a machine that is not bounded is given up', () => {
+  const counter = setup({ types: { context: {} as { count: number } } }).createMachine({
+    id: 'counter',
+    context: { count: 0 },
+    on: { more: { actions: assign({ count: ({ context }) => context.count + 1 }) } },
+  });
+  const options = { input: undefined, key: ({ context }: { context: { count: number } }) => context.count };
+  expect(() => exploreMachine(counter, { ...options, stepsMax: 1_000 })).toThrow(/limit/);
+});
