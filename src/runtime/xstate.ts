@@ -12,14 +12,12 @@ const AFTER = 'xstate.after.';
 
 /** `{ active: { established: 'open' } }` is `active.established.open`. No machine here has parallel states. */
 export function statePath(value: StateValue): string {
-  let path = '';
-  let rest: StateValue | undefined = value;
-  while (typeof rest === 'object') {
-    const [key, child]: [string, StateValue | undefined] = Object.entries(rest)[0] as [string, StateValue | undefined];
-    path += `${key}.`;
-    rest = child;
-  }
-  return path + rest;
+  if (typeof value === 'string') return value;
+  // A machine without states has an empty value.
+  const [entry] = Object.entries(value);
+  if (entry === undefined) return '';
+  const [name, child] = entry;
+  return `${name}.${statePath(child as StateValue)}`;
 }
 
 interface PendingTimer {
