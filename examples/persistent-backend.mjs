@@ -1,5 +1,6 @@
 // A connection that outlives its sockets: it logs in on each, and after a drop it repeats what was not answered.
-// node examples/persistent-backend.mjs 6379 6380
+// node examples/persistent-backend.mjs 7001 7002 < questions.txt
+// Its servers answer HELLO with WELCOME, and every other line with a line.
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { createBackend } from 'sockchart';
@@ -34,6 +35,9 @@ backend.on('established', ({ socket, server, incarnation }) => {
 });
 backend.on('dropped', ({ cause }) => console.log(`dropped: ${cause.code ?? cause.manner}`));
 backend.on('failover', ({ from, to }) => console.log(`failover from ${from} to ${to}`));
+backend.on('retry', ({ server, delayMs, cause }) => {
+  if (cause.error) console.log(`${server} failed: ${cause.error.message}; next attempt in ${delayMs} ms`);
+});
 
 /** Asks the server, whichever it is and however often it changes. */
 function ask(question) {

@@ -1,8 +1,8 @@
 import type { Cause } from './machines/vocabulary.js';
 
 /**
- * What this library throws and rejects with. `code` tells errors apart; `cause` is the error behind it or the
- * {@link Cause} of the life.
+ * What this library throws and rejects with. `code` tells errors apart; `cause` is the {@link Cause} of the life, if there
+ * is one, and `cause.error` what a hook of the owner's threw.
  */
 export abstract class SockchartError extends Error {
   abstract readonly code: string;
@@ -47,7 +47,8 @@ export class ConnectError extends SockchartError {
   declare readonly cause: Cause;
   readonly code = 'ERR_CONNECT';
   constructor(message: string, cause: Cause) {
-    super(`${message}: ${cause.code ?? cause.manner} while ${cause.phase}.`, { cause });
+    const thrown = cause.error instanceof Error ? ` (${cause.error.message})` : '';
+    super(`${message}: ${cause.code ?? cause.manner} while ${cause.phase}${thrown}.`, { cause });
   }
 }
 

@@ -95,7 +95,7 @@ export function signal(name: string, value: AbortSignal | undefined): AbortSigna
 }
 
 /** Refuses names that nobody reads: a misspelt timeout must not silently be the default one. */
-export function onlyKnown(what: string, options: unknown, known: readonly string[]): void {
+export function onlyKnown(what: string, options: unknown, known: readonly string[], path = ''): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
     throw new OptionError(what, options, 'an object of options');
   }
@@ -103,7 +103,7 @@ export function onlyKnown(what: string, options: unknown, known: readonly string
     if (known.includes(name)) continue;
     const near = known.find((other) => other.toLowerCase() === name.toLowerCase() || distance(other, name) <= 2);
     throw new OptionError(
-      name,
+      `${path}${name}`,
       (options as Record<string, unknown>)[name],
       near === undefined ? `one that ${what} knows: ${[...new Set(known)].join(', ')}` : `left out or spelt "${near}"`,
     );

@@ -60,7 +60,6 @@ describe('arguments', () => {
     ['1.5s', 1_500],
     ['5m', 300_000],
     ['1h', 3_600_000],
-    ['250', 250],
     ['off', false],
   ])('reads the time %s', (text, ms) => {
     expect(proxyOf('--idle-timeout', text)?.idleTimeout).toBe(ms);

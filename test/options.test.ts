@@ -236,7 +236,7 @@ describe('createProxy', () => {
   test('a bad place among several is named by its number', () => {
     const servers = [{ port: 1 }];
     expectRefusal(() => createProxy({ listen: [{ port: 0 }, { port: -1 }], servers }), 'listen[1].port', -1);
-    expectRefusal(() => createProxy({ listen: [{ port: 0, hosts: 'x' } as never], servers }), 'hosts', 'x');
+    expectRefusal(() => createProxy({ listen: [{ port: 0, hosts: 'x' } as never], servers }), 'listen[0].hosts', 'x');
     expectRefusal(() => createProxy({ listen: { port: 70_000 }, servers }), 'listen[0].port', 70_000);
   });
 });
@@ -274,9 +274,17 @@ describe('a misspelt option', () => {
       () => createProxy({ listen: { port: 0 }, servers: [{ port: 1 }], idleTimeOut: 5 } as never),
     ],
     ['server', 'servers', () => createProxy({ listen: { port: 0 }, server: [{ port: 1 }] } as never)],
-    ['hots', 'host', () => createBackend({ servers: [{ port: 1, hots: 'a' } as never] })],
-    ['initialMS', 'initialMs', () => createBackend({ servers: [{ port: 1 }], backoff: { initialMS: 5 } as never })],
-    ['persecond', 'perSecond', () => new Servers([{ port: 1 }], { retryBudget: { persecond: 5 } as never })],
+    ['servers[0].hots', 'host', () => createBackend({ servers: [{ port: 1, hots: 'a' } as never] })],
+    [
+      'backoff.initialMS',
+      'initialMs',
+      () => createBackend({ servers: [{ port: 1 }], backoff: { initialMS: 5 } as never }),
+    ],
+    [
+      'retryBudget.persecond',
+      'perSecond',
+      () => new Servers([{ port: 1 }], { retryBudget: { persecond: 5 } as never }),
+    ],
     ['downfor', 'downFor', () => new Servers([{ port: 1 }], { downfor: 5 } as never)],
   ];
 

@@ -59,7 +59,7 @@ test('the machines run on a plain actor', async () => {
 
 test('the first program of the README works as it stands, but for the ports', async () => {
   const readme = await readFile('README.md', 'utf8');
-  const [, program] = /## A first proxy\n\n```js\n(.*?)```/s.exec(readme) ?? [];
+  const [, program] = /## A first proxy\n.*?```js\n(.*?)```/s.exec(readme) ?? [];
   const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
   const dead = createServer().listen(0, '127.0.0.1');

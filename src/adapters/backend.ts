@@ -5,6 +5,7 @@ import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/voc
 import { signal as checkSignal, count, flag, hook, keepAlive, onlyKnown, type Timeout, timeout } from '../options.js';
 import {
   type Asker,
+  type Choice,
   SERVERS_OPTIONS,
   type Server,
   type ServerOptions,
@@ -38,23 +39,23 @@ export type PrepareHook = (socket: Socket, context: PrepareContext) => unknown;
 
 export interface BackendLimits {
   /** Attempts in a row that may fail. Default: no limit if persistent, else one per server and at least 3. */
-  readonly attemptsMax?: number;
+  readonly attemptsMax?: number | undefined;
   /** Time to wait for a place when every server is full, in milliseconds. Default 10 000. */
-  readonly chooseTimeout?: Timeout;
+  readonly chooseTimeout?: Timeout | undefined;
   /** Time for one attempt to connect, in milliseconds. Default 5 000. */
-  readonly connectTimeout?: Timeout;
+  readonly connectTimeout?: Timeout | undefined;
   /** Time for the hooks `prepare` and `repair` together, in milliseconds. Default 10 000. */
-  readonly prepareTimeout?: Timeout;
+  readonly prepareTimeout?: Timeout | undefined;
   /** Time for a destroyed socket to close, in milliseconds. Default 1 000. */
-  readonly disposeTimeout?: Timeout;
+  readonly disposeTimeout?: Timeout | undefined;
   /** Time for holders and hooks to let go after they were told, in milliseconds. Default 5 000. */
-  readonly holdTimeout?: Timeout;
+  readonly holdTimeout?: Timeout | undefined;
   /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
-  readonly closeTimeout?: Timeout;
+  readonly closeTimeout?: Timeout | undefined;
   /** Time for an aborted socket to close, in milliseconds. Default 1 000. */
-  readonly abortTimeout?: Timeout;
+  readonly abortTimeout?: Timeout | undefined;
   /** How long a connection must stay up until failures are counted anew, in milliseconds. Default 10 000. */
-  readonly stableAfter?: Timeout;
+  readonly stableAfter?: Timeout | undefined;
 }
 
 const BACKEND_LIMITS = [
@@ -71,22 +72,22 @@ const BACKEND_LIMITS = [
 
 export interface BackendSocketOptions {
   /** `TCP_NODELAY` on the socket. Default true. */
-  readonly noDelay?: boolean;
+  readonly noDelay?: boolean | undefined;
   /** TCP keep-alive with this idle time, in milliseconds (at least 1 000); `false` for none. Default false. */
-  readonly keepAlive?: number | false;
+  readonly keepAlive?: number | false | undefined;
 }
 
 export interface BackendOptions extends BackendLimits, BackendSocketOptions, ServersOptions, HandleOptions {
   /** Where to connect: a list, or a {@link Servers} shared with other backends. */
   readonly servers: readonly ServerOptions[] | Servers;
   /** True: a drop is followed by a new connection. False: one conversation. Default true. */
-  readonly persistent?: boolean;
+  readonly persistent?: boolean | undefined;
   /** What a persistent backend does when it is exhausted: try on at the slowest pace, or wait for `connect()`. */
-  readonly whenExhausted?: 'continue' | 'wait';
+  readonly whenExhausted?: 'continue' | 'wait' | undefined;
   /** Makes each fresh connection ready (handshake, login) before it is offered. Throwing fails the attempt. */
-  readonly prepare?: PrepareHook;
+  readonly prepare?: PrepareHook | undefined;
   /** Runs after `prepare` on the first connection after a drop: replays what was unanswered. */
-  readonly repair?: PrepareHook;
+  readonly repair?: PrepareHook | undefined;
 }
 
 const BACKEND_OPTIONS = [
@@ -119,9 +120,9 @@ export interface Hold extends Connection, Disposable {
 
 export interface ReadyOptions {
   /** Gives up waiting; the backend goes on. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Gives up waiting after this many failed attempts. Default: no limit. */
-  readonly failuresMax?: number;
+  readonly failuresMax?: number | undefined;
 }
 
 export type BackendEvents = {
@@ -430,7 +431,14 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 
   #answerChoice(): void {
-    const choice = this.servers.choose(this);
+    let choice: Choice;
+    try {
+      choice = this.servers.choose(this);
+    } catch (error) {
+      // Somebody else's balancer.
+      this.servers.forget(this);
+      choice = { kind: 'exhausted', cause: hookReportOf(error) };
+    }
     switch (choice.kind) {
       case 'chosen':
         this.#target = choice.server;
@@ -474,7 +482,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
       if (!this.#keepAlive) socket.unref();
       if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
     } catch (error) {
-      this.socketFailed({ ...reportOf(error), phase: 'command' });
+      this.socketFailed({ ...reportOf(error), phase: 'command', error });
       this.socketClosed();
     }
   }

@@ -5,7 +5,17 @@ import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { hook, onlyKnown, type Timeout, timeout } from '../options.js';
 import type { Runtime } from '../runtime/life.js';
 import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
-import { endGracefully, hookReportOf, link, listenersOf, reset, type SocketOwner, unlinkOwner } from './socket.js';
+import {
+  endGracefully,
+  forget,
+  hookReportOf,
+  isOwned,
+  link,
+  listenersOf,
+  reset,
+  type SocketOwner,
+  unlinkOwner,
+} from './socket.js';
 
 /** What a hook that decides about a client gets besides the client. */
 export interface AdmitContext {
@@ -17,13 +27,13 @@ export interface ClientLimits {
   /**
    * Decides whether a client may stay: returning `false` or throwing refuses it. Until then its bytes are unread.
    */
-  readonly admit?: (client: Client, context: AdmitContext) => unknown;
+  readonly admit?: ((client: Client, context: AdmitContext) => unknown) | undefined;
   /** Time for admission, in milliseconds. Default 10 000. */
-  readonly acceptTimeout?: Timeout;
+  readonly acceptTimeout?: Timeout | undefined;
   /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
-  readonly closeTimeout?: Timeout;
+  readonly closeTimeout?: Timeout | undefined;
   /** Time for a reset socket to close, in milliseconds. Default 1 000. */
-  readonly abortTimeout?: Timeout;
+  readonly abortTimeout?: Timeout | undefined;
 }
 
 export const CLIENT_LIMITS = ['admit', 'acceptTimeout', 'closeTimeout', 'abortTimeout'] as const;
@@ -104,7 +114,9 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   override begin(): void {
     super.begin();
     // A socket that had closed before it was adopted reports nothing any more.
-    if (this.socket.closed) this.socketClosed();
+    if (!this.socket.closed) return;
+    forget(this.socket);
+    this.socketClosed();
   }
 
   socketConnected(): void {}
@@ -242,7 +254,7 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean, runti
  * @example
  * ```ts
  * const server = net.createServer({ pauseOnConnect: true }, (socket) => {
- *   const client = adoptClient(socket, { admit: ({ socket }) => allowed.has(socket.remoteAddress) });
+ *   const client = adoptClient(socket, { admit: ({ socket }) => socket.remoteAddress === '127.0.0.1' });
  *   client.on('established', ({ socket }) => socket.pipe(socket));
  *   client.closed.then(({ ending, cause }) => console.log(ending, cause));
  * });
@@ -250,6 +262,7 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean, runti
  */
 export function adoptClient(socket: Socket, options: ClientOptions = {}): Client {
   if (typeof socket?.resetAndDestroy !== 'function') throw new OptionError('socket', socket, 'a net.Socket');
+  if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
   onlyKnown('adoptClient', options, [...CLIENT_LIMITS, ...HANDLE_OPTIONS]);
   const client = new Client(socket, clientConfig(options, false), options);
   client.begin();

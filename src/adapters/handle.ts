@@ -10,16 +10,16 @@ import { xstateRuntime } from '../runtime/xstate.js';
 /** Options that every handle takes. */
 export interface HandleOptions {
   /** Means abort. One that is aborted already opens nothing. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Where time comes from. Default: the process's own. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 export const HANDLE_OPTIONS = ['signal', 'clock'] as const;
 
 export interface CloseOptions {
   /** Replaces the time that the close may take, in milliseconds; `false` for no limit. */
-  readonly timeoutMs?: Timeout;
+  readonly timeoutMs?: Timeout | undefined;
 }
 
 const CLOSE_OPTIONS = ['timeoutMs'];
@@ -92,7 +92,13 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     return this.#closed;
   }
 
-  /** Ends the life gracefully. Final, and the same promise however often it is called. */
+  /**
+   * Ends the life gracefully; after `timeoutMs` (or the timeout of the options) it becomes an abort, which takes at most
+   * `abortTimeout` more. Final. The first close decides; to hasten it, call {@link abort}.
+   *
+   * @returns {@link closed}
+   * @throws OptionError
+   */
   close(options: CloseOptions = {}): Promise<Outcome> {
     onlyKnown('close', options, CLOSE_OPTIONS);
     const { timeoutMs } = options;
@@ -100,12 +106,17 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     return this.closed;
   }
 
-  /** Ends the life at once; sockets are reset. Final. */
+  /**
+   * Ends the life at once; sockets are reset. Final.
+   *
+   * @returns {@link closed}
+   */
   abort(cause?: Report): Promise<Outcome> {
     this.requestAbort(cause);
     return this.closed;
   }
 
+  /** What `await using` does at the end of its block: {@link close}, with the timeout of the options. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => undefined);
   }

@@ -27,19 +27,19 @@ import { bindingName, type Claim, claim, isFile, unclaim } from './unix.js';
 /** Where to listen: a TCP port, a Unix path, an open file descriptor, or a server that somebody made. */
 export interface ListenAddress {
   /** Address of the interface. Default: all. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** TCP port; 0 for any free one. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Unix socket. A path that nothing answers on is taken over; another server's never. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** A file descriptor that listens, as from a service manager. */
-  readonly fd?: number;
+  readonly fd?: number | undefined;
   /** A server that exists: listening, or with one of the above. It is closed with the listener. */
-  readonly server?: NetServer;
+  readonly server?: NetServer | undefined;
   /** Length of the queue of connections that were not accepted yet. Default 511, as Node's. */
-  readonly backlog?: number;
+  readonly backlog?: number | undefined;
   /** Serve only IPv6 on `::`. Default false. */
-  readonly ipv6Only?: boolean;
+  readonly ipv6Only?: boolean | undefined;
 }
 
 export const LISTEN_ADDRESS = ['host', 'port', 'path', 'fd', 'server', 'backlog', 'ipv6Only'] as const;
@@ -49,17 +49,17 @@ export interface ListenerLimits extends ClientLimits {
    * Clients at once; newcomers beyond are accepted, reset and counted in `refused`. Default: what the limit on open
    * files permits.
    */
-  readonly clientsMax?: number;
+  readonly clientsMax?: number | undefined;
   /** Attempts to bind. Default 1: fail at once. */
-  readonly bindAttempts?: number;
+  readonly bindAttempts?: number | undefined;
   /** Time between attempts to bind, in milliseconds. Default 1 000. */
-  readonly bindBackoff?: number;
+  readonly bindBackoff?: number | undefined;
   /** Time that a close waits for the clients until it cuts them, in milliseconds. Default 30 000. */
-  readonly drainTimeout?: Timeout;
+  readonly drainTimeout?: Timeout | undefined;
   /** `TCP_NODELAY` on clients. Default true. */
-  readonly noDelay?: boolean;
+  readonly noDelay?: boolean | undefined;
   /** TCP keep-alive on clients with this idle time, in milliseconds (at least 1 000); `false` for none. Default false. */
-  readonly keepAlive?: number | false;
+  readonly keepAlive?: number | false | undefined;
 }
 
 export const LISTENER_LIMITS = [
@@ -79,6 +79,8 @@ export type ListenerEvents = {
   listening: [Address];
   /** A client was admitted. */
   client: [Client];
+  /** A client's life is over, whether it was admitted or not: `outcome.cause` says why one was refused. */
+  clientClosed: [{ client: Client; outcome: Outcome }];
   /** A newcomer was turned away because it is full or no longer serves. */
   refused: [{ total: number }];
   /** It could not bind, and tries again after `delayMs`. */
@@ -226,6 +228,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   clientClosed(client: Client, outcome: Outcome): void {
     this.clients.delete(client);
     this.#owner?.clientClosed(client, outcome);
+    this.notify('clientClosed', { client, outcome });
     this.life.send(CLIENT_CLOSED);
   }
 

@@ -34,6 +34,11 @@ export function linkConnecting(socket: Socket, owner: SocketOwner): void {
   socket.on('encrypted' in socket ? 'secureConnect' : 'connect', onConnect);
 }
 
+/** True while somebody of this library owns the socket. */
+export function isOwned(socket: Socket): boolean {
+  return (socket as OwnedSocket)[OWNER] !== undefined;
+}
+
 /** From now on nobody hears of the socket; its errors are swallowed until it has closed. */
 export function forget(socket: Socket): void {
   (socket as OwnedSocket)[OWNER] = undefined;
@@ -151,8 +156,8 @@ export function hookReportOf(error: unknown): Report {
   const code = codeOf(error);
   const known = MANNERS[code];
   return known === undefined
-    ? { initiator: 'owner', manner: 'error', code }
-    : { initiator: known[0], manner: known[1], code };
+    ? { initiator: 'owner', manner: 'error', code, error }
+    : { initiator: known[0], manner: known[1], code, error };
 }
 
 function codeOf(error: unknown): string {

@@ -301,7 +301,7 @@ function address(value: string, portLeast: number, fail: Fail): { host?: string;
   return host === '' ? { port } : { host, port };
 }
 
-const UNIT_MS: Record<string, number> = { '': 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const TIME_MAX_MS = 2_147_483_647;
 
 function duration(value: string, fail: Fail): number | false {
@@ -313,13 +313,15 @@ function wait(value: string, fail: Fail): number {
 }
 
 function milliseconds(value: string, other: string | undefined, fail: Fail): number {
-  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value) ?? [];
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value) ?? [];
   const ms = Number(amount) * (UNIT_MS[unit] as number);
   // A missing amount is not a number, and so neither too short nor too long.
   if (ms >= 1 && ms <= TIME_MAX_MS) return Math.ceil(ms);
   const examples = ['500ms', '10s', '5m'];
   if (other !== undefined) examples.push(other);
-  throw fail(`a time from 1ms to 24 days, such as ${examples.slice(0, -1).join(', ')} or ${examples.at(-1)}`);
+  throw fail(
+    `a time with its unit, from 1ms to 24 days, such as ${examples.slice(0, -1).join(', ')} or ${examples.at(-1)}`,
+  );
 }
 
 function whole(value: string, least: number, fail: Fail, other = ''): number {

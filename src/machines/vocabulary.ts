@@ -38,6 +38,8 @@ export interface Cause {
   readonly phase: Phase;
   /** The system's or the library's code, such as `ECONNRESET` or `connectTimeout`. */
   readonly code?: string;
+  /** What the owner's hook, balancer or `connect` threw. */
+  readonly error?: unknown;
 }
 
 /** A cause as it is reported from outside: the machine adds the phase, for only the machine knows it. */

@@ -9,13 +9,13 @@ import { number, onlyKnown } from '../options.js';
  */
 export interface BackoffOptions {
   /** First wait, in milliseconds. Default 100. */
-  readonly initialMs?: number;
+  readonly initialMs?: number | undefined;
   /** Growth per round. Default 2. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
   /** Longest wait, in milliseconds. Default 10 000. */
-  readonly maxMs?: number;
+  readonly maxMs?: number | undefined;
   /** Part of the wait that is random, from 0 to 1. Default 0.5. */
-  readonly jitter?: number;
+  readonly jitter?: number | undefined;
 }
 
 /** The waits between rounds of attempts; see {@link BackoffOptions}. */
@@ -27,7 +27,7 @@ export class Backoff {
 
   /** @throws OptionError */
   constructor(options: BackoffOptions = {}, name = 'backoff') {
-    onlyKnown(name, options, ['initialMs', 'factor', 'maxMs', 'jitter']);
+    onlyKnown(name, options, ['initialMs', 'factor', 'maxMs', 'jitter'], `${name}.`);
     this.initialMs = number(`${name}.initialMs`, options.initialMs, 100, 1, 3_600_000);
     this.factor = number(`${name}.factor`, options.factor, 2, 1, 100);
     this.maxMs = number(`${name}.maxMs`, options.maxMs, Math.max(10_000, this.initialMs), this.initialMs, 86_400_000);

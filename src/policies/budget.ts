@@ -7,11 +7,11 @@ import { number, onlyKnown } from '../options.js';
  */
 export interface RetryBudgetOptions {
   /** Retries earned by each first attempt. Default 0.2. */
-  readonly ratio?: number;
+  readonly ratio?: number | undefined;
   /** Retries earned each second. Default 10. */
-  readonly perSecond?: number;
+  readonly perSecond?: number | undefined;
   /** The most that is kept. Default 100. */
-  readonly burst?: number;
+  readonly burst?: number | undefined;
 }
 
 /** A bucket of retries; see {@link RetryBudgetOptions}. */
@@ -24,7 +24,7 @@ export class RetryBudget {
 
   /** @throws OptionError */
   constructor(options: RetryBudgetOptions = {}) {
-    onlyKnown('retryBudget', options, ['ratio', 'perSecond', 'burst']);
+    onlyKnown('retryBudget', options, ['ratio', 'perSecond', 'burst'], 'retryBudget.');
     this.ratio = number('retryBudget.ratio', options.ratio, 0.2, 0, 1_000);
     this.perSecond = number('retryBudget.perSecond', options.perSecond, 10, 0, 1_000_000);
     this.burst = number('retryBudget.burst', options.burst, 100, 1, 1_000_000_000);

@@ -10,18 +10,18 @@ import { RetryBudget, type RetryBudgetOptions } from './budget.js';
 /** Where a server is, and what it may be asked for. */
 export interface ServerOptions {
   /** Name or address. Default `127.0.0.1`. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** TCP port; either this or `path`. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Unix socket. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Connections at once, attempts included; who comes later waits for a place. Default: no limit. */
-  readonly connectionsMax?: number;
+  readonly connectionsMax?: number | undefined;
   /**
    * Opens the socket in place of `net.connect`: for TLS, a tunnel, or a local address. It returns a socket that is
    * connecting; a `tls.TLSSocket` counts as connected after its handshake.
    */
-  readonly connect?: (server: Server) => Socket;
+  readonly connect?: ((server: Server) => Socket) | undefined;
 }
 
 const SERVER_OPTIONS = ['host', 'port', 'path', 'connectionsMax', 'connect'] as const;
@@ -45,7 +45,7 @@ export class Server {
   excluded: Cause | undefined;
 
   constructor(options: ServerOptions, name: string) {
-    onlyKnown(name, options, SERVER_OPTIONS);
+    onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
     if (options.path !== undefined && options.port !== undefined) {
       throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
     }
@@ -69,21 +69,21 @@ export class Server {
 
 export interface ServersOptions {
   /** How the next server is chosen. Default `roundRobin`. */
-  readonly balance?: Balance;
+  readonly balance?: Balance | undefined;
   /** Waits between rounds of attempts. */
-  readonly backoff?: BackoffOptions;
+  readonly backoff?: BackoffOptions | undefined;
   /** Retries of all connections together. */
-  readonly retryBudget?: RetryBudgetOptions;
+  readonly retryBudget?: RetryBudgetOptions | undefined;
   /**
    * How long a server whose connect failed is chosen only if no other can be, in milliseconds; `false` to forget at
    * once. Default 10 000, as nginx's `fail_timeout`.
    */
-  readonly downFor?: Timeout;
+  readonly downFor?: Timeout | undefined;
   /** Tells failures that no retry can mend: the server is excluded. Default {@link isPermanent}. */
-  readonly isPermanent?: (cause: Cause) => boolean;
-  readonly clock?: Clock;
+  readonly isPermanent?: ((cause: Cause) => boolean) | undefined;
+  readonly clock?: Clock | undefined;
   /** Randomness from 0 to 1, for jitter. Default `Math.random`. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 export const SERVERS_OPTIONS = [
@@ -214,6 +214,9 @@ export class Servers {
       // Who waits already keeps its place in the queue.
       this.#queue.add(asker);
       return FULL;
+    }
+    if (server !== undefined && !(server instanceof Server)) {
+      throw new OptionError('balance', server, 'a balancer that chooses one of the servers it is given');
     }
     this.#queue.delete(asker);
     if (server === undefined) return this.#allExcluded();

@@ -33,18 +33,18 @@ import { type ConnectionInfo, peerOf, Session, type SessionConfig, type SessionO
 
 export interface SessionLimits {
   /** Time for all attempts to connect a backend for one client, in milliseconds. Default 15 000. */
-  readonly sessionConnectTimeout?: Timeout;
+  readonly sessionConnectTimeout?: Timeout | undefined;
   /** Time without a byte in either direction until a session is cut, at most a quarter later. Default 600 000 ms. */
-  readonly idleTimeout?: Timeout;
+  readonly idleTimeout?: Timeout | undefined;
   /** The same once one side has ended, in milliseconds. Default 60 000. */
-  readonly halfCloseTimeout?: Timeout;
+  readonly halfCloseTimeout?: Timeout | undefined;
   /** Longest life of a session, in milliseconds. Default: none. */
-  readonly durationMax?: Timeout;
+  readonly durationMax?: Timeout | undefined;
   /**
    * Bytes to read from a client before its backend is there. Default 0: a client that resets meanwhile is noticed
    * only afterwards.
    */
-  readonly connectBufferBytes?: number;
+  readonly connectBufferBytes?: number | undefined;
 }
 
 const SESSION_LIMITS = [
@@ -77,7 +77,7 @@ export interface ProxyOptions
   /** Where to connect: a list, or a {@link Servers} shared with others. */
   readonly servers: readonly ServerOptions[] | Servers;
   /** Persistent backends that live with the proxy: connected before it listens, closed after its last session. */
-  readonly backends?: readonly Backend[];
+  readonly backends?: readonly Backend[] | undefined;
 }
 
 const PROXY_OPTIONS = [
@@ -102,6 +102,8 @@ export type ProxyEvents = {
   failover: [{ session: Session; from: Server; to: Server; cause: Cause }];
   /** A session lost a leg that was established. */
   dropped: [{ session: Session; leg: 'client' | 'backend'; cause: Cause }];
+  /** A client's life is over, whether it got a session or not: `outcome.cause` says why one was refused. */
+  clientClosed: [{ client: Client; outcome: Outcome }];
   /** A session has ended. */
   sessionClosed: [{ session: Session; outcome: Outcome }];
   /** A newcomer was turned away at the limit. */
@@ -271,6 +273,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   clientClosed(client: Client, outcome: Outcome): void {
     this.#sessions.get(client)?.clientClosed(outcome);
+    this.notify('clientClosed', { client, outcome });
     this.#reportSessions();
   }
 
@@ -411,9 +414,10 @@ function admissionInfo(client: Client): ConnectionInfo {
 function checkedProxy(options: ProxyOptions) {
   onlyKnown('createProxy', options, PROXY_OPTIONS);
   const listen: readonly ListenAddress[] = Array.isArray(options.listen) ? options.listen : [options.listen];
-  if (listen.length === 0) throw new OptionError('listen', listen, 'at least one address, such as { port: 8080 }');
+  if (options.listen === undefined || listen.length === 0)
+    throw new OptionError('listen', options.listen, 'at least one address, such as { port: 8080 }');
   for (const [index, where] of listen.entries()) {
-    onlyKnown(`listen[${index}]`, where, LISTEN_ADDRESS);
+    onlyKnown(`listen[${index}]`, where, LISTEN_ADDRESS, `listen[${index}].`);
     checkAddress(where, `listen[${index}].`);
   }
   const { backends = [] } = options;
