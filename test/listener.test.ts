@@ -431,7 +431,7 @@ describe('suspend and resume', () => {
 
   test('before the start and after the end', async () => {
     const listener = makeListener({});
-    listener.suspend();
+    expect(() => listener.suspend()).toThrow(expect.objectContaining({ code: 'ERR_NOT_SUPPORTED' }));
     listener.resume();
     await listener.start();
     await listener.close();

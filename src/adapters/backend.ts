@@ -82,7 +82,10 @@ export interface BackendOptions extends BackendLimits, BackendSocketOptions, Ser
   readonly servers: readonly ServerOptions[] | Servers;
   /** True: a drop is followed by a new connection. False: one conversation. Default true. */
   readonly persistent?: boolean | undefined;
-  /** What a persistent backend does when it is exhausted: try on at the slowest pace, or wait for `connect()`. */
+  /**
+   * What a persistent backend does when it is exhausted: try on at the slowest pace (default), or wait for `connect()`.
+   * Servers that were excluded for good are tried again only after `connect()` or {@link Servers.restore}.
+   */
   readonly whenExhausted?: 'continue' | 'wait' | undefined;
   /** Makes each fresh connection ready (handshake, login) before it is offered. Throwing fails the attempt. */
   readonly prepare?: PrepareHook | undefined;
@@ -273,7 +276,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   connect(options: ReadyOptions = {}): Promise<Connection> {
     checkReady(options);
     this.dial();
-    const ready = this.ready(options);
+    const ready = this.#wait(options);
     // Whoever only asks for a connection hears of failures by events.
     ready.catch(() => {});
     return ready;
@@ -293,14 +296,18 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
    */
   ready(options: ReadyOptions = {}): Promise<Connection> {
     checkReady(options);
+    if (this.matches('active.exhausted')) {
+      return Promise.reject(new ConnectError(`${this.id} is exhausted`, this.#lastCause as Cause));
+    }
+    return this.#wait(options);
+  }
+
+  #wait(options: ReadyOptions): Promise<Connection> {
     const { signal, failuresMax: failuresLeft = Number.POSITIVE_INFINITY } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.outcome?.ending === 'failed') return Promise.reject(this.#gaveUp(this.outcome.cause));
     if (this.outcome !== undefined || this.matches('closing', 'aborting', 'ending', 'dropping')) {
       return Promise.reject(new ClosedError(this.id, this.outcome?.cause));
-    }
-    if (this.matches('active.exhausted')) {
-      return Promise.reject(new ConnectError(`${this.id} is exhausted`, this.#lastCause as Cause));
     }
     const { connection } = this;
     if (connection !== undefined) return Promise.resolve(connection);
@@ -399,8 +406,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.life.send({ type: 'backend.abort', ...(cause !== undefined && { cause }) });
   }
 
-  protected override commandFailed(_command: string, error: unknown): void {
-    this.life.send({ type: 'socket.failed', cause: { ...reportOf(error), phase: 'command' } });
+  protected override commandFailed(command: string, error: unknown): void {
+    if (command === 'server.choose') this.life.send({ type: 'server.exhausted', cause: hookReportOf(error) });
+    else this.life.send({ type: 'socket.failed', cause: { ...reportOf(error), phase: 'command' } });
   }
 
   override finish(outcome: Outcome): void {
@@ -481,6 +489,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
       linkConnecting(socket, this);
       if (!this.#keepAlive) socket.unref();
       if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
+      if (isConnected(socket)) queueMicrotask(() => this.#socket === socket && this.socketConnected());
     } catch (error) {
       this.socketFailed({ ...reportOf(error), phase: 'command', error });
       this.socketClosed();
@@ -565,6 +574,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** @internal */
   establishOwner(): void {
     this.servers.succeeded(this.#target as Server);
+    // The hook may have sent the last word already.
+    if (this.#socket?.writableFinished) this.life.send(FINISHED);
     this.#owner?.backendEstablished(this);
     if (this.#waiters === undefined && !this.hasListeners) return;
     const connection = this.connection as Connection;
@@ -682,9 +693,20 @@ function checkReady(options: ReadyOptions): void {
 /** What somebody else's `connect` returned must be a socket: a promise would be waited for in vain. */
 function checkedSocket(socket: Socket, server: Server): Socket {
   if (typeof socket?.destroy !== 'function' || typeof socket.on !== 'function') {
+    if (typeof (socket as unknown as Promise<Socket>)?.then === 'function') {
+      // What it opens nevertheless must not be left open.
+      (socket as unknown as Promise<Socket>).then((late) => late?.destroy?.()).catch(() => {});
+    }
     throw new OptionError(`connect of ${server}`, socket, 'a function that returns a net.Socket');
   }
+  if (socket.destroyed)
+    throw Object.assign(new Error('The socket is destroyed already.'), { code: 'ERR_SOCKET_CLOSED' });
   return socket;
+}
+
+/** A socket that somebody else connected reports nothing any more; a TLS socket does so after its handshake. */
+function isConnected(socket: Socket): boolean {
+  return !socket.connecting && socket.readyState === 'open' && !('encrypted' in socket);
 }
 
 /** @internal Checks the options of a backend, once for all that share them. */

@@ -114,6 +114,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   override begin(): void {
     super.begin();
     // A socket that had closed before it was adopted reports nothing any more.
+    if (this.socket.readableEnded) this.socketEnded();
     if (!this.socket.closed) return;
     forget(this.socket);
     this.socketClosed();
@@ -212,10 +213,14 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   /** @internal */
   establishOwner(): void {
+    // The hook may have read: what comes now is the owner's.
+    this.socket.pause();
     this.#owner?.clientEstablished(this);
     this.notify('established', this);
     // It was paused, and so does not start to flow by itself for listeners that were just put on.
     if (this.socket.listenerCount('data') > 0) this.socket.resume();
+    // The hook may have sent the last word already.
+    if (this.socket.writableFinished) this.life.send(FINISHED);
   }
 
   /** @internal */

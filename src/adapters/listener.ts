@@ -85,7 +85,7 @@ export type ListenerEvents = {
   refused: [{ total: number }];
   /** It could not bind, and tries again after `delayMs`. */
   retry: [{ attempt: number; delayMs: number; cause: Cause }];
-  /** An accept failed; it listens on. */
+  /** An accept failed, and it listens on; or it could not listen again, and only waits for its clients. */
   warning: [{ cause: Cause }];
   closed: [Outcome];
 };
@@ -135,6 +135,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   #address: Address | undefined;
   #claim: Claim | undefined;
   #binding: string | undefined;
+  /** Counts what was asked of the server, so that what an earlier listen still finds out is not taken for news. */
+  #turn = 0;
+  readonly #handshakes = new Set<Socket>();
   #started: { promise: Promise<Address>; resolve(address: Address): void; reject(error: Error): void } | undefined;
   #keepAlive = true;
 
@@ -152,7 +155,12 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.#clientConfig = limits.client;
     this.#owner = owner;
     this.#server = where.server ?? createServer(limits.serverOptions);
-    this.#server.on('setSecureContext' in this.#server ? 'secureConnection' : 'connection', this.#onConnection);
+    if ('setSecureContext' in this.#server) {
+      this.#server.on('secureConnection', this.#onConnection);
+      this.#server.on('connection', this.#onHandshake);
+    } else {
+      this.#server.on('connection', this.#onConnection);
+    }
     this.#server.on('listening', this.#onListening);
     this.#server.on('error', this.#onError);
     this.#server.on('close', this.#onClose);
@@ -188,8 +196,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   }
 
   /**
-   * Stops accepting; the clients live on.
+   * Stops accepting; the clients live on. A `start()` that has not bound yet then waits for {@link resume}.
    *
+   * @throws NotSupportedError before it was started
    * @throws NotSupportedError where it could not listen again: on a file descriptor
    * @throws ClosedError when its life is over, or about to be
    */
@@ -252,6 +261,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     const server = this.#server;
     server.off('connection', this.#onConnection);
     server.off('secureConnection', this.#onConnection);
+    server.off('connection', this.#onHandshake);
+    // Its clients are gone: what is left has not shaken hands.
+    for (const socket of this.#handshakes) socket.destroy();
     server.off('listening', this.#onListening);
     server.off('close', this.#onClose);
     // A server of our own may still fail, to nobody's interest.
@@ -270,6 +282,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /** @internal */
   listen(): void {
+    this.#turn++;
     const { server, host, port, path, fd, backlog, ipv6Only } = this.#where;
     if (server?.listening) {
       this.life.send(LISTENING);
@@ -300,6 +313,12 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.life.send({ type: 'client.arrived', socket });
   };
 
+  /** A TLS client is nobody's until it has shaken hands, but it must not outlive the listener. */
+  readonly #onHandshake = (socket: Socket): void => {
+    this.#handshakes.add(socket);
+    socket.once('close', () => this.#handshakes.delete(socket));
+  };
+
   readonly #onError = (error: Error): void => this.#failed(error);
 
   readonly #onClose = (): void => {
@@ -309,6 +328,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   readonly #onListening = (): void => {
     const binding = this.#binding;
+    const turn = this.#turn;
     if (binding === undefined) {
       this.life.send(LISTENING);
       return;
@@ -316,12 +336,15 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.#binding = undefined;
     claim(binding, this.#where.path ?? (this.#address as { path: string }).path).then(
       (claimed) => {
-        // It may have been closed in the meantime.
-        if (this.#server.listening) this.#claim = claimed;
-        else unclaim(claimed);
+        if (turn !== this.#turn) {
+          unclaim(claimed);
+          return;
+        }
+        this.#claim = claimed;
         this.life.send(LISTENING);
       },
       (error) => {
+        if (turn !== this.#turn) return;
         this.#server.close();
         this.#failed(error);
       },
@@ -334,6 +357,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /** @internal */
   closeServer(): void {
+    this.#turn++;
     if (this.#claim !== undefined) unclaim(this.#claim);
     this.#claim = undefined;
     this.#server.close();
@@ -382,6 +406,8 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   /** @internal Throws what {@link suspend} would. */
   checkSuspend(): void {
     this.#refuseWhenOver();
+    if (this.matches('idle'))
+      throw new NotSupportedError(`${this.id} was not started yet: there is nothing to suspend.`);
     if (this.#where.fd === undefined) return;
     throw new NotSupportedError('A listener on a file descriptor cannot be suspended: the descriptor would be closed.');
   }

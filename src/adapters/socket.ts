@@ -124,10 +124,14 @@ export function listenersOf(socket: Socket): Listeners {
   return new Map(socket.eventNames().map((name) => [name, new Set<unknown>(socket.rawListeners(name as 'close'))]));
 }
 
-/** Takes off every listener and pipe that was put on since `before`. */
+/**
+ * Takes off every listener and pipe that was put on since `before`, but those for `close`: by them a `pipeline` or a loop
+ * over the socket learns that it is over.
+ */
 export function unlinkOwner(socket: Socket, before: Listeners): void {
   socket.unpipe();
   for (const name of socket.eventNames()) {
+    if (name === 'close') continue;
     const kept = before.get(name);
     for (const listener of socket.rawListeners(name as 'close')) {
       if (kept?.has(listener) !== true) socket.removeListener(name as 'close', listener as () => void);

@@ -143,11 +143,11 @@ export const clientMachine = setup({
             'socket.closed': { target: '#client.refusing', actions: note('accepted') },
             'client.close': {
               target: '#client.closing',
-              actions: ['noteCloseTimeout', note('accepted')],
+              actions: ['noteOffered', 'noteCloseTimeout', note('accepted')],
             },
             'client.abort': {
               target: '#client.aborting',
-              actions: ['unlinkSocket', 'releaseOwner', note('accepted')],
+              actions: ['noteOffered', 'unlinkSocket', 'releaseOwner', note('accepted')],
             },
           },
           after: {
@@ -159,14 +159,14 @@ export const clientMachine = setup({
               description: 'The client may still send.',
               on: {
                 'owner.admitted': { target: '#client.live.established' },
-                'socket.ended': { target: 'peerEnded' },
+                'socket.ended': { target: 'peerEnded', actions: note('accepted') },
               },
             },
             peerEnded: {
               description: 'The client has sent its last byte before it was admitted: that is no reason to refuse it.',
               on: {
                 ...ignored(['socket.ended'], 'A stream ends once.'),
-                'owner.admitted': { target: '#client.live.established.peerEnded', actions: note('accepted') },
+                'owner.admitted': { target: '#client.live.established.peerEnded' },
               },
             },
           },

@@ -289,6 +289,7 @@ export const listenerMachine = setup({
 
     failing: {
       description: 'It cannot listen again; the clients it still has are waited for.',
+      entry: 'warn',
       on: {
         ...refuse,
         ...notBinding,

@@ -254,7 +254,7 @@ export const sessionMachine = setup({
         open: {
           description: 'The client may still send.',
           on: {
-            'client.ended': { target: 'clientEnded' },
+            'client.ended': { target: 'clientEnded', actions: note('established') },
             'backend.established': { target: '#session.relaying', actions: 'startRelay' },
           },
         },
@@ -264,7 +264,7 @@ export const sessionMachine = setup({
             ...ignored(['client.ended'], 'A stream ends once.'),
             'backend.established': {
               target: '#session.relaying.clientEnded',
-              actions: ['startRelay', 'endBackend', note('established')],
+              actions: ['startRelay', 'endBackend'],
             },
           },
         },

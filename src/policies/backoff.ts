@@ -36,7 +36,15 @@ export class Backoff {
 
   /** Milliseconds to wait after `round` full rounds, from 0; `random` is from 0 to 1. */
   delayMs(round: number, random: number): number {
-    const whole = Math.min(this.maxMs, this.initialMs * this.factor ** round);
-    return Math.round(whole * (1 - this.jitter * random));
+    return this.#jittered(Math.min(this.maxMs, this.initialMs * this.factor ** round), random);
+  }
+
+  /** The longest wait, less its random part: so that those who wait for the same do not come back together. */
+  longestMs(random: number): number {
+    return this.#jittered(this.maxMs, random);
+  }
+
+  #jittered(delayMs: number, random: number): number {
+    return Math.round(delayMs * (1 - this.jitter * random));
   }
 }

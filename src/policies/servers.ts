@@ -171,6 +171,7 @@ export class Servers {
   readonly #isPermanent: (cause: Cause) => boolean;
   readonly #random: () => number;
   readonly #queue = new Set<Asker>();
+  #isServing = false;
 
   /** @throws OptionError */
   constructor(servers: readonly ServerOptions[], options: ServersOptions = {}) {
@@ -233,9 +234,16 @@ export class Servers {
   /** The connection, or the attempt, is over: its place is free for whoever has waited longest. */
   leave(server: Server): void {
     server.connections--;
-    for (const asker of this.#queue) {
-      if (!this.list.some(this.#isOpen)) return;
-      asker.serverFreed();
+    // An asker that fails at once frees its place again, here inside: the loop that runs already serves it.
+    if (this.#isServing) return;
+    this.#isServing = true;
+    try {
+      for (const asker of this.#queue) {
+        if (!this.list.some(this.#isOpen)) return;
+        asker.serverFreed();
+      }
+    } finally {
+      this.#isServing = false;
     }
   }
 
@@ -250,8 +258,14 @@ export class Servers {
     server.failures++;
     server.downUntil = this.clock.now() + this.#downFor;
     this.#remember(asker, server);
-    if (!this.#isPermanent(cause)) return;
-    server.excluded = cause;
+    let reason = cause;
+    try {
+      if (!this.#isPermanent(cause)) return;
+    } catch (error) {
+      // A hook that cannot tell must neither hang the connection nor hide its own mistake.
+      reason = { initiator: 'owner', manner: 'error', phase: cause.phase, code: 'isPermanent', error };
+    }
+    server.excluded = reason;
     // Nobody will ever get a place: those who wait are told so now.
     if (this.#isExhausted()) for (const waiting of this.#queue) waiting.serverFreed();
   }
@@ -295,7 +309,7 @@ export class Servers {
     }
     if (!this.#budget.withdraw(this.clock.now())) {
       if (!asker.persistent) return BUDGET_EMPTY;
-      delayMs = this.#backoff.maxMs;
+      delayMs = this.#backoff.longestMs(this.#random());
     }
     return { kind: 'deferred', delayMs };
   }

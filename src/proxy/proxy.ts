@@ -106,6 +106,8 @@ export type ProxyEvents = {
   clientClosed: [{ client: Client; outcome: Outcome }];
   /** A session has ended. */
   sessionClosed: [{ session: Session; outcome: Outcome }];
+  /** A listener had a failure that it outlives, or cannot listen again and only waits for its clients. */
+  warning: [{ listener: Listener; cause: Cause }];
   /** A newcomer was turned away at the limit. */
   refused: [{ total: number }];
   closed: [Outcome];
@@ -154,8 +156,10 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.#sessionConfig = session;
     this.listeners = listen.map((where) => new Listener(where, limits, { clock: this.clock }, this, this.id));
     this.#listenersLeft = this.listeners.length;
-    for (const listener of this.listeners)
+    for (const listener of this.listeners) {
       listener.on('refused', () => this.notify('refused', { total: this.refused }));
+      listener.on('warning', ({ cause }) => this.notify('warning', { listener, cause }));
+    }
     this.begin();
   }
 
@@ -243,23 +247,34 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   listenerBound(listener: Listener): void {
     // One that was suspended and resumed meanwhile is bound twice.
     this.#bound.add(listener);
-    if (this.#bound.size === this.listeners.length) this.life.send(BOUND);
+    this.#reportBound();
   }
 
   listenerClosed(listener: Listener, outcome: Outcome): void {
     this.#listenersLeft--;
+    this.#bound.delete(listener);
     this.#startError ??= listener.endError(outcome);
-    this.life.send({ type: 'listeners.failed', cause: outcome.cause });
+    // One that was closed through its own handle is not missed while there are others.
+    const isLost = outcome.ending === 'failed' || outcome.cause.manner === 'destroy';
+    if (isLost || this.#listenersLeft === 0) {
+      this.life.send({ type: 'listeners.failed', cause: outcome.cause });
+    } else {
+      this.#reportBound();
+    }
     this.#reportListeners();
     this.#reportSessions();
   }
 
   clientEstablished(client: Client): void {
+    if (!this.matches('starting', 'running')) {
+      void client.abort({ initiator: 'library', manner: 'refusal', code: 'draining' });
+      return;
+    }
     const session = new Session(client, this.#sessionConfig, this);
     this.#sessions.set(client, session);
     if (!this.#keepAlive) session.unref();
     session.begin();
-    // It may have sent its last byte while it was being admitted.
+    // It may have sent its last byte while it was being admitted: the session was not there to hear of it.
     if (client.socket.readableEnded) session.clientEnded();
   }
 
@@ -385,6 +400,10 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   announceRunning(): void {
     this.#started?.resolve();
     this.notify('running');
+  }
+
+  #reportBound(): void {
+    if (this.#bound.size === this.#listenersLeft) this.life.send(BOUND);
   }
 
   #reportListeners(): void {

@@ -121,9 +121,14 @@ export class Relay {
     to.end();
   }
 
-  /** Stops relaying from and to this socket. */
+  /** Stops relaying from and to this socket: what the other sends has nowhere to go, and waits. */
   detach(socket: Socket): void {
     if (socket === this.#client) this.#stopReadingAhead();
+    const other = (socket as RelayedSocket)[LEG]?.to;
+    if (other !== undefined) {
+      other.pause();
+      other.removeListener('data', onData);
+    }
     detach(socket);
   }
 
