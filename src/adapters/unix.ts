@@ -3,7 +3,7 @@
  * the socket is bound under a name of its own and linked to the path, which fails if the path exists; on close the
  * path is removed only while it is still ours.
  */
-import { linkSync, lstatSync, unlinkSync } from 'node:fs';
+import { linkSync, lstatSync, rmSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 
 /** A path that is taken, and by which file. */
@@ -35,25 +35,26 @@ export async function claim(bound: string, path: string): Promise<Claim> {
     const stale = lstatSync(path);
     if (!stale.isSocket() || (await answers(path))) throw inUse(path);
     // Only the file that was asked is removed: somebody else may have been faster.
-    if (lstatSync(path).ino === stale.ino) unlinkSync(path);
+    if (inodeOf(path) === stale.ino) unlinkSync(path);
     try {
       linkSync(bound, path);
     } catch {
       throw inUse(path);
     }
   } finally {
-    unlinkSync(bound);
+    rmSync(bound, { force: true });
   }
   return { path, inode };
 }
 
 /** Removes the path if it is still ours. */
 export function unclaim({ path, inode }: Claim): void {
-  try {
-    if (lstatSync(path).ino === inode) unlinkSync(path);
-  } catch {
-    // It is gone already.
-  }
+  if (inodeOf(path) === inode) unlinkSync(path);
+}
+
+/** Which file a path leads to; nothing if it is gone. */
+function inodeOf(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino;
 }
 
 function answers(path: string): Promise<boolean> {
