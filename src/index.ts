@@ -6,16 +6,18 @@
 export {
   Backend,
   type BackendEvents,
-  type BackendLimits,
-  type BackendOptions,
-  type BackendSocketOptions,
   type Connection,
   createBackend,
   type Hold,
-  type PrepareContext,
-  type PrepareHook,
   type ReadyOptions,
 } from './adapters/backend.js';
+export type {
+  BackendLimits,
+  BackendOptions,
+  BackendSocketOptions,
+  PrepareContext,
+  PrepareHook,
+} from './adapters/backend-options.js';
 export {
   type AdmitContext,
   adoptClient,
@@ -28,12 +30,10 @@ export type { CloseOptions, Handle, HandleOptions } from './adapters/handle.js';
 export {
   type Address,
   createListener,
-  type ListenAddress,
   Listener,
   type ListenerEvents,
-  type ListenerLimits,
-  type ListenerOptions,
 } from './adapters/listener.js';
+export type { ListenAddress, ListenerLimits, ListenerOptions } from './adapters/listener-options.js';
 export {
   BindError,
   ClosedError,

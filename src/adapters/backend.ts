@@ -1,19 +1,18 @@
 import { connect as netConnect, type Socket } from 'node:net';
 import { ClosedError, ConnectError, NotEstablishedError, OptionError } from '../errors.js';
-import { type BackendCommand, type BackendSettings, backendMachine } from '../machines/backend.js';
-import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { signal as checkSignal, count, flag, hook, keepAlive, onlyKnown, type Timeout, timeout } from '../options.js';
+import { type BackendCommand, backendMachine } from '../machines/backend.js';
+import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { signal as checkSignal, count, flag, onlyKnown } from '../options.js';
+import type { Asker, Choice, Server, Servers } from '../policies/servers.js';
 import {
-  type Asker,
-  type Choice,
-  SERVERS_OPTIONS,
-  type Server,
-  type ServerOptions,
-  Servers,
-  type ServersOptions,
-} from '../policies/servers.js';
-import type { Runtime } from '../runtime/life.js';
-import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
+  BACKEND_OPTIONS,
+  type BackendConfig,
+  type BackendOptions,
+  backendConfig,
+  type PrepareContext,
+  serversOf,
+} from './backend-options.js';
+import { type CommandTable, Handle, type HandleOptions } from './handle.js';
 import {
   endGracefully,
   forget,
@@ -25,86 +24,6 @@ import {
   type SocketOwner,
   unlinkOwner,
 } from './socket.js';
-
-/** What a hook that makes a fresh connection ready gets besides the socket. */
-export interface PrepareContext {
-  /** The number of the socket in this backend's life, from 1. */
-  readonly incarnation: number;
-  readonly server: Server;
-  /** Fires when the connection is no longer wanted: it is lost, was closed, or took too long. */
-  readonly signal: AbortSignal;
-}
-
-export type PrepareHook = (socket: Socket, context: PrepareContext) => unknown;
-
-export interface BackendLimits {
-  /** Attempts in a row that may fail. Default: no limit if persistent, else one per server and at least 3. */
-  readonly attemptsMax?: number | undefined;
-  /** Time to wait for a place when every server is full, in milliseconds. Default 10 000. */
-  readonly chooseTimeout?: Timeout | undefined;
-  /** Time for one attempt to connect, in milliseconds. Default 5 000. */
-  readonly connectTimeout?: Timeout | undefined;
-  /** Time for the hooks `prepare` and `repair` together, in milliseconds. Default 10 000. */
-  readonly prepareTimeout?: Timeout | undefined;
-  /** Time for a destroyed socket to close, in milliseconds. Default 1 000. */
-  readonly disposeTimeout?: Timeout | undefined;
-  /** Time for holders and hooks to let go after they were told, in milliseconds. Default 5 000. */
-  readonly holdTimeout?: Timeout | undefined;
-  /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
-  readonly closeTimeout?: Timeout | undefined;
-  /** Time for an aborted socket to close, in milliseconds. Default 1 000. */
-  readonly abortTimeout?: Timeout | undefined;
-  /** How long a connection must stay up until failures are counted anew, in milliseconds. Default 10 000. */
-  readonly stableAfter?: Timeout | undefined;
-}
-
-const BACKEND_LIMITS = [
-  'attemptsMax',
-  'chooseTimeout',
-  'connectTimeout',
-  'prepareTimeout',
-  'disposeTimeout',
-  'holdTimeout',
-  'closeTimeout',
-  'abortTimeout',
-  'stableAfter',
-] as const;
-
-export interface BackendSocketOptions {
-  /** `TCP_NODELAY` on the socket. Default true. */
-  readonly noDelay?: boolean | undefined;
-  /** TCP keep-alive with this idle time, in milliseconds (at least 1 000); `false` for none. Default false. */
-  readonly keepAlive?: number | false | undefined;
-}
-
-export interface BackendOptions extends BackendLimits, BackendSocketOptions, ServersOptions, HandleOptions {
-  /** Where to connect: a list, or a {@link Servers} shared with other backends. */
-  readonly servers: readonly ServerOptions[] | Servers;
-  /** True: a drop is followed by a new connection. False: one conversation. Default true. */
-  readonly persistent?: boolean | undefined;
-  /**
-   * What a persistent backend does when it is exhausted: try on at the slowest pace (default), or wait for `connect()`.
-   * Servers that were excluded for good are tried again only after `connect()` or {@link Servers.restore}.
-   */
-  readonly whenExhausted?: 'continue' | 'wait' | undefined;
-  /** Makes each fresh connection ready (handshake, login) before it is offered. Throwing fails the attempt. */
-  readonly prepare?: PrepareHook | undefined;
-  /** Runs after `prepare` on the first connection after a drop: replays what was unanswered. */
-  readonly repair?: PrepareHook | undefined;
-}
-
-const BACKEND_OPTIONS = [
-  'servers',
-  'persistent',
-  'whenExhausted',
-  'prepare',
-  'repair',
-  'noDelay',
-  'keepAlive',
-  ...BACKEND_LIMITS,
-  ...SERVERS_OPTIONS,
-  ...HANDLE_OPTIONS,
-] as const;
 
 /** An established connection. */
 export interface Connection {
@@ -145,19 +64,6 @@ export type BackendEvents = {
   exhausted: [{ cause: Cause }];
   closed: [Outcome];
 };
-
-/** @internal What all backends of one configuration share. */
-export interface BackendConfig {
-  readonly settings: BackendSettings;
-  readonly servers: Servers;
-  readonly prepare: PrepareHook | undefined;
-  readonly repair: PrepareHook | undefined;
-  readonly noDelay: boolean;
-  readonly keepAlive: number | false;
-  /** True when the owner takes its own listeners off: then nobody has to compare them. */
-  readonly ownerUnlinks: boolean;
-  readonly runtime: Runtime | undefined;
-}
 
 /** @internal Who hears of a backend without listening: cheaper than events, and before them. */
 export interface BackendOwner {
@@ -709,47 +615,6 @@ function isConnected(socket: Socket): boolean {
   return !socket.connecting && socket.readyState === 'open' && !('encrypted' in socket);
 }
 
-/** @internal Checks the options of a backend, once for all that share them. */
-export function backendConfig(
-  options: BackendLimits & BackendSocketOptions & Pick<BackendOptions, 'whenExhausted' | 'prepare' | 'repair'>,
-  servers: Servers,
-  persistent: boolean,
-  ownerUnlinks: boolean,
-  runtime?: Runtime,
-): BackendConfig {
-  const { whenExhausted = 'continue' } = options;
-  if (whenExhausted !== 'continue' && whenExhausted !== 'wait') {
-    throw new OptionError('whenExhausted', whenExhausted, '"continue" or "wait"');
-  }
-  return {
-    settings: {
-      persistent,
-      attemptsMax: count(
-        'attemptsMax',
-        options.attemptsMax,
-        persistent ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
-      ),
-      chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
-      connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),
-      prepareTimeout: timeout('prepareTimeout', options.prepareTimeout, 10_000),
-      disposeTimeout: timeout('disposeTimeout', options.disposeTimeout, 1_000),
-      holdTimeout: timeout('holdTimeout', options.holdTimeout, 5_000),
-      closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
-      abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
-      // A conversation is never dialled again once it was established: there is nothing to count anew.
-      stableAfter: persistent ? timeout('stableAfter', options.stableAfter, 10_000) : NEVER_MS,
-      restTimeout: timeout('restTimeout', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
-    },
-    servers,
-    prepare: hook('prepare', options.prepare),
-    repair: hook('repair', options.repair),
-    noDelay: flag('noDelay', options.noDelay, true),
-    keepAlive: keepAlive('keepAlive', options.keepAlive),
-    ownerUnlinks,
-    runtime,
-  };
-}
-
 /**
  * Makes a connection to one of several servers. It does nothing until {@link Backend.connect}.
  *
@@ -770,15 +635,4 @@ export function createBackend(options: BackendOptions): Backend {
   onlyKnown('createBackend', options, BACKEND_OPTIONS);
   const servers = serversOf(options);
   return new Backend(backendConfig(options, servers, flag('persistent', options.persistent, true), false), options);
-}
-
-/** @internal The set of servers that options name, or the one that they share. */
-export function serversOf(options: ServersOptions & { readonly servers: BackendOptions['servers'] }): Servers {
-  const own: Record<string, unknown> = {};
-  for (const name of SERVERS_OPTIONS) if (options[name] !== undefined) own[name] = options[name];
-  if (!(options.servers instanceof Servers)) return new Servers(options.servers, own);
-  for (const name of Object.keys(own)) {
-    if (name !== 'clock') throw new OptionError(name, own[name], 'given to the Servers that are shared');
-  }
-  return options.servers;
 }

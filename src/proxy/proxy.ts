@@ -1,23 +1,21 @@
+import { Backend } from '../adapters/backend.js';
 import {
-  Backend,
   type BackendLimits,
   type BackendSocketOptions,
   backendConfig,
   serversOf,
-} from '../adapters/backend.js';
+} from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
 import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from '../adapters/handle.js';
+import { type Address, Listener, type ListenerOwner } from '../adapters/listener.js';
 import {
-  type Address,
   checkAddress,
   LISTEN_ADDRESS,
   LISTENER_LIMITS,
   type ListenAddress,
-  Listener,
   type ListenerLimits,
-  type ListenerOwner,
   listenerLimits,
-} from '../adapters/listener.js';
+} from '../adapters/listener-options.js';
 import { ClosedError, OptionError } from '../errors.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';

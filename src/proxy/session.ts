@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { Backend, type BackendConfig, type BackendOwner } from '../adapters/backend.js';
+import { Backend, type BackendOwner } from '../adapters/backend.js';
+import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
 import { type CommandTable, Handle } from '../adapters/handle.js';
 import { QUIET_PROBES, type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';

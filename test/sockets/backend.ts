@@ -1,6 +1,7 @@
 /** Makes each event of the backend's machine happen on real loopback sockets. */
 import type { Socket } from 'node:net';
-import { Backend, backendConfig, type Hold } from '../../src/adapters/backend.js';
+import { Backend, type Hold } from '../../src/adapters/backend.js';
+import { backendConfig } from '../../src/adapters/backend-options.js';
 import { backendMachine } from '../../src/machines/index.js';
 import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
 import { backendSettings } from '../machines/bounds.js';

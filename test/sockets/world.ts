@@ -246,7 +246,6 @@ export async function takePaths<M extends AnyStateMachine>(
   makeDriver: (path: Path) => Driver<M> | Promise<Driver<M>>,
   taken: Set<string>,
 ): Promise<void> {
-  const stops = new Map<string, number>();
   let steps = 0;
   let stopped = 0;
   for (const path of paths) {
@@ -255,11 +254,9 @@ export async function takePaths<M extends AnyStateMachine>(
     });
     steps += driven.steps;
     for (const transition of driven.taken) taken.add(transition);
-    if (driven.stopped === undefined) continue;
-    stopped++;
-    stops.set(driven.stopped, (stops.get(driven.stopped) ?? 0) + 1);
+    if (driven.stopped !== undefined) stopped++;
   }
-  console.log(`${name}: ${paths.length} paths, ${steps} steps on real sockets; ${stopped} stopped early`, stops);
+  console.log(`${name}: ${paths.length} paths, ${steps} steps on real sockets; ${stopped} stopped early`);
 }
 
 /** Every transition was taken, but those that no real socket can make: each of them is listed with the reason. */
