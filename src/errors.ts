@@ -65,6 +65,19 @@ export class NotSupportedError extends SockchartError {
   readonly code = 'ERR_NOT_SUPPORTED';
 }
 
+/** A machine that cannot be compiled: thrown when it is, not when it runs. */
+export class CompileError extends SockchartError {
+  readonly code = 'ERR_COMPILE';
+  constructor(
+    /** The id of the state that cannot be compiled: `door.open`. */
+    readonly state: string,
+    why: string,
+    advice: string,
+  ) {
+    super(`Cannot compile "${state}": ${why}. ${advice}.`);
+  }
+}
+
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'function') return 'a function';

@@ -4,8 +4,8 @@ import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xs
 import type { Outcome, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, signal as checkSignal, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
+import { compiledRuntime } from '../runtime/compiled.js';
 import type { Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
-import { xstateRuntime } from '../runtime/xstate.js';
 
 /** Options that every handle takes. */
 export interface HandleOptions {
@@ -54,7 +54,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     input: InputFrom<M>,
     options: HandleOptions,
     parentId: string | undefined,
-    runtime: Runtime = xstateRuntime,
+    runtime: Runtime = compiledRuntime,
   ) {
     this.#kind = machine.id;
     this.#number = (counters.get(machine.id) ?? 0) + 1;

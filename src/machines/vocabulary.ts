@@ -93,26 +93,34 @@ const BY_EVENT: Record<string, Report> = {
   idled: { initiator: 'library', manner: 'timeout', code: 'halfCloseTimeout' },
 };
 
-const known = new Map<string, Cause>();
+const UNKNOWN: Report = { initiator: 'library', manner: 'error' };
+
+type Known = Map<string, Partial<Record<Phase, Cause>>>;
+
+const byType: Known = new Map();
+const byTimeout: Known = new Map();
 
 /**
  * The cause of what an event brings about: the one it carries, the timer's, or the one its name implies
- * (`client.close` is the owner's close). Causes without a code are made once and shared, so that a normal end costs
- * nothing.
+ * (`client.close` is the owner's close). Those that no event carries are made once and shared, so that a normal end
+ * costs nothing.
  */
 export function causeOf(event: { readonly type: string; readonly cause?: Report }, hint: CauseHint): Cause {
-  const report: Report =
-    hint.timeout === undefined
-      ? (event.cause ??
-        BY_EVENT[event.type.slice(event.type.lastIndexOf('.') + 1)] ?? { initiator: 'library', manner: 'error' })
-      : { initiator: 'library', manner: 'timeout', code: hint.timeout };
-  const phase = report.phase ?? hint.phase;
-  if (report.code !== undefined && hint.timeout === undefined) return { ...report, phase };
-  const key = `${report.initiator} ${report.manner} ${phase} ${report.code ?? ''}`;
-  let cause = known.get(key);
-  if (cause === undefined) {
-    cause = { ...report, phase };
-    known.set(key, cause);
-  }
+  const { phase, timeout } = hint;
+  if (timeout !== undefined) return known(byTimeout, timeout, phase) ?? learn(byTimeout, timeout, phase, late(timeout));
+  const { type, cause } = event;
+  if (cause !== undefined) return cause.phase === undefined ? { ...cause, phase } : (cause as Cause);
+  return known(byType, type, phase) ?? learn(byType, type, phase, implied(type));
+}
+
+const known = (causes: Known, name: string, phase: Phase): Cause | undefined => causes.get(name)?.[phase];
+
+function learn(causes: Known, name: string, phase: Phase, report: Report): Cause {
+  const cause: Cause = { ...report, phase };
+  causes.set(name, { ...causes.get(name), [phase]: cause });
   return cause;
 }
+
+const late = (timeout: string): Report => ({ initiator: 'library', manner: 'timeout', code: timeout });
+
+const implied = (type: string): Report => BY_EVENT[type.slice(type.lastIndexOf('.') + 1)] ?? UNKNOWN;

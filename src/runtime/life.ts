@@ -18,14 +18,22 @@ export interface RunningTimer {
 export interface Life<E extends { readonly type: string }> {
   /** Where it is, as a path: `active.established.open`. */
   readonly state: string;
+  /** What it remembers, as it is now: it changes with the next transition. */
+  readonly context: object;
   /** How it ended, once it has. */
   readonly outcome: Outcome | undefined;
   /** Enters the initial state; the commands of that come only now. */
   start(): void;
   /** Reports or requests something. What is sent from inside a command waits until the transition is done. */
   send(event: E): void;
-  /** The types of the events that would do something now. */
+  /** True in this state, or below it: `matches('active.established')`. */
+  matches(path: string): boolean;
+  hasTag(tag: string): boolean;
+  /** Whether this event would do something now. */
+  can(event: E): boolean;
+  /** The types of the events that would do something now, if nothing but the type is asked for. */
   accepts(): string[];
+  /** The timers that run, in the order in which they were set. */
   timers(): RunningTimer[];
   /** Whether its timers keep the process alive; those in `Host.backgroundTimers` never do. */
   setRef(keepAlive: boolean): void;
@@ -35,10 +43,10 @@ export interface Life<E extends { readonly type: string }> {
 export interface Host<C> {
   readonly id: string;
   /** The id of the life that this one is a part of. */
-  readonly parentId: string | undefined;
+  readonly parentId?: string | undefined;
   readonly clock: Clock;
   /** Timers that no promise waits for: they never keep the process alive. */
-  readonly backgroundTimers: ReadonlySet<string>;
+  readonly backgroundTimers?: ReadonlySet<string> | undefined;
   /** The server that it goes to, where there are several. */
   readonly server?: string | undefined;
   perform(command: C): void;

@@ -32,6 +32,8 @@ class ActorLife implements Life<EventObject> {
   readonly #host: Host<EventObject>;
   readonly #pending = new Set<PendingTimer>();
   #keepAlive = true;
+  #isStarted = false;
+  #isOver = false;
 
   constructor(machine: AnyStateMachine, input: unknown, host: Host<EventObject>) {
     this.#host = host;
@@ -39,7 +41,7 @@ class ActorLife implements Life<EventObject> {
       input,
       clock: this.#clockFor(host.clock),
       inspect: (inspection) => {
-        if (!transitions.hasSubscribers) return;
+        if (!this.#isStarted || !transitions.hasSubscribers) return;
         if (inspection.type === '@xstate.microstep') this.#publishStep(inspection);
         else if (inspection.type === '@xstate.snapshot') this.#reached = undefined;
       },
@@ -47,6 +49,7 @@ class ActorLife implements Life<EventObject> {
     this.#actor.on('*', (command) => host.perform(command));
     this.#actor.subscribe({
       complete: () => {
+        this.#isOver = true;
         this.outcome = this.#actor.getSnapshot().output as Outcome;
         host.finish(this.outcome);
       },
@@ -54,6 +57,8 @@ class ActorLife implements Life<EventObject> {
   }
 
   start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
     if (transitions.hasSubscribers) {
       const snapshot = this.#actor.getSnapshot() as AnyMachineSnapshot;
       this.#publish(snapshot, '', 'xstate.init');
@@ -67,11 +72,31 @@ class ActorLife implements Life<EventObject> {
 
   send(event: EventObject): void {
     // What is over ignores everything; the actor would warn.
-    if (this.outcome === undefined) this.#actor.send(event);
+    if (!this.#isOver) this.#actor.send(event);
+  }
+
+  get context(): object {
+    return this.#snapshot.context;
+  }
+
+  matches(path: string): boolean {
+    return this.state === path || this.state.startsWith(`${path}.`);
+  }
+
+  hasTag(tag: string): boolean {
+    return this.#snapshot.hasTag(tag);
+  }
+
+  can(event: EventObject): boolean {
+    return this.#snapshot.can(event);
+  }
+
+  get #snapshot(): AnyMachineSnapshot {
+    return this.#actor.getSnapshot();
   }
 
   accepts(): string[] {
-    const snapshot: AnyMachineSnapshot = this.#actor.getSnapshot();
+    const snapshot = this.#snapshot;
     return snapshot.machine.events.filter((type: string) => !type.startsWith('xstate.') && snapshot.can({ type }));
   }
 
@@ -83,10 +108,14 @@ class ActorLife implements Life<EventObject> {
   setRef(keepAlive: boolean): void {
     this.#keepAlive = keepAlive;
     for (const { name, timer } of this.#pending) {
-      if (this.#host.backgroundTimers.has(name)) continue;
+      if (this.#isBackground(name)) continue;
       if (keepAlive) timer.ref();
       else timer.unref();
     }
+  }
+
+  #isBackground(name: string): boolean {
+    return this.#host.backgroundTimers?.has(name) === true;
   }
 
   /** The actor's clock: knows the name of each timer, sets none that never comes, and lets go of the process. */
@@ -104,7 +133,7 @@ class ActorLife implements Life<EventObject> {
           }, delayMs),
         };
         this.#pending.add(pending);
-        if (!this.#keepAlive || this.#host.backgroundTimers.has(name)) pending.timer.unref();
+        if (!this.#keepAlive || this.#isBackground(name)) pending.timer.unref();
         return pending;
       },
       clearTimeout: (pending: PendingTimer | undefined): void => {

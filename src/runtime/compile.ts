@@ -1,0 +1,518 @@
+/**
+ * Compiles a machine: what XState works out for every event (which transition, which states are left and entered, what
+ * is done in which order) is worked out once here, for each leaf state and each event.
+ *
+ * The order of things follows the algorithm of SCXML (https://www.w3.org/TR/scxml/#AlgorithmforSCXMLInterpretation) as
+ * XState 5 implements it, for machines without parallel and history states.
+ */
+import {
+  type AnyStateMachine,
+  type AnyStateNode,
+  and,
+  type EmittedFrom,
+  type EventFromLogic,
+  type InputFrom,
+  not,
+  or,
+} from 'xstate';
+import { CompileError } from '../errors.js';
+import type { Host, Life } from './life.js';
+import {
+  ASSIGN,
+  CLEAR_TIMER,
+  DONE_STATE,
+  EMIT,
+  EMIT_DYNAMIC,
+  type Expression,
+  FINISH,
+  type Guard,
+  type Leaf,
+  type Op,
+  RAISE,
+  RAISE_DYNAMIC,
+  SET_TIMER,
+  type Step,
+  type Steps,
+  type Table,
+  type TimerDefinition,
+} from './table.js';
+import { TableLife } from './table-life.js';
+
+/** A machine that was compiled. Made by {@link compile}. */
+export interface CompiledMachine<M extends AnyStateMachine> {
+  readonly id: string;
+  /** Makes a life, which has yet to be started. */
+  run(input: InputFrom<M>, host: Host<EmittedFrom<M>>): Life<Extract<EventFromLogic<M>, { type: string }>>;
+}
+
+/**
+ * Compiles a machine to a flat table. A life that runs on it is a small object whose transitions allocate nothing, and
+ * that does what an XState actor would do, in the same order.
+ *
+ * Taken are nested states, guards (`and`, `or`, `not` too), `assign`, `emit`, `raise`, `always`, `after`, entry and exit
+ * actions, `reenter`, wildcards, tags, and final states with `onDone` and output. The functions of a machine get
+ * `context`, `event` and their params, in an object that is used again: they must not keep it.
+ *
+ * @throws CompileError for anything else, such as parallel states, `invoke` or actions that are functions
+ * @example
+ * ```ts
+ * const door = compile(doorMachine);
+ * const life = door.run(undefined, {
+ *   id: 'door#1',
+ *   clock: systemClock,
+ *   perform: (command) => console.log(command.type),
+ *   finish: ({ ending }) => console.log(ending),
+ * });
+ * life.start();
+ * life.send({ type: 'door.open' });
+ * ```
+ */
+export function compile<M extends AnyStateMachine>(machine: M): CompiledMachine<M> {
+  const table = new Compiler(machine).table();
+  return {
+    id: machine.id,
+    run: (input, host) => new TableLife(table, input, host as Host<{ type: string }>) as never,
+  };
+}
+
+/** A transition as XState has normalised it. */
+type Transition = NonNullable<AnyStateNode['always']>[number];
+
+type Action = AnyStateNode['entry'][number];
+
+/** What XState's action creators leave on the functions that they return. */
+interface Builtin {
+  readonly type?: string;
+  readonly assignment?: unknown;
+  readonly event?: unknown;
+  readonly delay?: unknown;
+}
+
+const USE_ACTOR = "or run it on an XState actor (runtime: 'xstate')";
+
+class Compiler {
+  readonly #machine: AnyStateMachine;
+  readonly #nodes: AnyStateNode[] = [];
+  readonly #leaves: AnyStateNode[] = [];
+  readonly #number = new Map<AnyStateNode, number>();
+  readonly #timers = new Map<AnyStateNode, readonly TimerOp[]>();
+  readonly #shared = new Map<string, Op>();
+
+  constructor(machine: AnyStateMachine) {
+    this.#machine = machine;
+    if (Number.isFinite(machine.options?.maxIterations)) {
+      refuse(machine.root, 'it has maxIterations', 'Leave that out: a table has no limit');
+    }
+    this.#visit(machine.root);
+  }
+
+  table(): Table {
+    const types = new Set<string>();
+    let hasWildcards = false;
+    for (const node of this.#nodes) {
+      for (const type of node.transitions.keys()) {
+        if (isWildcard(node, type)) hasWildcards = true;
+        else types.add(type);
+      }
+      // A final child raises this also where nobody asked for it, and a wildcard may match it.
+      if (node.type === 'compound') types.add(doneType(node));
+    }
+    const columns = new Map<string, (Steps | undefined)[]>();
+    for (const type of types) columns.set(type, this.#column(type));
+    const initial = this.#initialStep();
+    const first = this.#leaves[initial.to] as AnyStateNode;
+    const leaves = this.#leaves.map((leaf) => this.#leaf(leaf));
+    const isPlain = ({ kind }: Op): boolean => kind === EMIT || kind === EMIT_DYNAMIC || kind === SET_TIMER;
+    return {
+      id: this.#machine.id,
+      leaves,
+      columns,
+      columnOf: (type) => (hasWildcards ? this.#column(type) : undefined),
+      initial,
+      startsPlain: initial.ops.every(isPlain) && leaves[this.#numberOf(first)]?.always === undefined,
+      eventTypes: this.#machine.events.filter((type: string) => !type.startsWith('xstate.')),
+      makeContext: contextMaker(this.#machine.config.context),
+    };
+  }
+
+  #visit(node: AnyStateNode): void {
+    if (node.type === 'parallel') {
+      refuse(node, 'its states are parallel', `Make each of them a machine of its own, ${USE_ACTOR}`);
+    }
+    if (node.type === 'history') {
+      refuse(node, 'it is a history state', `Name the state to return to, ${USE_ACTOR}`);
+    }
+    if (node.invoke.length > 0) {
+      refuse(
+        node,
+        'it invokes an actor',
+        `Emit a command instead and report what came of it as an event, ${USE_ACTOR}`,
+      );
+    }
+    if ((node.config as { route?: unknown }).route !== undefined) {
+      refuse(node, 'it has a route', `Use a transition with an event of its own, ${USE_ACTOR}`);
+    }
+    this.#nodes.push(node);
+    this.#timers.set(node, this.#timersOf(node));
+    const children = Object.values(node.states) as AnyStateNode[];
+    for (const child of children) this.#visit(child);
+    if (node.type !== 'compound') {
+      this.#number.set(node, this.#leaves.length);
+      this.#leaves.push(node);
+    }
+  }
+
+  #numberOf(leaf: AnyStateNode): number {
+    return this.#number.get(leaf) as number;
+  }
+
+  #leaf(node: AnyStateNode): Leaf {
+    const around = withAncestors(node);
+    const always = around.flatMap((state) => (state.always ?? []).map((transition) => this.#step(node, transition)));
+    return {
+      path: node.path.join('.'),
+      within: new Set(around.map(({ path }) => path.join('.')).filter((path) => path !== '')),
+      tags: new Set(around.flatMap(({ tags }) => tags as string[])),
+      always: always.length === 0 ? undefined : always,
+    };
+  }
+
+  /** What may be taken for a type of event, leaf by leaf: the transitions of the leaf first, then those around it. */
+  #column(type: string): (Steps | undefined)[] {
+    return this.#leaves.map((leaf) => {
+      const candidates = withAncestors(leaf).flatMap((node) => candidatesOf(node, type));
+      return candidates.length === 0 ? undefined : candidates.map((transition) => this.#step(leaf, transition));
+    });
+  }
+
+  #step(leaf: AnyStateNode, transition: Transition): Step {
+    const { source, actions, guard } = transition;
+    const targets = transition.target as AnyStateNode[] | undefined;
+    if (targets !== undefined && targets.length > 1) {
+      refuse(source, 'a transition of it has several targets', 'Give it one');
+    }
+    const target = targets?.[0];
+    const ops: Op[] = [];
+    const active = new Set(withAncestors(leaf));
+    const domain = target === undefined ? undefined : domainOf(transition, target);
+    if (target !== undefined) {
+      for (const node of outermostLast(active)) {
+        if (!isDescendant(node, domain)) continue;
+        this.#leave(node, ops);
+        active.delete(node);
+      }
+    }
+    this.#act(source, actions, ops);
+    if (target !== undefined) this.#enter(entered(transition, target, domain), active, ops);
+    const to = [...active].find((node) => node.type !== 'compound') as AnyStateNode;
+    return {
+      guard: guard === undefined ? undefined : this.#guard(source, guard),
+      ops,
+      to: this.#numberOf(to),
+      acts: target !== undefined || actions.length > 0,
+      changes: to !== leaf || ops.some(({ kind }) => kind === ASSIGN),
+    };
+  }
+
+  #initialStep(): Step {
+    const { root } = this.#machine;
+    const ops: Op[] = [];
+    const active = new Set<AnyStateNode>();
+    const entering = new Map<AnyStateNode, boolean>([[root, true]]);
+    addInitial(root, entering);
+    this.#enter(entering, active, ops);
+    const to = [...active].find((node) => node.type !== 'compound') as AnyStateNode;
+    return { guard: undefined, ops, to: this.#numberOf(to), acts: true, changes: true };
+  }
+
+  /** @param nodes the states to enter, and whether each is entered by default, with its initial transition's actions */
+  #enter(nodes: ReadonlyMap<AnyStateNode, boolean>, active: Set<AnyStateNode>, ops: Op[]): void {
+    let isDone = false;
+    for (const [node, byDefault] of [...nodes].sort(([a], [b]) => a.order - b.order)) {
+      active.add(node);
+      this.#act(node, toArray(node.config.entry), ops);
+      for (const { set } of this.#timers.get(node) as readonly TimerOp[]) ops.push(set);
+      if (byDefault && node.type === 'compound') this.#act(node, node.initial.actions, ops);
+      if (node.type !== 'final') continue;
+      const { parent } = node;
+      if (parent?.parent !== undefined) {
+        ops.push(op(DONE_STATE, { value: doneType(parent), run: outputOf(node.output) }));
+      } else {
+        ops.push(op(FINISH, { run: this.#machineOutput(node) }));
+        isDone = true;
+      }
+    }
+    // XState leaves all states of a machine that is done.
+    if (isDone) for (const node of outermostLast(active)) this.#leave(node, ops);
+  }
+
+  #leave(node: AnyStateNode, ops: Op[]): void {
+    this.#act(node, toArray(node.config.exit), ops);
+    for (const { clear } of this.#timers.get(node) as readonly TimerOp[]) ops.push(clear);
+  }
+
+  #machineOutput(final: AnyStateNode): Expression | undefined {
+    const output = outputOf(this.#machine.root.output);
+    if (output === undefined) return undefined;
+    const finalOutput = outputOf(final.output);
+    const type = doneType(final);
+    return (args) => {
+      const { context } = args;
+      return output({ context, event: { type, output: finalOutput?.(args) } });
+    };
+  }
+
+  #timersOf(node: AnyStateNode): TimerOp[] {
+    return Object.keys(node.config.after ?? {}).map((key) => {
+      const delay = Number.isNaN(+key) ? this.#delay(node, key) : +key;
+      const timer: TimerDefinition = { name: key, event: { type: `xstate.after.${key}.${node.id}` } };
+      const run = typeof delay === 'function' ? (delay as Expression) : undefined;
+      return { set: op(SET_TIMER, { value: delay, run, timer }), clear: op(CLEAR_TIMER, { timer }) };
+    });
+  }
+
+  #delay(node: AnyStateNode, name: string): unknown {
+    const delay: unknown = this.#machine.implementations.delays[name];
+    if (typeof delay === 'number' || typeof delay === 'function') return delay;
+    return refuse(node, `its delay "${name}" is not defined`, `Define it in setup({ delays: { ${name}: … } })`);
+  }
+
+  #act(node: AnyStateNode, actions: readonly Action[], ops: Op[]): void {
+    for (const action of actions) ops.push(this.#action(node, action));
+  }
+
+  #action(node: AnyStateNode, action: Action): Op {
+    if (typeof action === 'function') return this.#builtin(node, action as Builtin, undefined, 'an action');
+    const { type: name, params } = typeof action === 'string' ? { type: action, params: undefined } : action;
+    const implementation = this.#machine.implementations.actions[name] as Builtin | undefined;
+    if (implementation === undefined) {
+      return refuse(
+        node,
+        `its action "${name}" is not defined`,
+        `Define it in setup({ actions: { ${name}: emit(…) } })`,
+      );
+    }
+    if (params !== undefined) return this.#builtin(node, implementation, params, `its action "${name}"`);
+    // Most actions have no params: all their uses share one operation.
+    let shared = this.#shared.get(name);
+    if (shared === undefined) {
+      shared = this.#builtin(node, implementation, undefined, `its action "${name}"`);
+      this.#shared.set(name, shared);
+    }
+    return shared;
+  }
+
+  #builtin(node: AnyStateNode, action: Builtin, params: unknown, what: string): Op {
+    switch (action.type) {
+      case 'xstate.assign':
+        return op(ASSIGN, { run: assigner(action.assignment), params });
+      case 'xstate.emit':
+        return typeof action.event === 'function'
+          ? op(EMIT_DYNAMIC, { run: action.event as Expression, params })
+          : op(EMIT, { value: action.event });
+      case 'xstate.raise':
+        if (action.delay !== undefined) {
+          return refuse(
+            node,
+            `${what} raises an event later`,
+            'Use `after`, which is cancelled when the state is left',
+          );
+        }
+        if (typeof action.event === 'string') {
+          return refuse(node, `${what} raises a string`, `Raise { type: '${action.event}' }`);
+        }
+        return typeof action.event === 'function'
+          ? op(RAISE_DYNAMIC, { run: action.event as Expression, params })
+          : op(RAISE, { value: action.event });
+      default: {
+        const is = action.type?.startsWith('xstate.') ? `is ${action.type.slice(7)}` : 'is a function of its own';
+        return refuse(
+          node,
+          `${what} ${is}`,
+          `Emit a command instead, which the host performs (emit({ type: '…' })), ${USE_ACTOR}`,
+        );
+      }
+    }
+  }
+
+  #guard(node: AnyStateNode, guard: unknown): Guard {
+    let resolved = guard;
+    let params: unknown;
+    if (typeof guard !== 'function') {
+      const { type: name, params: given } =
+        typeof guard === 'string' ? { type: guard, params: undefined } : (guard as { type: string; params?: unknown });
+      params = given;
+      resolved = this.#machine.implementations.guards[name];
+      if (resolved === undefined) {
+        return refuse(node, `its guard "${name}" is not defined`, `Define it in setup({ guards: { ${name}: … } })`);
+      }
+      // A name may stand for another one.
+      if (typeof resolved !== 'function') return this.#guard(node, resolved);
+    }
+    const { check, guards } = resolved as Combinator;
+    if (check !== undefined) return this.#combined(node, check, guards);
+    const ask = resolved as Guard;
+    if (params === undefined) return ask;
+    return typeof params === 'function' ? (args) => ask(args, params(args)) : (args) => ask(args, params);
+  }
+
+  #combined(node: AnyStateNode, check: unknown, guards: readonly unknown[] = []): Guard {
+    const parts = guards.map((part) => this.#guard(node, part));
+    const [first] = parts;
+    if (check === NOT && first !== undefined) return (args) => !first(args);
+    if (check === AND) return (args) => parts.every((part) => part(args));
+    if (check === OR) return (args) => parts.some((part) => part(args));
+    return refuse(
+      node,
+      'it has a guard that asks for the state',
+      `Give that state a transition of its own, ${USE_ACTOR}`,
+    );
+  }
+}
+
+/** What `and`, `or`, `not` and `stateIn` return: only `check` tells them apart. */
+interface Combinator {
+  readonly check?: unknown;
+  readonly guards?: readonly unknown[];
+}
+
+const checkOf = (guard: unknown): unknown => (guard as Combinator).check;
+const NOT = checkOf(not(() => true));
+const AND = checkOf(and([]));
+const OR = checkOf(or([]));
+
+interface TimerOp {
+  readonly set: Op;
+  readonly clear: Op;
+}
+
+function op(kind: number, rest: Partial<Op>): Op {
+  const { value, run, params, timer } = rest;
+  return { kind, value, run, params, timer };
+}
+
+function refuse(node: AnyStateNode, why: string, advice: string): never {
+  throw new CompileError(node.id, why, advice);
+}
+
+/** A state and all around it, from the inside out. */
+function withAncestors(node: AnyStateNode): AnyStateNode[] {
+  const all: AnyStateNode[] = [];
+  for (let state: AnyStateNode | undefined = node; state !== undefined; state = state.parent) all.push(state);
+  return all;
+}
+
+function outermostLast(nodes: ReadonlySet<AnyStateNode>): AnyStateNode[] {
+  return [...nodes].sort((a, b) => b.order - a.order);
+}
+
+/** True inside `ancestor`; everything is inside of nothing. */
+function isDescendant(node: AnyStateNode, ancestor: AnyStateNode | undefined): boolean {
+  return ancestor === undefined || withAncestors(node).indexOf(ancestor) > 0;
+}
+
+/** The state that a transition stays inside of; nothing if it leaves the root itself. */
+function domainOf({ source, reenter }: Transition, target: AnyStateNode): AnyStateNode | undefined {
+  if (!reenter && (target === source || isDescendant(target, source))) return source;
+  const common = withAncestors(target).find((node) => isDescendant(target, node) && isDescendant(source, node));
+  return common ?? (reenter ? undefined : source.machine.root);
+}
+
+/** The states that a transition enters, and whether by default: then the actions of its initial transition are done. */
+function entered(
+  { source, reenter }: Transition,
+  target: AnyStateNode,
+  domain: AnyStateNode | undefined,
+): Map<AnyStateNode, boolean> {
+  const entering = new Map<AnyStateNode, boolean>();
+  if (source !== target || source !== domain || reenter) entering.set(target, true);
+  addInitial(target, entering);
+  for (let node = target.parent; node !== undefined && node !== domain; node = node.parent) {
+    if (isDescendant(node, domain) && !entering.has(node)) entering.set(node, false);
+  }
+  return entering;
+}
+
+function addInitial(node: AnyStateNode, entering: Map<AnyStateNode, boolean>): void {
+  let state = node;
+  while (state.type === 'compound') {
+    state = (state.initial.target as AnyStateNode[])[0] as AnyStateNode;
+    entering.set(state, true);
+  }
+}
+
+/** Transitions for exactly this type, then those of wildcards that match it, the longest first. */
+function candidatesOf(node: AnyStateNode, type: string): Transition[] {
+  const exact = node.transitions.get(type) ?? [];
+  const wildcards = [...node.transitions.keys()]
+    .filter((descriptor) => descriptor !== type && matchesWildcard(type, descriptor))
+    .sort((a, b) => b.length - a.length);
+  return [...exact, ...wildcards.flatMap((descriptor) => node.transitions.get(descriptor) ?? [])];
+}
+
+/** `*` matches everything, `socket.*` what begins with `socket.`, and `socket` itself. */
+function matchesWildcard(type: string, descriptor: string): boolean {
+  if (descriptor === '*') return true;
+  if (!descriptor.endsWith('.*')) return false;
+  return type === descriptor.slice(0, -2) || type.startsWith(descriptor.slice(0, -1));
+}
+
+function isWildcard(node: AnyStateNode, descriptor: string): boolean {
+  const star = descriptor.indexOf('*');
+  if (star === -1) return false;
+  if (descriptor === '*' || (star === descriptor.length - 1 && descriptor.endsWith('.*'))) return true;
+  return refuse(node, `it has a transition for "${descriptor}"`, 'Use "*" or a type that ends in ".*"');
+}
+
+const doneType = (node: AnyStateNode): string => `xstate.done.state.${node.id}`;
+
+function toArray<T>(value: T | readonly T[] | undefined): readonly T[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value as T];
+}
+
+function outputOf(output: unknown): Expression | undefined {
+  if (output === undefined) return undefined;
+  return typeof output === 'function' ? (output as Expression) : () => output;
+}
+
+/** A life writes to its context, and so needs one of its own. */
+function contextMaker(context: unknown): (input: unknown) => object {
+  if (typeof context !== 'function') return () => ({ ...(context as object) });
+  const args = { input: undefined as unknown };
+  return (input) => {
+    args.input = input;
+    const made = { ...context(args) };
+    args.input = undefined;
+    return made;
+  };
+}
+
+/** Each part of an assignment is computed from the context before it; then all are written. */
+function assigner(assignment: unknown): Expression {
+  if (typeof assignment === 'function') {
+    return (args, params) => Object.assign(args.context, assignment(args, params));
+  }
+  const parts = Object.entries(assignment as Record<string, unknown>);
+  const dynamic = parts.filter(([, value]) => typeof value === 'function') as [string, Expression][];
+  const constant = parts.filter(([, value]) => typeof value !== 'function');
+  const [first] = dynamic;
+  if (parts.length === 1 && first !== undefined) {
+    const [key, compute] = first;
+    return (args, params) => {
+      (args.context as Record<string, unknown>)[key] = compute(args, params);
+    };
+  }
+  const computed: unknown[] = dynamic.map(() => undefined);
+  return (args, params) => {
+    const context = args.context as Record<string, unknown>;
+    for (let index = 0; index < dynamic.length; index++) {
+      computed[index] = (dynamic[index] as [string, Expression])[1](args, params);
+    }
+    for (const [key, value] of constant) context[key] = value;
+    for (let index = 0; index < dynamic.length; index++) {
+      context[(dynamic[index] as [string, Expression])[0]] = computed[index];
+      computed[index] = undefined;
+    }
+  };
+}

@@ -1,0 +1,435 @@
+/**
+ * A life that runs on a compiled table. What a transition commands, and the timers that it sets and clears, are done
+ * once its last step is done, in the order of its actions; what is sent meanwhile waits. So it is with an XState actor.
+ */
+import type { Cause, Outcome } from '../machines/vocabulary.js';
+import { publish, transitions } from './channel.js';
+import { isNever } from './clock.js';
+import type { Host, Life, RunningTimer } from './life.js';
+import {
+  type Args,
+  ASSIGN,
+  CLEAR_TIMER,
+  DONE_STATE,
+  EMIT,
+  EMIT_DYNAMIC,
+  type Expression,
+  FINISH,
+  type Leaf,
+  type Op,
+  RAISE,
+  RAISE_DYNAMIC,
+  SET_TIMER,
+  type Step,
+  type Steps,
+  type Table,
+  type TimerDefinition,
+} from './table.js';
+import { clearTimer, type LifeTimer, recycle, refTimer, setTimer, type TimerOwner } from './timers.js';
+
+type Event = { readonly type: string };
+
+const STARTED = 1;
+/** A transition is under way, or what it commands. */
+const BUSY = 2;
+/** A final state was entered; what that commands is still to be done. */
+const DONE = 4;
+const OVER = 8;
+/** Its timers do not keep the process alive. */
+const DETACHED = 16;
+
+/**
+ * What the transitions that are under way have still to do, two entries for each thing: the operation, and its command
+ * or delay. One stack serves all lives, for what one commands may move another one, above it.
+ */
+const effects: unknown[] = [];
+let effectsEnd = 0;
+
+/** What the transition that is being computed has raised. Functions of a machine are pure: there is one at a time. */
+const raised: Event[] = [];
+
+const INIT = 'xstate.init';
+const COLUMNS_MAX = 1_000;
+
+const NO_CONTEXT = {};
+const args: Args = { context: NO_CONTEXT, event: undefined };
+
+export class TableLife implements Life<Event>, TimerOwner {
+  outcome: Outcome | undefined = undefined;
+  readonly #table: Table;
+  readonly #host: Host<Event>;
+  readonly #context: object;
+  #leaf: number;
+  #flags = 0;
+  /** What was sent while it could not be taken. */
+  #mail: Event | Event[] | undefined = undefined;
+  /** The timers that run, in the order in which they were set. */
+  #timers: LifeTimer | undefined = undefined;
+  /** Until it starts, its input, or what it has to do then; at its end, its output. */
+  #value: unknown;
+
+  constructor(table: Table, input: unknown, host: Host<Event>) {
+    this.#table = table;
+    this.#host = host;
+    this.#context = table.makeContext(input);
+    this.#leaf = table.initial.to;
+    this.#value = table.startsPlain ? input : this.#prepare(input);
+  }
+
+  get state(): string {
+    return this.#where.path;
+  }
+
+  get context(): object {
+    return this.#context;
+  }
+
+  matches(path: string): boolean {
+    return this.#where.within.has(path);
+  }
+
+  hasTag(tag: string): boolean {
+    return this.#where.tags.has(tag);
+  }
+
+  can(event: Event): boolean {
+    const steps = this.#stepsFor(event.type);
+    if (steps === undefined) return false;
+    const { context, event: current } = args;
+    see(this.#context, event);
+    const step = steps.find(({ guard }) => guard === undefined || guard(args));
+    see(context, current as Event);
+    return step?.acts === true;
+  }
+
+  accepts(): string[] {
+    return this.#table.eventTypes.filter((type) => this.can({ type }));
+  }
+
+  timers(): RunningTimer[] {
+    const now = this.#host.clock.now();
+    const running: RunningTimer[] = [];
+    for (let timer = this.#timers; timer !== undefined; timer = timer.sibling) {
+      const { name } = timer.definition as TimerDefinition;
+      running.push({ name, remainingMs: Math.max(0, timer.dueAt - now) });
+    }
+    return running;
+  }
+
+  setRef(keepAlive: boolean): void {
+    if (keepAlive) this.#flags &= ~DETACHED;
+    else this.#flags |= DETACHED;
+    for (let timer = this.#timers; timer !== undefined; timer = timer.sibling) {
+      refTimer(timer, this.#keepsAlive(timer.definition as TimerDefinition));
+    }
+  }
+
+  start(): void {
+    if (this.#flags & STARTED) return;
+    this.#flags |= STARTED | BUSY;
+    const base = effectsEnd;
+    const value = this.#value;
+    if (this.#table.startsPlain) {
+      this.#value = undefined;
+      try {
+        see(this.#context, { type: INIT, input: value });
+        this.#apply(this.#table.initial);
+      } catch (error) {
+        this.#fail(error, base);
+        return;
+      }
+      see(NO_CONTEXT, undefined);
+    } else {
+      const { output, prepared } = value as Prepared;
+      this.#value = output;
+      for (const effect of prepared) effects[effectsEnd++] = effect;
+    }
+    if (transitions.hasSubscribers) this.#publish('', INIT);
+    this.#perform(base);
+    this.#rest();
+  }
+
+  send(event: Event): void {
+    const flags = this.#flags;
+    if ((flags & (STARTED | BUSY | OVER)) === STARTED) {
+      this.#flags = flags | BUSY;
+      this.#take(event);
+      this.#rest();
+    } else if ((flags & OVER) === 0) {
+      if (this.#mail === undefined) this.#mail = event;
+      else if (Array.isArray(this.#mail)) this.#mail.push(event);
+      else this.#mail = [this.#mail, event];
+    }
+  }
+
+  timerFired(timer: LifeTimer): void {
+    const { event } = timer.definition as TimerDefinition;
+    this.#unlist(timer);
+    recycle(timer);
+    this.send(event);
+  }
+
+  get #where(): Leaf {
+    return this.#table.leaves[this.#leaf] as Leaf;
+  }
+
+  /** A transition is over: finishes, or takes what was sent meanwhile. */
+  #rest(): void {
+    for (;;) {
+      if (this.#flags & (DONE | OVER)) {
+        if ((this.#flags & OVER) === 0) this.#finish();
+        return;
+      }
+      const mail = this.#mail;
+      if (mail === undefined) break;
+      if (Array.isArray(mail)) {
+        const event = mail.shift() as Event;
+        if (mail.length === 0) this.#mail = undefined;
+        this.#take(event);
+      } else {
+        this.#mail = undefined;
+        this.#take(mail);
+      }
+    }
+    this.#flags &= ~BUSY;
+  }
+
+  /** Takes one event: all steps that it leads to, then all that these have to do. */
+  #take(event: Event): void {
+    const base = effectsEnd;
+    try {
+      see(this.#context, event);
+      const steps = this.#stepsFor(event.type);
+      if (steps !== undefined) this.#step(steps, event.type);
+      if (raised.length > 0 || this.#where.always !== undefined) this.#settle(event);
+    } catch (error) {
+      this.#fail(error, base);
+      return;
+    }
+    see(NO_CONTEXT, undefined);
+    if (effectsEnd > base) this.#perform(base);
+  }
+
+  #stepsFor(type: string): Steps | undefined {
+    const { columns } = this.#table;
+    const column = columns.get(type);
+    if (column !== undefined) return column[this.#leaf];
+    const made = this.#table.columnOf(type);
+    if (made === undefined) return undefined;
+    if (type === '*') throw new Error('An event cannot have the type "*".');
+    // Whoever makes up types without end must not fill the memory.
+    if (columns.size < COLUMNS_MAX) columns.set(type, made);
+    return made[this.#leaf];
+  }
+
+  /** Takes the first of these steps whose guard lets it. */
+  #step(steps: Steps, type: string): Step | undefined {
+    for (let index = 0; index < steps.length; index++) {
+      const step = steps[index] as Step;
+      if (step.guard !== undefined && !step.guard(args)) continue;
+      const from = this.#leaf;
+      this.#apply(step);
+      if (transitions.hasSubscribers && step.acts) this.#publish((this.#table.leaves[from] as Leaf).path, type);
+      return step;
+    }
+    return undefined;
+  }
+
+  /** Goes on with what was raised and with steps that need no event, until there are none; these are asked first. */
+  #settle(event: Event): void {
+    let current = event;
+    let askAlways = true;
+    while ((this.#flags & DONE) === 0) {
+      const { always } = this.#where;
+      const step: Step | undefined = askAlways && always !== undefined ? this.#step(always, current.type) : undefined;
+      if (step !== undefined) {
+        askAlways = step.changes;
+        continue;
+      }
+      const next = raised.shift();
+      if (next === undefined) return;
+      current = next;
+      see(this.#context, current);
+      const steps = this.#stepsFor(current.type);
+      if (steps !== undefined) this.#step(steps, current.type);
+      askAlways = true;
+    }
+    raised.length = 0;
+  }
+
+  #apply({ ops, to }: Step): void {
+    for (let index = 0; index < ops.length; index++) {
+      const op = ops[index] as Op;
+      switch (op.kind) {
+        case EMIT:
+          later(op, op.value);
+          break;
+        case EMIT_DYNAMIC:
+          later(op, (op.run as Expression)(args, paramsOf(op)));
+          break;
+        case ASSIGN:
+          (op.run as Expression)(args, paramsOf(op));
+          break;
+        case RAISE:
+          raised.push(op.value as Event);
+          break;
+        case RAISE_DYNAMIC:
+          raised.push((op.run as Expression)(args, paramsOf(op)) as Event);
+          break;
+        case SET_TIMER: {
+          const delayMs = op.run === undefined ? op.value : op.run(args);
+          // What is no number is no delay: XState raises the event at once.
+          if (typeof delayMs === 'number') later(op, delayMs);
+          else raised.push((op.timer as TimerDefinition).event);
+          break;
+        }
+        case CLEAR_TIMER:
+          later(op, undefined);
+          break;
+        case DONE_STATE:
+          raised.push({ type: op.value, output: op.run?.(args) } as never);
+          break;
+        case FINISH:
+          this.#value = op.run?.(args);
+          this.#flags |= DONE;
+          break;
+      }
+    }
+    this.#leaf = to;
+  }
+
+  #perform(base: number): void {
+    const end = effectsEnd;
+    for (let index = base; index < end; index += 2) {
+      const { kind, timer } = effects[index] as Op;
+      const value = effects[index + 1];
+      effects[index] = undefined;
+      effects[index + 1] = undefined;
+      if (kind === SET_TIMER) this.#setTimer(timer as TimerDefinition, value as number);
+      else if (kind === CLEAR_TIMER) this.#clearTimer(timer as TimerDefinition);
+      else this.#command(value as Event);
+    }
+    effectsEnd = base;
+  }
+
+  #command(command: Event): void {
+    try {
+      this.#host.perform(command);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+
+  #finish(): void {
+    this.outcome = this.#value as Outcome;
+    this.#flags |= OVER;
+    this.#mail = undefined;
+    this.#host.finish(this.outcome);
+  }
+
+  /** A function of the machine has thrown: this life is over, and nobody knows how. */
+  #fail(error: unknown, base: number): void {
+    effects.fill(undefined, base, effectsEnd);
+    effectsEnd = base;
+    raised.length = 0;
+    see(NO_CONTEXT, undefined);
+    this.#flags |= OVER;
+    this.#mail = undefined;
+    while (this.#timers !== undefined) this.#clearTimer(this.#timers.definition as TimerDefinition);
+    reportError(error);
+  }
+
+  /** What the start will do, where it depends on more than the initial states: worked out before, as XState does. */
+  #prepare(input: unknown): Prepared {
+    const base = effectsEnd;
+    const event = { type: INIT, input } as Event;
+    see(this.#context, event);
+    this.#flags |= BUSY;
+    this.#apply(this.#table.initial);
+    this.#settle(event);
+    this.#flags &= ~BUSY;
+    see(NO_CONTEXT, undefined);
+    const prepared = effects.slice(base, effectsEnd);
+    effects.fill(undefined, base, effectsEnd);
+    effectsEnd = base;
+    return { prepared, output: this.#value };
+  }
+
+  #keepsAlive({ name }: TimerDefinition): boolean {
+    return (this.#flags & DETACHED) === 0 && this.#host.backgroundTimers?.has(name) !== true;
+  }
+
+  #setTimer(definition: TimerDefinition, delayMs: number): void {
+    if (isNever(delayMs)) return;
+    const timer = setTimer(this.#host.clock, this, definition, delayMs, this.#keepsAlive(definition));
+    let last = this.#timers;
+    if (last === undefined) {
+      this.#timers = timer;
+      return;
+    }
+    while (last.sibling !== undefined) last = last.sibling;
+    last.sibling = timer;
+  }
+
+  #clearTimer(definition: TimerDefinition): void {
+    for (let timer = this.#timers; timer !== undefined; timer = timer.sibling) {
+      if (timer.definition !== definition) continue;
+      this.#unlist(timer);
+      clearTimer(this.#host.clock, timer);
+      return;
+    }
+  }
+
+  #unlist(timer: LifeTimer): void {
+    if (this.#timers === timer) {
+      this.#timers = timer.sibling;
+      return;
+    }
+    let before = this.#timers as LifeTimer;
+    while (before.sibling !== timer) before = before.sibling as LifeTimer;
+    before.sibling = timer.sibling;
+  }
+
+  #publish(from: string, event: string): void {
+    const host = this.#host;
+    const { incarnation, cause } = this.#context as { incarnation?: number; cause?: Cause };
+    publish({
+      who: host.id,
+      parent: host.parentId,
+      machine: this.#table.id,
+      incarnation,
+      server: host.server,
+      from,
+      event,
+      cause,
+      to: this.state,
+      at: host.clock.now(),
+    });
+  }
+}
+
+interface Prepared {
+  readonly prepared: readonly unknown[];
+  readonly output: unknown;
+}
+
+function see(context: object, event: unknown): void {
+  args.context = context;
+  args.event = event;
+}
+
+function later(op: Op, value: unknown): void {
+  effects[effectsEnd++] = op;
+  effects[effectsEnd++] = value;
+}
+
+function paramsOf({ params }: Op): unknown {
+  return typeof params === 'function' ? params(args) : params;
+}
+
+/** As XState does: it is the process's error, and stops nobody else's work. */
+function reportError(error: unknown): void {
+  setTimeout(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,169 @@
+/**
+ * The timers of lives that run on the process's own time. As in Node, all timers of one duration form a list, which is
+ * in order by itself; here a whole list has only one of Node's timers, and an entry costs no closure.
+ */
+import type { Clock, Timer } from './clock.js';
+import { systemClock } from './clock.js';
+import type { TimerDefinition } from './table.js';
+
+/** Whose timers these are. */
+export interface TimerOwner {
+  timerFired(timer: LifeTimer): void;
+}
+
+/** A timer that is set. Used again for another one after it was cleared or has fired. */
+export class LifeTimer {
+  owner: TimerOwner | undefined;
+  definition: TimerDefinition | undefined;
+  dueAt = 0;
+  keepsAlive = true;
+  /** The next timer of the same owner. */
+  sibling: LifeTimer | undefined;
+  list: DurationList | undefined;
+  previous: LifeTimer | undefined;
+  next: LifeTimer | undefined;
+  /** On any other clock than the process's own: its timer there. */
+  handle: Timer | undefined;
+}
+
+/** All timers of one duration, the first to fire first. */
+class DurationList {
+  first: LifeTimer | undefined;
+  last: LifeTimer | undefined;
+  /** How many of them keep the process alive. */
+  keepAlive = 0;
+  timeout: NodeJS.Timeout | undefined;
+  readonly fire = (): void => fireList(this);
+  constructor(readonly delayMs: number) {}
+}
+
+let lists = new Map<number, DurationList>();
+/** The function that the lists were armed with: whoever replaces it, to own the time, gets lists of their own. */
+let armedWith = setTimeout;
+
+/** Timers to use again, linked by `next`. */
+let spare: LifeTimer | undefined;
+let spares = 0;
+const SPARES_MAX = 4_096;
+
+export function setTimer(
+  clock: Clock,
+  owner: TimerOwner,
+  definition: TimerDefinition,
+  delayMs: number,
+  keepsAlive: boolean,
+): LifeTimer {
+  let timer = spare;
+  if (timer === undefined) {
+    timer = new LifeTimer();
+  } else {
+    spare = timer.next;
+    spares--;
+    timer.next = undefined;
+  }
+  timer.owner = owner;
+  timer.definition = definition;
+  timer.keepsAlive = keepsAlive;
+  const now = clock.now();
+  if (clock === systemClock) {
+    // As Node does: never in the same turn.
+    const delay = delayMs >= 1 ? delayMs : 1;
+    timer.dueAt = now + delay;
+    append(listOf(delay), timer);
+  } else {
+    timer.dueAt = now + delayMs;
+    const fired = timer;
+    timer.handle = clock.setTimeout(() => fire(fired), delayMs);
+    if (!keepsAlive) timer.handle.unref();
+  }
+  return timer;
+}
+
+export function clearTimer(clock: Clock, timer: LifeTimer): void {
+  if (timer.list !== undefined) remove(timer.list, timer);
+  else if (timer.handle !== undefined) clock.clearTimeout(timer.handle);
+  recycle(timer);
+}
+
+export function refTimer(timer: LifeTimer, keepsAlive: boolean): void {
+  if (timer.keepsAlive === keepsAlive) return;
+  timer.keepsAlive = keepsAlive;
+  if (timer.list !== undefined) countAlive(timer.list, keepsAlive ? 1 : -1);
+  else if (keepsAlive) timer.handle?.ref();
+  else timer.handle?.unref();
+}
+
+function listOf(delayMs: number): DurationList {
+  if (armedWith !== globalThis.setTimeout) {
+    armedWith = globalThis.setTimeout;
+    lists = new Map();
+  }
+  let list = lists.get(delayMs);
+  if (list === undefined) {
+    list = new DurationList(delayMs);
+    lists.set(delayMs, list);
+  }
+  return list;
+}
+
+function append(list: DurationList, timer: LifeTimer): void {
+  timer.list = list;
+  timer.previous = list.last;
+  if (list.last === undefined) list.first = timer;
+  else list.last.next = timer;
+  list.last = timer;
+  // One that is armed for a timer that was cleared since fires too early, sees that, and is armed anew.
+  if (list.timeout === undefined) arm(list, list.delayMs);
+  if (timer.keepsAlive) countAlive(list, 1);
+}
+
+function remove(list: DurationList, timer: LifeTimer): void {
+  const { previous, next } = timer;
+  if (previous === undefined) list.first = next;
+  else previous.next = next;
+  if (next === undefined) list.last = previous;
+  else next.previous = previous;
+  timer.list = undefined;
+  timer.previous = undefined;
+  timer.next = undefined;
+  if (timer.keepsAlive) countAlive(list, -1);
+}
+
+function arm(list: DurationList, delayMs: number): void {
+  list.timeout = setTimeout(list.fire, delayMs);
+  if (list.keepAlive === 0) list.timeout.unref();
+}
+
+function countAlive(list: DurationList, change: 1 | -1): void {
+  list.keepAlive += change;
+  if (change === -1 && list.keepAlive === 0) list.timeout?.unref();
+  else if (change === 1 && list.keepAlive === 1) list.timeout?.ref();
+}
+
+function fireList(list: DurationList): void {
+  list.timeout = undefined;
+  const now = systemClock.now();
+  for (let { first } = list; first !== undefined && first.dueAt <= now; { first } = list) {
+    remove(list, first);
+    fire(first);
+  }
+  if (list.timeout !== undefined) return;
+  if (list.first !== undefined) arm(list, Math.ceil(list.first.dueAt - now));
+  else if (lists.get(list.delayMs) === list) lists.delete(list.delayMs);
+}
+
+function fire(timer: LifeTimer): void {
+  // A clock of somebody else's may fire what was cleared.
+  timer.owner?.timerFired(timer);
+}
+
+/** What has fired or was cleared can be used again; the owner calls this for one that has fired. */
+export function recycle(timer: LifeTimer): void {
+  timer.owner = undefined;
+  timer.definition = undefined;
+  timer.sibling = undefined;
+  if (timer.handle !== undefined || spares >= SPARES_MAX) return;
+  timer.next = spare;
+  spare = timer;
+  spares++;
+}
