@@ -5,7 +5,6 @@ import type { BackendSettings } from '../machines/backend.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
 import { count, flag, hook, keepAlive, type Timeout, timeout } from '../options.js';
 import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../policies/servers.js';
-import type { Runtime } from '../runtime/life.js';
 import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
 /** What a hook that makes a fresh connection ready gets besides the socket. */
@@ -90,7 +89,7 @@ export const BACKEND_OPTIONS = [
 
 /** @internal What all backends of one configuration share. */
 export interface BackendConfig {
-  readonly settings: BackendSettings;
+  readonly input: { readonly settings: BackendSettings };
   readonly servers: Servers;
   readonly prepare: PrepareHook | undefined;
   readonly repair: PrepareHook | undefined;
@@ -98,7 +97,6 @@ export interface BackendConfig {
   readonly keepAlive: number | false;
   /** True when the owner takes its own listeners off: then nobody has to compare them. */
   readonly ownerUnlinks: boolean;
-  readonly runtime: Runtime | undefined;
 }
 
 /** @internal Checks the options of a backend, once for all that share them. */
@@ -107,30 +105,31 @@ export function backendConfig(
   servers: Servers,
   persistent: boolean,
   ownerUnlinks: boolean,
-  runtime?: Runtime,
 ): BackendConfig {
   const { whenExhausted = 'continue' } = options;
   if (whenExhausted !== 'continue' && whenExhausted !== 'wait') {
     throw new OptionError('whenExhausted', whenExhausted, '"continue" or "wait"');
   }
   return {
-    settings: {
-      persistent,
-      attemptsMax: count(
-        'attemptsMax',
-        options.attemptsMax,
-        persistent ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
-      ),
-      chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
-      connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),
-      prepareTimeout: timeout('prepareTimeout', options.prepareTimeout, 10_000),
-      disposeTimeout: timeout('disposeTimeout', options.disposeTimeout, 1_000),
-      holdTimeout: timeout('holdTimeout', options.holdTimeout, 5_000),
-      closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
-      abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
-      // A conversation is never dialled again once it was established: there is nothing to count anew.
-      stableAfter: persistent ? timeout('stableAfter', options.stableAfter, 10_000) : NEVER_MS,
-      restTimeout: timeout('restTimeout', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
+    input: {
+      settings: {
+        persistent,
+        attemptsMax: count(
+          'attemptsMax',
+          options.attemptsMax,
+          persistent ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
+        ),
+        chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
+        connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),
+        prepareTimeout: timeout('prepareTimeout', options.prepareTimeout, 10_000),
+        disposeTimeout: timeout('disposeTimeout', options.disposeTimeout, 1_000),
+        holdTimeout: timeout('holdTimeout', options.holdTimeout, 5_000),
+        closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
+        abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+        // A conversation is never dialled again once it was established: there is nothing to count anew.
+        stableAfter: persistent ? timeout('stableAfter', options.stableAfter, 10_000) : NEVER_MS,
+        restTimeout: timeout('restTimeout', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
+      },
     },
     servers,
     prepare: hook('prepare', options.prepare),
@@ -138,7 +137,6 @@ export function backendConfig(
     noDelay: flag('noDelay', options.noDelay, true),
     keepAlive: keepAlive('keepAlive', options.keepAlive),
     ownerUnlinks,
-    runtime,
   };
 }
 

@@ -12,7 +12,7 @@ import {
   type PrepareContext,
   serversOf,
 } from './backend-options.js';
-import { type CommandTable, Handle, type HandleOptions } from './handle.js';
+import { type CommandTable, type Environment, environmentOf, Handle, type Kind } from './handle.js';
 import {
   endGracefully,
   forget,
@@ -86,6 +86,8 @@ const EMPTIED = { type: 'holds.emptied' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter']);
 
+const KIND: Kind = { name: 'backend', made: 0 };
+
 const COMMANDS: CommandTable<Backend, BackendCommand> = {
   'server.choose': (backend, { attempt, cause }) => backend.chooseServer(attempt, cause),
   'server.forget': (backend) => backend.forgetServer(),
@@ -121,41 +123,47 @@ interface Waiter {
 
 /** A connection to one of several servers. Made by {@link createBackend}. */
 export class Backend extends Handle<typeof backendMachine, BackendEvents> implements SocketOwner, Asker {
-  override readonly backgroundTimers = BACKGROUND;
   readonly servers: Servers;
-  /** Milliseconds of its clock when it was made. */
-  readonly since: number;
   incarnation = 0;
   /** @internal Kept by the set of servers. */
   memory: Asker['memory'] = undefined;
   readonly #config: BackendConfig;
   readonly #owner: BackendOwner | undefined;
   /** Where the current socket goes: it takes a place there. */
-  #target: Server | undefined;
+  #target: Server | undefined = undefined;
   /** Where the last socket went, and whether the set of servers has yet to hear what became of it. */
-  #lastTarget: Server | undefined;
-  #lastCause: Cause | undefined;
+  #lastTarget: Server | undefined = undefined;
+  #lastCause: Cause | undefined = undefined;
   #isUnsettled = false;
   #wasDropped = false;
-  #socket: Socket | undefined;
-  #before: ReturnType<typeof listenersOf> | undefined;
-  #tenancy: Tenancy | undefined;
-  #waiters: Set<Waiter> | undefined;
+  #socket: Socket | undefined = undefined;
+  #before: ReturnType<typeof listenersOf> | undefined = undefined;
+  #tenancy: Tenancy | undefined = undefined;
+  #waiters: Set<Waiter> | undefined = undefined;
   #truncated = false;
   #keepAlive = true;
 
   /** @internal */
-  constructor(config: BackendConfig, options: HandleOptions, owner?: BackendOwner, parentId?: string) {
-    super(backendMachine, { settings: config.settings }, options, parentId, config.runtime);
+  constructor(
+    config: BackendConfig,
+    environment: Environment,
+    owner?: BackendOwner,
+    parent?: { readonly id: string },
+    signal?: AbortSignal,
+  ) {
+    super(KIND, backendMachine, config.input, environment, parent);
     this.#config = config;
     this.#owner = owner;
     this.servers = config.servers;
-    this.since = this.clock.now();
-    this.begin();
+    this.begin(signal);
+  }
+
+  override get backgroundTimers(): ReadonlySet<string> {
+    return BACKGROUND;
   }
 
   get persistent(): boolean {
-    return this.#config.settings.persistent;
+    return this.#config.input.settings.persistent;
   }
 
   /** The name of the server that it goes to, if one is chosen. */
@@ -483,7 +491,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     // The hook may have sent the last word already.
     if (this.#socket?.writableFinished) this.life.send(FINISHED);
     this.#owner?.backendEstablished(this);
-    if (this.#waiters === undefined && !this.hasListeners) return;
+    if (this.#waiters === undefined && !this.hears('established')) return;
     const connection = this.connection as Connection;
     if (this.#waiters !== undefined) for (const waiter of this.#waiters) waiter.resolve(connection);
     this.notify('established', connection);
@@ -498,7 +506,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** @internal */
   releaseOwner(incarnation: number): void {
     this.#tenancy = undefined;
-    this.notify('released', { incarnation });
+    if (this.hears('released')) this.notify('released', { incarnation });
   }
 
   /** @internal */
@@ -634,5 +642,7 @@ function isConnected(socket: Socket): boolean {
 export function createBackend(options: BackendOptions): Backend {
   onlyKnown('createBackend', options, BACKEND_OPTIONS);
   const servers = serversOf(options);
-  return new Backend(backendConfig(options, servers, flag('persistent', options.persistent, true), false), options);
+  const config = backendConfig(options, servers, flag('persistent', options.persistent, true), false);
+  const signal = checkSignal('signal', options.signal);
+  return new Backend(config, environmentOf(options), undefined, undefined, signal);
 }

@@ -2,9 +2,16 @@ import type { Socket } from 'node:net';
 import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { hook, onlyKnown, type Timeout, timeout } from '../options.js';
-import type { Runtime } from '../runtime/life.js';
-import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
+import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
+import {
+  type CommandTable,
+  type Environment,
+  environmentOf,
+  HANDLE_OPTIONS,
+  Handle,
+  type HandleOptions,
+  type Kind,
+} from './handle.js';
 import {
   endGracefully,
   forget,
@@ -42,19 +49,23 @@ export interface ClientOptions extends ClientLimits, HandleOptions {}
 
 /** @internal What the clients of one listener share. */
 export interface ClientConfig {
-  readonly settings: ClientSettings;
+  readonly input: { readonly settings: ClientSettings };
   readonly admit: ClientLimits['admit'];
   /** True when the owner takes its own listeners off: then nobody has to compare them. */
   readonly ownerUnlinks: boolean;
-  readonly runtime: Runtime | undefined;
 }
 
 /** @internal Who hears of a client without listening: cheaper than events, and before them. */
 export interface ClientOwner {
   clientEstablished(client: Client): void;
-  clientEnded(client: Client): void;
-  clientUnlinked(client: Client): void;
   clientClosed(client: Client, outcome: Outcome): void;
+}
+
+/** @internal Who goes on with an established client; its owner passes the end on. */
+export interface ClientPartner {
+  clientEnded(): void;
+  clientUnlinked(): void;
+  clientClosed(outcome: Outcome): void;
 }
 
 export type ClientEvents = {
@@ -71,6 +82,8 @@ const ENDED = { type: 'socket.ended' } as const;
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
+
+const KIND: Kind = { name: 'client', made: 0 };
 
 const COMMANDS: CommandTable<Client, ClientCommand> = {
   'socket.end': (client) => endGracefully(client.socket),
@@ -89,30 +102,38 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   readonly socket: Socket;
   /** Milliseconds of its clock when it was adopted. */
   readonly since: number;
-  readonly #admit: ClientLimits['admit'];
+  /** @internal */
+  partner: ClientPartner | undefined = undefined;
+  readonly #config: ClientConfig;
   readonly #owner: ClientOwner | undefined;
   readonly #before: ReturnType<typeof listenersOf> | undefined;
-  #admission: AbortController | undefined;
+  #admission: AbortController | undefined = undefined;
   #truncated = false;
   #socketClosed = false;
 
   /** @internal */
-  constructor(socket: Socket, config: ClientConfig, options: HandleOptions, owner?: ClientOwner, parentId?: string) {
-    super(clientMachine, { settings: config.settings }, options, parentId, config.runtime);
+  constructor(
+    socket: Socket,
+    config: ClientConfig,
+    environment: Environment,
+    owner?: ClientOwner,
+    parent?: { readonly id: string },
+  ) {
+    super(KIND, clientMachine, config.input, environment, parent);
     this.socket = socket;
     this.since = this.clock.now();
-    this.#admit = config.admit;
+    this.#config = config;
     this.#owner = owner;
     // A FIN is answered by whoever owns the stream, not by the socket.
     socket.allowHalfOpen = true;
     socket.pause();
     link(socket, this);
-    if (!config.ownerUnlinks) this.#before = listenersOf(socket);
+    this.#before = config.ownerUnlinks ? undefined : listenersOf(socket);
   }
 
   /** @internal Starts its life; separate from its making, so that its owner knows it first. */
-  override begin(): void {
-    super.begin();
+  override begin(signal?: AbortSignal): void {
+    super.begin(signal);
     // A socket that had closed before it was adopted reports nothing any more.
     if (this.socket.readableEnded) this.socketEnded();
     if (!this.socket.closed) return;
@@ -124,7 +145,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   socketEnded(): void {
     this.life.send(ENDED);
-    this.#owner?.clientEnded(this);
+    this.partner?.clientEnded();
   }
 
   socketFinished(): void {
@@ -184,16 +205,18 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   unlinkSocket(): void {
     this.#admission?.abort();
     if (this.#before !== undefined) unlinkOwner(this.socket, this.#before);
-    this.#owner?.clientUnlinked(this);
+    this.partner?.clientUnlinked();
   }
 
   /** @internal */
   admitOwner(): void {
     // Without an owner, whoever adopted it must first be able to listen.
-    if (this.#admit === undefined && this.#owner !== undefined) {
-      this.life.send(ADMITTED);
-      return;
-    }
+    if (this.#config.admit === undefined && this.#owner !== undefined) this.life.send(ADMITTED);
+    else this.#askHook();
+  }
+
+  #askHook(): void {
+    const { admit } = this.#config;
     const admission = new AbortController();
     this.#admission = admission;
     const settle = (event: { type: 'owner.admitted' } | { type: 'owner.refused'; cause: Report }): void => {
@@ -201,7 +224,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
       this.life.send(event);
     };
     Promise.resolve(this)
-      .then((client) => this.#admit?.(client, { signal: admission.signal }))
+      .then((client) => admit?.(client, { signal: admission.signal }))
       .then(
         (verdict) =>
           settle(
@@ -213,14 +236,15 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   /** @internal */
   establishOwner(): void {
+    const { socket } = this;
     // The hook may have read: what comes now is the owner's.
-    this.socket.pause();
+    socket.pause();
     this.#owner?.clientEstablished(this);
     this.notify('established', this);
     // It was paused, and so does not start to flow by itself for listeners that were just put on.
-    if (this.socket.listenerCount('data') > 0) this.socket.resume();
+    if (socket.listenerCount('data') > 0) socket.resume();
     // The hook may have sent the last word already.
-    if (this.socket.writableFinished) this.life.send(FINISHED);
+    if (socket.writableFinished) this.life.send(FINISHED);
   }
 
   /** @internal */
@@ -235,16 +259,17 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 }
 
 /** @internal Checks the options of a client, once for all that share them. */
-export function clientConfig(options: ClientLimits, ownerUnlinks: boolean, runtime?: Runtime): ClientConfig {
+export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): ClientConfig {
   return {
-    settings: {
-      acceptTimeout: timeout('acceptTimeout', options.acceptTimeout, 10_000),
-      closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
-      abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+    input: {
+      settings: {
+        acceptTimeout: timeout('acceptTimeout', options.acceptTimeout, 10_000),
+        closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
+        abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+      },
     },
     admit: hook('admit', options.admit),
     ownerUnlinks,
-    runtime,
   };
 }
 
@@ -269,7 +294,8 @@ export function adoptClient(socket: Socket, options: ClientOptions = {}): Client
   if (typeof socket?.resetAndDestroy !== 'function') throw new OptionError('socket', socket, 'a net.Socket');
   if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
   onlyKnown('adoptClient', options, [...CLIENT_LIMITS, ...HANDLE_OPTIONS]);
-  const client = new Client(socket, clientConfig(options, false), options);
-  client.begin();
+  const signal = checkSignal('signal', options.signal);
+  const client = new Client(socket, clientConfig(options, false), environmentOf(options));
+  client.begin(signal);
   return client;
 }

@@ -1,11 +1,13 @@
 /** The face that every handle has: where it is, what happened, how it ends. */
 import { EventEmitter } from 'node:events';
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
+import { OptionError } from '../errors.js';
 import type { Outcome, Report } from '../machines/vocabulary.js';
-import { clock as checkClock, signal as checkSignal, onlyKnown, type Timeout, timeout } from '../options.js';
+import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
 import type { Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
+import { xstateRuntime } from '../runtime/xstate.js';
 
 /** Options that every handle takes. */
 export interface HandleOptions {
@@ -13,9 +15,38 @@ export interface HandleOptions {
   readonly signal?: AbortSignal | undefined;
   /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;
+  /**
+   * How the machines run: on tables compiled from them, each on an XState actor (many times slower; for whoever composes
+   * them with actors), or in a way of your own. Default `compiled`.
+   */
+  readonly runtime?: 'compiled' | 'xstate' | Runtime | undefined;
 }
 
-export const HANDLE_OPTIONS = ['signal', 'clock'] as const;
+export const HANDLE_OPTIONS = ['signal', 'clock', 'runtime'] as const;
+
+/** @internal What the lives of one configuration run in: checked once, shared by all of them. */
+export interface Environment {
+  readonly clock: Clock;
+  readonly runtime: Runtime;
+}
+
+/** @internal */
+export function environmentOf(options: HandleOptions): Environment {
+  return { clock: checkClock('clock', options.clock) ?? systemClock, runtime: runtimeOf(options.runtime) };
+}
+
+function runtimeOf(runtime: HandleOptions['runtime']): Runtime {
+  if (runtime === undefined || runtime === 'compiled') return compiledRuntime;
+  if (runtime === 'xstate') return xstateRuntime;
+  if (typeof runtime === 'object' && typeof runtime?.run === 'function') return runtime;
+  throw new OptionError('runtime', runtime, '"compiled", "xstate" or an object with run()');
+}
+
+/** @internal The name of a kind of handle, and how many of it were made: together they name each one. */
+export interface Kind {
+  readonly name: string;
+  made: number;
+}
 
 export interface CloseOptions {
   /** Replaces the time that the close may take, in milliseconds; `false` for no limit. */
@@ -31,43 +62,48 @@ export type CommandTable<H, C extends { readonly type: string }> = {
 
 type Events = Record<string, unknown[]>;
 
-const counters = new Map<string, number>();
 const NO_TIMERS: ReadonlySet<string> = new Set();
 
 /** A life and its name, events and end. Made by `createProxy`, `createListener`, `adoptClient` and `createBackend`. */
 export abstract class Handle<M extends AnyStateMachine, E extends Events> implements Host<EmittedFrom<M>> {
-  readonly parentId: string | undefined;
   readonly clock: Clock;
-  readonly backgroundTimers: ReadonlySet<string> = NO_TIMERS;
   /** How it ended, once it has. */
-  outcome: Outcome | undefined;
+  outcome: Outcome | undefined = undefined;
   protected readonly life: Life<Extract<EventFromLogic<M>, { type: string }>>;
-  readonly #kind: string;
+  readonly #kind: Kind;
   readonly #number: number;
-  #emitter: EventEmitter | undefined;
-  #closed: Promise<Outcome> | undefined;
-  #resolveClosed: ((outcome: Outcome) => void) | undefined;
-  #signal: AbortSignal | undefined;
+  readonly #parent: { readonly id: string } | undefined;
+  #emitter: EventEmitter | undefined = undefined;
+  #closed: { promise: Promise<Outcome>; resolve: ((outcome: Outcome) => void) | undefined } | undefined = undefined;
+  #signal: { readonly signal: AbortSignal; readonly onAbort: () => void } | undefined = undefined;
 
   protected constructor(
+    kind: Kind,
     machine: M,
     input: InputFrom<M>,
-    options: HandleOptions,
-    parentId: string | undefined,
-    runtime: Runtime = compiledRuntime,
+    { clock, runtime }: Environment,
+    parent: { readonly id: string } | undefined,
   ) {
-    this.#kind = machine.id;
-    this.#number = (counters.get(machine.id) ?? 0) + 1;
-    counters.set(machine.id, this.#number);
-    this.parentId = parentId;
-    this.clock = checkClock('clock', options.clock) ?? systemClock;
-    this.#signal = checkSignal('signal', options.signal);
+    this.clock = clock;
+    this.#kind = kind;
+    this.#number = ++kind.made;
+    this.#parent = parent;
     this.life = runtime.run(machine, input, this);
   }
 
   /** Its name in logs and on the transition channel: `backend#7`. */
   get id(): string {
-    return `${this.#kind}#${this.#number}`;
+    return `${this.#kind.name}#${this.#number}`;
+  }
+
+  /** The name of the handle that it is a part of. */
+  get parentId(): string | undefined {
+    return this.#parent?.id;
+  }
+
+  /** @internal Timers that no promise waits for. */
+  get backgroundTimers(): ReadonlySet<string> {
+    return NO_TIMERS;
   }
 
   /** Where its life is, as a path: `active.established.open`. */
@@ -77,19 +113,23 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
 
   /** True in one of these states, or below it: `matches('active.established')`. */
   matches(...states: readonly string[]): boolean {
-    const now = this.life.state;
-    return states.some((state) => now === state || now.startsWith(`${state}.`));
+    const { life } = this;
+    return states.some((state) => life.matches(state));
   }
 
   /** A promise of how the life ends, and why. It never rejects. */
   get closed(): Promise<Outcome> {
-    this.#closed ??=
-      this.outcome === undefined
-        ? new Promise((resolve) => {
-            this.#resolveClosed = resolve;
-          })
-        : Promise.resolve(this.outcome);
-    return this.#closed;
+    if (this.#closed === undefined) {
+      let resolve: ((outcome: Outcome) => void) | undefined;
+      const promise =
+        this.outcome === undefined
+          ? new Promise<Outcome>((settle) => {
+              resolve = settle;
+            })
+          : Promise.resolve(this.outcome);
+      this.#closed = { promise, resolve };
+    }
+    return this.#closed.promise;
   }
 
   /**
@@ -182,28 +222,32 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   /** @internal The machine has reached its end. */
   finish(outcome: Outcome): void {
     this.outcome = outcome;
-    this.#signal?.removeEventListener('abort', this.#onSignal);
+    this.#signal?.signal.removeEventListener('abort', this.#signal.onAbort);
     this.finished(outcome);
-    this.#emit('closed', outcome);
-    this.#resolveClosed?.(outcome);
+    if (this.hears('closed')) this.#emit('closed', [outcome]);
+    this.#closed?.resolve?.(outcome);
   }
 
   /** Starts the life; the last thing that a constructor does, for commands may come at once. */
-  protected begin(): void {
+  protected begin(signal?: AbortSignal): void {
     this.life.start();
-    if (this.#signal === undefined || this.outcome !== undefined) return;
-    if (this.#signal.aborted) this.#onSignal();
-    else this.#signal.addEventListener('abort', this.#onSignal, { once: true });
+    if (signal === undefined || this.outcome !== undefined) return;
+    const onAbort = (): void => this.requestAbort({ initiator: 'owner', manner: 'abort', code: 'ABORT_ERR' });
+    if (signal.aborted) {
+      onAbort();
+    } else {
+      this.#signal = { signal, onAbort };
+      signal.addEventListener('abort', onAbort, { once: true });
+    }
   }
 
   /** Tells whoever listens; an error that a listener throws is the process's, not the socket's. */
   protected notify<K extends keyof E & string>(event: K, ...args: E[K]): void {
-    this.#emit(event, ...args);
+    if (this.#emitter !== undefined) this.#emit(event, args);
   }
 
-  #emit(event: string, ...args: unknown[]): void {
-    if (this.#emitter === undefined) return;
-    for (const listener of this.#emitter.rawListeners(event)) {
+  #emit(event: string, args: unknown[]): void {
+    for (const listener of (this.#emitter as EventEmitter).rawListeners(event)) {
       try {
         listener.apply(this, args);
       } catch (error) {
@@ -212,9 +256,9 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     }
   }
 
-  /** False where nobody has ever listened, so that nothing need be built to be told. */
-  protected get hasListeners(): boolean {
-    return this.#emitter !== undefined;
+  /** False where nobody listens, so that nothing need be built to be told. */
+  protected hears(event: keyof E & string): boolean {
+    return this.#emitter !== undefined && this.#emitter.listenerCount(event) > 0;
   }
 
   protected abstract commands(): CommandTable<never, never>;
@@ -225,10 +269,6 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   /** The last things to do, before anybody hears of the end. */
   protected finished(_outcome: Outcome): void {}
   protected refSocket(_keepAlive: boolean): void {}
-
-  readonly #onSignal = (): void => {
-    this.requestAbort({ initiator: 'owner', manner: 'abort', code: 'ABORT_ERR' });
-  };
 }
 
 function rethrow(error: unknown): void {

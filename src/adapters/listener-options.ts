@@ -3,7 +3,6 @@ import type { Server as NetServer, ServerOpts } from 'node:net';
 import { OptionError } from '../errors.js';
 import type { ListenerSettings } from '../machines/listener.js';
 import { count, flag, integer, keepAlive, number, port, type Timeout, text, timeout } from '../options.js';
-import type { Runtime } from '../runtime/life.js';
 import { CLIENT_LIMITS, type ClientConfig, type ClientLimits, clientConfig } from './client.js';
 import { openFilesMax } from './files.js';
 import type { HandleOptions } from './handle.js';
@@ -78,7 +77,6 @@ export function listenerLimits(
   options: ListenerLimits,
   filesPerClient: number,
   ownerUnlinks: boolean,
-  runtime?: Runtime,
 ): CheckedListenerLimits {
   const idleMs = keepAlive('keepAlive', options.keepAlive);
   const filesMax = openFilesMax();
@@ -102,7 +100,7 @@ export function listenerLimits(
       drainTimeout: timeout('drainTimeout', options.drainTimeout, 30_000),
       abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
     },
-    client: clientConfig(options, ownerUnlinks, runtime),
+    client: clientConfig(options, ownerUnlinks),
     serverOptions: {
       allowHalfOpen: true,
       pauseOnConnect: true,

@@ -2,9 +2,9 @@ import { type AddressInfo, createServer, type ListenOptions, type Server as NetS
 import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { onlyKnown } from '../options.js';
+import { signal as checkSignal, onlyKnown } from '../options.js';
 import { Client, type ClientConfig, type ClientOwner } from './client.js';
-import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from './handle.js';
+import { type CommandTable, type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
 import {
   type CheckedListenerLimits,
   checkAddress,
@@ -37,7 +37,9 @@ export type ListenerEvents = {
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** @internal Who hears of a listener's clients before anybody else. */
-export interface ListenerOwner extends ClientOwner {
+export interface ListenerOwner {
+  clientEstablished(client: Client, listener: Listener): void;
+  clientClosed(client: Client, outcome: Outcome): void;
   listenerBound(listener: Listener): void;
   listenerClosed(listener: Listener, outcome: Outcome): void;
 }
@@ -45,6 +47,8 @@ export interface ListenerOwner extends ClientOwner {
 const LISTENING = { type: 'server.listening' } as const;
 const SERVER_CLOSED = { type: 'server.closed' } as const;
 const CLIENT_CLOSED = { type: 'client.closed' } as const;
+
+const KIND: Kind = { name: 'listener', made: 0 };
 
 const COMMANDS: CommandTable<Listener, ListenerCommand> = {
   'server.listen': (listener) => listener.listen(),
@@ -67,6 +71,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   readonly #where: ListenAddress;
   readonly #server: NetServer;
   readonly #clientConfig: ClientConfig;
+  readonly #environment: Environment;
   readonly #owner: ListenerOwner | undefined;
   #address: Address | undefined;
   #claim: Claim | undefined;
@@ -81,11 +86,13 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   constructor(
     where: ListenAddress,
     limits: CheckedListenerLimits,
-    options: HandleOptions,
+    environment: Environment,
     owner?: ListenerOwner,
-    parentId?: string,
+    parent?: { readonly id: string },
+    signal?: AbortSignal,
   ) {
-    super(listenerMachine, { settings: limits.settings }, options, parentId, limits.client.runtime);
+    super(KIND, listenerMachine, { settings: limits.settings }, environment, parent);
+    this.#environment = environment;
     this.#where = where;
     this.clientsMax = limits.settings.clientsMax;
     this.#clientConfig = limits.client;
@@ -100,7 +107,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.#server.on('listening', this.#onListening);
     this.#server.on('error', this.#onError);
     this.#server.on('close', this.#onClose);
-    this.begin();
+    this.begin(signal);
   }
 
   /** Where it listens, with the real port; nothing before it has listened. */
@@ -158,22 +165,15 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   }
 
   clientEstablished(client: Client): void {
-    this.#owner?.clientEstablished(client);
+    this.#owner?.clientEstablished(client, this);
     this.notify('client', client);
-  }
-
-  clientEnded(client: Client): void {
-    this.#owner?.clientEnded(client);
-  }
-
-  clientUnlinked(client: Client): void {
-    this.#owner?.clientUnlinked(client);
   }
 
   clientClosed(client: Client, outcome: Outcome): void {
     this.clients.delete(client);
+    client.partner?.clientClosed(outcome);
     this.#owner?.clientClosed(client, outcome);
-    this.notify('clientClosed', { client, outcome });
+    if (this.hears('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.life.send(CLIENT_CLOSED);
   }
 
@@ -301,7 +301,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /** @internal */
   adopt(socket: Socket): void {
-    const client = new Client(socket, this.#clientConfig, { clock: this.clock }, this, this.id);
+    const client = new Client(socket, this.#clientConfig, this.#environment, this, this);
     this.clients.add(client);
     if (!this.#keepAlive) client.unref();
     client.begin();
@@ -389,5 +389,6 @@ function describeAddress({ host, port, path, fd }: ListenAddress): string {
 export function createListener(options: ListenerOptions): Listener {
   onlyKnown('createListener', options, [...LISTEN_ADDRESS, ...LISTENER_LIMITS, ...HANDLE_OPTIONS]);
   checkAddress(options, '');
-  return new Listener(options, listenerLimits(options, 1, false), options);
+  const signal = checkSignal('signal', options.signal);
+  return new Listener(options, listenerLimits(options, 1, false), environmentOf(options), undefined, undefined, signal);
 }

@@ -6,7 +6,14 @@ import {
   serversOf,
 } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
-import { type CommandTable, HANDLE_OPTIONS, Handle, type HandleOptions } from '../adapters/handle.js';
+import {
+  type CommandTable,
+  environmentOf,
+  HANDLE_OPTIONS,
+  Handle,
+  type HandleOptions,
+  type Kind,
+} from '../adapters/handle.js';
 import { type Address, Listener, type ListenerOwner } from '../adapters/listener.js';
 import {
   checkAddress,
@@ -19,7 +26,7 @@ import {
 import { ClosedError, OptionError } from '../errors.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { count, onlyKnown, type Timeout, timeout } from '../options.js';
+import { signal as checkSignal, count, onlyKnown, type Timeout, timeout } from '../options.js';
 import {
   SERVERS_OPTIONS,
   type Server,
@@ -117,6 +124,8 @@ const EMPTIED = { type: 'sessions.emptied' } as const;
 const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
 const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 
+const KIND: Kind = { name: 'proxy', made: 0 };
+
 const COMMANDS: CommandTable<TcpProxy, ProxyCommand> = {
   'backends.connect': (proxy) => proxy.connectBackends(),
   'backends.close': (proxy) => proxy.closeBackends(),
@@ -136,7 +145,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   readonly servers: Servers;
   readonly backends: readonly Backend[];
   readonly #sessionConfig: SessionConfig;
-  readonly #sessions = new Map<Client, Session>();
+  readonly #sessions = new Set<Session>();
   readonly #bound = new Set<Listener>();
   #listenersLeft: number;
   #listenersAwaited = false;
@@ -148,17 +157,18 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   /** @internal */
   constructor(options: ProxyOptions) {
     const { listen, limits, servers, session, backends, settings } = checkedProxy(options);
-    super(proxyMachine, { settings }, options, undefined, session.backend.runtime);
+    const signal = checkSignal('signal', options.signal);
+    super(KIND, proxyMachine, { settings }, session.environment, undefined);
     this.servers = servers;
     this.backends = backends;
     this.#sessionConfig = session;
-    this.listeners = listen.map((where) => new Listener(where, limits, { clock: this.clock }, this, this.id));
+    this.listeners = listen.map((where) => new Listener(where, limits, session.environment, this, this));
     this.#listenersLeft = this.listeners.length;
     for (const listener of this.listeners) {
       listener.on('refused', () => this.notify('refused', { total: this.refused }));
       listener.on('warning', ({ cause }) => this.notify('warning', { listener, cause }));
     }
-    this.begin();
+    this.begin(signal);
   }
 
   /** Where it listens, with the real ports; those that are not bound are left out. */
@@ -173,7 +183,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   /** The sessions that live. */
   get sessions(): Session[] {
-    return [...this.#sessions.values()];
+    return [...this.#sessions];
   }
 
   /**
@@ -226,10 +236,10 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     const infos: ConnectionInfo[] = [];
     for (const listener of this.listeners) {
       for (const client of listener.clients) {
-        if (!this.#sessions.has(client)) infos.push(admissionInfo(client));
+        if (client.partner === undefined) infos.push(admissionInfo(client));
       }
     }
-    for (const session of this.#sessions.values()) infos.push(session.info());
+    for (const session of this.#sessions) infos.push(session.info());
     return infos;
   }
 
@@ -263,30 +273,22 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.#reportSessions();
   }
 
-  clientEstablished(client: Client): void {
+  clientEstablished(client: Client, listener: Listener): void {
     if (!this.matches('starting', 'running')) {
       void client.abort({ initiator: 'library', manner: 'refusal', code: 'draining' });
       return;
     }
-    const session = new Session(client, this.#sessionConfig, this);
-    this.#sessions.set(client, session);
+    const session = new Session(client, this.#sessionConfig, this, listener);
+    client.partner = session;
+    this.#sessions.add(session);
     if (!this.#keepAlive) session.unref();
     session.begin();
     // It may have sent its last byte while it was being admitted: the session was not there to hear of it.
     if (client.socket.readableEnded) session.clientEnded();
   }
 
-  clientEnded(client: Client): void {
-    this.#sessions.get(client)?.clientEnded();
-  }
-
-  clientUnlinked(client: Client): void {
-    this.#sessions.get(client)?.clientUnlinked();
-  }
-
   clientClosed(client: Client, outcome: Outcome): void {
-    this.#sessions.get(client)?.clientClosed(outcome);
-    this.notify('clientClosed', { client, outcome });
+    if (this.hears('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.#reportSessions();
   }
 
@@ -307,8 +309,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   }
 
   sessionClosed(session: Session, outcome: Outcome): void {
-    this.#sessions.delete(session.client);
-    this.notify('sessionClosed', { session, outcome });
+    this.#sessions.delete(session);
+    if (this.hears('sessionClosed')) this.notify('sessionClosed', { session, outcome });
     this.#reportSessions();
   }
 
@@ -334,7 +336,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   protected override refSocket(keepAlive: boolean): void {
     this.#keepAlive = keepAlive;
-    for (const part of [...this.listeners, ...this.#sessions.values(), ...this.backends]) {
+    for (const part of [...this.listeners, ...this.#sessions, ...this.backends]) {
       if (keepAlive) part.ref();
       else part.unref();
     }
@@ -446,13 +448,16 @@ function checkedProxy(options: ProxyOptions) {
   const limits = listenerLimits(options, 2, true);
   const drainTimeout = timeout('drainTimeout', options.drainTimeout, 30_000);
   const session: SessionConfig = {
-    settings: {
-      sessionConnectTimeout: timeout('sessionConnectTimeout', options.sessionConnectTimeout, 15_000),
-      idleTimeout: timeout('idleTimeout', options.idleTimeout, 600_000),
-      halfCloseTimeout: timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
-      durationMax: timeout('durationMax', options.durationMax, NEVER_MS),
-      closeTimeout: drainTimeout,
+    input: {
+      settings: {
+        sessionConnectTimeout: timeout('sessionConnectTimeout', options.sessionConnectTimeout, 15_000),
+        idleTimeout: timeout('idleTimeout', options.idleTimeout, 600_000),
+        halfCloseTimeout: timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
+        durationMax: timeout('durationMax', options.durationMax, NEVER_MS),
+        closeTimeout: drainTimeout,
+      },
     },
+    environment: environmentOf(options),
     backend: backendConfig(options, servers, false, true),
     connectBufferBytes: count('connectBufferBytes', options.connectBufferBytes, 0, 0),
   };

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { Backend, type BackendOwner } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
-import type { Client } from '../adapters/client.js';
-import { type CommandTable, Handle } from '../adapters/handle.js';
+import type { Client, ClientPartner } from '../adapters/client.js';
+import { type CommandTable, type Environment, Handle, type Kind } from '../adapters/handle.js';
 import { QUIET_PROBES, type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { Server } from '../policies/servers.js';
@@ -11,7 +11,8 @@ import { Relay } from './relay.js';
 
 /** @internal What all sessions of one proxy share. */
 export interface SessionConfig {
-  readonly settings: SessionSettings;
+  readonly input: { readonly settings: SessionSettings };
+  readonly environment: Environment;
   readonly backend: BackendConfig;
   readonly connectBufferBytes: number;
 }
@@ -55,6 +56,8 @@ const IDLED = { type: 'relay.idled' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'finishProbe', 'durationMax']);
 
+const KIND: Kind = { name: 'session', made: 0 };
+
 const COMMANDS: CommandTable<Session, SessionCommand> = {
   'backend.connect': (session) => session.connectBackend(),
   'relay.start': (session) => session.startRelay(),
@@ -68,8 +71,7 @@ const COMMANDS: CommandTable<Session, SessionCommand> = {
 };
 
 /** One client paired with one backend. Made by a proxy for each client that it admits. */
-export class Session extends Handle<typeof sessionMachine, SessionEvents> implements BackendOwner {
-  override readonly backgroundTimers = BACKGROUND;
+export class Session extends Handle<typeof sessionMachine, SessionEvents> implements BackendOwner, ClientPartner {
   readonly client: Client;
   readonly backend: Backend;
   /** @internal */
@@ -80,19 +82,17 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
   #quiet = 0;
 
   /** @internal */
-  constructor(client: Client, config: SessionConfig, owner: SessionOwner) {
-    super(
-      sessionMachine,
-      { settings: config.settings },
-      { clock: client.clock },
-      client.parentId,
-      config.backend.runtime,
-    );
+  constructor(client: Client, config: SessionConfig, owner: SessionOwner, parent: { readonly id: string }) {
+    super(KIND, sessionMachine, config.input, config.environment, parent);
     this.client = client;
     this.#owner = owner;
     this.#connectBufferBytes = config.connectBufferBytes;
     this.relay = new Relay(client.socket);
-    this.backend = new Backend(config.backend, { clock: client.clock }, this, this.id);
+    this.backend = new Backend(config.backend, config.environment, this, this);
+  }
+
+  override get backgroundTimers(): ReadonlySet<string> {
+    return BACKGROUND;
   }
 
   /** @internal */
@@ -139,8 +139,9 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
   }
 
   /** @internal */
-  clientClosed({ ending, cause }: Outcome): void {
-    this.#owner.sessionLegClosed(this, 'client', this.client.outcome as Outcome);
+  clientClosed(outcome: Outcome): void {
+    const { ending, cause } = outcome;
+    this.#owner.sessionLegClosed(this, 'client', outcome);
     this.life.send({ type: 'client.closed', ending, cause });
   }
 

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { Backend, type Hold } from '../../src/adapters/backend.js';
 import { backendConfig } from '../../src/adapters/backend-options.js';
+import { environmentOf } from '../../src/adapters/handle.js';
 import { backendMachine } from '../../src/machines/index.js';
 import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
 import { backendSettings } from '../machines/bounds.js';
@@ -36,9 +37,9 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
         persistent,
         false,
       ),
-      settings,
+      input: { settings },
     };
-    const backend = new Backend(config, { clock });
+    const backend = new Backend(config, environmentOf({ clock }));
     // Somebody always holds it, so that the holds end when the path says so.
     backend.on('established', () => {
       hold = backend.hold();

@@ -1,5 +1,6 @@
 /** Makes each event of the client's machine happen on real loopback sockets. */
 import { Client, type ClientOwner } from '../../src/adapters/client.js';
+import { environmentOf } from '../../src/adapters/handle.js';
 import { clientMachine } from '../../src/machines/index.js';
 import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
 import { expectNothingLeft, gate, gone, type Performances, performer, type World, writeUntilRefused } from './world.js';
@@ -22,14 +23,12 @@ export function clientDriver(world: World, owned: boolean) {
     const heard = { unlinked: 0, dropped: 0, released: 0, closed: 0 };
     const owner: ClientOwner = {
       clientEstablished: () => {},
-      clientEnded: () => {},
-      clientUnlinked: () => heard.unlinked++,
       clientClosed: () => heard.closed++,
     };
     const client = new Client(
       accepted,
       {
-        settings,
+        input: { settings },
         // A hook that reads, as one for a header does, sees the client's end.
         admit: ({ socket }, context) => {
           signal = context.signal;
@@ -37,11 +36,13 @@ export function clientDriver(world: World, owned: boolean) {
           return admission.promise;
         },
         ownerUnlinks: owned,
-        runtime: undefined,
       },
-      { clock },
+      environmentOf({ clock }),
       owned ? owner : undefined,
     );
+    if (owned) {
+      client.partner = { clientEnded: () => {}, clientUnlinked: () => heard.unlinked++, clientClosed: () => {} };
+    }
     client.on('dropped', () => heard.dropped++);
     client.on('released', () => heard.released++);
     client.begin();

@@ -1,6 +1,8 @@
 /** Makes each event of the listener's machine happen on real loopback sockets. */
+
 import { createServer, type Socket } from 'node:net';
 import type { Client } from '../../src/adapters/client.js';
+import { environmentOf } from '../../src/adapters/handle.js';
 import { Listener, type ListenerOwner } from '../../src/adapters/listener.js';
 import { listenerMachine } from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
@@ -22,10 +24,9 @@ const settings = { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout:
 
 /** Its clients leave only when the path wants it. */
 const CLIENT = {
-  settings: { acceptTimeout: NEVER_MS, closeTimeout: NEVER_MS, abortTimeout: NEVER_MS },
+  input: { settings: { acceptTimeout: NEVER_MS, closeTimeout: NEVER_MS, abortTimeout: NEVER_MS } },
   admit: undefined,
   ownerUnlinks: true,
-  runtime: undefined,
 };
 
 export function listenerDriver(world: World, name: SlowName) {
@@ -45,8 +46,6 @@ export function listenerDriver(world: World, name: SlowName) {
       clientEstablished: ({ socket }) => {
         socket.resume();
       },
-      clientEnded: () => {},
-      clientUnlinked: () => {},
       clientClosed: () => {},
       listenerBound: () => {},
       listenerClosed: () => closedTimes++,
@@ -55,7 +54,7 @@ export function listenerDriver(world: World, name: SlowName) {
     const listener = new Listener(
       { server, host: name.name, port: port.number },
       { settings, client: CLIENT, serverOptions: {} },
-      { clock },
+      environmentOf({ clock }),
       owner,
     );
     /** Makes these clients leave. */

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Backend, Hold } from '../../src/adapters/backend.js';
 import { backendConfig } from '../../src/adapters/backend-options.js';
 import { Client, type ClientOwner } from '../../src/adapters/client.js';
+import { environmentOf } from '../../src/adapters/handle.js';
 import { sessionMachine } from '../../src/machines/index.js';
 import { NEVER_MS, type Outcome } from '../../src/machines/vocabulary.js';
 import { Session, type SessionOwner } from '../../src/proxy/session.js';
@@ -69,15 +70,15 @@ const BACKEND_LIMITS = {
   abortTimeout: false,
 } as const;
 const CLIENT_CONFIG = {
-  settings: { acceptTimeout: NEVER_MS, closeTimeout: NEVER_MS, abortTimeout: NEVER_MS },
+  input: { settings: { acceptTimeout: NEVER_MS, closeTimeout: NEVER_MS, abortTimeout: NEVER_MS } },
   admit: undefined,
   ownerUnlinks: true,
-  runtime: undefined,
 };
 
 export function sessionDriver(world: World) {
   return async (path: Path): Promise<Driver<typeof sessionMachine>> => {
     const clock = new ManualClock();
+    const environment = environmentOf({ clock });
     const servers = new ScriptedServers([{ port: world.port }, { port: world.deadPort }], { clock });
     const [live, dead] = servers.list as [(typeof servers.list)[0], (typeof servers.list)[0]];
     const settings = settingsFor(path);
@@ -107,21 +108,21 @@ export function sessionDriver(world: World) {
       sessionClosed: () => heard.closed++,
     };
     const config = {
-      settings,
+      input: { settings },
+      environment,
       backend: backendConfig({ ...BACKEND_LIMITS, attemptsMax: 1 }, servers, false, true),
       // It reads ahead, and so sees what the client does while the backend connects.
       connectBufferBytes: 1_024,
     };
     const clientOwner: ClientOwner = {
       clientEstablished: (admitted) => {
-        session = new Session(admitted, config, sessionOwner);
+        session = new Session(admitted, config, sessionOwner, admitted);
+        admitted.partner = session;
         session.begin();
       },
-      clientEnded: () => session.clientEnded(),
-      clientUnlinked: () => session.clientUnlinked(),
-      clientClosed: (_client, outcome) => session.clientClosed(outcome),
+      clientClosed: ({ partner }, outcome) => partner?.clientClosed(outcome),
     };
-    const client = new Client(accepted, CLIENT_CONFIG, { clock }, clientOwner);
+    const client = new Client(accepted, CLIENT_CONFIG, environment, clientOwner);
     client.begin();
     const { backend } = session;
 
