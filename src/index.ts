@@ -37,6 +37,7 @@ export type { ListenAddress, ListenerLimits, ListenerOptions } from './adapters/
 export {
   BindError,
   ClosedError,
+  CompileError,
   ConnectError,
   NotEstablishedError,
   NotSupportedError,
@@ -53,5 +54,7 @@ export { createProxy, type ProxyEvents, type ProxyOptions, type SessionLimits, T
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';
+export { type CompiledMachine, compile } from './runtime/compile.js';
+export { compiledRuntime } from './runtime/compiled.js';
 export type { Host, Life, RunningTimer, Runtime, Transition } from './runtime/life.js';
 export { xstateRuntime } from './runtime/xstate.js';

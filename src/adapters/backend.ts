@@ -332,9 +332,11 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   protected override finished(outcome: Outcome): void {
     if (outcome.ending === 'failed') this.#settleAttempt(outcome.cause);
     this.#leaveServer();
-    this.#rejectWaiters(
-      outcome.ending === 'failed' ? this.#gaveUp(outcome.cause) : new ClosedError(this.id, outcome.cause),
-    );
+    if (this.#waiters !== undefined) {
+      this.#rejectWaiters(
+        outcome.ending === 'failed' ? this.#gaveUp(outcome.cause) : new ClosedError(this.id, outcome.cause),
+      );
+    }
     this.#owner?.backendClosed(this, outcome);
   }
 
@@ -518,7 +520,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** @internal */
   exhaustOwner(cause: Cause): void {
     this.#settleAttempt(cause);
-    this.#rejectWaiters(new ConnectError(`${this.id} is exhausted`, cause));
+    if (this.#waiters !== undefined) this.#rejectWaiters(new ConnectError(`${this.id} is exhausted`, cause));
     this.notify('exhausted', { cause });
   }
 

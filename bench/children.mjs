@@ -1,0 +1,88 @@
+/** Processes that the benchmarks start, and the promise that each of them ends, however the run does. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+
+function killAll() {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+process.once('exit', killAll);
+for (const [signal, code] of /** @type {const} */ ([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+])) {
+  process.once(signal, () => process.exit(code));
+}
+
+/**
+ * Starts a program on one core. `taskset` becomes the program, so that the child's pid is the program's.
+ *
+ * @param {number | undefined} core
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import('node:child_process').StdioOptions} stdio
+ */
+export function start(core, command, args, stdio) {
+  const child =
+    core === undefined
+      ? spawn(command, args, { stdio })
+      : spawn('taskset', ['-c', String(core), command, ...args], { stdio });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+/**
+ * Ends a child, at once, and waits until it has gone: the next one measured has the machine to itself.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ */
+export async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/**
+ * The lines of JSON that a child prints, one for each call; undefined once it has ended.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {() => Promise<any>}
+ */
+export function jsonLines(child) {
+  if (child.stdout === null) throw new Error('its output is not piped');
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return async () => {
+    const { value, done } = await lines.next();
+    return done ? undefined : JSON.parse(value);
+  };
+}
+
+/**
+ * The next message that a child sends over IPC.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {Promise<any>}
+ */
+export function message(child) {
+  return new Promise((resolve, reject) => {
+    /** @param {number | null} code @param {string | null} signal */
+    const onExit = (code, signal) => {
+      child.removeListener('message', onMessage);
+      reject(new Error(`${child.spawnargs.join(' ')} ended with ${signal ?? code}`));
+    };
+    /** @param {unknown} value */
+    const onMessage = (value) => {
+      child.removeListener('exit', onExit);
+      resolve(value);
+    };
+    child.once('exit', onExit);
+    child.once('message', onMessage);
+  });
+}

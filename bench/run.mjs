@@ -1,0 +1,112 @@
+/**
+ * Measures what the library costs, next to others: `npm run bench`, with `--help` after `--` for what can be chosen.
+ *
+ * Each round measures every contender in turn, so that what disturbs the machine disturbs all alike; a ratio is taken
+ * within a round, and its median over the rounds is told.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { failoverBenchmark } from './failover.mjs';
+import { growthBenchmarks } from './growth.mjs';
+import { lifeBenchmark } from './life.mjs';
+import { buildLoad } from './load/load.mjs';
+import { describeMachine } from './machine.mjs';
+import { observersBenchmark } from './observers.mjs';
+import { proxyBenchmarks } from './proxy.mjs';
+
+/**
+ * @typedef {object} Settings
+ * @property {number} rounds
+ * @property {boolean} quick
+ * @property {(name: string, round: number) => void} progress
+ */
+
+/** @typedef {{ print(): string }} Printed */
+
+/** @type {Record<string, (settings: Settings) => Promise<Printed[]>>} */
+const benchmarks = {
+  ...lifeBenchmark,
+  ...proxyBenchmarks,
+  ...failoverBenchmark,
+  ...growthBenchmarks,
+  ...observersBenchmark,
+};
+
+const HELP = `npm run bench -- [--only NAME[,NAME …]] [--rounds N] [--quick] [--json FILE]
+
+  --only NAME    only these, by their names or what their names begin with:
+                 ${Object.keys(benchmarks).join(', ')}
+  --rounds N     rounds (default 5; with --quick 1)
+  --quick        shorter: for a first look, not for a decision
+  --json FILE    everything that was measured, raw and summarised`;
+
+/** @param {string} why @returns {never} */
+function refuse(why) {
+  console.error(why);
+  process.exit(1);
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', multiple: true, default: [] },
+        rounds: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
+  }
+}
+
+const { only, rounds: wanted, quick, json, help } = parse();
+if (help) {
+  console.log(HELP);
+  process.exit();
+}
+const rounds = Number(wanted ?? (quick ? 1 : 5));
+if (!Number.isInteger(rounds) || rounds < 1) refuse(`--rounds ${wanted}: a whole number from 1 on`);
+const names = only.flatMap((list) => list.split(','));
+for (const name of names) {
+  if (!Object.keys(benchmarks).some((known) => known === name || known.startsWith(`${name}.`))) {
+    refuse(`--only ${name}: there is no such benchmark\n\n${HELP}`);
+  }
+}
+const chosen = Object.entries(benchmarks).filter(
+  ([known]) => names.length === 0 || names.some((name) => known === name || known.startsWith(`${name}.`)),
+);
+
+try {
+  if (chosen.some(([name]) => name !== 'life')) buildLoad();
+} catch (error) {
+  refuse(error instanceof Error ? error.message : String(error));
+}
+
+const machine = describeMachine();
+for (const [name, value] of Object.entries(machine)) console.log(`${name.padEnd(12)} ${value}`);
+console.log(`${'rounds'.padEnd(12)} ${rounds}, interleaved; medians, with the least and the most\n`);
+
+const began = performance.now();
+const results = [];
+for (const [, run] of chosen) {
+  const collected = await run({
+    rounds,
+    quick,
+    progress: (name, round) => {
+      // Only for somebody who watches.
+      if (process.stderr.isTTY) process.stderr.write(`\r${name}: round ${round + 1} of ${rounds}\x1b[K`);
+    },
+  });
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  for (const table of collected) console.log(table.print());
+  results.push(...collected);
+}
+const seconds = (performance.now() - began) / 1_000;
+console.log(`${Math.round(seconds)} seconds`);
+if (json !== undefined) {
+  writeFileSync(json, `${JSON.stringify({ machine, rounds, quick, seconds, results }, null, 2)}\n`);
+}
+process.exit();
