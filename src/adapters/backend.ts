@@ -1,4 +1,4 @@
-import { connect as netConnect, type Socket } from 'node:net';
+import { connect as netConnect, type OnReadOpts, type Socket } from 'node:net';
 import { ClosedError, ConnectError, NotEstablishedError, OptionError } from '../errors.js';
 import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
@@ -67,6 +67,10 @@ export type BackendEvents = {
 
 /** @internal Who hears of a backend without listening: cheaper than events, and before them. */
 export interface BackendOwner {
+  /**
+   * A socket is about to be opened: by the library itself, to be read in the way that is returned, or by a hook.
+   */
+  backendDials(backend: Backend, byUs: boolean): OnReadOpts | undefined;
   backendEstablished(backend: Backend): void;
   backendEnded(backend: Backend): void;
   backendUnlinked(backend: Backend): void;
@@ -398,7 +402,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.#lastTarget = server;
     if (from !== undefined && from !== server) this.#announceFailover(from, server);
     try {
-      const socket = server.connect === undefined ? this.#dial(server) : checkedSocket(server.connect(server), server);
+      const { connect } = server;
+      const onread = this.#owner?.backendDials(this, connect === undefined && this.#config.prepare === undefined);
+      const socket = connect === undefined ? this.#dial(server, onread) : checkedSocket(connect.call(server, server), server);
       this.#socket = socket;
       // A FIN is answered by whoever owns the stream, not by the socket.
       socket.allowHalfOpen = true;
@@ -412,15 +418,17 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     }
   }
 
-  #dial(server: Server): Socket {
+  #dial({ host, port, path }: Server, onread: OnReadOpts | undefined): Socket {
+    if (path !== undefined) return netConnect({ path, allowHalfOpen: true, onread });
     const { noDelay, keepAlive } = this.#config;
-    if (server.path !== undefined) return netConnect({ path: server.path, allowHalfOpen: true });
     return netConnect({
-      host: server.host,
-      port: server.port as number,
+      host,
+      port: port as number,
       allowHalfOpen: true,
       noDelay,
-      ...(keepAlive !== false && { keepAlive: true, keepAliveInitialDelay: keepAlive }),
+      keepAlive: keepAlive !== false,
+      keepAliveInitialDelay: keepAlive || 0,
+      onread,
     });
   }
 

@@ -1,58 +1,20 @@
 /**
- * Joins two sockets: what is read from one is written to the other, no faster than it takes it. The listeners are the
- * same functions for every socket and find their leg in a property, so that a relay costs two small objects.
+ * Joins two sockets: the bytes of one session, both ways.
  *
  * A FIN is not passed on here: the session decides what an end, a loss or a cut means for the other leg.
  */
-import type { Socket } from 'node:net';
-
-const LEG = Symbol('sockchart.leg');
-
-/** One direction: from a socket to the other. */
-class Leg {
-  bytes = 0;
-  constructor(
-    readonly from: RelayedSocket,
-    readonly to: RelayedSocket,
-  ) {}
-}
-
-type RelayedSocket = Socket & { [LEG]?: Leg | undefined };
-
-function onData(this: RelayedSocket, chunk: Buffer): void {
-  const leg = this[LEG] as Leg;
-  leg.bytes += chunk.length;
-  if (!leg.to.write(chunk)) this.pause();
-}
-
-function onDrain(this: RelayedSocket): void {
-  (this[LEG] as Leg).to.resume();
-}
-
-function attach(leg: Leg): void {
-  leg.from[LEG] = leg;
-  leg.from.on('data', onData);
-  leg.from.on('drain', onDrain);
-}
-
-function detach(socket: RelayedSocket): void {
-  if (socket[LEG] === undefined) return;
-  socket[LEG] = undefined;
-  socket.removeListener('data', onData);
-  socket.removeListener('drain', onDrain);
-}
+import type { OnReadOpts, Socket } from 'node:net';
+import { Leg } from './leg.js';
 
 const NOTHING = Buffer.alloc(0);
 
 /** The bytes of one session. */
 export class Relay {
   readonly #client: Socket;
-  #backend: Socket | undefined;
-  #up: Leg | undefined;
-  #down: Leg | undefined;
-  #early: Buffer[] | undefined;
-  #earlyBytes = 0;
-  #onEarly: ((chunk: Buffer) => void) | undefined;
+  #backend: Socket | undefined = undefined;
+  #up: Leg | undefined = undefined;
+  #down: Leg | undefined = undefined;
+  #early: EarlyBytes | undefined = undefined;
   #ends = 0;
 
   constructor(client: Socket) {
@@ -61,7 +23,7 @@ export class Relay {
 
   /** Bytes read from the client. */
   get fromClient(): number {
-    return this.#up === undefined ? this.#earlyBytes : this.#up.bytes;
+    return (this.#early?.bytes ?? 0) + (this.#up?.bytes ?? 0);
   }
 
   /** Bytes read from the backend. */
@@ -77,42 +39,29 @@ export class Relay {
 
   /** Reads up to `bytesMax` from the client before there is a backend, so that a reset is seen. */
   readAhead(bytesMax: number): void {
-    this.#early = [];
-    const client = this.#client;
-    const onEarly = (chunk: Buffer): void => {
-      this.#early?.push(chunk);
-      this.#earlyBytes += chunk.length;
-      if (this.#earlyBytes >= bytesMax) client.pause();
-    };
-    this.#onEarly = onEarly;
-    client.on('data', onEarly);
-    client.resume();
+    this.#early = new EarlyBytes(this.#client, bytesMax);
   }
 
-  #stopReadingAhead(): void {
-    if (this.#onEarly === undefined) return;
-    this.#client.removeListener('data', this.#onEarly);
-    this.#onEarly = undefined;
+  /** What the next socket to the backend is dialled with; none for one that is made by somebody else. */
+  dialled(byUs: boolean): OnReadOpts | undefined {
+    this.#down = new Leg(byUs);
+    return byUs ? this.#down.onread() : undefined;
   }
 
   start(backend: Socket): void {
     const client = this.#client;
     this.#backend = backend;
-    this.#stopReadingAhead();
-    const up = new Leg(client, backend);
-    const down = new Leg(backend, client);
+    const early = this.#early?.take();
+    const up = new Leg();
+    const down = this.#down ?? new Leg();
+    up.opposite = down;
+    down.opposite = up;
     this.#up = up;
     this.#down = down;
-    attach(up);
-    attach(down);
-    let flows = true;
-    if (this.#early !== undefined) {
-      up.bytes = this.#earlyBytes;
-      for (const chunk of this.#early) flows = backend.write(chunk);
-      this.#early = undefined;
-    }
-    if (flows) client.resume();
-    backend.resume();
+    up.start(client, backend);
+    down.start(backend, client);
+    if (early === undefined || up.carry(early)) up.resume();
+    down.resume();
   }
 
   /** Passes a FIN on. */
@@ -123,13 +72,12 @@ export class Relay {
 
   /** Stops relaying from and to this socket: what the other sends has nowhere to go, and waits. */
   detach(socket: Socket): void {
-    if (socket === this.#client) this.#stopReadingAhead();
-    const other = (socket as RelayedSocket)[LEG]?.to;
-    if (other !== undefined) {
-      other.pause();
-      other.removeListener('data', onData);
+    if (socket === this.#client) {
+      this.#early?.take();
+      this.#up?.leave();
+    } else if (socket === this.#backend) {
+      this.#down?.leave();
     }
-    detach(socket);
   }
 
   /**
@@ -142,5 +90,36 @@ export class Relay {
     if (socket.writableLength === 0 || socket.destroyed) flushed();
     else if (socket.writableEnded) socket.once('finish', flushed);
     else socket.write(NOTHING, flushed);
+  }
+
+  /** The session is over. */
+  release(): void {
+    this.#up?.release();
+    this.#down?.release();
+  }
+}
+
+/** What a client sends before there is a backend. */
+class EarlyBytes {
+  bytes = 0;
+  readonly #chunks: Buffer[] = [];
+  readonly #client: Socket;
+  readonly #onData: (chunk: Buffer) => void;
+
+  constructor(client: Socket, bytesMax: number) {
+    this.#client = client;
+    this.#onData = (chunk) => {
+      this.#chunks.push(chunk);
+      this.bytes += chunk.length;
+      if (this.bytes >= bytesMax) client.pause();
+    };
+    client.on('data', this.#onData);
+    client.resume();
+  }
+
+  /** Reads no more ahead. */
+  take(): readonly Buffer[] {
+    this.#client.removeListener('data', this.#onData);
+    return this.#chunks.splice(0);
   }
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { OnReadOpts, Socket } from 'node:net';
 import { Backend, type BackendOwner } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client, ClientPartner } from '../adapters/client.js';
@@ -157,6 +157,10 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     if (backend.socket !== undefined) this.relay.detach(backend.socket);
   }
 
+  backendDials(_backend: Backend, byUs: boolean): OnReadOpts | undefined {
+    return this.relay.dialled(byUs);
+  }
+
   backendRetry(_backend: Backend, attempt: number, delayMs: number, cause: Cause): void {
     this.#owner.sessionRetry(this, attempt, delayMs, cause);
   }
@@ -188,6 +192,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
   }
 
   protected override finished(outcome: Outcome): void {
+    this.relay.release();
     this.#owner.sessionClosed(this, outcome);
   }
 

@@ -1,0 +1,46 @@
+/**
+ * Memory that sockets read into. What a socket reads into must be its own until its bytes are written out, but who is
+ * idle must not own any. Hence two kinds:
+ *
+ * - One buffer shared by all sockets that wait: what is read into it is copied out at once, and it is small, so that a
+ *   copy is cheap.
+ * - Large ones from a pool, taken for the next read by a socket that has filled its buffer, for it has more to come.
+ *   Their bytes are not copied. They are given back after a read that does not fill them.
+ */
+
+/** Also the most that is copied per read. */
+const SHARED_BYTES = 16_384;
+const POOLED_BYTES = 262_144;
+/** Taken at the same time: those who find none read into the shared one. 16 MiB. */
+const TAKEN_MAX = 64;
+/** Kept for the next one who needs one. 4 MiB. */
+const SPARE_MAX = 16;
+
+/** Where sockets read that have no buffer of their own: its bytes are gone with the next read of any of them. */
+export const SHARED: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
+
+const spare: Buffer[] = [];
+let taken = 0;
+
+/** A buffer of one's own, if there is one left. */
+export function take(): Buffer | undefined {
+  if (taken >= TAKEN_MAX) return undefined;
+  taken++;
+  return spare.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES);
+}
+
+/** Gives one back that nobody reads into any more, and whose bytes are written out. */
+export function give(buffer: Buffer): void {
+  taken--;
+  if (spare.length < SPARE_MAX) spare.push(buffer);
+}
+
+/** Gives one up that may still be in use: it must not be used again. */
+export function forgo(): void {
+  taken--;
+}
+
+/** How many are taken now. */
+export function buffersTaken(): number {
+  return taken;
+}

@@ -1,0 +1,189 @@
+/**
+ * One direction of a relay: what is read from a socket is written to the other, no faster than that takes it. A socket
+ * is read in the fastest of three ways that it has:
+ *
+ * - one that the library dials reads into buffers of ours, by `net.connect({ onread })`;
+ * - an accepted one does the same where this Node can be told to, though it has no public way: see `onread.ts`;
+ * - any other one (TLS, or made by somebody else) emits `data`.
+ *
+ * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
+ */
+import type { OnReadOpts, Socket } from 'node:net';
+import { forgo, give, SHARED, take } from './buffers.js';
+import { readInto } from './onread.js';
+
+const LEG = Symbol('sockchart.leg');
+
+type RelayedSocket = Socket & {
+  /** The leg that reads from it. */
+  [LEG]?: Leg | undefined;
+};
+
+export class Leg {
+  /** Bytes read. */
+  bytes = 0;
+  /** The other direction: it writes to the socket that this one reads from. */
+  opposite: Leg | undefined = undefined;
+  readonly #readsInto: boolean;
+  #from: RelayedSocket | undefined = undefined;
+  /** Nothing once what is read has nowhere to go any more: it is thrown away. */
+  #to: Socket | undefined = undefined;
+  /** What the next read goes into. */
+  #next: Buffer = SHARED;
+  /** What is being written out: nobody may read into it. */
+  #pinned: Buffer | undefined = undefined;
+  #isPaused = false;
+
+  /** @param readsInto true for a socket that was told to call {@link read} */
+  constructor(readsInto = false) {
+    this.#readsInto = readsInto;
+  }
+
+  /** What a socket must be dialled with to be read by this leg. */
+  onread(): OnReadOpts {
+    return { buffer: nextBuffer, callback: (bytes, buffer) => this.read(bytes, buffer as Buffer) };
+  }
+
+  start(from: Socket, to: Socket): void {
+    this.#from = from;
+    this.#to = to;
+    (from as RelayedSocket)[LEG] = this;
+    from.on('drain', onDrain);
+    if (!this.#readsInto && !readInto(from, onRead, nextBuffer)) from.on('data', onData);
+  }
+
+  /** Writes what was read before; false if it waits for that to be taken. Counted by whoever has read it. */
+  carry(chunks: readonly Buffer[]): boolean {
+    const to = this.#to as Socket;
+    let isTaken = true;
+    for (const chunk of chunks) isTaken = to.write(chunk);
+    return this.#flows(to, isTaken);
+  }
+
+  /** Reads on, from the start or once what was read early has gone. */
+  resume(): void {
+    this.#from?.resume();
+  }
+
+  /** What is read from now on has nowhere to go: it waits until somebody resumes the socket, and is then thrown away. */
+  stop(): void {
+    const from = this.#from;
+    this.#to = undefined;
+    if (from === undefined) return;
+    from.pause();
+    from.removeListener('data', onData);
+  }
+
+  /** As {@link stop}; and nothing is written to the socket that it reads from either. */
+  leave(): void {
+    const from = this.#from;
+    if (from === undefined) return;
+    this.#to = undefined;
+    from.removeListener('data', onData);
+    from.removeListener('drain', onDrain);
+    this.opposite?.stop();
+  }
+
+  /** Both sockets are over: gives the buffers back. */
+  release(): void {
+    const own = this.#next;
+    if (own !== SHARED) {
+      this.#next = SHARED;
+      // Whoever lives on may still read into it.
+      if (this.#from?.destroyed) give(own);
+      else forgo();
+    }
+    if (this.#pinned !== undefined) {
+      this.#pinned = undefined;
+      forgo();
+    }
+  }
+
+  /** @internal What Node calls with what it has read; false for no more, for now. */
+  read(bytes: number, buffer: Buffer): boolean {
+    reader = this;
+    this.bytes += bytes;
+    const to = this.#to;
+    const isFull = bytes === buffer.length;
+    if (buffer === SHARED) {
+      if (to === undefined) return true;
+      // It has more to come, most likely at once.
+      if (isFull) this.#next = take() ?? SHARED;
+      return this.#flows(to, to.write(copy(buffer, bytes)));
+    }
+    if (to === undefined || this.#pinned !== undefined || bytes < to.writableHighWaterMark) {
+      this.#next = SHARED;
+      const chunk = to === undefined ? undefined : copy(buffer, bytes);
+      give(buffer);
+      return chunk === undefined || this.#flows(to as Socket, (to as Socket).write(chunk));
+    }
+    // A write of this size is always followed by a drain, which says that the buffer is free again.
+    to.write(isFull ? buffer : buffer.subarray(0, bytes));
+    if (to.writableLength > 0) {
+      this.#pinned = buffer;
+      this.#next = SHARED;
+      return this.#flows(to, false);
+    }
+    if (!isFull) {
+      this.#next = SHARED;
+      give(buffer);
+    }
+    return true;
+  }
+
+  /** @internal What Node emits with what it has read. */
+  data(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    const to = this.#to as Socket;
+    if (!this.#flows(to, to.write(chunk))) this.#from?.pause();
+  }
+
+  /** @internal */
+  drained(): void {
+    if (this.#pinned !== undefined) {
+      give(this.#pinned);
+      this.#pinned = undefined;
+    }
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (this.#to !== undefined) this.#from?.resume();
+  }
+
+  /** @internal */
+  get next(): Buffer {
+    return this.#next;
+  }
+
+  /** A large write says that it is too much even if all of it was taken at once. */
+  #flows(to: Socket, isTaken: boolean): boolean {
+    this.#isPaused = !isTaken && to.writableLength > 0;
+    return !this.#isPaused;
+  }
+}
+
+/** Whose read is being answered: Node asks for the next buffer right after it, but does not say for whom. */
+let reader: Leg | undefined;
+
+function nextBuffer(): Buffer {
+  const next = reader?.next ?? SHARED;
+  reader = undefined;
+  return next;
+}
+
+function onRead(this: RelayedSocket, bytes: number, buffer: Buffer): boolean {
+  return (this[LEG] as Leg).read(bytes, buffer);
+}
+
+function onData(this: RelayedSocket, chunk: Buffer): void {
+  (this[LEG] as Leg).data(chunk);
+}
+
+function onDrain(this: RelayedSocket): void {
+  this[LEG]?.opposite?.drained();
+}
+
+function copy(buffer: Buffer, bytes: number): Buffer {
+  const chunk = Buffer.allocUnsafe(bytes);
+  buffer.copy(chunk, 0, 0, bytes);
+  return chunk;
+}

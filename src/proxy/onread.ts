@@ -1,0 +1,50 @@
+/**
+ * Has an accepted socket read into buffers of ours. Node offers that for sockets that connect (`onread`), not for those
+ * that a server accepts, though both are the same inside. So this sets what the constructor of `net.Socket` would: three
+ * properties, whose keys are looked up by name, and the handle's buffer. Where anything looks different from what is
+ * known of Node 20 to 26 the socket is left alone, and emits `data` as ever.
+ */
+import { Socket } from 'node:net';
+import { SHARED } from './buffers.js';
+
+type OnRead = (this: Socket, bytes: number, buffer: Buffer) => boolean;
+
+interface Keys {
+  readonly buffer: symbol;
+  readonly callback: symbol;
+  readonly generator: symbol;
+}
+
+const keys = findKeys(new Socket());
+
+function findKeys(socket: Socket): Keys | undefined {
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const find = (name: string): symbol | undefined => {
+    const found = symbols.filter(({ description }) => description === name);
+    // As the constructor leaves it without `onread`.
+    return found.length === 1 && Reflect.get(socket, found[0] as symbol) === null ? found[0] : undefined;
+  };
+  const buffer = find('kBuffer');
+  const callback = find('kBufferCb');
+  const generator = find('kBufferGen');
+  return buffer === undefined || callback === undefined || generator === undefined
+    ? undefined
+    : { buffer, callback, generator };
+}
+
+/**
+ * Has the socket call `onRead` instead of emitting `data`, and ask for the next buffer after each read. It starts with
+ * the shared one. Returns false, and changes nothing, where that is not possible.
+ */
+export function readInto(socket: Socket, onRead: OnRead, next: () => Buffer): boolean {
+  if (keys === undefined || 'encrypted' in socket) return false;
+  const handle = (socket as unknown as { _handle?: { useUserBuffer?: (buffer: Buffer) => unknown } | null })._handle;
+  if (typeof handle?.useUserBuffer !== 'function') return false;
+  // What was read already can only come as `data`; and a socket that is told already is somebody else's.
+  if (socket.readableLength > 0 || Reflect.get(socket, keys.buffer) !== null) return false;
+  Reflect.set(socket, keys.buffer, SHARED);
+  Reflect.set(socket, keys.callback, onRead);
+  Reflect.set(socket, keys.generator, next);
+  handle.useUserBuffer(SHARED);
+  return true;
+}
