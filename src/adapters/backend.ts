@@ -404,7 +404,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     try {
       const { connect } = server;
       const onread = this.#owner?.backendDials(this, connect === undefined && this.#config.prepare === undefined);
-      const socket = connect === undefined ? this.#dial(server, onread) : checkedSocket(connect.call(server, server), server);
+      const socket =
+        connect === undefined ? this.#dial(server, onread) : checkedSocket(connect.call(server, server), server);
       this.#socket = socket;
       // A FIN is answered by whoever owns the stream, not by the socket.
       socket.allowHalfOpen = true;
