@@ -4,6 +4,7 @@
  * A FIN is not passed on here: the session decides what an end, a loss or a cut means for the other leg.
  */
 import type { OnReadOpts, Socket } from 'node:net';
+import { endStream } from '../adapters/socket.js';
 import { Leg } from './leg.js';
 
 const NOTHING = Buffer.alloc(0);
@@ -67,7 +68,7 @@ export class Relay {
   /** Passes a FIN on. */
   end(to: Socket): void {
     this.#ends++;
-    to.end();
+    endStream(to);
   }
 
   /** Stops relaying from and to this socket: what the other sends has nowhere to go, and waits. */
