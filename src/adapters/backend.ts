@@ -12,7 +12,7 @@ import {
   type PrepareContext,
   serversOf,
 } from './backend-options.js';
-import { type CommandTable, type Environment, environmentOf, Handle, type Kind } from './handle.js';
+import { type Environment, environmentOf, Handle, type Kind } from './handle.js';
 import {
   endGracefully,
   forget,
@@ -90,26 +90,28 @@ const EMPTIED = { type: 'holds.emptied' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter']);
 
-const KIND: Kind = { name: 'backend', made: 0 };
-
-const COMMANDS: CommandTable<Backend, BackendCommand> = {
-  'server.choose': (backend, { attempt, cause }) => backend.chooseServer(attempt, cause),
-  'server.forget': (backend) => backend.forgetServer(),
-  'server.restore': (backend) => backend.restoreServers(),
-  'socket.open': (backend, { incarnation }) => backend.openSocket(incarnation),
-  'socket.end': (backend) => backend.endSocket(),
-  'socket.destroy': (backend) => backend.destroySocket(),
-  'socket.reset': (backend) => backend.resetSocket(),
-  'socket.unlink': (backend) => backend.unlinkSocket(),
-  'socket.abandon': (backend) => backend.abandonSocket(),
-  'owner.prepare': (backend, { repair }) => backend.prepareOwner(repair),
-  'owner.establish': (backend) => backend.establishOwner(),
-  'owner.drop': (backend, { cause }) => backend.dropOwner(cause),
-  'owner.release': (backend, { incarnation }) => backend.releaseOwner(incarnation),
-  'owner.retry': (backend, { attempt, delayMs, cause }) => backend.announceRetry(attempt, delayMs, cause),
-  'owner.exhaust': (backend, { cause }) => backend.exhaustOwner(cause),
-  'holds.await': (backend) => backend.announceClosing(),
-  'holds.revoke': (backend) => backend.revokeHolds(),
+const KIND: Kind<Backend, BackendCommand> = {
+  name: 'backend',
+  made: 0,
+  commands: {
+    'server.choose': (backend, { attempt, cause }) => backend.chooseServer(attempt, cause),
+    'server.forget': (backend) => backend.forgetServer(),
+    'server.restore': (backend) => backend.restoreServers(),
+    'socket.open': (backend, { incarnation }) => backend.openSocket(incarnation),
+    'socket.end': (backend) => backend.endSocket(),
+    'socket.destroy': (backend) => backend.destroySocket(),
+    'socket.reset': (backend) => backend.resetSocket(),
+    'socket.unlink': (backend) => backend.unlinkSocket(),
+    'socket.abandon': (backend) => backend.abandonSocket(),
+    'owner.prepare': (backend, { repair }) => backend.prepareOwner(repair),
+    'owner.establish': (backend) => backend.establishOwner(),
+    'owner.drop': (backend, { cause }) => backend.dropOwner(cause),
+    'owner.release': (backend, { incarnation }) => backend.releaseOwner(incarnation),
+    'owner.retry': (backend, { attempt, delayMs, cause }) => backend.announceRetry(attempt, delayMs, cause),
+    'owner.exhaust': (backend, { cause }) => backend.exhaustOwner(cause),
+    'holds.await': (backend) => backend.announceClosing(),
+    'holds.revoke': (backend) => backend.revokeHolds(),
+  },
 };
 
 /** Who uses one incarnation: its hook while it is prepared, then its holders. */
@@ -312,10 +314,6 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.#answerChoice();
   }
 
-  protected override commands() {
-    return COMMANDS as never;
-  }
-
   protected override requestClose(timeoutMs: number | undefined): void {
     this.life.send({ type: 'backend.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
@@ -422,15 +420,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   #dial({ host, port, path }: Server, onread: OnReadOpts | undefined): Socket {
     if (path !== undefined) return netConnect({ path, allowHalfOpen: true, onread });
     const { noDelay, keepAlive } = this.#config;
-    return netConnect({
-      host,
-      port: port as number,
-      allowHalfOpen: true,
-      noDelay,
-      keepAlive: keepAlive !== false,
-      keepAliveInitialDelay: keepAlive || 0,
-      onread,
-    });
+    const where = { host, port: port as number, allowHalfOpen: true, noDelay, onread };
+    if (keepAlive === false) return netConnect(where);
+    return netConnect({ ...where, keepAlive: true, keepAliveInitialDelay: keepAlive });
   }
 
   /** @internal */

@@ -3,15 +3,7 @@ import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
-import {
-  type CommandTable,
-  type Environment,
-  environmentOf,
-  HANDLE_OPTIONS,
-  Handle,
-  type HandleOptions,
-  type Kind,
-} from './handle.js';
+import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from './handle.js';
 import {
   endGracefully,
   forget,
@@ -83,18 +75,20 @@ const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
 
-const KIND: Kind = { name: 'client', made: 0 };
-
-const COMMANDS: CommandTable<Client, ClientCommand> = {
-  'socket.end': (client) => endGracefully(client.socket),
-  'socket.destroy': (client) => client.destroySocket(),
-  'socket.reset': (client) => client.resetSocket(),
-  'socket.unlink': (client) => client.unlinkSocket(),
-  'socket.abandon': () => {},
-  'owner.admit': (client) => client.admitOwner(),
-  'owner.establish': (client) => client.establishOwner(),
-  'owner.drop': (client, { cause }) => client.emitDropped(cause),
-  'owner.release': (client) => client.emitReleased(),
+const KIND: Kind<Client, ClientCommand> = {
+  name: 'client',
+  made: 0,
+  commands: {
+    'socket.end': (client) => endGracefully(client.socket),
+    'socket.destroy': (client) => client.destroySocket(),
+    'socket.reset': (client) => client.resetSocket(),
+    'socket.unlink': (client) => client.unlinkSocket(),
+    'socket.abandon': () => {},
+    'owner.admit': (client) => client.admitOwner(),
+    'owner.establish': (client) => client.establishOwner(),
+    'owner.drop': (client, { cause }) => client.emitDropped(cause),
+    'owner.release': (client) => client.emitReleased(),
+  },
 };
 
 /** An accepted client. Made by {@link adoptClient} and by listeners. */
@@ -159,10 +153,6 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   socketClosed(): void {
     this.#socketClosed = true;
     this.life.send(CLOSED);
-  }
-
-  protected override commands() {
-    return COMMANDS as never;
   }
 
   protected override requestClose(timeoutMs: number | undefined): void {

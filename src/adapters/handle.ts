@@ -42,12 +42,6 @@ function runtimeOf(runtime: HandleOptions['runtime']): Runtime {
   throw new OptionError('runtime', runtime, '"compiled", "xstate" or an object with run()');
 }
 
-/** @internal The name of a kind of handle, and how many of it were made: together they name each one. */
-export interface Kind {
-  readonly name: string;
-  made: number;
-}
-
 export interface CloseOptions {
   /** Replaces the time that the close may take, in milliseconds; `false` for no limit. */
   readonly timeoutMs?: Timeout | undefined;
@@ -60,7 +54,16 @@ export type CommandTable<H, C extends { readonly type: string }> = {
   readonly [K in C['type']]: (handle: H, command: Extract<C, { type: K }>) => void;
 };
 
+/** @internal What all handles of a kind share: what their commands do, and the count that numbers them. */
+export interface Kind<H, C extends { readonly type: string }> {
+  readonly name: string;
+  readonly commands: CommandTable<H, C>;
+  made: number;
+}
+
 type Events = Record<string, unknown[]>;
+
+type AnyCommands = Record<string, (handle: unknown, command: unknown) => void>;
 
 const NO_TIMERS: ReadonlySet<string> = new Set();
 
@@ -70,7 +73,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   /** How it ended, once it has. */
   outcome: Outcome | undefined = undefined;
   protected readonly life: Life<Extract<EventFromLogic<M>, { type: string }>>;
-  readonly #kind: Kind;
+  readonly #kind: Kind<never, never>;
   readonly #number: number;
   readonly #parent: { readonly id: string } | undefined;
   #emitter: EventEmitter | undefined = undefined;
@@ -78,7 +81,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   #signal: { readonly signal: AbortSignal; readonly onAbort: () => void } | undefined = undefined;
 
   protected constructor(
-    kind: Kind,
+    kind: Kind<never, never>,
     machine: M,
     input: InputFrom<M>,
     { clock, runtime }: Environment,
@@ -213,7 +216,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   perform(command: EmittedFrom<M>): void {
     const { type } = command as { type: string };
     try {
-      (this.commands() as Record<string, (handle: this, command: unknown) => void>)[type]?.(this, command);
+      (this.#kind.commands as AnyCommands)[type]?.(this, command);
     } catch (error) {
       this.commandFailed(type, error);
     }
@@ -261,7 +264,6 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     return this.#emitter !== undefined && this.#emitter.listenerCount(event) > 0;
   }
 
-  protected abstract commands(): CommandTable<never, never>;
   protected abstract requestClose(timeoutMs: number | undefined): void;
   protected abstract requestAbort(cause: Report | undefined): void;
   /** A command threw: report that as what the command was meant to bring about having failed. */

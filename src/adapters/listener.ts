@@ -4,7 +4,7 @@ import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
 import { Client, type ClientConfig, type ClientOwner } from './client.js';
-import { type CommandTable, type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
+import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
 import {
   type CheckedListenerLimits,
   checkAddress,
@@ -48,17 +48,19 @@ const LISTENING = { type: 'server.listening' } as const;
 const SERVER_CLOSED = { type: 'server.closed' } as const;
 const CLIENT_CLOSED = { type: 'client.closed' } as const;
 
-const KIND: Kind = { name: 'listener', made: 0 };
-
-const COMMANDS: CommandTable<Listener, ListenerCommand> = {
-  'server.listen': (listener) => listener.listen(),
-  'server.close': (listener) => listener.closeServer(),
-  'client.adopt': (listener, { socket }) => listener.adopt(socket as Socket),
-  'client.refuse': (listener, { socket }) => listener.refuse(socket as Socket),
-  'clients.abort': (listener, { cause }) => listener.abortClients(cause),
-  'owner.listening': (listener) => listener.announceListening(),
-  'owner.retry': (listener, { attempt, delayMs, cause }) => listener.announceRetry(attempt, delayMs, cause),
-  'owner.warn': (listener, { cause }) => listener.warn(cause),
+const KIND: Kind<Listener, ListenerCommand> = {
+  name: 'listener',
+  made: 0,
+  commands: {
+    'server.listen': (listener) => listener.listen(),
+    'server.close': (listener) => listener.closeServer(),
+    'client.adopt': (listener, { socket }) => listener.adopt(socket as Socket),
+    'client.refuse': (listener, { socket }) => listener.refuse(socket as Socket),
+    'clients.abort': (listener, { cause }) => listener.abortClients(cause),
+    'owner.listening': (listener) => listener.announceListening(),
+    'owner.retry': (listener, { attempt, delayMs, cause }) => listener.announceRetry(attempt, delayMs, cause),
+    'owner.warn': (listener, { cause }) => listener.warn(cause),
+  },
 };
 
 /** Listens and adopts what is accepted. Made by {@link createListener}. */
@@ -175,10 +177,6 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.#owner?.clientClosed(client, outcome);
     if (this.hears('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.life.send(CLIENT_CLOSED);
-  }
-
-  protected override commands() {
-    return COMMANDS as never;
   }
 
   protected override requestClose(timeoutMs: number | undefined): void {

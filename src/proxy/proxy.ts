@@ -6,14 +6,7 @@ import {
   serversOf,
 } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
-import {
-  type CommandTable,
-  environmentOf,
-  HANDLE_OPTIONS,
-  Handle,
-  type HandleOptions,
-  type Kind,
-} from '../adapters/handle.js';
+import { environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from '../adapters/handle.js';
 import { type Address, Listener, type ListenerOwner } from '../adapters/listener.js';
 import {
   checkAddress,
@@ -124,19 +117,21 @@ const EMPTIED = { type: 'sessions.emptied' } as const;
 const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
 const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 
-const KIND: Kind = { name: 'proxy', made: 0 };
-
-const COMMANDS: CommandTable<TcpProxy, ProxyCommand> = {
-  'backends.connect': (proxy) => proxy.connectBackends(),
-  'backends.close': (proxy) => proxy.closeBackends(),
-  'backends.abort': (proxy, { cause }) => proxy.abortBackends(cause),
-  'listeners.start': (proxy) => proxy.startListeners(),
-  'listeners.close': (proxy) => proxy.closeListeners(),
-  'listeners.abort': (proxy, { cause }) => proxy.abortListeners(cause),
-  'listeners.await': (proxy) => proxy.awaitListeners(),
-  'sessions.await': (proxy) => proxy.awaitSessions(),
-  'sessions.abort': (proxy, { cause }) => proxy.abortSessions(cause),
-  'owner.running': (proxy) => proxy.announceRunning(),
+const KIND: Kind<TcpProxy, ProxyCommand> = {
+  name: 'proxy',
+  made: 0,
+  commands: {
+    'backends.connect': (proxy) => proxy.connectBackends(),
+    'backends.close': (proxy) => proxy.closeBackends(),
+    'backends.abort': (proxy, { cause }) => proxy.abortBackends(cause),
+    'listeners.start': (proxy) => proxy.startListeners(),
+    'listeners.close': (proxy) => proxy.closeListeners(),
+    'listeners.abort': (proxy, { cause }) => proxy.abortListeners(cause),
+    'listeners.await': (proxy) => proxy.awaitListeners(),
+    'sessions.await': (proxy) => proxy.awaitSessions(),
+    'sessions.abort': (proxy, { cause }) => proxy.abortSessions(cause),
+    'owner.running': (proxy) => proxy.announceRunning(),
+  },
 };
 
 /** A TCP proxy: listeners, servers, and a session for each client. Made by {@link createProxy}. */
@@ -312,10 +307,6 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.#sessions.delete(session);
     if (this.hears('sessionClosed')) this.notify('sessionClosed', { session, outcome });
     this.#reportSessions();
-  }
-
-  protected override commands() {
-    return COMMANDS as never;
   }
 
   protected override requestClose(timeoutMs: number | undefined): void {

@@ -2,7 +2,7 @@ import type { OnReadOpts, Socket } from 'node:net';
 import { Backend, type BackendOwner } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client, ClientPartner } from '../adapters/client.js';
-import { type CommandTable, type Environment, Handle, type Kind } from '../adapters/handle.js';
+import { type Environment, Handle, type Kind } from '../adapters/handle.js';
 import { QUIET_PROBES, type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { Server } from '../policies/servers.js';
@@ -56,18 +56,20 @@ const IDLED = { type: 'relay.idled' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'finishProbe', 'durationMax']);
 
-const KIND: Kind = { name: 'session', made: 0 };
-
-const COMMANDS: CommandTable<Session, SessionCommand> = {
-  'backend.connect': (session) => session.connectBackend(),
-  'relay.start': (session) => session.startRelay(),
-  'relay.probe': (session) => session.probeRelay(),
-  'client.end': (session) => session.relay.end(session.client.socket),
-  'backend.end': (session) => session.relay.end(session.backend.socket as Socket),
-  'client.reset': (session, { cause }) => session.resetLeg(session.client, cause),
-  'backend.reset': (session, { cause }) => session.resetLeg(session.backend, cause),
-  'client.abort': (session, { cause }) => void session.client.abort(cause),
-  'backend.abort': (session, { cause }) => void session.backend.abort(cause),
+const KIND: Kind<Session, SessionCommand> = {
+  name: 'session',
+  made: 0,
+  commands: {
+    'backend.connect': (session) => session.connectBackend(),
+    'relay.start': (session) => session.startRelay(),
+    'relay.probe': (session) => session.probeRelay(),
+    'client.end': (session) => session.relay.end(session.client.socket),
+    'backend.end': (session) => session.relay.end(session.backend.socket as Socket),
+    'client.reset': (session, { cause }) => session.resetLeg(session.client, cause),
+    'backend.reset': (session, { cause }) => session.resetLeg(session.backend, cause),
+    'client.abort': (session, { cause }) => void session.client.abort(cause),
+    'backend.abort': (session, { cause }) => void session.backend.abort(cause),
+  },
 };
 
 /** One client paired with one backend. Made by a proxy for each client that it admits. */
@@ -172,10 +174,6 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
   backendClosed(_backend: Backend, outcome: Outcome): void {
     this.#owner.sessionLegClosed(this, 'backend', outcome);
     this.life.send({ type: 'backend.closed', ending: outcome.ending, cause: outcome.cause });
-  }
-
-  protected override commands() {
-    return COMMANDS as never;
   }
 
   protected override requestClose(timeoutMs: number | undefined): void {

@@ -25,7 +25,16 @@ import {
   type Table,
   type TimerDefinition,
 } from './table.js';
-import { clearTimer, type LifeTimer, recycle, refTimer, setTimer, type TimerOwner } from './timers.js';
+import {
+  armTimer,
+  clearTimer,
+  isArmed,
+  type LifeTimer,
+  makeTimer,
+  recycle,
+  refTimer,
+  type TimerOwner,
+} from './timers.js';
 
 type Event = { readonly type: string };
 
@@ -37,6 +46,8 @@ const DONE = 4;
 const OVER = 8;
 /** Its timers do not keep the process alive. */
 const DETACHED = 16;
+/** Some of its timers have yet to be armed: that is done when it comes to rest. */
+const UNARMED = 32;
 
 /**
  * What the transitions that are under way have still to do, two entries for each thing: the operation, and its command
@@ -111,7 +122,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     const running: RunningTimer[] = [];
     for (let timer = this.#timers; timer !== undefined; timer = timer.sibling) {
       const { name } = timer.definition as TimerDefinition;
-      running.push({ name, remainingMs: Math.max(0, timer.dueAt - now) });
+      running.push({ name, remainingMs: isArmed(timer) ? Math.max(0, timer.dueAt - now) : timer.delayMs });
     }
     return running;
   }
@@ -120,7 +131,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     if (keepAlive) this.#flags &= ~DETACHED;
     else this.#flags |= DETACHED;
     for (let timer = this.#timers; timer !== undefined; timer = timer.sibling) {
-      refTimer(timer, this.#keepsAlive(timer.definition as TimerDefinition));
+      if (isArmed(timer)) refTimer(timer, this.#keepsAlive(timer.definition as TimerDefinition));
     }
   }
 
@@ -191,6 +202,7 @@ export class TableLife implements Life<Event>, TimerOwner {
         this.#take(mail);
       }
     }
+    if (this.#flags & UNARMED) this.#armTimers();
     this.#flags &= ~BUSY;
   }
 
@@ -361,7 +373,8 @@ export class TableLife implements Life<Event>, TimerOwner {
 
   #setTimer(definition: TimerDefinition, delayMs: number): void {
     if (isNever(delayMs)) return;
-    const timer = setTimer(this.#host.clock, this, definition, delayMs, this.#keepsAlive(definition));
+    const timer = makeTimer(this, definition, delayMs);
+    this.#flags |= UNARMED;
     let last = this.#timers;
     if (last === undefined) {
       this.#timers = timer;
@@ -369,6 +382,14 @@ export class TableLife implements Life<Event>, TimerOwner {
     }
     while (last.sibling !== undefined) last = last.sibling;
     last.sibling = timer;
+  }
+
+  #armTimers(): void {
+    this.#flags &= ~UNARMED;
+    const { clock } = this.#host;
+    for (let timer = this.#timers; timer !== undefined; timer = timer.sibling) {
+      if (!isArmed(timer)) armTimer(clock, timer, this.#keepsAlive(timer.definition as TimerDefinition));
+    }
   }
 
   #clearTimer(definition: TimerDefinition): void {

@@ -11,10 +11,12 @@ export interface TimerOwner {
   timerFired(timer: LifeTimer): void;
 }
 
-/** A timer that is set. Used again for another one after it was cleared or has fired. */
+/** A timer. Used again for another one after it was cleared or has fired. */
 export class LifeTimer {
   owner: TimerOwner | undefined;
   definition: TimerDefinition | undefined;
+  delayMs = 0;
+  /** When it fires, once it is armed. */
   dueAt = 0;
   keepsAlive = true;
   /** The next timer of the same owner. */
@@ -46,13 +48,8 @@ let spare: LifeTimer | undefined;
 let spares = 0;
 const SPARES_MAX = 4_096;
 
-export function setTimer(
-  clock: Clock,
-  owner: TimerOwner,
-  definition: TimerDefinition,
-  delayMs: number,
-  keepsAlive: boolean,
-): LifeTimer {
+/** Makes a timer, which has yet to be armed: one that is cleared in the same turn then costs nearly nothing. */
+export function makeTimer(owner: TimerOwner, definition: TimerDefinition, delayMs: number): LifeTimer {
   let timer = spare;
   if (timer === undefined) {
     timer = new LifeTimer();
@@ -63,20 +60,28 @@ export function setTimer(
   }
   timer.owner = owner;
   timer.definition = definition;
-  timer.keepsAlive = keepsAlive;
+  timer.delayMs = delayMs;
+  return timer;
+}
+
+export function isArmed({ list, handle }: LifeTimer): boolean {
+  return list !== undefined || handle !== undefined;
+}
+
+export function armTimer(clock: Clock, timer: LifeTimer, keepsAlive: boolean): void {
+  const { delayMs } = timer;
   const now = clock.now();
+  timer.keepsAlive = keepsAlive;
   if (clock === systemClock) {
-    // As Node does: never in the same turn.
+    // As Node does: never in the same turn, and in whole milliseconds, which need no memory of their own.
     const delay = delayMs >= 1 ? delayMs : 1;
-    timer.dueAt = now + delay;
+    timer.dueAt = Math.ceil(now + delay);
     append(listOf(delay), timer);
   } else {
     timer.dueAt = now + delayMs;
-    const fired = timer;
-    timer.handle = clock.setTimeout(() => fire(fired), delayMs);
+    timer.handle = clock.setTimeout(() => fire(timer), delayMs);
     if (!keepsAlive) timer.handle.unref();
   }
-  return timer;
 }
 
 export function clearTimer(clock: Clock, timer: LifeTimer): void {
