@@ -119,6 +119,8 @@ class Compiler {
     }
     const columns = new Map<string, (Steps | undefined)[]>();
     for (const type of types) columns.set(type, this.#column(type));
+    // Also what no known event leads to must be sound: a wildcard may.
+    for (const node of this.#nodes) this.#check(node);
     const initial = this.#initialStep();
     const first = this.#leaves[initial.to] as AnyStateNode;
     const leaves = this.#leaves.map((leaf) => this.#leaf(leaf));
@@ -160,6 +162,16 @@ class Compiler {
       this.#number.set(node, this.#leaves.length);
       this.#leaves.push(node);
     }
+  }
+
+  #check(node: AnyStateNode): void {
+    const ops: Op[] = [];
+    for (const { guard, actions } of [...[...node.transitions.values()].flat(), ...(node.always ?? [])]) {
+      if (guard !== undefined) this.#guard(node, guard);
+      this.#act(node, actions, ops);
+    }
+    this.#enter(new Map([[node, true]]), new Set(), ops);
+    this.#leave(node, ops);
   }
 
   #numberOf(leaf: AnyStateNode): number {
@@ -264,8 +276,10 @@ class Compiler {
 
   #timersOf(node: AnyStateNode): TimerOp[] {
     return Object.keys(node.config.after ?? {}).map((key) => {
-      const delay = Number.isNaN(+key) ? this.#delay(node, key) : +key;
-      const timer: TimerDefinition = { name: key, event: { type: `xstate.after.${key}.${node.id}` } };
+      const isNamed = Number.isNaN(+key);
+      const delay = isNamed ? this.#delay(node, key) : +key;
+      const name = isNamed ? key : String(delay);
+      const timer: TimerDefinition = { name, event: { type: `xstate.after.${name}.${node.id}` } };
       const run = typeof delay === 'function' ? (delay as Expression) : undefined;
       return { set: op(SET_TIMER, { value: delay, run, timer }), clear: op(CLEAR_TIMER, { timer }) };
     });

@@ -5,7 +5,7 @@
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { publish, transitions } from './channel.js';
 import { isNever } from './clock.js';
-import type { Host, Life, RunningTimer } from './life.js';
+import type { Host, Life, RunningTimer, Transition } from './life.js';
 import {
   type Args,
   ASSIGN,
@@ -61,6 +61,9 @@ const raised: Event[] = [];
 
 const INIT = 'xstate.init';
 const COLUMNS_MAX = 1_000;
+
+/** The transitions that it takes, for those who listen. */
+const records: Transition[] = [];
 
 const NO_CONTEXT = {};
 const args: Args = { context: NO_CONTEXT, event: undefined };
@@ -140,23 +143,22 @@ export class TableLife implements Life<Event>, TimerOwner {
     this.#flags |= STARTED | BUSY;
     const base = effectsEnd;
     const value = this.#value;
+    this.#value = undefined;
+    let thrown: Thrown | undefined;
     if (this.#table.startsPlain) {
-      this.#value = undefined;
-      try {
-        see(this.#context, { type: INIT, input: value });
-        this.#apply(this.#table.initial);
-      } catch (error) {
-        this.#fail(error, base);
-        return;
-      }
-      see(NO_CONTEXT, undefined);
+      thrown = this.#enter(value);
     } else {
-      const { output, prepared } = value as Prepared;
-      this.#value = output;
-      for (const effect of prepared) effects[effectsEnd++] = effect;
+      const prepared = value as Prepared;
+      this.#value = prepared.output;
+      thrown = prepared.thrown;
+      for (const effect of prepared.effects) effects[effectsEnd++] = effect;
     }
-    if (transitions.hasSubscribers) this.#publish('', INIT);
-    this.#perform(base);
+    if (transitions.hasSubscribers) publish(this.#record('', INIT));
+    if (thrown !== undefined) {
+      this.#fail(thrown, base);
+      return;
+    }
+    if (effectsEnd > base) this.#perform(base);
     this.#rest();
   }
 
@@ -209,17 +211,46 @@ export class TableLife implements Life<Event>, TimerOwner {
   /** Takes one event: all steps that it leads to, then all that these have to do. */
   #take(event: Event): void {
     const base = effectsEnd;
+    const { type } = event;
+    let thrown: Thrown | undefined;
     try {
+      if (type === '*') throw new Error('An event cannot have the type "*".');
+      const steps = this.#stepsFor(type);
       see(this.#context, event);
-      const steps = this.#stepsFor(event.type);
-      if (steps !== undefined) this.#step(steps, event.type);
-      if (raised.length > 0 || this.#where.always !== undefined) this.#settle(event);
+      if (steps !== undefined) this.#step(steps, type, true);
+      if (raised.length > 0 || this.#where.always !== undefined) this.#settle(event, true);
     } catch (error) {
-      this.#fail(error, base);
-      return;
+      thrown = { error };
     }
     see(NO_CONTEXT, undefined);
-    if (effectsEnd > base) this.#perform(base);
+    if (records.length > 0) publishRecords();
+    if (thrown !== undefined) this.#fail(thrown, base);
+    else if (effectsEnd > base) this.#perform(base);
+  }
+
+  /** Enters the initial states: works out all that the start will do, and leaves that on the stack. */
+  #enter(input: unknown): Thrown | undefined {
+    const event = { type: INIT, input } as Event;
+    try {
+      see(this.#context, event);
+      this.#apply(this.#table.initial);
+      this.#settle(event, false);
+    } catch (error) {
+      return { error };
+    } finally {
+      see(NO_CONTEXT, undefined);
+      raised.length = 0;
+    }
+    return undefined;
+  }
+
+  /** Where the start depends on more than the initial states, it is worked out before, as XState does. */
+  #prepare(input: unknown): Prepared {
+    const base = effectsEnd;
+    const thrown = this.#enter(input);
+    const prepared = effects.slice(base, effectsEnd);
+    dropEffects(base);
+    return { effects: prepared, output: this.#value, thrown };
   }
 
   #stepsFor(type: string): Steps | undefined {
@@ -227,33 +258,33 @@ export class TableLife implements Life<Event>, TimerOwner {
     const column = columns.get(type);
     if (column !== undefined) return column[this.#leaf];
     const made = this.#table.columnOf(type);
-    if (made === undefined) return undefined;
-    if (type === '*') throw new Error('An event cannot have the type "*".');
     // Whoever makes up types without end must not fill the memory.
-    if (columns.size < COLUMNS_MAX) columns.set(type, made);
-    return made[this.#leaf];
+    if (made !== undefined && columns.size < COLUMNS_MAX) columns.set(type, made);
+    return made?.[this.#leaf];
   }
 
   /** Takes the first of these steps whose guard lets it. */
-  #step(steps: Steps, type: string): Step | undefined {
+  #step(steps: Steps, type: string, isTold: boolean): Step | undefined {
     for (let index = 0; index < steps.length; index++) {
       const step = steps[index] as Step;
       if (step.guard !== undefined && !step.guard(args)) continue;
-      const from = this.#leaf;
+      const from = this.#where;
       this.#apply(step);
-      if (transitions.hasSubscribers && step.acts) this.#publish((this.#table.leaves[from] as Leaf).path, type);
+      // Told once all is computed: whoever hears of it may move other lives.
+      if (isTold && transitions.hasSubscribers && step.acts) records.push(this.#record(from.path, type));
       return step;
     }
     return undefined;
   }
 
-  /** Goes on with what was raised and with steps that need no event, until there are none; these are asked first. */
-  #settle(event: Event): void {
+  /** Goes on with steps that need no event, and with what was raised, until there are none; the former come first. */
+  #settle(event: Event, isTold: boolean): void {
     let current = event;
     let askAlways = true;
     while ((this.#flags & DONE) === 0) {
       const { always } = this.#where;
-      const step: Step | undefined = askAlways && always !== undefined ? this.#step(always, current.type) : undefined;
+      const step: Step | undefined =
+        askAlways && always !== undefined ? this.#step(always, current.type, isTold) : undefined;
       if (step !== undefined) {
         askAlways = step.changes;
         continue;
@@ -263,7 +294,7 @@ export class TableLife implements Life<Event>, TimerOwner {
       current = next;
       see(this.#context, current);
       const steps = this.#stepsFor(current.type);
-      if (steps !== undefined) this.#step(steps, current.type);
+      if (steps !== undefined) this.#step(steps, current.type, isTold);
       askAlways = true;
     }
     raised.length = 0;
@@ -328,43 +359,30 @@ export class TableLife implements Life<Event>, TimerOwner {
     try {
       this.#host.perform(command);
     } catch (error) {
-      reportError(error);
+      report(error);
     }
   }
 
   #finish(): void {
-    this.outcome = this.#value as Outcome;
+    const outcome = this.#value as Outcome;
+    this.outcome = outcome;
     this.#flags |= OVER;
     this.#mail = undefined;
-    this.#host.finish(this.outcome);
+    try {
+      this.#host.finish(outcome);
+    } catch (error) {
+      report(error);
+    }
   }
 
   /** A function of the machine has thrown: this life is over, and nobody knows how. */
-  #fail(error: unknown, base: number): void {
-    effects.fill(undefined, base, effectsEnd);
-    effectsEnd = base;
+  #fail({ error }: Thrown, base: number): void {
+    dropEffects(base);
     raised.length = 0;
-    see(NO_CONTEXT, undefined);
     this.#flags |= OVER;
     this.#mail = undefined;
     while (this.#timers !== undefined) this.#clearTimer(this.#timers.definition as TimerDefinition);
-    reportError(error);
-  }
-
-  /** What the start will do, where it depends on more than the initial states: worked out before, as XState does. */
-  #prepare(input: unknown): Prepared {
-    const base = effectsEnd;
-    const event = { type: INIT, input } as Event;
-    see(this.#context, event);
-    this.#flags |= BUSY;
-    this.#apply(this.#table.initial);
-    this.#settle(event);
-    this.#flags &= ~BUSY;
-    see(NO_CONTEXT, undefined);
-    const prepared = effects.slice(base, effectsEnd);
-    effects.fill(undefined, base, effectsEnd);
-    effectsEnd = base;
-    return { prepared, output: this.#value };
+    report(error);
   }
 
   #keepsAlive({ name }: TimerDefinition): boolean {
@@ -411,10 +429,10 @@ export class TableLife implements Life<Event>, TimerOwner {
     before.sibling = timer.sibling;
   }
 
-  #publish(from: string, event: string): void {
+  #record(from: string, event: string): Transition {
     const host = this.#host;
     const { incarnation, cause } = this.#context as { incarnation?: number; cause?: Cause };
-    publish({
+    return {
       who: host.id,
       parent: host.parentId,
       machine: this.#table.id,
@@ -425,13 +443,19 @@ export class TableLife implements Life<Event>, TimerOwner {
       cause,
       to: this.state,
       at: host.clock.now(),
-    });
+    };
   }
 }
 
+/** What a function of the machine threw: anything at all. */
+interface Thrown {
+  readonly error: unknown;
+}
+
 interface Prepared {
-  readonly prepared: readonly unknown[];
+  readonly effects: readonly unknown[];
   readonly output: unknown;
+  readonly thrown: Thrown | undefined;
 }
 
 function see(context: object, event: unknown): void {
@@ -448,8 +472,17 @@ function paramsOf({ params }: Op): unknown {
   return typeof params === 'function' ? params(args) : params;
 }
 
+function dropEffects(base: number): void {
+  effects.fill(undefined, base, effectsEnd);
+  effectsEnd = base;
+}
+
+function publishRecords(): void {
+  for (const record of records.splice(0)) publish(record);
+}
+
 /** As XState does: it is the process's error, and stops nobody else's work. */
-function reportError(error: unknown): void {
+function report(error: unknown): void {
   setTimeout(() => {
     throw error;
   });

@@ -35,6 +35,7 @@ class DurationList {
   /** How many of them keep the process alive. */
   keepAlive = 0;
   timeout: NodeJS.Timeout | undefined;
+  isFiring = false;
   readonly fire = (): void => fireList(this);
   constructor(readonly delayMs: number) {}
 }
@@ -118,7 +119,7 @@ function append(list: DurationList, timer: LifeTimer): void {
   else list.last.next = timer;
   list.last = timer;
   // One that is armed for a timer that was cleared since fires too early, sees that, and is armed anew.
-  if (list.timeout === undefined) arm(list, list.delayMs);
+  if (list.timeout === undefined && !list.isFiring) arm(list, list.delayMs);
   if (timer.keepsAlive) countAlive(list, 1);
 }
 
@@ -147,12 +148,13 @@ function countAlive(list: DurationList, change: 1 | -1): void {
 
 function fireList(list: DurationList): void {
   list.timeout = undefined;
+  list.isFiring = true;
   const now = systemClock.now();
   for (let { first } = list; first !== undefined && first.dueAt <= now; { first } = list) {
     remove(list, first);
     fire(first);
   }
-  if (list.timeout !== undefined) return;
+  list.isFiring = false;
   if (list.first !== undefined) arm(list, Math.ceil(list.first.dueAt - now));
   else if (lists.get(list.delayMs) === list) lists.delete(list.delayMs);
 }
