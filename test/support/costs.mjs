@@ -1,0 +1,134 @@
+// Counts what lives cost: bytes, with a young generation so large that nothing is collected while it counts.
+// Run with --expose-gc --min-semi-space-size=256 --max-semi-space-size=256; prints one line of JSON.
+import { assign, emit, setup } from 'xstate';
+import { compile, compiledRuntime, systemClock, xstateRuntime } from '../../dist/index.js';
+import { backendMachine, clientMachine, listenerMachine } from '../../dist/machines/index.js';
+
+let heard = 0;
+const host = {
+  id: 'counted#1',
+  clock: systemClock,
+  perform: () => heard++,
+  finish: () => heard++,
+};
+
+const settings = {
+  persistent: false,
+  attemptsMax: 3,
+  chooseTimeout: 10_000,
+  connectTimeout: 10_000,
+  prepareTimeout: 10_000,
+  disposeTimeout: 1_000,
+  holdTimeout: 1_000,
+  closeTimeout: 1_000,
+  abortTimeout: 1_000,
+  stableAfter: 2_147_483_647,
+  restTimeout: 1_000,
+  acceptTimeout: 10_000,
+  clientsMax: 10,
+  bindAttempts: 1,
+  bindBackoff: 100,
+  drainTimeout: 1_000,
+};
+const input = { settings };
+
+/** @param {string[]} types */
+const events = (...types) => types.map((type) => ({ type }));
+
+/** @type {Record<string, { machine: any, events: { type: string }[], established: number }>} */
+const lives = {
+  client: {
+    machine: clientMachine,
+    events: events('owner.admitted', 'socket.ended', 'socket.finished', 'socket.closed'),
+    established: 1,
+  },
+  backend: {
+    machine: backendMachine,
+    events: events(
+      'backend.connect',
+      'server.chosen',
+      'socket.connected',
+      'owner.prepared',
+      'socket.finished',
+      'socket.ended',
+      'socket.closed',
+      'holds.emptied',
+    ),
+    established: 4,
+  },
+  listener: {
+    machine: listenerMachine,
+    events: events('listener.start', 'server.listening', 'client.arrived', 'client.closed'),
+    established: 2,
+  },
+};
+
+/** Bytes that `run` allocates each time, once it is warm. @param {number} times @param {() => void} run */
+function bytesOf(times, run) {
+  for (let time = 0; time < 20_000; time++) run();
+  global.gc?.();
+  const before = process.memoryUsage().heapUsed;
+  for (let time = 0; time < times; time++) run();
+  return (process.memoryUsage().heapUsed - before) / times;
+}
+
+/** Bytes that an instance keeps. @param {number} count @param {() => unknown} make */
+function keptBy(count, make) {
+  const kept = new Array(count);
+  // What is compiled and cached on the way is no instance's.
+  for (let index = 0; index < count; index++) kept[index] = make();
+  kept.fill(undefined);
+  global.gc?.();
+  const before = process.memoryUsage().heapUsed;
+  for (let index = 0; index < count; index++) kept[index] = make();
+  global.gc?.();
+  const after = process.memoryUsage().heapUsed;
+  if (kept.length !== count) throw new Error('never');
+  return (after - before) / count;
+}
+
+/** @param {import('../../dist/index.js').Runtime} runtime @param {typeof lives.client} life @param {number} sent */
+function live(runtime, { machine, events }, sent) {
+  const life = runtime.run(machine, input, host);
+  life.start();
+  for (let index = 0; index < sent; index++) life.send(events[index] ?? events[0]);
+  return life;
+}
+
+/** A machine with a bit of everything but timers, that turns for ever. */
+const wheel = setup({
+  actions: {
+    count: assign({ turns: ({ context }) => (context.turns + 1) % 1_000 }),
+    say: emit({ type: 'said' }),
+  },
+  guards: { isOdd: ({ context }) => context.turns % 2 === 1 },
+}).createMachine({
+  id: 'wheel',
+  context: { turns: 0 },
+  initial: 'a',
+  states: {
+    a: { on: { turn: 'b' }, entry: 'say' },
+    b: { on: { turn: [{ guard: 'isOdd', target: 'a', actions: 'count' }, { target: 'c' }] }, tags: 'far' },
+    c: { exit: ['say', 'count'], initial: 'd', states: { d: { on: { turn: '#wheel.a' } } } },
+  },
+});
+const turning = compile(wheel).run(undefined, host);
+turning.start();
+const TURN = { type: 'turn' };
+
+const counted = {
+  transition: bytesOf(200_000, () => turning.send(TURN)),
+  lives: Object.fromEntries(
+    Object.entries(lives).map(([name, life]) => [
+      name,
+      {
+        allocated: bytesOf(20_000, () => live(compiledRuntime, life, life.events.length)),
+        idle: keptBy(10_000, () => live(compiledRuntime, life, 0)),
+        established: keptBy(10_000, () => live(compiledRuntime, life, life.established)),
+        onActor: keptBy(500, () => live(xstateRuntime, life, life.established)),
+      },
+    ]),
+  ),
+};
+process.stdout.write(`${JSON.stringify(counted)}\n`);
+process.exit();
