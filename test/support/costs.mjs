@@ -87,11 +87,11 @@ function keptBy(count, make) {
   return (after - before) / count;
 }
 
-/** @param {import('../../dist/index.js').Runtime} runtime @param {typeof lives.client} life @param {number} sent */
+/** @param {import('../../dist/index.js').Runtime} runtime @param {{ machine: any, events: { type: string }[] }} life @param {number} sent */
 function live(runtime, { machine, events }, sent) {
   const life = runtime.run(machine, input, host);
   life.start();
-  for (let index = 0; index < sent; index++) life.send(events[index] ?? events[0]);
+  for (let index = 0; index < sent; index++) life.send(/** @type {{ type: string }} */ (events[index]));
   return life;
 }
 

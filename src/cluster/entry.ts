@@ -1,0 +1,174 @@
+/**
+ * The program of a worker: loads the user's module, starts what that makes, and does what the primary says. It is no
+ * part of the library's face; a primary forks it.
+ */
+import cluster from 'node:cluster';
+import { BindError } from '../errors.js';
+import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
+import { packCause, packError, type StartMessage, type ToPrimary, type ToWorker, unwrap, wrap } from './messages.js';
+import type { ClusterModule, ClusterPart } from './module.js';
+
+/** A terminal and a service manager send these to the whole group, and the primary decides what they mean. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+const METHODS = ['start', 'close', 'abort'] as const;
+
+const NOTHING_STARTED: Outcome = {
+  ending: 'closed',
+  cause: { initiator: 'owner', manner: 'close', phase: 'idle' },
+  flushed: true,
+};
+
+/** What the module has made, from the moment that it is being started. */
+let part: ClusterPart | undefined;
+let begun: StartMessage | undefined;
+/** True once the end was asked for: by the primary, or by its loss. */
+let isEnding = false;
+/** True once the last word is on its way. */
+let isDone = false;
+
+function say(message: ToPrimary, then: () => void = () => {}): void {
+  // Without a primary nobody hears it, and the error of that is nobody's.
+  if (process.send === undefined || !process.connected) then();
+  else process.send(wrap(message), undefined, undefined, then);
+}
+
+/** The last word; then the process ends, whatever the module may have left running. */
+function leave(message: ToPrimary, code: number): void {
+  if (isDone) return;
+  isDone = true;
+  say(message, () => process.exit(code));
+}
+
+function leaveWith(outcome: Outcome | undefined): void {
+  // A part of the user's own making may resolve with anything.
+  const { ending, cause, flushed, truncated } = { ...NOTHING_STARTED, ...outcome };
+  const told = { ending, cause: packCause(cause), flushed, ...(truncated === true && { truncated }) };
+  leave({ type: 'closed', outcome: told }, 0);
+}
+
+function fail(error: unknown): void {
+  leave({ type: 'failed', cause: packCause(reportOf(error)) }, 1);
+}
+
+/** Why there is nothing to serve: the library's own cause where there is one, such as that of a bind. */
+function reportOf(error: unknown): Report {
+  const { cause, code, name } = (error ?? {}) as { cause?: Partial<Cause>; code?: unknown; name?: unknown };
+  // Every address but a path ends in its port.
+  if (error instanceof BindError && cause?.code === 'EADDRINUSE' && !/:\d+: /.test(error.message)) {
+    error.message += ' A path is bound by one process for itself: let the workers share one, with sharedServer().';
+  }
+  const known = [cause?.code, code, name].find((candidate) => typeof candidate === 'string') as string | undefined;
+  const { initiator = 'owner', manner = 'error', phase } = cause ?? {};
+  return { initiator, manner, ...(phase !== undefined && { phase }), code: known ?? 'UNKNOWN', error };
+}
+
+async function make({ module: url, exportName, ...context }: StartMessage): Promise<ClusterPart> {
+  const module = (await import(url)) as Record<string, unknown>;
+  const factory = module[exportName];
+  if (typeof factory !== 'function') {
+    throw new TypeError(
+      `${url} must export a function as "${exportName}"; it exports: ${Object.keys(module).join(', ')}.`,
+    );
+  }
+  const { data, worker, workers, incarnation } = context;
+  const made: unknown = await (factory as ClusterModule)({ data, worker, workers, incarnation });
+  if (!isPart(made)) {
+    throw new TypeError(
+      `The function "${exportName}" of ${url} must return what has start(), close(), abort() and closed, such as createProxy() does.`,
+    );
+  }
+  return made;
+}
+
+function isPart(made: unknown): made is ClusterPart {
+  const candidate = (made ?? {}) as Partial<ClusterPart>;
+  return (
+    METHODS.every((method) => typeof candidate[method] === 'function') && typeof candidate.closed?.then === 'function'
+  );
+}
+
+async function begin(message: StartMessage): Promise<void> {
+  begun = message;
+  try {
+    const made = await make(message);
+    if (isEnding) return;
+    part = made;
+    await made.start();
+    // Told to end meanwhile: what comes of it is awaited already.
+    if (isEnding) return;
+    made.closed.then(leaveWith, fail);
+    say({ type: 'ready', addresses: [...(made.addresses ?? (made.address === undefined ? [] : [made.address]))] });
+  } catch (error) {
+    if (!isEnding) fail(error);
+  }
+}
+
+/** Ends what was started, in the given way, and then the process. */
+function end(how: (part: ClusterPart) => Promise<unknown>, nothing: Outcome): void {
+  isEnding = true;
+  if (part === undefined) {
+    leaveWith(nothing);
+    return;
+  }
+  part.closed.then(leaveWith, fail);
+  try {
+    how(part).catch(fail);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function drain(timeoutMs: number): void {
+  end((part) => part.close({ timeoutMs: timeoutMs >= NEVER_MS ? false : timeoutMs }), NOTHING_STARTED);
+}
+
+function inspect(id: number): void {
+  say({ type: 'inspected', id, memory: process.memoryUsage.rss(), snapshot: snapshot() });
+}
+
+/** What the part says of itself, as far as JSON can carry it. */
+function snapshot(): unknown {
+  try {
+    return part === undefined ? undefined : JSON.parse(JSON.stringify(part));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nobody will say another word: serve those who are there, and go. */
+function onOrphaned(): void {
+  // Otherwise Node would exit at once, after the listeners of this event.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+  if (isDone || begun === undefined) process.exit(0);
+  const { drainTimeoutMs, abortTimeoutMs } = begun;
+  if (!isEnding) drain(drainTimeoutMs);
+  if (drainTimeoutMs < NEVER_MS) setTimeout(() => process.exit(1), drainTimeoutMs + abortTimeoutMs).unref();
+}
+
+/** A process that dies must not leave streams behind that look complete: what it still relays is reset. */
+function onExit(): void {
+  if (isDone) return;
+  try {
+    void part?.abort({ initiator: 'system', manner: 'error', code: 'EXIT' });
+  } catch {
+    // It dies anyway.
+  }
+}
+
+const ACTIONS: { readonly [K in ToWorker['type']]: (message: Extract<ToWorker, { type: K }>) => void } = {
+  start: (message) => void begin(message),
+  drain: ({ timeoutMs }) => drain(timeoutMs),
+  abort: ({ cause }) => end((part) => part.abort(cause), { ...NOTHING_STARTED, ending: 'aborted', cause }),
+  inspect: ({ id }) => inspect(id),
+};
+
+for (const signal of SIGNALS) process.on(signal, () => {});
+process.on('exit', onExit);
+process.on('uncaughtExceptionMonitor', (error) => say({ type: 'crashed', error: packError(error) }));
+cluster.worker?.on('disconnect', onOrphaned);
+process.on('message', (received) => {
+  const message = unwrap<ToWorker>(received);
+  if (message !== undefined) (ACTIONS[message.type] as (message: ToWorker) => void)(message);
+});
+say({ type: 'hello' });

@@ -1,0 +1,21 @@
+/**
+ * One program on many processes: a module that makes a proxy, run in several workers by `node:cluster`. A worker that
+ * dies is replaced, a close drains them all, a reload replaces them one after the other.
+ *
+ * @module
+ */
+export {
+  Cluster,
+  type ClusterEvents,
+  createCluster,
+  type ReloadOptions,
+  type WorkerReport,
+} from './cluster.js';
+export { clusterMachine } from './cluster-machine.js';
+export { WorkerError } from './error.js';
+export type { PartAddress } from './messages.js';
+export type { ClusterModule, ClusterPart, ModuleContext } from './module.js';
+export type { ClusterOptions, Scheduling } from './options.js';
+export { sharedServer } from './shared.js';
+export type { WorkerInfo } from './worker.js';
+export { workerMachine } from './worker-machine.js';
