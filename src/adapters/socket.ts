@@ -45,8 +45,6 @@ export function forget(socket: Socket): void {
 }
 
 function onConnect(this: OwnedSocket): void {
-  this.removeListener('connect', onConnect);
-  this.removeListener('secureConnect', onConnect);
   this[OWNER]?.socketConnected();
 }
 

@@ -15,6 +15,11 @@ interface Keys {
   readonly generator: symbol;
 }
 
+interface Inside {
+  readonly _handle?: { useUserBuffer?: (buffer: Buffer) => unknown } | null;
+  [key: symbol]: unknown;
+}
+
 const keys = findKeys(new Socket());
 
 function findKeys(socket: Socket): Keys | undefined {
@@ -38,13 +43,14 @@ function findKeys(socket: Socket): Keys | undefined {
  */
 export function readInto(socket: Socket, onRead: OnRead, next: () => Buffer): boolean {
   if (keys === undefined || 'encrypted' in socket) return false;
-  const handle = (socket as unknown as { _handle?: { useUserBuffer?: (buffer: Buffer) => unknown } | null })._handle;
+  const inside = socket as unknown as Inside;
+  const handle = inside._handle;
   if (typeof handle?.useUserBuffer !== 'function') return false;
   // What was read already can only come as `data`; and a socket that is told already is somebody else's.
-  if (socket.readableLength > 0 || Reflect.get(socket, keys.buffer) !== null) return false;
-  Reflect.set(socket, keys.buffer, SHARED);
-  Reflect.set(socket, keys.callback, onRead);
-  Reflect.set(socket, keys.generator, next);
+  if (socket.readableLength > 0 || inside[keys.buffer] !== null) return false;
+  inside[keys.buffer] = SHARED;
+  inside[keys.callback] = onRead;
+  inside[keys.generator] = next;
   handle.useUserBuffer(SHARED);
   return true;
 }

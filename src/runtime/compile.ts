@@ -122,7 +122,6 @@ class Compiler {
     // Also what no known event leads to must be sound: a wildcard may.
     for (const node of this.#nodes) this.#check(node);
     const initial = this.#initialStep();
-    const first = this.#leaves[initial.to] as AnyStateNode;
     const leaves = this.#leaves.map((leaf) => this.#leaf(leaf));
     const isPlain = ({ kind }: Op): boolean => kind === EMIT || kind === EMIT_DYNAMIC || kind === SET_TIMER;
     return {
@@ -131,7 +130,8 @@ class Compiler {
       columns,
       columnOf: (type) => (hasWildcards ? this.#column(type) : undefined),
       initial,
-      startsPlain: initial.ops.every(isPlain) && leaves[this.#numberOf(first)]?.always === undefined,
+      startsPlain: !initial.goesOn && initial.ops.every(isPlain),
+      hasAlways: leaves.some(({ always }) => always !== undefined),
       eventTypes: this.#machine.events.filter((type: string) => !type.startsWith('xstate.')),
       makeContext: contextMaker(this.#machine.config.context),
     };
@@ -222,6 +222,7 @@ class Compiler {
       ops,
       to: this.#numberOf(to),
       acts: target !== undefined || actions.length > 0,
+      goesOn: goesOn(to),
       changes: to !== leaf || ops.some(({ kind }) => kind === ASSIGN),
     };
   }
@@ -234,7 +235,7 @@ class Compiler {
     addInitial(root, entering);
     this.#enter(entering, active, ops);
     const to = [...active].find((node) => node.type !== 'compound') as AnyStateNode;
-    return { guard: undefined, ops, to: this.#numberOf(to), acts: true, changes: true };
+    return { guard: undefined, ops, to: this.#numberOf(to), acts: true, goesOn: goesOn(to), changes: true };
   }
 
   /** @param nodes the states to enter, and whether each is entered by default, with its initial transition's actions */
@@ -430,6 +431,11 @@ function domainOf({ source, reenter }: Transition, target: AnyStateNode): AnySta
   if (!reenter && (target === source || isDescendant(target, source))) return source;
   const common = withAncestors(target).find((node) => isDescendant(target, node) && isDescendant(source, node));
   return common ?? (reenter ? undefined : source.machine.root);
+}
+
+/** True in a state that may be left without an event. */
+function goesOn(leaf: AnyStateNode): boolean {
+  return withAncestors(leaf).some(({ always }) => always !== undefined);
 }
 
 /** The states that a transition enters, and whether by default: then the actions of its initial transition are done. */

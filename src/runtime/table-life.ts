@@ -217,8 +217,10 @@ export class TableLife implements Life<Event>, TimerOwner {
       if (type === '*') throw new Error('An event cannot have the type "*".');
       const steps = this.#stepsFor(type);
       see(this.#context, event);
-      if (steps !== undefined) this.#step(steps, type, true);
-      if (raised.length > 0 || this.#where.always !== undefined) this.#settle(event, true);
+      const step = steps === undefined ? undefined : this.#step(steps, type, true);
+      // A step that needs no event may have waited for this one, though nobody else takes it.
+      const goesOn = step === undefined ? this.#table.hasAlways : step.goesOn;
+      if (goesOn || raised.length > 0) this.#settle(event, true);
     } catch (error) {
       thrown = { error };
     }

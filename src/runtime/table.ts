@@ -55,6 +55,8 @@ export interface Step {
   readonly to: number;
   /** False for a transition that only says that an event is ignored. */
   readonly acts: boolean;
+  /** True where a step may follow that needs no event. */
+  readonly goesOn: boolean;
   /** False when it neither leads elsewhere nor assigns: then XState asks no `always` again. */
   readonly changes: boolean;
 }
@@ -81,6 +83,8 @@ export interface Table {
   readonly initial: Step;
   /** True when nothing of the initial step can change before the start: then it is taken at the start. */
   readonly startsPlain: boolean;
+  /** True when some state has a step that needs no event. */
+  readonly hasAlways: boolean;
   /** The types of events that the machine names, without its own timers. */
   readonly eventTypes: readonly string[];
   makeContext(input: unknown): object;
