@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { type AddressInfo, createServer, type ListenOptions, type Server as NetServer, type Socket } from 'node:net';
 import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
@@ -234,9 +235,11 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
       this.#server.listen({ ...options, path: this.#binding ?? target });
       return;
     }
+    // Workers of node:cluster that ask for any port share one; by its number, none of them would get it again.
+    const isShared = cluster.isWorker && port === 0;
     this.#server.listen({
       ...options,
-      port: again === undefined ? (port as number) : (again as { port: number }).port,
+      port: again === undefined || isShared ? (port as number) : (again as { port: number }).port,
       ...(host !== undefined && { host }),
       ...(host === undefined && server !== undefined && again !== undefined && 'host' in again && { host: again.host }),
       ...(ipv6Only !== undefined && { ipv6Only }),

@@ -1,0 +1,90 @@
+/** The five machines, and what the world may tell each of them. */
+import type { AnyStateMachine, EventObject } from 'xstate';
+import {
+  backendMachine,
+  clientMachine,
+  listenerMachine,
+  proxyMachine,
+  sessionMachine,
+} from '../../src/machines/index.js';
+import { type Ending, NEVER_MS, type Report } from '../../src/machines/vocabulary.js';
+import { bounded, graphOf } from '../machines/bounds.js';
+import type { Random } from './random.js';
+import type { Subject } from './schedule.js';
+
+const ENDINGS: readonly Ending[] = ['ended', 'closed', 'aborted', 'dropped', 'refused', 'failed'];
+/** Different ones, equal ones, none, and one that never comes. */
+const WAITS = [20, 20, 60, 300, 2_000, NEVER_MS];
+
+const wait = (random: Random): number => (random.percent(6) ? random.below(2) : random.pick(WAITS));
+
+const THROWN = new Error('A hook has thrown.');
+
+const report = (random: Random): Report => ({
+  initiator: random.pick(['peer', 'owner', 'library', 'system']),
+  manner: random.pick(['end', 'reset', 'refusal', 'timeout', 'error', 'close', 'limit']),
+  ...(random.percent(30) && { phase: random.pick(['connecting', 'established', 'closing']) }),
+  ...(random.percent(60) && { code: random.pick(['ECONNRESET', 'ECONNREFUSED', 'EPIPE']) }),
+  ...(random.percent(10) && { error: THROWN }),
+});
+
+/** What an event may carry, by the end of its type; of everything else, only some carry a cause. */
+const PAYLOADS: Record<string, (random: Random) => object> = {
+  close: (random) => ({
+    ...(random.percent(50) && { timeoutMs: wait(random) }),
+    ...(random.percent(30) && { cause: report(random) }),
+  }),
+  abort: (random) => ({ ...(random.percent(50) && { cause: report(random) }) }),
+  failed: (random) => ({ cause: report(random) }),
+  refused: (random) => ({ cause: report(random) }),
+  exhausted: (random) => ({ cause: report(random) }),
+  deferred: (random) => ({ delayMs: wait(random) }),
+  arrived: (random) => ({ socket: { fd: random.below(100) } }),
+};
+
+const END = /\.(close|abort)$/;
+
+/** The ends of a session's legs tell how they ended. */
+const ENDED = /^(client|backend)\.closed$/;
+
+function payload(machine: string, type: string, random: Random): object {
+  if (machine === 'session' && ENDED.test(type)) return { ending: random.pick(ENDINGS), cause: report(random) };
+  return PAYLOADS[type.slice(type.lastIndexOf('.') + 1)]?.(random) ?? {};
+}
+
+function subject(machine: AnyStateMachine, settings: (random: Random) => object): Subject {
+  const types: string[] = machine.events.filter((type: string) => !type.startsWith('xstate.'));
+  return {
+    machine,
+    types,
+    ways: bounded
+      .filter((bound) => bound.machine === machine)
+      .flatMap((bound) => graphOf(bound).edgePaths())
+      .map((path) => path.map(({ event }) => event.type)),
+    ends: new Set(types.filter((type) => END.test(type))),
+    input: (random) => ({ settings: settings(random) }),
+    event: (type, random): EventObject => ({ type, ...payload(machine.id, type, random) }),
+  };
+}
+
+const waits = (random: Random, ...names: readonly string[]): object =>
+  Object.fromEntries(names.map((name) => [name, wait(random)]));
+
+export const subjects = {
+  backend: subject(backendMachine, (random) => ({
+    persistent: random.percent(60),
+    attemptsMax: random.between(1, 3),
+    ...waits(random, 'chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'),
+    ...waits(random, 'closeTimeout', 'abortTimeout', 'stableAfter', 'restTimeout'),
+  })),
+  client: subject(clientMachine, (random) => waits(random, 'acceptTimeout', 'closeTimeout', 'abortTimeout')),
+  listener: subject(listenerMachine, (random) => ({
+    clientsMax: random.between(1, 3),
+    bindAttempts: random.between(1, 3),
+    ...waits(random, 'bindBackoff', 'drainTimeout', 'abortTimeout'),
+  })),
+  session: subject(sessionMachine, (random) =>
+    waits(random, 'sessionConnectTimeout', 'idleTimeout', 'halfCloseTimeout', 'durationMax', 'closeTimeout'),
+  ),
+  proxy: subject(proxyMachine, (random) => waits(random, 'drainTimeout', 'abortTimeout')),
+} satisfies Record<string, Subject>;
