@@ -322,7 +322,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.life.send({ type: 'backend.abort', ...(cause !== undefined && { cause }) });
   }
 
-  protected override commandFailed(command: string, error: unknown): void {
+  /** @internal */
+  override commandFailed(command: string, error: unknown): void {
     if (command === 'server.choose') this.life.send({ type: 'server.exhausted', cause: hookReportOf(error) });
     else this.life.send({ type: 'socket.failed', cause: { ...reportOf(error), phase: 'command' } });
   }

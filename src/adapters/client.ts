@@ -163,7 +163,8 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     this.life.send({ type: 'client.abort', ...(cause !== undefined && { cause }) });
   }
 
-  protected override commandFailed(_command: string, error: unknown): void {
+  /** @internal */
+  override commandFailed(_command: string, error: unknown): void {
     this.life.send({ type: 'socket.failed', cause: { ...hookReportOf(error), phase: 'command' } });
   }
 

@@ -6,7 +6,7 @@ import type { Outcome, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
-import type { Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
+import type { Commands, Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';
 
 /** Options that every handle takes. */
@@ -212,6 +212,11 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     return { id: this.id, state: this.state, ...(this.outcome !== undefined && { outcome: this.outcome }) };
   }
 
+  /** @internal */
+  get commands(): Commands {
+    return this.#kind.commands as unknown as Commands;
+  }
+
   /** @internal Does what the machine commands; what it throws comes back as a report. */
   perform(command: EmittedFrom<M>): void {
     const { type } = command as { type: string };
@@ -266,8 +271,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
 
   protected abstract requestClose(timeoutMs: number | undefined): void;
   protected abstract requestAbort(cause: Report | undefined): void;
-  /** A command threw: report that as what the command was meant to bring about having failed. */
-  protected abstract commandFailed(command: string, error: unknown): void;
+  /** @internal A command threw: report that as what the command was meant to bring about having failed. */
+  abstract commandFailed(command: string, error: unknown): void;
   /** The last things to do, before anybody hears of the end. */
   protected finished(_outcome: Outcome): void {}
   protected refSocket(_keepAlive: boolean): void {}

@@ -188,7 +188,8 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.life.send({ type: 'listener.abort', ...(cause !== undefined && { cause }) });
   }
 
-  protected override commandFailed(_command: string, error: unknown): void {
+  /** @internal */
+  override commandFailed(_command: string, error: unknown): void {
     this.life.send({ type: 'server.failed', cause: { ...reportOf(error), phase: 'command' } });
   }
 

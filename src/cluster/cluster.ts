@@ -269,7 +269,8 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     this.life.send({ type: 'cluster.abort', ...(cause !== undefined && { cause }) });
   }
 
-  protected override commandFailed(_command: string, error: unknown): void {
+  /** @internal */
+  override commandFailed(_command: string, error: unknown): void {
     this.life.send({
       type: 'cluster.abort',
       cause: { initiator: 'library', manner: 'error', phase: 'command', code: 'command', error },

@@ -245,7 +245,8 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
     this.life.send({ type: 'worker.abort', ...(cause !== undefined && { cause }) });
   }
 
-  protected override commandFailed(_command: string, error: unknown): void {
+  /** @internal */
+  override commandFailed(_command: string, error: unknown): void {
     // Only a fork can fail: everything else that is asked of a process may come too late, and then it exits.
     const { code } = error as NodeJS.ErrnoException;
     this.#lost({ initiator: 'system', manner: 'error', phase: 'command', code: code ?? 'fork', error });

@@ -317,7 +317,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.life.send({ type: 'proxy.abort', ...(cause !== undefined && { cause }) });
   }
 
-  protected override commandFailed(): void {
+  /** @internal */
+  override commandFailed(): void {
     this.life.send({ type: 'proxy.abort', cause: { initiator: 'library', manner: 'error', phase: 'command' } });
   }
 

@@ -184,7 +184,8 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     this.life.send({ type: 'session.abort', ...(cause !== undefined && { cause }) });
   }
 
-  protected override commandFailed(): void {
+  /** @internal */
+  override commandFailed(): void {
     // No command of a session opens anything: what throws here is a mistake, and the legs must not outlive it.
     this.life.send({ type: 'session.abort', cause: { initiator: 'library', manner: 'error', phase: 'command' } });
   }

@@ -18,13 +18,18 @@ import {
 import { CompileError } from '../errors.js';
 import type { Host, Life } from './life.js';
 import {
+  ACTS,
   ASSIGN,
+  ASSIGN_COMPUTED,
+  ASSIGN_CONSTANT,
+  CHANGES,
   CLEAR_TIMER,
   DONE_STATE,
   EMIT,
   EMIT_DYNAMIC,
   type Expression,
   FINISH,
+  GOES_ON,
   type Guard,
   type Leaf,
   type Op,
@@ -96,7 +101,7 @@ class Compiler {
   readonly #leaves: AnyStateNode[] = [];
   readonly #number = new Map<AnyStateNode, number>();
   readonly #timers = new Map<AnyStateNode, readonly TimerOp[]>();
-  readonly #shared = new Map<string, Op>();
+  readonly #emits: Op[] = [];
 
   constructor(machine: AnyStateMachine) {
     this.#machine = machine;
@@ -121,7 +126,8 @@ class Compiler {
     for (const type of types) columns.set(type, this.#column(type));
     // Also what no known event leads to must be sound: a wildcard may.
     for (const node of this.#nodes) this.#check(node);
-    const initial = this.#initialStep();
+    const initialOps: Op[] = [];
+    const initial = this.#initialStep(initialOps);
     const leaves = this.#leaves.map((leaf) => this.#leaf(leaf));
     const isPlain = ({ kind }: Op): boolean => kind === EMIT || kind === EMIT_DYNAMIC || kind === SET_TIMER;
     return {
@@ -130,10 +136,12 @@ class Compiler {
       columns,
       columnOf: (type) => (hasWildcards ? this.#column(type) : undefined),
       initial,
-      startsPlain: !initial.goesOn && initial.ops.every(isPlain),
+      startsPlain: (initial.flags & GOES_ON) === 0 && initialOps.every(isPlain),
       hasAlways: leaves.some(({ always }) => always !== undefined),
       eventTypes: this.#machine.events.filter((type: string) => !type.startsWith('xstate.')),
       makeContext: contextMaker(this.#machine.config.context),
+      emits: this.#emits,
+      commands: undefined,
     };
   }
 
@@ -219,23 +227,24 @@ class Compiler {
     const to = [...active].find((node) => node.type !== 'compound') as AnyStateNode;
     return {
       guard: guard === undefined ? undefined : this.#guard(source, guard),
-      ops,
+      first: this.#chain(ops),
       to: this.#numberOf(to),
-      acts: target !== undefined || actions.length > 0,
-      goesOn: goesOn(to),
-      changes: to !== leaf || ops.some(({ kind }) => kind === ASSIGN),
+      flags:
+        (target !== undefined || actions.length > 0 ? ACTS : 0) |
+        (goesOn(to) ? GOES_ON : 0) |
+        (to !== leaf || ops.some(assigns) ? CHANGES : 0),
     };
   }
 
-  #initialStep(): Step {
+  #initialStep(ops: Op[]): Step {
     const { root } = this.#machine;
-    const ops: Op[] = [];
     const active = new Set<AnyStateNode>();
     const entering = new Map<AnyStateNode, boolean>([[root, true]]);
     addInitial(root, entering);
     this.#enter(entering, active, ops);
     const to = [...active].find((node) => node.type !== 'compound') as AnyStateNode;
-    return { guard: undefined, ops, to: this.#numberOf(to), acts: true, goesOn: goesOn(to), changes: true };
+    const flags = ACTS | CHANGES | (goesOn(to) ? GOES_ON : 0);
+    return { guard: undefined, first: this.#chain(ops), to: this.#numberOf(to), flags };
   }
 
   /** @param nodes the states to enter, and whether each is entered by default, with its initial transition's actions */
@@ -249,9 +258,9 @@ class Compiler {
       if (node.type !== 'final') continue;
       const { parent } = node;
       if (parent?.parent !== undefined) {
-        ops.push(op(DONE_STATE, { value: doneType(parent), run: outputOf(node.output) }));
+        ops.push(op(DONE_STATE, outputOf(node.output), doneType(parent)));
       } else {
-        ops.push(op(FINISH, { run: this.#machineOutput(node) }));
+        ops.push(op(FINISH, this.#machineOutput(node)));
         isDone = true;
       }
     }
@@ -281,8 +290,7 @@ class Compiler {
       const delay = isNamed ? this.#delay(node, key) : +key;
       const name = isNamed ? key : String(delay);
       const timer: TimerDefinition = { name, event: { type: `xstate.after.${name}.${node.id}` } };
-      const run = typeof delay === 'function' ? (delay as Expression) : undefined;
-      return { set: op(SET_TIMER, { value: delay, run, timer }), clear: op(CLEAR_TIMER, { timer }) };
+      return { set: op(SET_TIMER, timer, delay), clear: op(CLEAR_TIMER, timer) };
     });
   }
 
@@ -290,6 +298,15 @@ class Compiler {
     const delay: unknown = this.#machine.implementations.delays[name];
     if (typeof delay === 'number' || typeof delay === 'function') return delay;
     return refuse(node, `its delay "${name}" is not defined`, `Define it in setup({ delays: { ${name}: … } })`);
+  }
+
+  /** The same operations, linked. */
+  #chain(ops: readonly Op[]): Op | undefined {
+    return ops.reduceRight<Op | undefined>((next, op) => {
+      const linked = { ...op, next };
+      if (op.kind === EMIT) this.#emits.push(linked);
+      return linked;
+    }, undefined);
   }
 
   #act(node: AnyStateNode, actions: readonly Action[], ops: Op[]): void {
@@ -307,24 +324,17 @@ class Compiler {
         `Define it in setup({ actions: { ${name}: emit(…) } })`,
       );
     }
-    if (params !== undefined) return this.#builtin(node, implementation, params, `its action "${name}"`);
-    // Most actions have no params: all their uses share one operation.
-    let shared = this.#shared.get(name);
-    if (shared === undefined) {
-      shared = this.#builtin(node, implementation, undefined, `its action "${name}"`);
-      this.#shared.set(name, shared);
-    }
-    return shared;
+    return this.#builtin(node, implementation, params, `its action "${name}"`);
   }
 
   #builtin(node: AnyStateNode, action: Builtin, params: unknown, what: string): Op {
     switch (action.type) {
       case 'xstate.assign':
-        return op(ASSIGN, { run: assigner(action.assignment), params });
+        return assignment(action.assignment, params);
       case 'xstate.emit':
         return typeof action.event === 'function'
-          ? op(EMIT_DYNAMIC, { run: action.event as Expression, params })
-          : op(EMIT, { value: action.event });
+          ? op(EMIT_DYNAMIC, action.event, undefined, params)
+          : op(EMIT, action.event);
       case 'xstate.raise':
         if (action.delay !== undefined) {
           return refuse(
@@ -337,8 +347,8 @@ class Compiler {
           return refuse(node, `${what} raises a string`, `Raise { type: '${action.event}' }`);
         }
         return typeof action.event === 'function'
-          ? op(RAISE_DYNAMIC, { run: action.event as Expression, params })
-          : op(RAISE, { value: action.event });
+          ? op(RAISE_DYNAMIC, action.event, undefined, params)
+          : op(RAISE, action.event);
       default: {
         const is = action.type?.startsWith('xstate.') ? `is ${action.type.slice(7)}` : 'is a function of its own';
         return refuse(
@@ -401,10 +411,11 @@ interface TimerOp {
   readonly clear: Op;
 }
 
-function op(kind: number, rest: Partial<Op>): Op {
-  const { value, run, params, timer } = rest;
-  return { kind, value, run, params, timer };
+function op(kind: number, what: unknown, more?: unknown, params?: unknown): Op {
+  return { kind, what, params, more, next: undefined };
 }
+
+const assigns = ({ kind }: Op): boolean => kind === ASSIGN || kind === ASSIGN_CONSTANT || kind === ASSIGN_COMPUTED;
 
 function refuse(node: AnyStateNode, why: string, advice: string): never {
   throw new CompileError(node.id, why, advice);
@@ -508,30 +519,38 @@ function contextMaker(context: unknown): (input: unknown) => object {
   };
 }
 
+function assignment(parts: unknown, params: unknown): Op {
+  if (typeof parts === 'function') {
+    const compute = parts as Expression;
+    return op(
+      ASSIGN,
+      ((args, given) => Object.assign(args.context, compute(args, given))) as Expression,
+      undefined,
+      params,
+    );
+  }
+  const entries = Object.entries(parts as Record<string, unknown>);
+  const [first] = entries;
+  if (entries.length !== 1 || first === undefined) return op(ASSIGN, assigner(entries), undefined, params);
+  const [key, value] = first;
+  return typeof value === 'function' ? op(ASSIGN_COMPUTED, value, key, params) : op(ASSIGN_CONSTANT, value, key);
+}
+
 /** Each part of an assignment is computed from the context before it; then all are written. */
-function assigner(assignment: unknown): Expression {
-  if (typeof assignment === 'function') {
-    return (args, params) => Object.assign(args.context, assignment(args, params));
-  }
-  const parts = Object.entries(assignment as Record<string, unknown>);
-  const dynamic = parts.filter(([, value]) => typeof value === 'function') as [string, Expression][];
-  const constant = parts.filter(([, value]) => typeof value !== 'function');
-  const [first] = dynamic;
-  if (parts.length === 1 && first !== undefined) {
-    const [key, compute] = first;
-    return (args, params) => {
-      (args.context as Record<string, unknown>)[key] = compute(args, params);
-    };
-  }
-  const computed: unknown[] = dynamic.map(() => undefined);
+function assigner(entries: readonly [string, unknown][]): Expression {
+  const dynamic = entries.filter(([, value]) => typeof value === 'function');
+  const constant = entries.filter(([, value]) => typeof value !== 'function');
+  const keys = [...constant, ...dynamic].map(([key]) => key);
+  const values = constant.map(([, value]) => value);
+  const compute = dynamic.map(([, value]) => value as Expression);
+  const computed: unknown[] = compute.map(() => undefined);
   return (args, params) => {
     const context = args.context as Record<string, unknown>;
-    for (let index = 0; index < dynamic.length; index++) {
-      computed[index] = (dynamic[index] as [string, Expression])[1](args, params);
-    }
-    for (const [key, value] of constant) context[key] = value;
-    for (let index = 0; index < dynamic.length; index++) {
-      context[(dynamic[index] as [string, Expression])[0]] = computed[index];
+    for (let index = 0; index < compute.length; index++) computed[index] = (compute[index] as Expression)(args, params);
+    const { length } = values;
+    for (let index = 0; index < length; index++) context[keys[index] as string] = values[index];
+    for (let index = 0; index < compute.length; index++) {
+      context[keys[length + index] as string] = computed[index];
       computed[index] = undefined;
     }
   };

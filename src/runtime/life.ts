@@ -39,6 +39,9 @@ export interface Life<E extends { readonly type: string }> {
   setRef(keepAlive: boolean): void;
 }
 
+/** What performs each type of command, called with the host and the command. */
+export type Commands = Readonly<Record<string, (host: never, command: never) => void>>;
+
 /** Who does what a machine commands, and hears of its end. */
 export interface Host<C> {
   readonly id: string;
@@ -49,6 +52,13 @@ export interface Host<C> {
   readonly backgroundTimers?: ReadonlySet<string> | undefined;
   /** The server that it goes to, where there are several. */
   readonly server?: string | undefined;
+  /**
+   * What performs each type of command, where all hosts of a kind share one such table: a command without an
+   * expression then goes there without a detour. What is thrown comes to {@link commandFailed}.
+   */
+  readonly commands?: Commands | undefined;
+  commandFailed?(command: string, error: unknown): void;
+  /** Performs a command. */
   perform(command: C): void;
   finish(outcome: Outcome): void;
 }

@@ -5,16 +5,21 @@
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { publish, transitions } from './channel.js';
 import { isNever } from './clock.js';
-import type { Host, Life, RunningTimer, Transition } from './life.js';
+import type { Commands, Host, Life, RunningTimer, Transition } from './life.js';
 import {
+  ACTS,
   type Args,
   ASSIGN,
+  ASSIGN_COMPUTED,
+  ASSIGN_CONSTANT,
+  CHANGES,
   CLEAR_TIMER,
   DONE_STATE,
   EMIT,
   EMIT_DYNAMIC,
   type Expression,
   FINISH,
+  GOES_ON,
   type Leaf,
   type Op,
   RAISE,
@@ -46,6 +51,8 @@ const DONE = 4;
 const OVER = 8;
 /** Its timers do not keep the process alive. */
 const DETACHED = 16;
+/** What the table emits is performed by the commands of its host. */
+const BOUND = 64;
 /** Some of its timers have yet to be armed: that is done when it comes to rest. */
 const UNARMED = 32;
 
@@ -58,12 +65,14 @@ let effectsEnd = 0;
 
 /** What the transition that is being computed has raised. Functions of a machine are pure: there is one at a time. */
 const raised: Event[] = [];
+let raisedCount = 0;
 
 const INIT = 'xstate.init';
 const COLUMNS_MAX = 1_000;
 
 /** The transitions that it takes, for those who listen. */
 const records: Transition[] = [];
+let recordCount = 0;
 
 const NO_CONTEXT = {};
 const args: Args = { context: NO_CONTEXT, event: undefined };
@@ -87,6 +96,11 @@ export class TableLife implements Life<Event>, TimerOwner {
     this.#host = host;
     this.#context = table.makeContext(input);
     this.#leaf = table.initial.to;
+    const { commands } = host;
+    if (commands !== undefined) {
+      if (table.commands === undefined) bind(table, commands);
+      if (table.commands === commands) this.#flags = BOUND;
+    }
     this.#value = table.startsPlain ? input : this.#prepare(input);
   }
 
@@ -112,8 +126,8 @@ export class TableLife implements Life<Event>, TimerOwner {
     const { context, event: current } = args;
     see(this.#context, event);
     const step = steps.find(({ guard }) => guard === undefined || guard(args));
-    see(context, current as Event);
-    return step?.acts === true;
+    see(context, current);
+    return step !== undefined && (step.flags & ACTS) !== 0;
   }
 
   accepts(): string[] {
@@ -219,13 +233,13 @@ export class TableLife implements Life<Event>, TimerOwner {
       see(this.#context, event);
       const step = steps === undefined ? undefined : this.#step(steps, type, true);
       // A step that needs no event may have waited for this one, though nobody else takes it.
-      const goesOn = step === undefined ? this.#table.hasAlways : step.goesOn;
-      if (goesOn || raised.length > 0) this.#settle(event, true);
+      const goesOn = step === undefined ? this.#table.hasAlways : (step.flags & GOES_ON) !== 0;
+      if (goesOn || raisedCount > 0) this.#settle(event, true);
     } catch (error) {
       thrown = { error };
     }
     see(NO_CONTEXT, undefined);
-    if (records.length > 0) publishRecords();
+    if (recordCount > 0) publishRecords();
     if (thrown !== undefined) this.#fail(thrown, base);
     else if (effectsEnd > base) this.#perform(base);
   }
@@ -241,7 +255,7 @@ export class TableLife implements Life<Event>, TimerOwner {
       return { error };
     } finally {
       see(NO_CONTEXT, undefined);
-      raised.length = 0;
+      dropRaised();
     }
     return undefined;
   }
@@ -270,10 +284,12 @@ export class TableLife implements Life<Event>, TimerOwner {
     for (let index = 0; index < steps.length; index++) {
       const step = steps[index] as Step;
       if (step.guard !== undefined && !step.guard(args)) continue;
-      const from = this.#where;
+      const from = this.#leaf;
       this.#apply(step);
       // Told once all is computed: whoever hears of it may move other lives.
-      if (isTold && transitions.hasSubscribers && step.acts) records.push(this.#record(from.path, type));
+      if (isTold && transitions.hasSubscribers && (step.flags & ACTS) !== 0) {
+        recordCount = records.push(this.#record((this.#table.leaves[from] as Leaf).path, type));
+      }
       return step;
     }
     return undefined;
@@ -288,54 +304,60 @@ export class TableLife implements Life<Event>, TimerOwner {
       const step: Step | undefined =
         askAlways && always !== undefined ? this.#step(always, current.type, isTold) : undefined;
       if (step !== undefined) {
-        askAlways = step.changes;
+        askAlways = (step.flags & CHANGES) !== 0;
         continue;
       }
-      const next = raised.shift();
-      if (next === undefined) return;
-      current = next;
+      if (raisedCount === 0) return;
+      raisedCount--;
+      // One that is no event is a mistake, and fails like one.
+      current = raised.shift() as Event;
       see(this.#context, current);
       const steps = this.#stepsFor(current.type);
       if (steps !== undefined) this.#step(steps, current.type, isTold);
       askAlways = true;
     }
-    raised.length = 0;
+    dropRaised();
   }
 
-  #apply({ ops, to }: Step): void {
-    for (let index = 0; index < ops.length; index++) {
-      const op = ops[index] as Op;
+  #apply({ first, to }: Step): void {
+    for (let op = first; op !== undefined; op = op.next) {
+      const { what } = op;
       switch (op.kind) {
         case EMIT:
-          later(op, op.value);
+        case CLEAR_TIMER:
+          later(op, what);
           break;
         case EMIT_DYNAMIC:
-          later(op, (op.run as Expression)(args, paramsOf(op)));
+          later(op, (what as Expression)(args, paramsOf(op)));
+          break;
+        case ASSIGN_CONSTANT:
+          (args.context as Record<string, unknown>)[op.more as string] = what;
+          break;
+        case ASSIGN_COMPUTED:
+          (args.context as Record<string, unknown>)[op.more as string] = (what as Expression)(args, paramsOf(op));
           break;
         case ASSIGN:
-          (op.run as Expression)(args, paramsOf(op));
+          (what as Expression)(args, paramsOf(op));
           break;
         case RAISE:
-          raised.push(op.value as Event);
+          raise(what);
           break;
         case RAISE_DYNAMIC:
-          raised.push((op.run as Expression)(args, paramsOf(op)) as Event);
+          raise((what as Expression)(args, paramsOf(op)));
           break;
         case SET_TIMER: {
-          const delayMs = op.run === undefined ? op.value : op.run(args);
+          const { more } = op;
+          const delayMs = typeof more === 'function' ? (more as Expression)(args) : more;
           // What is no number is no delay: XState raises the event at once.
           if (typeof delayMs === 'number') later(op, delayMs);
-          else raised.push((op.timer as TimerDefinition).event);
+          else raise((what as TimerDefinition).event);
           break;
         }
-        case CLEAR_TIMER:
-          later(op, undefined);
-          break;
         case DONE_STATE:
-          raised.push({ type: op.value, output: op.run?.(args) } as never);
+          raise({ type: op.more, output: (what as Expression | undefined)?.(args) });
           break;
         case FINISH:
-          this.#value = op.run?.(args);
+          this.#value = (what as Expression | undefined)?.(args);
           this.#flags |= DONE;
           break;
       }
@@ -345,16 +367,39 @@ export class TableLife implements Life<Event>, TimerOwner {
 
   #perform(base: number): void {
     const end = effectsEnd;
+    const isBound = (this.#flags & BOUND) !== 0;
     for (let index = base; index < end; index += 2) {
-      const { kind, timer } = effects[index] as Op;
+      const op = effects[index] as Op;
       const value = effects[index + 1];
       effects[index] = undefined;
       effects[index + 1] = undefined;
-      if (kind === SET_TIMER) this.#setTimer(timer as TimerDefinition, value as number);
-      else if (kind === CLEAR_TIMER) this.#clearTimer(timer as TimerDefinition);
-      else this.#command(value as Event);
+      switch (op.kind) {
+        case SET_TIMER:
+          this.#setTimer(op.what as TimerDefinition, value as number);
+          break;
+        case CLEAR_TIMER:
+          if (this.#timers !== undefined) this.#clearTimer(value as TimerDefinition);
+          break;
+        case EMIT:
+          if (isBound && op.more !== undefined) {
+            this.#performBound(op.more as Perform, value as Event);
+            break;
+          }
+          this.#command(value as Event);
+          break;
+        default:
+          this.#command(value as Event);
+      }
     }
     effectsEnd = base;
+  }
+
+  #performBound(perform: Perform, command: Event): void {
+    try {
+      perform(this.#host, command);
+    } catch (error) {
+      this.#host.commandFailed?.(command.type, error);
+    }
   }
 
   #command(command: Event): void {
@@ -380,7 +425,7 @@ export class TableLife implements Life<Event>, TimerOwner {
   /** A function of the machine has thrown: this life is over, and nobody knows how. */
   #fail({ error }: Thrown, base: number): void {
     dropEffects(base);
-    raised.length = 0;
+    dropRaised();
     this.#flags |= OVER;
     this.#mail = undefined;
     while (this.#timers !== undefined) this.#clearTimer(this.#timers.definition as TimerDefinition);
@@ -474,12 +519,29 @@ function paramsOf({ params }: Op): unknown {
   return typeof params === 'function' ? params(args) : params;
 }
 
+type Perform = (host: unknown, command: unknown) => void;
+
+function bind(table: Table, commands: Commands): void {
+  table.commands = commands;
+  for (const op of table.emits) op.more = commands[(op.what as Event).type];
+}
+
+function raise(event: unknown): void {
+  raisedCount = raised.push(event as Event);
+}
+
+function dropRaised(): void {
+  raised.length = 0;
+  raisedCount = 0;
+}
+
 function dropEffects(base: number): void {
   effects.fill(undefined, base, effectsEnd);
   effectsEnd = base;
 }
 
 function publishRecords(): void {
+  recordCount = 0;
   for (const record of records.splice(0)) publish(record);
 }
 

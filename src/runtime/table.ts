@@ -3,6 +3,8 @@
  * one flat list of operations in the order in which XState would do them.
  */
 
+import type { Commands } from './life.js';
+
 /** What the functions of a machine are called with. One object serves all calls: they must not keep it. */
 export interface Args {
   context: object;
@@ -13,31 +15,40 @@ export type Guard = (args: Args, params?: unknown) => boolean;
 
 export type Expression = (args: Args, params?: unknown) => unknown;
 
-/** Emit `value`. */
+/** Emit `what`, a command; `more` performs it, once it is bound. */
 export const EMIT = 0;
-/** Emit what `run` returns. */
+/** Emit what `what` returns. */
 export const EMIT_DYNAMIC = 1;
-/** Write to the context. */
-export const ASSIGN = 2;
-/** Put `value` into the internal queue. */
-export const RAISE = 3;
-/** Put what `run` returns into the internal queue. */
-export const RAISE_DYNAMIC = 4;
-export const SET_TIMER = 5;
-export const CLEAR_TIMER = 6;
-/** A nested final state was entered: `value` is the type of the event that says so, `run` its output. */
-export const DONE_STATE = 7;
-/** The machine is done: `run` gives its output. */
-export const FINISH = 8;
+/** Set the context's property `more` to `what`. */
+export const ASSIGN_CONSTANT = 2;
+/** Set the context's property `more` to what `what` returns. */
+export const ASSIGN_COMPUTED = 3;
+/** Have `what` write to the context. */
+export const ASSIGN = 4;
+/** Put `what` into the internal queue. */
+export const RAISE = 5;
+/** Put what `what` returns into the internal queue. */
+export const RAISE_DYNAMIC = 6;
+/** Set the timer `what`, for as long as `more` says: a number, or a function that returns one. */
+export const SET_TIMER = 7;
+/** Clear the timer `what`. */
+export const CLEAR_TIMER = 8;
+/** A nested final state was entered: `what` gives its output, `more` is the type of the event that says so. */
+export const DONE_STATE = 9;
+/** The machine is done: `what` gives its output. */
+export const FINISH = 10;
 
-/** One thing to do. All have the same shape, so that the loop over them stays fast. */
+/**
+ * One thing to do. Between two events the processor has forgotten the table, and what a step costs is how many lines of
+ * memory it touches: so an operation fits in one, and leads to the next without a list.
+ */
 export interface Op {
   readonly kind: number;
-  readonly value: unknown;
-  readonly run: Expression | undefined;
-  /** What `run` gets as its second argument, or the function that makes it. */
+  readonly what: unknown;
+  /** What the function gets as its second argument, or the function that makes that. */
   readonly params: unknown;
-  readonly timer: TimerDefinition | undefined;
+  more: unknown;
+  readonly next: Op | undefined;
 }
 
 export interface TimerDefinition {
@@ -50,16 +61,20 @@ export interface TimerDefinition {
 /** A transition that may be taken in one leaf state. */
 export interface Step {
   readonly guard: Guard | undefined;
-  readonly ops: readonly Op[];
+  /** The first thing to do. */
+  readonly first: Op | undefined;
   /** The leaf that it leads to. */
   readonly to: number;
-  /** False for a transition that only says that an event is ignored. */
-  readonly acts: boolean;
-  /** True where a step may follow that needs no event. */
-  readonly goesOn: boolean;
-  /** False when it neither leads elsewhere nor assigns: then XState asks no `always` again. */
-  readonly changes: boolean;
+  /** Any of ACTS, GOES_ON and CHANGES. */
+  readonly flags: number;
 }
+
+/** Not set for a transition that only says that an event is ignored. */
+export const ACTS = 1;
+/** A step may follow that needs no event. */
+export const GOES_ON = 2;
+/** It leads elsewhere, or assigns. Where a step does neither, XState asks no `always` again. */
+export const CHANGES = 4;
 
 /** The transitions that may be taken, in the order in which they are asked. */
 export type Steps = readonly Step[];
@@ -88,4 +103,8 @@ export interface Table {
   /** The types of events that the machine names, without its own timers. */
   readonly eventTypes: readonly string[];
   makeContext(input: unknown): object;
+  /** Every EMIT of the table. */
+  readonly emits: readonly Op[];
+  /** What those are bound to: the commands of the first host that has a table of its own. */
+  commands: Commands | undefined;
 }
