@@ -55,8 +55,12 @@ export interface CompiledMachine<M extends AnyStateMachine> {
  * that does what an XState actor would do, in the same order.
  *
  * Taken are nested states, guards (`and`, `or`, `not` too), `assign`, `emit`, `raise`, `always`, `after`, entry and exit
- * actions, `reenter`, wildcards, tags, and final states with `onDone` and output. The functions of a machine get
- * `context`, `event` and their params, in an object that is used again: they must not keep it.
+ * actions, `reenter`, wildcards, tags, and final states with `onDone` and output.
+ *
+ * Where it differs, because nothing is allocated: the functions of a machine get `context`, `event` and their params in
+ * an object that is used again, and `context` is written to in place; they must not keep either, nor may a command carry
+ * `context` itself. Timers are set once the life has come to rest. After a function has thrown, which ends the life,
+ * `context` may hold half of what the step assigned.
  *
  * @throws CompileError for anything else, such as parallel states, `invoke` or actions that are functions
  * @example

@@ -2,13 +2,18 @@
  * Runs a machine on an XState actor: for people who compose it with actors of their own, and as the reference that
  * any faster runtime must behave like.
  */
-import { type AnyMachineSnapshot, type AnyStateMachine, createActor, type EventObject, type StateValue } from 'xstate';
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyStateNode,
+  createActor,
+  type EventObject,
+  type StateValue,
+} from 'xstate';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { publish, transitions } from './channel.js';
 import { type Clock, isNever, type Timer } from './clock.js';
 import type { Host, Life, RunningTimer, Runtime } from './life.js';
-
-const AFTER = 'xstate.after.';
 
 /** `{ active: { established: 'open' } }` is `active.established.open`. No machine here has parallel states. */
 export function statePath(value: StateValue): string {
@@ -18,6 +23,24 @@ export function statePath(value: StateValue): string {
   if (entry === undefined) return '';
   const [name, child] = entry;
   return `${name}.${statePath(child as StateValue)}`;
+}
+
+const timerNames = new WeakMap<AnyStateMachine, ReadonlyMap<string, string>>();
+
+/** What the delays of a machine are called, by the types of the events that they send. Names and ids may have dots. */
+function timerNamesOf(machine: AnyStateMachine): ReadonlyMap<string, string> {
+  let names = timerNames.get(machine);
+  if (names === undefined) {
+    const found = new Map<string, string>();
+    const visit = (node: AnyStateNode): void => {
+      for (const { eventType, delay } of node.after) found.set(eventType, String(delay));
+      for (const child of Object.values(node.states) as AnyStateNode[]) visit(child);
+    };
+    visit(machine.root);
+    names = found;
+    timerNames.set(machine, names);
+  }
+  return names;
 }
 
 interface PendingTimer {
@@ -31,12 +54,14 @@ class ActorLife implements Life<EventObject> {
   readonly #actor;
   readonly #host: Host<EventObject>;
   readonly #pending = new Set<PendingTimer>();
+  readonly #timerNames: ReadonlyMap<string, string>;
   #keepAlive = true;
   #isStarted = false;
   #isOver = false;
 
   constructor(machine: AnyStateMachine, input: unknown, host: Host<EventObject>) {
     this.#host = host;
+    this.#timerNames = timerNamesOf(machine);
     this.#actor = createActor(machine, {
       input,
       clock: this.#clockFor(host.clock),
@@ -148,7 +173,7 @@ class ActorLife implements Life<EventObject> {
   #newestTimer(): string {
     const scheduled = this.#actor.system.getSnapshot()._scheduledEvents;
     const type = Object.values(scheduled).at(-1)?.event.type ?? '';
-    return type.startsWith(AFTER) ? (type.slice(AFTER.length).split('.')[0] as string) : type;
+    return this.#timerNames.get(type) ?? type;
   }
 
   /** Where the steps of the current event have led so far: the actor itself tells only after the last one. */
