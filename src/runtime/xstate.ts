@@ -33,7 +33,10 @@ function timerNamesOf(machine: AnyStateMachine): ReadonlyMap<string, string> {
   if (names === undefined) {
     const found = new Map<string, string>();
     const visit = (node: AnyStateNode): void => {
-      for (const { eventType, delay } of node.after) found.set(eventType, String(delay));
+      for (const key of Object.keys(node.config.after ?? {})) {
+        const name = Number.isNaN(+key) ? key : String(+key);
+        found.set(`xstate.after.${name}.${node.id}`, name);
+      }
       for (const child of Object.values(node.states) as AnyStateNode[]) visit(child);
     };
     visit(machine.root);
