@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
 import type { Commands, Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';
+import { showManyShapes } from './socket-shapes.js';
 
 /** Options that every handle takes. */
 export interface HandleOptions {
@@ -32,6 +33,7 @@ export interface Environment {
 
 /** @internal */
 export function environmentOf(options: HandleOptions): Environment {
+  showManyShapes();
   return { clock: checkClock('clock', options.clock) ?? systemClock, runtime: runtimeOf(options.runtime) };
 }
 

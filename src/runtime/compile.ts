@@ -19,6 +19,7 @@ import { CompileError } from '../errors.js';
 import type { Host, Life } from './life.js';
 import {
   ACTS,
+  ASKS,
   ASSIGN,
   ASSIGN_COMPUTED,
   ASSIGN_CONSTANT,
@@ -36,8 +37,8 @@ import {
   RAISE,
   RAISE_DYNAMIC,
   SET_TIMER,
+  SET_TIMER_DYNAMIC,
   type Step,
-  type Steps,
   type Table,
   type TimerDefinition,
 } from './table.js';
@@ -126,14 +127,14 @@ class Compiler {
       // A final child raises this also where nobody asked for it, and a wildcard may match it.
       if (node.type === 'compound') types.add(doneType(node));
     }
-    const columns = new Map<string, (Steps | undefined)[]>();
+    const columns = new Map<string, (Step | undefined)[]>();
     for (const type of types) columns.set(type, this.#column(type));
     // Also what no known event leads to must be sound: a wildcard may.
     for (const node of this.#nodes) this.#check(node);
     const initialOps: Op[] = [];
     const initial = this.#initialStep(initialOps);
     const leaves = this.#leaves.map((leaf) => this.#leaf(leaf));
-    const isPlain = ({ kind }: Op): boolean => kind === EMIT || kind === EMIT_DYNAMIC || kind === SET_TIMER;
+    const isPlain = ({ kind }: Op): boolean => DOES.has(kind);
     return {
       id: this.#machine.id,
       leaves,
@@ -192,24 +193,34 @@ class Compiler {
 
   #leaf(node: AnyStateNode): Leaf {
     const around = withAncestors(node);
-    const always = around.flatMap((state) => (state.always ?? []).map((transition) => this.#step(node, transition)));
+    const always = around.flatMap((state) => state.always ?? []);
     return {
       path: node.path.join('.'),
       within: new Set(around.map(({ path }) => path.join('.')).filter((path) => path !== '')),
       tags: new Set(around.flatMap(({ tags }) => tags as string[])),
-      always: always.length === 0 ? undefined : always,
+      always: this.#steps(node, always),
     };
   }
 
   /** What may be taken for a type of event, leaf by leaf: the transitions of the leaf first, then those around it. */
-  #column(type: string): (Steps | undefined)[] {
-    return this.#leaves.map((leaf) => {
-      const candidates = withAncestors(leaf).flatMap((node) => candidatesOf(node, type));
-      return candidates.length === 0 ? undefined : candidates.map((transition) => this.#step(leaf, transition));
-    });
+  #column(type: string): (Step | undefined)[] {
+    return this.#leaves.map((leaf) =>
+      this.#steps(
+        leaf,
+        withAncestors(leaf).flatMap((node) => candidatesOf(node, type)),
+      ),
+    );
   }
 
-  #step(leaf: AnyStateNode, transition: Transition): Step {
+  /** The transitions that may be taken, linked. */
+  #steps(leaf: AnyStateNode, candidates: readonly Transition[]): Step | undefined {
+    return candidates.reduceRight<Step | undefined>(
+      (otherwise, transition) => this.#step(leaf, transition, otherwise),
+      undefined,
+    );
+  }
+
+  #step(leaf: AnyStateNode, transition: Transition, otherwise: Step | undefined): Step {
     const { source, actions, guard } = transition;
     const targets = transition.target as AnyStateNode[] | undefined;
     if (targets !== undefined && targets.length > 1) {
@@ -229,14 +240,23 @@ class Compiler {
     this.#act(source, actions, ops);
     if (target !== undefined) this.#enter(entered(transition, target, domain), active, ops);
     const to = [...active].find((node) => node.type !== 'compound') as AnyStateNode;
+    const flags =
+      (target !== undefined || actions.length > 0 ? ACTS : 0) |
+      (goesOn(to) ? GOES_ON : 0) |
+      (to !== leaf || ops.some(assigns) ? CHANGES : 0);
+    return this.#made(guard === undefined ? undefined : this.#guard(source, guard), ops, to, flags, otherwise);
+  }
+
+  #made(guard: Guard | undefined, ops: readonly Op[], to: AnyStateNode, flags: number, otherwise?: Step): Step {
+    const computes = ops.filter(({ kind }) => COMPUTES.has(kind));
+    const asks = guard !== undefined || computes.length > 0 || ((otherwise?.flags ?? 0) & ASKS) !== 0;
     return {
-      guard: guard === undefined ? undefined : this.#guard(source, guard),
-      first: this.#chain(ops),
+      guard,
+      computes: this.#chain(computes),
+      does: this.#chain(ops.filter(({ kind }) => DOES.has(kind))),
       to: this.#numberOf(to),
-      flags:
-        (target !== undefined || actions.length > 0 ? ACTS : 0) |
-        (goesOn(to) ? GOES_ON : 0) |
-        (to !== leaf || ops.some(assigns) ? CHANGES : 0),
+      flags: asks ? flags | ASKS : flags,
+      otherwise,
     };
   }
 
@@ -247,8 +267,7 @@ class Compiler {
     addInitial(root, entering);
     this.#enter(entering, active, ops);
     const to = [...active].find((node) => node.type !== 'compound') as AnyStateNode;
-    const flags = ACTS | CHANGES | (goesOn(to) ? GOES_ON : 0);
-    return { guard: undefined, first: this.#chain(ops), to: this.#numberOf(to), flags };
+    return this.#made(undefined, ops, to, ACTS | CHANGES | (goesOn(to) ? GOES_ON : 0));
   }
 
   /** @param nodes the states to enter, and whether each is entered by default, with its initial transition's actions */
@@ -294,7 +313,8 @@ class Compiler {
       const delay = isNamed ? this.#delay(node, key) : +key;
       const name = isNamed ? key : String(delay);
       const timer: TimerDefinition = { name, event: { type: `xstate.after.${name}.${node.id}` } };
-      return { set: op(SET_TIMER, timer, delay), clear: op(CLEAR_TIMER, timer) };
+      const kind = typeof delay === 'function' ? SET_TIMER_DYNAMIC : SET_TIMER;
+      return { set: op(kind, timer, delay), clear: op(CLEAR_TIMER, timer) };
     });
   }
 
@@ -307,7 +327,9 @@ class Compiler {
   /** The same operations, linked. */
   #chain(ops: readonly Op[]): Op | undefined {
     return ops.reduceRight<Op | undefined>((next, op) => {
-      const linked = { ...op, next };
+      // Not spread: all operations must be of one shape, and in Node 20 a spread gives each one of its own.
+      const { kind, what, params, more } = op;
+      const linked: Op = { kind, what, params, more, next };
       if (op.kind === EMIT) this.#emits.push(linked);
       return linked;
     }, undefined);
@@ -415,6 +437,21 @@ interface TimerOp {
   readonly clear: Op;
 }
 
+/** What is done once all steps are worked out. */
+const DOES: ReadonlySet<number> = new Set([EMIT, EMIT_DYNAMIC, SET_TIMER, SET_TIMER_DYNAMIC, CLEAR_TIMER]);
+/** What is worked out in each step. */
+const COMPUTES: ReadonlySet<number> = new Set([
+  EMIT_DYNAMIC,
+  SET_TIMER_DYNAMIC,
+  ASSIGN,
+  ASSIGN_COMPUTED,
+  ASSIGN_CONSTANT,
+  RAISE,
+  RAISE_DYNAMIC,
+  DONE_STATE,
+  FINISH,
+]);
+
 function op(kind: number, what: unknown, more?: unknown, params?: unknown): Op {
   return { kind, what, params, more, next: undefined };
 }
@@ -511,15 +548,18 @@ function outputOf(output: unknown): Expression | undefined {
   return typeof output === 'function' ? (output as Expression) : () => output;
 }
 
-/** A life writes to its context, and so needs one of its own. */
+/** A life writes to its context, and so needs one of its own: also where the machine's function returns one it keeps. */
 function contextMaker(context: unknown): (input: unknown) => object {
   if (typeof context !== 'function') return () => ({ ...(context as object) });
   const args = { input: undefined as unknown };
+  let first: object | undefined;
   return (input) => {
     args.input = input;
-    const made = { ...context(args) };
+    const made: object = context(args);
     args.input = undefined;
-    return made;
+    if (first === undefined) first = made;
+    else if (made !== first) return made;
+    return { ...made };
   };
 }
 

@@ -8,6 +8,7 @@ import { isNever } from './clock.js';
 import type { Commands, Host, Life, RunningTimer, Transition } from './life.js';
 import {
   ACTS,
+  ASKS,
   type Args,
   ASSIGN,
   ASSIGN_COMPUTED,
@@ -25,8 +26,8 @@ import {
   RAISE,
   RAISE_DYNAMIC,
   SET_TIMER,
+  SET_TIMER_DYNAMIC,
   type Step,
-  type Steps,
   type Table,
   type TimerDefinition,
 } from './table.js';
@@ -57,11 +58,13 @@ const BOUND = 64;
 const UNARMED = 32;
 
 /**
- * What the transitions that are under way have still to do, two entries for each thing: the operation, and its command
- * or delay. One stack serves all lives, for what one commands may move another one, above it.
+ * The steps that were taken and have still to be done, and what was computed for their dynamic operations. One stack of
+ * each serves all lives, for what one commands may move another one, above it.
  */
-const effects: unknown[] = [];
-let effectsEnd = 0;
+const taken: (Step | undefined)[] = [];
+let takenEnd = 0;
+const values: unknown[] = [];
+let valuesEnd = 0;
 
 /** What the transition that is being computed has raised. Functions of a machine are pure: there is one at a time. */
 const raised: Event[] = [];
@@ -121,11 +124,11 @@ export class TableLife implements Life<Event>, TimerOwner {
   }
 
   can(event: Event): boolean {
-    const steps = this.#stepsFor(event.type);
-    if (steps === undefined) return false;
+    const first = this.#stepsFor(event.type);
+    if (first === undefined) return false;
     const { context, event: current } = args;
     see(this.#context, event);
-    const step = steps.find(({ guard }) => guard === undefined || guard(args));
+    const step = chosen(first);
     see(context, current);
     return step !== undefined && (step.flags & ACTS) !== 0;
   }
@@ -155,24 +158,29 @@ export class TableLife implements Life<Event>, TimerOwner {
   start(): void {
     if (this.#flags & STARTED) return;
     this.#flags |= STARTED | BUSY;
-    const base = effectsEnd;
+    const base = takenEnd;
+    const valuesBase = valuesEnd;
     const value = this.#value;
     this.#value = undefined;
+    const { startsPlain, initial } = this.#table;
     let thrown: Thrown | undefined;
-    if (this.#table.startsPlain) {
-      thrown = this.#enter(value);
+    if (startsPlain) {
+      if (initial.computes !== undefined) thrown = this.#enter(value, false);
     } else {
       const prepared = value as Prepared;
       this.#value = prepared.output;
       thrown = prepared.thrown;
-      for (const effect of prepared.effects) effects[effectsEnd++] = effect;
+      for (const step of prepared.taken) taken[takenEnd++] = step;
+      for (const computed of prepared.values) values[valuesEnd++] = computed;
     }
     if (transitions.hasSubscribers) publish(this.#record('', INIT));
     if (thrown !== undefined) {
-      this.#fail(thrown, base);
+      this.#fail(thrown, base, valuesBase);
       return;
     }
-    if (effectsEnd > base) this.#perform(base);
+    if (startsPlain) this.#perform(initial, valuesBase);
+    else this.#performTaken(base, valuesBase);
+    valuesEnd = valuesBase;
     this.#rest();
   }
 
@@ -224,55 +232,79 @@ export class TableLife implements Life<Event>, TimerOwner {
 
   /** Takes one event: all steps that it leads to, then all that these have to do. */
   #take(event: Event): void {
-    const base = effectsEnd;
-    const { type } = event;
+    const base = takenEnd;
+    const valuesBase = valuesEnd;
+    let only: Step | undefined;
     let thrown: Thrown | undefined;
     try {
-      if (type === '*') throw new Error('An event cannot have the type "*".');
-      const steps = this.#stepsFor(type);
-      see(this.#context, event);
-      const step = steps === undefined ? undefined : this.#step(steps, type, true);
+      const { type } = event;
+      const first = this.#stepsFor(type);
+      if (first !== undefined) {
+        if ((first.flags & ASKS) !== 0) see(this.#context, event);
+        only = this.#step(first, type, true);
+      }
       // A step that needs no event may have waited for this one, though nobody else takes it.
-      const goesOn = step === undefined ? this.#table.hasAlways : (step.flags & GOES_ON) !== 0;
-      if (goesOn || raisedCount > 0) this.#settle(event, true);
+      const goesOn = only === undefined ? this.#table.hasAlways : (only.flags & GOES_ON) !== 0;
+      if (goesOn || raisedCount > 0) {
+        if (only !== undefined) taken[takenEnd++] = only;
+        only = undefined;
+        this.#settle(event, true);
+      }
     } catch (error) {
       thrown = { error };
+      dropRaised();
     }
-    see(NO_CONTEXT, undefined);
+    if (args.context !== NO_CONTEXT) see(NO_CONTEXT, undefined);
     if (recordCount > 0) publishRecords();
-    if (thrown !== undefined) this.#fail(thrown, base);
-    else if (effectsEnd > base) this.#perform(base);
+    if (thrown !== undefined) {
+      this.#fail(thrown, base, valuesBase);
+      return;
+    }
+    if (only !== undefined) this.#perform(only, valuesBase);
+    else if (takenEnd > base) this.#performTaken(base, valuesBase);
+    valuesEnd = valuesBase;
   }
 
-  /** Enters the initial states: works out all that the start will do, and leaves that on the stack. */
-  #enter(input: unknown): Thrown | undefined {
+  /** Enters the initial states: works out all that the start will do. @param settles whether more steps may follow */
+  #enter(input: unknown, settles: boolean): Thrown | undefined {
     const event = { type: INIT, input } as Event;
+    const { initial } = this.#table;
     try {
       see(this.#context, event);
-      this.#apply(this.#table.initial);
-      this.#settle(event, false);
+      this.#compute(initial.computes);
+      if (settles) {
+        taken[takenEnd++] = initial;
+        this.#settle(event, false);
+      }
     } catch (error) {
+      dropRaised();
       return { error };
     } finally {
       see(NO_CONTEXT, undefined);
-      dropRaised();
     }
     return undefined;
   }
 
   /** Where the start depends on more than the initial states, it is worked out before, as XState does. */
   #prepare(input: unknown): Prepared {
-    const base = effectsEnd;
-    const thrown = this.#enter(input);
-    const prepared = effects.slice(base, effectsEnd);
-    dropEffects(base);
-    return { effects: prepared, output: this.#value, thrown };
+    const base = takenEnd;
+    const valuesBase = valuesEnd;
+    const thrown = this.#enter(input, true);
+    const prepared: Prepared = {
+      taken: taken.slice(base, takenEnd) as Step[],
+      values: values.slice(valuesBase, valuesEnd),
+      output: this.#value,
+      thrown,
+    };
+    drop(base, valuesBase);
+    return prepared;
   }
 
-  #stepsFor(type: string): Steps | undefined {
+  #stepsFor(type: string): Step | undefined {
     const { columns } = this.#table;
     const column = columns.get(type);
     if (column !== undefined) return column[this.#leaf];
+    if (type === '*') throw new Error('An event cannot have the type "*".');
     const made = this.#table.columnOf(type);
     // Whoever makes up types without end must not fill the memory.
     if (made !== undefined && columns.size < COLUMNS_MAX) columns.set(type, made);
@@ -280,30 +312,30 @@ export class TableLife implements Life<Event>, TimerOwner {
   }
 
   /** Takes the first of these steps whose guard lets it. */
-  #step(steps: Steps, type: string, isTold: boolean): Step | undefined {
-    for (let index = 0; index < steps.length; index++) {
-      const step = steps[index] as Step;
-      if (step.guard !== undefined && !step.guard(args)) continue;
-      const from = this.#leaf;
-      this.#apply(step);
-      // Told once all is computed: whoever hears of it may move other lives.
-      if (isTold && transitions.hasSubscribers && (step.flags & ACTS) !== 0) {
-        recordCount = records.push(this.#record((this.#table.leaves[from] as Leaf).path, type));
-      }
-      return step;
+  #step(first: Step, type: string, isTold: boolean): Step | undefined {
+    const step = first.guard === undefined ? first : chosen(first);
+    if (step === undefined) return undefined;
+    const from = this.#leaf;
+    if (step.computes !== undefined) this.#compute(step.computes);
+    this.#leaf = step.to;
+    // Told once all is computed: whoever hears of it may move other lives.
+    if (isTold && transitions.hasSubscribers && (step.flags & ACTS) !== 0) {
+      recordCount = records.push(this.#record((this.#table.leaves[from] as Leaf).path, type));
     }
-    return undefined;
+    return step;
   }
 
   /** Goes on with steps that need no event, and with what was raised, until there are none; the former come first. */
   #settle(event: Event, isTold: boolean): void {
     let current = event;
     let askAlways = true;
+    see(this.#context, current);
     while ((this.#flags & DONE) === 0) {
       const { always } = this.#where;
       const step: Step | undefined =
         askAlways && always !== undefined ? this.#step(always, current.type, isTold) : undefined;
       if (step !== undefined) {
+        taken[takenEnd++] = step;
         askAlways = (step.flags & CHANGES) !== 0;
         continue;
       }
@@ -311,30 +343,27 @@ export class TableLife implements Life<Event>, TimerOwner {
       raisedCount--;
       // One that is no event is a mistake, and fails like one.
       current = raised.shift() as Event;
+      const first = this.#stepsFor(current.type);
       see(this.#context, current);
-      const steps = this.#stepsFor(current.type);
-      if (steps !== undefined) this.#step(steps, current.type, isTold);
+      const answer = first === undefined ? undefined : this.#step(first, current.type, isTold);
+      if (answer !== undefined) taken[takenEnd++] = answer;
       askAlways = true;
     }
     dropRaised();
   }
 
-  #apply({ first, to }: Step): void {
+  #compute(first: Op | undefined): void {
     for (let op = first; op !== undefined; op = op.next) {
       const { what } = op;
       switch (op.kind) {
-        case EMIT:
-        case CLEAR_TIMER:
-          later(op, what);
-          break;
         case EMIT_DYNAMIC:
-          later(op, (what as Expression)(args, paramsOf(op)));
+          values[valuesEnd++] = (what as Expression)(args, paramsOf(op));
           break;
         case ASSIGN_CONSTANT:
-          (args.context as Record<string, unknown>)[op.more as string] = what;
+          (this.#context as Record<string, unknown>)[op.more as string] = what;
           break;
         case ASSIGN_COMPUTED:
-          (args.context as Record<string, unknown>)[op.more as string] = (what as Expression)(args, paramsOf(op));
+          (this.#context as Record<string, unknown>)[op.more as string] = (what as Expression)(args, paramsOf(op));
           break;
         case ASSIGN:
           (what as Expression)(args, paramsOf(op));
@@ -345,12 +374,11 @@ export class TableLife implements Life<Event>, TimerOwner {
         case RAISE_DYNAMIC:
           raise((what as Expression)(args, paramsOf(op)));
           break;
-        case SET_TIMER: {
-          const { more } = op;
-          const delayMs = typeof more === 'function' ? (more as Expression)(args) : more;
+        case SET_TIMER_DYNAMIC: {
+          const delayMs = (op.more as Expression)(args);
+          values[valuesEnd++] = delayMs;
           // What is no number is no delay: XState raises the event at once.
-          if (typeof delayMs === 'number') later(op, delayMs);
-          else raise((what as TimerDefinition).event);
+          if (typeof delayMs !== 'number') raise((what as TimerDefinition).event);
           break;
         }
         case DONE_STATE:
@@ -362,43 +390,64 @@ export class TableLife implements Life<Event>, TimerOwner {
           break;
       }
     }
-    this.#leaf = to;
   }
 
-  #perform(base: number): void {
-    const end = effectsEnd;
+  #performTaken(base: number, valuesBase: number): void {
+    const end = takenEnd;
+    let valuesAt = valuesBase;
+    for (let index = base; index < end; index++) {
+      const step = taken[index] as Step;
+      taken[index] = undefined;
+      valuesAt = this.#perform(step, valuesAt);
+    }
+    takenEnd = base;
+  }
+
+  /** Does what a step has to do; what was computed for it begins at `valuesAt`. Returns where that ends. */
+  #perform({ does }: Step, valuesAt: number): number {
     const isBound = (this.#flags & BOUND) !== 0;
-    for (let index = base; index < end; index += 2) {
-      const op = effects[index] as Op;
-      const value = effects[index + 1];
-      effects[index] = undefined;
-      effects[index + 1] = undefined;
+    let at = valuesAt;
+    for (let op = does; op !== undefined; op = op.next) {
       switch (op.kind) {
-        case SET_TIMER:
-          this.#setTimer(op.what as TimerDefinition, value as number);
-          break;
-        case CLEAR_TIMER:
-          if (this.#timers !== undefined) this.#clearTimer(value as TimerDefinition);
-          break;
         case EMIT:
-          if (isBound && op.more !== undefined) {
-            this.#performBound(op.more as Perform, value as Event);
-            break;
-          }
-          this.#command(value as Event);
+          if (isBound && op.more !== undefined) this.#performBound(op.more as Perform, op.what as Event);
+          else this.#command(op.what as Event);
           break;
-        default:
-          this.#command(value as Event);
+        case EMIT_DYNAMIC: {
+          const command = values[at] as Event;
+          values[at++] = undefined;
+          this.#command(command);
+          break;
+        }
+        case SET_TIMER:
+          this.#setTimer(op.what as TimerDefinition, op.more as number);
+          break;
+        case SET_TIMER_DYNAMIC: {
+          const delayMs = values[at++];
+          if (typeof delayMs === 'number') this.#setTimer(op.what as TimerDefinition, delayMs);
+          break;
+        }
+        case CLEAR_TIMER:
+          if (this.#timers !== undefined) this.#clearTimer(op.what as TimerDefinition);
+          break;
       }
     }
-    effectsEnd = base;
+    return at;
   }
 
   #performBound(perform: Perform, command: Event): void {
     try {
       perform(this.#host, command);
     } catch (error) {
-      this.#host.commandFailed?.(command.type, error);
+      this.#commandFailed(command.type, error);
+    }
+  }
+
+  #commandFailed(type: string, error: unknown): void {
+    try {
+      this.#host.commandFailed?.(type, error);
+    } catch (thrown) {
+      report(thrown);
     }
   }
 
@@ -423,9 +472,8 @@ export class TableLife implements Life<Event>, TimerOwner {
   }
 
   /** A function of the machine has thrown: this life is over, and nobody knows how. */
-  #fail({ error }: Thrown, base: number): void {
-    dropEffects(base);
-    dropRaised();
+  #fail({ error }: Thrown, base: number, valuesBase: number): void {
+    drop(base, valuesBase);
     this.#flags |= OVER;
     this.#mail = undefined;
     while (this.#timers !== undefined) this.#clearTimer(this.#timers.definition as TimerDefinition);
@@ -500,7 +548,8 @@ interface Thrown {
 }
 
 interface Prepared {
-  readonly effects: readonly unknown[];
+  readonly taken: readonly Step[];
+  readonly values: readonly unknown[];
   readonly output: unknown;
   readonly thrown: Thrown | undefined;
 }
@@ -510,9 +559,12 @@ function see(context: object, event: unknown): void {
   args.event = event;
 }
 
-function later(op: Op, value: unknown): void {
-  effects[effectsEnd++] = op;
-  effects[effectsEnd++] = value;
+/** The first of these steps whose guard lets it be taken. */
+function chosen(first: Step): Step | undefined {
+  for (let step: Step | undefined = first; step !== undefined; step = step.otherwise) {
+    if (step.guard === undefined || step.guard(args)) return step;
+  }
+  return undefined;
 }
 
 function paramsOf({ params }: Op): unknown {
@@ -531,13 +583,15 @@ function raise(event: unknown): void {
 }
 
 function dropRaised(): void {
-  raised.length = 0;
+  if (raisedCount > 0) raised.length = 0;
   raisedCount = 0;
 }
 
-function dropEffects(base: number): void {
-  effects.fill(undefined, base, effectsEnd);
-  effectsEnd = base;
+function drop(base: number, valuesBase: number): void {
+  taken.fill(undefined, base, takenEnd);
+  takenEnd = base;
+  values.fill(undefined, valuesBase, valuesEnd);
+  valuesEnd = valuesBase;
 }
 
 function publishRecords(): void {

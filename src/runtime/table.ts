@@ -1,6 +1,7 @@
 /**
  * What a machine is compiled to: for each leaf state and event, which transitions may be taken, and for each of those
- * one flat list of operations in the order in which XState would do them.
+ * the operations in the order in which XState would do them. XState first works out a transition and all that follow
+ * from it, and then does what they command: hence two lists.
  */
 
 import type { Commands } from './life.js';
@@ -29,14 +30,16 @@ export const ASSIGN = 4;
 export const RAISE = 5;
 /** Put what `what` returns into the internal queue. */
 export const RAISE_DYNAMIC = 6;
-/** Set the timer `what`, for as long as `more` says: a number, or a function that returns one. */
+/** Set the timer `what`, for as long as `more` says. */
 export const SET_TIMER = 7;
+/** Set the timer `what`, for as long as the function `more` says. */
+export const SET_TIMER_DYNAMIC = 8;
 /** Clear the timer `what`. */
-export const CLEAR_TIMER = 8;
+export const CLEAR_TIMER = 9;
 /** A nested final state was entered: `what` gives its output, `more` is the type of the event that says so. */
-export const DONE_STATE = 9;
+export const DONE_STATE = 10;
 /** The machine is done: `what` gives its output. */
-export const FINISH = 10;
+export const FINISH = 11;
 
 /**
  * One thing to do. Between two events the processor has forgotten the table, and what a step costs is how many lines of
@@ -61,12 +64,16 @@ export interface TimerDefinition {
 /** A transition that may be taken in one leaf state. */
 export interface Step {
   readonly guard: Guard | undefined;
-  /** The first thing to do. */
-  readonly first: Op | undefined;
+  /** What is worked out when it is taken: what changes the context, and what depends on it. */
+  readonly computes: Op | undefined;
+  /** What is done once all is worked out: commands and timers. A dynamic one takes what was computed for it. */
+  readonly does: Op | undefined;
   /** The leaf that it leads to. */
   readonly to: number;
-  /** Any of ACTS, GOES_ON and CHANGES. */
+  /** Any of ACTS, GOES_ON, CHANGES and ASKS. */
   readonly flags: number;
+  /** The one that may be taken if the guard of this one says no. */
+  readonly otherwise: Step | undefined;
 }
 
 /** Not set for a transition that only says that an event is ignored. */
@@ -75,9 +82,8 @@ export const ACTS = 1;
 export const GOES_ON = 2;
 /** It leads elsewhere, or assigns. Where a step does neither, XState asks no `always` again. */
 export const CHANGES = 4;
-
-/** The transitions that may be taken, in the order in which they are asked. */
-export type Steps = readonly Step[];
+/** Functions of the machine are called: by this one, or by one of those that may be taken otherwise. */
+export const ASKS = 8;
 
 export interface Leaf {
   /** `active.established.open` */
@@ -85,16 +91,17 @@ export interface Leaf {
   /** The path, and the paths of all states around it. */
   readonly within: ReadonlySet<string>;
   readonly tags: ReadonlySet<string>;
-  readonly always: Steps | undefined;
+  /** The first of those that need no event. */
+  readonly always: Step | undefined;
 }
 
 export interface Table {
   readonly id: string;
   readonly leaves: readonly Leaf[];
-  /** By event type, then by leaf. */
-  readonly columns: Map<string, readonly (Steps | undefined)[]>;
+  /** By event type, then by leaf: the first of the transitions that may be taken. */
+  readonly columns: Map<string, readonly (Step | undefined)[]>;
   /** The column of a type that no transition names: only wildcards may match it. */
-  columnOf(type: string): readonly (Steps | undefined)[] | undefined;
+  columnOf(type: string): readonly (Step | undefined)[] | undefined;
   readonly initial: Step;
   /** True when nothing of the initial step can change before the start: then it is taken at the start. */
   readonly startsPlain: boolean;

@@ -150,13 +150,17 @@ function fireList(list: DurationList): void {
   list.timeout = undefined;
   list.isFiring = true;
   const now = systemClock.now();
-  for (let { first } = list; first !== undefined && first.dueAt <= now; { first } = list) {
-    remove(list, first);
-    fire(first);
+  try {
+    for (let { first } = list; first !== undefined && first.dueAt <= now; { first } = list) {
+      remove(list, first);
+      fire(first);
+    }
+  } finally {
+    // Whatever one of them threw, the others go on.
+    list.isFiring = false;
+    if (list.first !== undefined) arm(list, Math.max(1, Math.ceil(list.first.dueAt - now)));
+    else if (lists.get(list.delayMs) === list) lists.delete(list.delayMs);
   }
-  list.isFiring = false;
-  if (list.first !== undefined) arm(list, Math.ceil(list.first.dueAt - now));
-  else if (lists.get(list.delayMs) === list) lists.delete(list.delayMs);
 }
 
 function fire(timer: LifeTimer): void {
