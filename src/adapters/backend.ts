@@ -73,6 +73,7 @@ export interface BackendOwner {
   backendDials(backend: Backend, byUs: boolean): OnReadOpts | undefined;
   backendEstablished(backend: Backend): void;
   backendEnded(backend: Backend): void;
+  backendReadLast(backend: Backend): boolean;
   backendUnlinked(backend: Backend): void;
   backendRetry(backend: Backend, attempt: number, delayMs: number, cause: Cause): void;
   backendFailover(backend: Backend, from: Server, to: Server, cause: Cause): void;
@@ -308,6 +309,10 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.#socket = undefined;
     this.#leaveServer();
     this.life.send(CLOSED);
+  }
+
+  wasReadLast(): boolean {
+    return this.#owner?.backendReadLast(this) ?? true;
   }
 
   serverFreed(): void {

@@ -55,6 +55,7 @@ export interface ClientOwner {
 
 /** @internal Who goes on with an established client; its owner passes the end on. */
 export interface ClientPartner {
+  clientReadLast(): boolean;
   clientEnded(): void;
   clientUnlinked(): void;
   clientClosed(outcome: Outcome): void;
@@ -155,6 +156,10 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     this.life.send(CLOSED);
   }
 
+  wasReadLast(): boolean {
+    return this.partner?.clientReadLast() ?? true;
+  }
+
   protected override requestClose(timeoutMs: number | undefined): void {
     this.life.send({ type: 'client.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
@@ -232,8 +237,9 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     socket.pause();
     this.#owner?.clientEstablished(this);
     this.notify('established', this);
-    // It was paused, and so does not start to flow by itself for listeners that were just put on.
-    if (socket.listenerCount('data') > 0) socket.resume();
+    // It was paused, and so does not start to flow by itself for listeners that were just put on. A partner starts it
+    // when its bytes have somewhere to go; until then they must not be lost to somebody who only listens in.
+    if (this.partner === undefined && socket.listenerCount('data') > 0) socket.resume();
     // The hook may have sent the last word already.
     if (socket.writableFinished) this.life.send(FINISHED);
   }

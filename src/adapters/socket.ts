@@ -2,7 +2,7 @@
  * What the adapters of both socket kinds share: listeners that are the same functions for every socket, and the few
  * calls that end one.
  */
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Initiator, Manner, Report } from '../machines/vocabulary.js';
 
 /** Who hears what a socket reports. */
@@ -12,6 +12,8 @@ export interface SocketOwner {
   socketFinished(): void;
   socketFailed(cause: Report): void;
   socketClosed(): void;
+  /** False where it is certain that something else was read since the socket's last byte. */
+  wasReadLast(): boolean;
 }
 
 const OWNER = Symbol('sockchart.owner');
@@ -51,7 +53,7 @@ function onConnect(this: OwnedSocket): void {
 function onEnd(this: OwnedSocket): void {
   const owner = this[OWNER];
   if (owner === undefined) return;
-  if (hidesReset && wasReset(this)) {
+  if (hidesReset && owner.wasReadLast() && wasReset(this)) {
     this.destroy();
     owner.socketFailed(RESET);
   } else {
@@ -77,7 +79,10 @@ function onClose(this: OwnedSocket): void {
 
 const RESET: Report = { initiator: 'peer', manner: 'reset', code: 'ECONNRESET' };
 
-/** Before Node 24, data and RST that arrive in one poll look like data and FIN. */
+/**
+ * Before Node 24, data and RST that arrive in one poll look like data and FIN: libuv reports the end in the same breath
+ * as the data. So where another socket was read in between, it is an end.
+ */
 const hidesReset = Number.parseInt(process.versions.node, 10) < 24;
 
 /**
@@ -91,17 +96,34 @@ function wasReset(socket: Socket): boolean {
   return typeof handle?.getpeername === 'function' && handle.getpeername({}) !== 0;
 }
 
+const { write, end, _write, _writev, _final } = Socket.prototype;
+
+/**
+ * True for a socket whose writes go straight to the system, or to a TLS socket's: whoever has replaced a method, or made
+ * a stream that only looks like a socket, may keep what was written after it has said that it is done with it.
+ */
+export function writesThrough(socket: Socket): boolean {
+  return (
+    socket.write === write && socket._write === _write && socket._writev === _writev && socket instanceof Socket
+  );
+}
+
 /**
  * Sends a FIN after the last byte. Where the peer has sent its own already and nothing waits to be written, closing the
  * socket does that: the system sends a FIN, for nothing is left unread, and a call and a turn of the loop are saved.
  */
 export function endStream(socket: Socket): void {
-  if (!socket.readableEnded || socket.writableLength > 0 || socket.destroyed || 'encrypted' in socket) {
+  if (!socket.readableEnded || socket.writableLength > 0 || socket.destroyed || !endsByClosing(socket)) {
     socket.end();
     return;
   }
   (socket as OwnedSocket)[OWNER]?.socketFinished();
   socket.destroy();
+}
+
+/** Not for TLS, whose end is a message, nor for streams that have something of their own to do at the end. */
+function endsByClosing(socket: Socket): boolean {
+  return socket.end === end && socket._final === _final && writesThrough(socket) && !('encrypted' in socket);
 }
 
 /** FIN after the last byte; what still arrives is read and thrown away. */

@@ -9,6 +9,7 @@
  * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
  */
 import type { OnReadOpts, Socket } from 'node:net';
+import { writesThrough } from '../adapters/socket.js';
 import { forgo, give, SHARED, take } from './buffers.js';
 import { readInto } from './onread.js';
 
@@ -24,7 +25,7 @@ export class Leg {
   bytes = 0;
   /** The other direction: it writes to the socket that this one reads from. */
   opposite: Leg | undefined = undefined;
-  readonly #readsInto: boolean;
+  #readsInto: boolean;
   #from: RelayedSocket | undefined = undefined;
   /** Nothing once what is read has nowhere to go any more: it is thrown away. */
   #to: Socket | undefined = undefined;
@@ -49,7 +50,13 @@ export class Leg {
     this.#to = to;
     (from as RelayedSocket)[LEG] = this;
     from.on('drain', onDrain);
-    if (!this.#readsInto && !readInto(from, onRead, nextBuffer)) from.on('data', onData);
+    if (!this.#readsInto) this.#readsInto = readInto(from, onRead, nextBuffer);
+    if (!this.#readsInto) from.on('data', onData);
+  }
+
+  /** False where it is certain that something else was read since its last byte. */
+  get wasReadLast(): boolean {
+    return !this.#readsInto || lastReader === this;
   }
 
   /** Writes what was read before; false if it waits for that to be taken. Counted by whoever has read it. */
@@ -86,6 +93,7 @@ export class Leg {
 
   /** Both sockets are over: gives the buffers back. */
   release(): void {
+    if (lastReader === this) lastReader = undefined;
     const own = this.#next;
     if (own !== SHARED) {
       this.#next = SHARED;
@@ -102,13 +110,14 @@ export class Leg {
   /** @internal What Node calls with what it has read; false for no more, for now. */
   read(bytes: number, buffer: Buffer): boolean {
     reader = this;
+    lastReader = this;
     this.bytes += bytes;
     const to = this.#to;
     const isFull = bytes === buffer.length;
     if (buffer === SHARED) {
       if (to === undefined) return true;
       // It has more to come, most likely at once.
-      if (isFull) this.#next = take() ?? SHARED;
+      if (isFull && writesThrough(to)) this.#next = take() ?? SHARED;
       return this.#flows(to, to.write(copy(buffer, bytes)));
     }
     if (to === undefined || this.#pinned !== undefined || bytes < to.writableHighWaterMark) {
@@ -134,7 +143,9 @@ export class Leg {
   /** @internal What Node emits with what it has read. */
   data(chunk: Buffer): void {
     this.bytes += chunk.length;
-    const to = this.#to as Socket;
+    const to = this.#to;
+    // Whoever listens in and was told first may have ended it.
+    if (to === undefined) return;
     if (!this.#flows(to, to.write(chunk))) this.#from?.pause();
   }
 
@@ -163,6 +174,8 @@ export class Leg {
 
 /** Whose read is being answered: Node asks for the next buffer right after it, but does not say for whom. */
 let reader: Leg | undefined;
+/** Whose bytes were the last that anybody read. */
+let lastReader: Leg | undefined;
 
 function nextBuffer(): Buffer {
   const next = reader?.next ?? SHARED;

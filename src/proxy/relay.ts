@@ -65,6 +65,11 @@ export class Relay {
     down.resume();
   }
 
+  /** False where it is certain that something else was read since this socket's last byte. */
+  wasReadLast(socket: Socket): boolean {
+    return (socket === this.#client ? this.#up : this.#down)?.wasReadLast ?? true;
+  }
+
   /** Passes a FIN on. */
   end(to: Socket): void {
     this.#ends++;

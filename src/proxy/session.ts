@@ -136,6 +136,11 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
   }
 
   /** @internal */
+  clientReadLast(): boolean {
+    return this.relay.wasReadLast(this.client.socket);
+  }
+
+  /** @internal */
   clientUnlinked(): void {
     this.relay.detach(this.client.socket);
   }
@@ -153,6 +158,10 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
 
   backendEnded(): void {
     this.life.send(BACKEND_ENDED);
+  }
+
+  backendReadLast({ socket }: Backend): boolean {
+    return socket === undefined || this.relay.wasReadLast(socket);
   }
 
   backendUnlinked(backend: Backend): void {

@@ -146,6 +146,7 @@ class Compiler {
       eventTypes: this.#machine.events.filter((type: string) => !type.startsWith('xstate.')),
       makeContext: contextMaker(this.#machine.config.context),
       emits: this.#emits,
+      timers: [...this.#timers.values()].flat().map(({ set }) => set.what as TimerDefinition),
       commands: undefined,
     };
   }
@@ -253,7 +254,7 @@ class Compiler {
     return {
       guard,
       computes: this.#chain(computes),
-      does: this.#chain(ops.filter(({ kind }) => DOES.has(kind))),
+      does: this.#chain(ops.filter(({ kind }) => DOES.has(kind)).map(forDoing)),
       to: this.#numberOf(to),
       flags: asks ? flags | ASKS : flags,
       otherwise,
@@ -312,7 +313,7 @@ class Compiler {
       const isNamed = Number.isNaN(+key);
       const delay = isNamed ? this.#delay(node, key) : +key;
       const name = isNamed ? key : String(delay);
-      const timer: TimerDefinition = { name, event: { type: `xstate.after.${name}.${node.id}` } };
+      const timer: TimerDefinition = { name, event: { type: `xstate.after.${name}.${node.id}` }, isBackground: false };
       const kind = typeof delay === 'function' ? SET_TIMER_DYNAMIC : SET_TIMER;
       return { set: op(kind, timer, delay), clear: op(CLEAR_TIMER, timer) };
     });
@@ -437,6 +438,9 @@ interface TimerOp {
   readonly clear: Op;
 }
 
+/** What a dynamic command is, is known by the time that it is emitted. */
+const forDoing = (does: Op): Op => (does.kind === EMIT_DYNAMIC ? op(EMIT_DYNAMIC, undefined) : does);
+
 /** What is done once all steps are worked out. */
 const DOES: ReadonlySet<number> = new Set([EMIT, EMIT_DYNAMIC, SET_TIMER, SET_TIMER_DYNAMIC, CLEAR_TIMER]);
 /** What is worked out in each step. */
@@ -453,7 +457,9 @@ const COMPUTES: ReadonlySet<number> = new Set([
 ]);
 
 function op(kind: number, what: unknown, more?: unknown, params?: unknown): Op {
-  return { kind, what, params, more, next: undefined };
+  if (typeof params !== 'function') return { kind, what, params, more, next: undefined };
+  const asked: Expression = (args) => (what as Expression)(args, params(args));
+  return { kind, what: asked, params: undefined, more, next: undefined };
 }
 
 const assigns = ({ kind }: Op): boolean => kind === ASSIGN || kind === ASSIGN_CONSTANT || kind === ASSIGN_COMPUTED;

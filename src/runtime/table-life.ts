@@ -101,7 +101,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     this.#leaf = table.initial.to;
     const { commands } = host;
     if (commands !== undefined) {
-      if (table.commands === undefined) bind(table, commands);
+      if (table.commands === undefined) bind(table, commands, host.backgroundTimers);
       if (table.commands === commands) this.#flags = BOUND;
     }
     this.#value = table.startsPlain ? input : this.#prepare(input);
@@ -178,7 +178,7 @@ export class TableLife implements Life<Event>, TimerOwner {
       this.#fail(thrown, base, valuesBase);
       return;
     }
-    if (startsPlain) this.#perform(initial, valuesBase);
+    if (startsPlain && takenEnd === base) this.#perform(initial, valuesBase);
     else this.#performTaken(base, valuesBase);
     valuesEnd = valuesBase;
     this.#rest();
@@ -238,6 +238,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     let thrown: Thrown | undefined;
     try {
       const { type } = event;
+      if (type === '*') throw new Error('An event cannot have the type "*".');
       const first = this.#stepsFor(type);
       if (first !== undefined) {
         if ((first.flags & ASKS) !== 0) see(this.#context, event);
@@ -272,7 +273,8 @@ export class TableLife implements Life<Event>, TimerOwner {
     try {
       see(this.#context, event);
       this.#compute(initial.computes);
-      if (settles) {
+      // A delay that is no number raises its event at once.
+      if (settles || raisedCount > 0) {
         taken[takenEnd++] = initial;
         this.#settle(event, false);
       }
@@ -304,7 +306,6 @@ export class TableLife implements Life<Event>, TimerOwner {
     const { columns } = this.#table;
     const column = columns.get(type);
     if (column !== undefined) return column[this.#leaf];
-    if (type === '*') throw new Error('An event cannot have the type "*".');
     const made = this.#table.columnOf(type);
     // Whoever makes up types without end must not fill the memory.
     if (made !== undefined && columns.size < COLUMNS_MAX) columns.set(type, made);
@@ -357,22 +358,22 @@ export class TableLife implements Life<Event>, TimerOwner {
       const { what } = op;
       switch (op.kind) {
         case EMIT_DYNAMIC:
-          values[valuesEnd++] = (what as Expression)(args, paramsOf(op));
+          values[valuesEnd++] = (what as Expression)(args, op.params);
           break;
         case ASSIGN_CONSTANT:
           (this.#context as Record<string, unknown>)[op.more as string] = what;
           break;
         case ASSIGN_COMPUTED:
-          (this.#context as Record<string, unknown>)[op.more as string] = (what as Expression)(args, paramsOf(op));
+          (this.#context as Record<string, unknown>)[op.more as string] = (what as Expression)(args, op.params);
           break;
         case ASSIGN:
-          (what as Expression)(args, paramsOf(op));
+          (what as Expression)(args, op.params);
           break;
         case RAISE:
           raise(what);
           break;
         case RAISE_DYNAMIC:
-          raise((what as Expression)(args, paramsOf(op)));
+          raise((what as Expression)(args, op.params));
           break;
         case SET_TIMER_DYNAMIC: {
           const delayMs = (op.more as Expression)(args);
@@ -416,7 +417,16 @@ export class TableLife implements Life<Event>, TimerOwner {
         case EMIT_DYNAMIC: {
           const command = values[at] as Event;
           values[at++] = undefined;
-          this.#command(command);
+          if (!isBound) {
+            this.#command(command);
+            break;
+          }
+          if (op.more !== command.type) {
+            op.more = command.type;
+            op.what = (this.#table.commands as Commands)[command.type];
+          }
+          if (op.what === undefined) this.#command(command);
+          else this.#performBound(op.what as Perform, command);
           break;
         }
         case SET_TIMER:
@@ -480,8 +490,10 @@ export class TableLife implements Life<Event>, TimerOwner {
     report(error);
   }
 
-  #keepsAlive({ name }: TimerDefinition): boolean {
-    return (this.#flags & DETACHED) === 0 && this.#host.backgroundTimers?.has(name) !== true;
+  #keepsAlive({ name, isBackground }: TimerDefinition): boolean {
+    const flags = this.#flags;
+    if ((flags & DETACHED) !== 0) return false;
+    return (flags & BOUND) !== 0 ? !isBackground : this.#host.backgroundTimers?.has(name) !== true;
   }
 
   #setTimer(definition: TimerDefinition, delayMs: number): void {
@@ -499,9 +511,12 @@ export class TableLife implements Life<Event>, TimerOwner {
 
   #armTimers(): void {
     this.#flags &= ~UNARMED;
+    // A timer that was set and cleared again may have been the only one.
+    if (this.#timers === undefined) return;
     const { clock } = this.#host;
-    for (let timer = this.#timers; timer !== undefined; timer = timer.sibling) {
-      if (!isArmed(timer)) armTimer(clock, timer, this.#keepsAlive(timer.definition as TimerDefinition));
+    const now = clock.now();
+    for (let timer: LifeTimer | undefined = this.#timers; timer !== undefined; timer = timer.sibling) {
+      if (!isArmed(timer)) armTimer(clock, now, timer, this.#keepsAlive(timer.definition as TimerDefinition));
     }
   }
 
@@ -567,14 +582,11 @@ function chosen(first: Step): Step | undefined {
   return undefined;
 }
 
-function paramsOf({ params }: Op): unknown {
-  return typeof params === 'function' ? params(args) : params;
-}
-
 type Perform = (host: unknown, command: unknown) => void;
 
-function bind(table: Table, commands: Commands): void {
+function bind(table: Table, commands: Commands, backgroundTimers: Host<Event>['backgroundTimers']): void {
   table.commands = commands;
+  for (const timer of table.timers) timer.isBackground = backgroundTimers?.has(timer.name) === true;
   for (const op of table.emits) op.more = commands[(op.what as Event).type];
 }
 

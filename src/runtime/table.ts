@@ -18,7 +18,7 @@ export type Expression = (args: Args, params?: unknown) => unknown;
 
 /** Emit `what`, a command; `more` performs it, once it is bound. */
 export const EMIT = 0;
-/** Emit what `what` returns. */
+/** Emit what `what` returns. Where it is done, `more` is the type that was emitted last, and `what` performs that. */
 export const EMIT_DYNAMIC = 1;
 /** Set the context's property `more` to `what`. */
 export const ASSIGN_CONSTANT = 2;
@@ -47,8 +47,8 @@ export const FINISH = 11;
  */
 export interface Op {
   readonly kind: number;
-  readonly what: unknown;
-  /** What the function gets as its second argument, or the function that makes that. */
+  what: unknown;
+  /** What the function gets as its second argument. */
   readonly params: unknown;
   more: unknown;
   readonly next: Op | undefined;
@@ -59,6 +59,8 @@ export interface TimerDefinition {
   readonly name: string;
   /** Sent when the time is over. */
   readonly event: { readonly type: string };
+  /** True for one that never keeps the process alive, once the table is bound. */
+  isBackground: boolean;
 }
 
 /** A transition that may be taken in one leaf state. */
@@ -112,6 +114,7 @@ export interface Table {
   makeContext(input: unknown): object;
   /** Every EMIT of the table. */
   readonly emits: readonly Op[];
-  /** What those are bound to: the commands of the first host that has a table of its own. */
+  readonly timers: readonly TimerDefinition[];
+  /** What it is bound to: the commands of the first host that has a table of its own. */
   commands: Commands | undefined;
 }

@@ -69,9 +69,8 @@ export function isArmed({ list, handle }: LifeTimer): boolean {
   return list !== undefined || handle !== undefined;
 }
 
-export function armTimer(clock: Clock, timer: LifeTimer, keepsAlive: boolean): void {
+export function armTimer(clock: Clock, now: number, timer: LifeTimer, keepsAlive: boolean): void {
   const { delayMs } = timer;
-  const now = clock.now();
   timer.keepsAlive = keepsAlive;
   if (clock === systemClock) {
     // As Node does: never in the same turn, and in whole milliseconds, which need no memory of their own.
