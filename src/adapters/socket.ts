@@ -103,9 +103,7 @@ const { write, end, _write, _writev, _final } = Socket.prototype;
  * a stream that only looks like a socket, may keep what was written after it has said that it is done with it.
  */
 export function writesThrough(socket: Socket): boolean {
-  return (
-    socket.write === write && socket._write === _write && socket._writev === _writev && socket instanceof Socket
-  );
+  return socket.write === write && socket._write === _write && socket._writev === _writev && socket instanceof Socket;
 }
 
 /**

@@ -5,7 +5,16 @@
 import cluster from 'node:cluster';
 import { BindError } from '../errors.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { packCause, packError, type StartMessage, type ToPrimary, type ToWorker, unwrap, wrap } from './messages.js';
+import {
+  packCause,
+  packError,
+  type StartMessage,
+  type ToPrimary,
+  type ToWorker,
+  unpackCause,
+  unwrap,
+  wrap,
+} from './messages.js';
 import type { ClusterModule, ClusterPart } from './module.js';
 
 /** A terminal and a service manager send these to the whole group, and the primary decides what they mean. */
@@ -159,7 +168,10 @@ function onExit(): void {
 const ACTIONS: { readonly [K in ToWorker['type']]: (message: Extract<ToWorker, { type: K }>) => void } = {
   start: (message) => void begin(message),
   drain: ({ timeoutMs }) => drain(timeoutMs),
-  abort: ({ cause }) => end((part) => part.abort(cause), { ...NOTHING_STARTED, ending: 'aborted', cause }),
+  abort: ({ cause: packed }) => {
+    const cause = unpackCause(packed);
+    end((part) => part.abort(cause), { ...NOTHING_STARTED, ending: 'aborted', cause });
+  },
   inspect: ({ id }) => inspect(id),
 };
 

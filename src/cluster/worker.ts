@@ -2,7 +2,16 @@ import cluster, { type Worker as NodeWorker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { type Environment, Handle, type Kind } from '../adapters/handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { type PartAddress, type ToPrimary, type ToWorker, unpackCause, unpackError, unwrap, wrap } from './messages.js';
+import {
+  type PartAddress,
+  packCause,
+  type ToPrimary,
+  type ToWorker,
+  unpackCause,
+  unpackError,
+  unwrap,
+  wrap,
+} from './messages.js';
 import type { ClusterConfig } from './options.js';
 import { type WorkerCommand, workerMachine } from './worker-machine.js';
 
@@ -54,7 +63,7 @@ const KIND: Kind<Worker, WorkerCommand> = {
   commands: {
     'process.fork': (worker, { incarnation }) => worker.fork(incarnation),
     'process.drain': (worker, { timeoutMs }) => worker.tell({ type: 'drain', timeoutMs }),
-    'process.abort': (worker, { cause }) => worker.tell({ type: 'abort', cause }),
+    'process.abort': (worker, { cause }) => worker.tell({ type: 'abort', cause: packCause(cause) }),
     'process.kill': (worker) => worker.kill(),
     'restart.choose': (worker, { attempts }) => worker.chooseRestart(attempts),
     'owner.running': (worker, { incarnation }) => worker.announceRunning(incarnation),
@@ -246,8 +255,12 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
   }
 
   /** @internal */
-  override commandFailed(_command: string, error: unknown): void {
-    // Only a fork can fail: everything else that is asked of a process may come too late, and then it exits.
+  override commandFailed(command: string, error: unknown): void {
+    // A process that cannot be told must not live on unseen; its exit follows.
+    if (command !== 'process.fork' && this.#process !== undefined) {
+      this.kill();
+      return;
+    }
     const { code } = error as NodeJS.ErrnoException;
     this.#lost({ initiator: 'system', manner: 'error', phase: 'command', code: code ?? 'fork', error });
   }

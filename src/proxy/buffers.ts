@@ -21,27 +21,28 @@ const SPARE_MAX = 8;
 export const SHARED: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
 
 const spare: Buffer[] = [];
-let taken = 0;
+const taken = new Set<Buffer>();
 
 /** A buffer of one's own, if there is one left. */
 export function take(): Buffer | undefined {
-  if (taken >= TAKEN_MAX) return undefined;
-  taken++;
-  return spare.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES);
+  if (taken.size >= TAKEN_MAX) return undefined;
+  const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES);
+  taken.add(buffer);
+  return buffer;
 }
 
 /** Gives one back that nobody reads into any more, and whose bytes are written out. */
 export function give(buffer: Buffer): void {
-  taken--;
-  if (spare.length < SPARE_MAX) spare.push(buffer);
+  // One that was given up may still be in use, and never comes back.
+  if (taken.delete(buffer) && spare.length < SPARE_MAX) spare.push(buffer);
 }
 
 /** Gives one up that may still be in use: it must not be used again. */
-export function forgo(): void {
-  taken--;
+export function forgo(buffer: Buffer): void {
+  taken.delete(buffer);
 }
 
 /** How many are taken now. */
 export function buffersTaken(): number {
-  return taken;
+  return taken.size;
 }

@@ -8,10 +8,11 @@
  *
  * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
  */
+import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
 import { writesThrough } from '../adapters/socket.js';
 import { forgo, give, SHARED, take } from './buffers.js';
-import { readInto } from './onread.js';
+import { readInto, readIntoShared } from './onread.js';
 
 const LEG = Symbol('sockchart.leg');
 
@@ -26,6 +27,7 @@ export class Leg {
   /** The other direction: it writes to the socket that this one reads from. */
   opposite: Leg | undefined = undefined;
   #readsInto: boolean;
+  readonly #isDialled: boolean;
   #from: RelayedSocket | undefined = undefined;
   /** Nothing once what is read has nowhere to go any more: it is thrown away. */
   #to: Socket | undefined = undefined;
@@ -38,10 +40,13 @@ export class Leg {
   /** @param readsInto true for a socket that was told to call {@link read} */
   constructor(readsInto = false) {
     this.#readsInto = readsInto;
+    this.#isDialled = readsInto;
   }
 
   /** What a socket must be dialled with to be read by this leg. */
   onread(): OnReadOpts {
+    // One that was left by a write that threw is not the one that this socket's first buffer is for.
+    reader = undefined;
     return { buffer: nextBuffer, callback: (bytes, buffer) => this.read(bytes, buffer as Buffer) };
   }
 
@@ -67,9 +72,13 @@ export class Leg {
     return this.#flows(to, isTaken);
   }
 
-  /** Reads on, from the start or once what was read early has gone. */
-  resume(): void {
-    this.#from?.resume();
+  /** Begins to read. A socket that was told when it was dialled reads by itself once it has connected. */
+  begin(): void {
+    const from = this.#from;
+    if (from === undefined || this.#isDialled) return;
+    // Where nothing is emitted nothing need flow.
+    if (this.#readsInto) from.read(0);
+    else from.resume();
   }
 
   /** What is read from now on has nowhere to go: it waits until somebody resumes the socket, and is then thrown away. */
@@ -91,6 +100,14 @@ export class Leg {
     this.opposite?.stop();
   }
 
+  /** Nothing has come for long: gives back the buffer that was taken because it looked as if more would come. */
+  rest(): void {
+    const own = this.#next;
+    if (own === SHARED || this.#from === undefined || !readIntoShared(this.#from)) return;
+    this.#next = SHARED;
+    give(own);
+  }
+
   /** Both sockets are over: gives the buffers back. */
   release(): void {
     if (lastReader === this) lastReader = undefined;
@@ -99,11 +116,11 @@ export class Leg {
       this.#next = SHARED;
       // Whoever lives on may still read into it.
       if (this.#from?.destroyed) give(own);
-      else forgo();
+      else forgo(own);
     }
     if (this.#pinned !== undefined) {
+      forgo(this.#pinned);
       this.#pinned = undefined;
-      forgo();
     }
   }
 

@@ -54,3 +54,13 @@ export function readInto(socket: Socket, onRead: OnRead, next: () => Buffer): bo
   handle.useUserBuffer(SHARED);
   return true;
 }
+
+/** Has a socket that reads into a buffer of ours, and waits, wait with the shared one. False where that is not possible. */
+export function readIntoShared(socket: Socket): boolean {
+  const inside = socket as unknown as Inside;
+  const handle = inside._handle;
+  if (keys === undefined || typeof handle?.useUserBuffer !== 'function') return false;
+  inside[keys.buffer] = SHARED;
+  handle.useUserBuffer(SHARED);
+  return true;
+}

@@ -61,8 +61,8 @@ export class Relay {
     this.#down = down;
     up.start(client, backend);
     down.start(backend, client);
-    if (early === undefined || up.carry(early)) up.resume();
-    down.resume();
+    if (early === undefined || up.carry(early)) up.begin();
+    down.begin();
   }
 
   /** False where it is certain that something else was read since this socket's last byte. */
@@ -96,6 +96,12 @@ export class Relay {
     if (socket.writableLength === 0 || socket.destroyed) flushed();
     else if (socket.writableEnded) socket.once('finish', flushed);
     else socket.write(NOTHING, flushed);
+  }
+
+  /** Nothing has moved for long. */
+  rest(): void {
+    this.#up?.rest();
+    this.#down?.rest();
   }
 
   /** The session is over. */

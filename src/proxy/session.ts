@@ -229,6 +229,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     const { progress } = this.relay;
     this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
     this.#progress = progress;
+    if (this.#quiet === 1) this.relay.rest();
     if (this.#quiet >= QUIET_PROBES) this.life.send(IDLED);
   }
 

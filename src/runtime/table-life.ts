@@ -8,8 +8,8 @@ import { isNever } from './clock.js';
 import type { Commands, Host, Life, RunningTimer, Transition } from './life.js';
 import {
   ACTS,
-  ASKS,
   type Args,
+  ASKS,
   ASSIGN,
   ASSIGN_COMPUTED,
   ASSIGN_CONSTANT,

@@ -2,6 +2,7 @@
  * The timers of lives that run on the process's own time. As in Node, all timers of one duration form a list, which is
  * in order by itself; here a whole list has only one of Node's timers, and an entry costs no closure.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock, Timer } from './clock.js';
 import { systemClock } from './clock.js';
 import type { TimerDefinition } from './table.js';
@@ -99,8 +100,8 @@ export function refTimer(timer: LifeTimer, keepsAlive: boolean): void {
 }
 
 function listOf(delayMs: number): DurationList {
-  if (armedWith !== globalThis.setTimeout) {
-    armedWith = globalThis.setTimeout;
+  if (armedWith !== setTimeout) {
+    armedWith = setTimeout;
     lists = new Map();
   }
   let list = lists.get(delayMs);
@@ -134,8 +135,12 @@ function remove(list: DurationList, timer: LifeTimer): void {
   if (timer.keepsAlive) countAlive(list, -1);
 }
 
+/** A timer of Node's fires for many lives: it belongs to the async context of none. */
+const outside = AsyncLocalStorage.snapshot();
+const setFire = (list: DurationList, delayMs: number): NodeJS.Timeout => setTimeout(list.fire, delayMs);
+
 function arm(list: DurationList, delayMs: number): void {
-  list.timeout = setTimeout(list.fire, delayMs);
+  list.timeout = outside(setFire, list, delayMs);
   if (list.keepAlive === 0) list.timeout.unref();
 }
 

@@ -41,7 +41,12 @@ export function clientDriver(world: World, owned: boolean) {
       owned ? owner : undefined,
     );
     if (owned) {
-      client.partner = { clientEnded: () => {}, clientUnlinked: () => heard.unlinked++, clientClosed: () => {} };
+      client.partner = {
+        clientReadLast: () => true,
+        clientEnded: () => {},
+        clientUnlinked: () => heard.unlinked++,
+        clientClosed: () => {},
+      };
     }
     client.on('dropped', () => heard.dropped++);
     client.on('released', () => heard.released++);
