@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import nodeCluster, { type Worker as NodeWorker } from 'node:cluster';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -846,6 +846,30 @@ describe('close', () => {
     const { cluster, pids, at } = await started({ workers: 1, abortTimeout: 200 });
     process.kill((await visit(at)).pid, 'SIGSTOP');
     expect(how(await within(2_000, 'the abort', cluster.abort()))).toBe('aborted owner/abort/established');
+    await gone(pids);
+  });
+
+  test('an abort whose cause cannot be sent as it is: what can be told of it is, and no process stays', async () => {
+    const told = bench.path('told');
+    const { cluster, pids, at } = await started({ data: { told } });
+    const { reader } = await visit(at);
+    // No process takes a function from another one.
+    const error = { toString: () => 'no such reason' };
+    const outcome = await cluster.abort({ initiator: 'owner', manner: 'abort', code: 'E_WHY', error });
+    expect(how(outcome)).toBe('aborted owner/abort/established/E_WHY');
+    expect(outcome.cause.error).toBe(error);
+    expect(await reader.ends()).toBe('reset');
+    await gone(pids);
+    expect(readFileSync(told, 'utf8')).toBe('Error: no such reason');
+  });
+
+  test('and a worker cannot be told: it is killed, not forgotten', async () => {
+    const { cluster, pids } = await started({ workers: 1 });
+    const forked = Object.values(nodeCluster.workers ?? {}).find((worker) => worker?.process.pid === pids[0]);
+    (forked as NodeWorker).process.send = () => {
+      throw new Error('no such channel');
+    };
+    expect(how(await cluster.close())).toBe('dropped system/error/closing/SIGKILL');
     await gone(pids);
   });
 

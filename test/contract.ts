@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { Clock, Outcome, Transition } from '../src/index.js';
 import type { Bench } from './support/bench.js';
-import { recordTransitions } from './support/record.js';
+import { recordTransitions, recordUncaught } from './support/record.js';
 import { turns, within } from './support/wait.js';
 
 /** The face of every handle, without its kind. */
@@ -236,11 +236,7 @@ export function handleContract(name: string, bench: Bench, kind: Kind): void {
 
     test('listeners that throw do not break the life', async () => {
       const one = await made();
-      const heard: unknown[] = [];
-      // The test runner listens too, and must not hear of these.
-      const before = process.listeners('uncaughtException');
-      process.removeAllListeners('uncaughtException');
-      process.on('uncaughtException', (error) => heard.push(error));
+      const uncaught = recordUncaught();
       try {
         one.onFirstEvent(() => {
           throw new Error('first');
@@ -256,10 +252,9 @@ export function handleContract(name: string, bench: Bench, kind: Kind): void {
         await nothingLeft(one, linked);
         expect(second).toBe(1);
       } finally {
-        process.removeAllListeners('uncaughtException');
-        for (const listener of before) process.on('uncaughtException', listener);
+        uncaught.stop();
       }
-      expect(heard.map((error) => (error as Error).message)).toEqual(['first', 'closed']);
+      expect(uncaught.errors.map(({ message }) => message)).toEqual(['first', 'closed']);
     });
 
     test('takes its listeners off a server that is somebody else’s', async () => {

@@ -1,14 +1,18 @@
 /** How the relay reads: into buffers of its own where it can, and never into one whose bytes are still on their way. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { Duplex, PassThrough } from 'node:stream';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createProxy, type Session, type TcpProxy } from '../src/index.js';
+import { createProxy, type ProxyOptions, type Session, type TcpProxy, type Server as Upstream } from '../src/index.js';
 import { buffersTaken } from '../src/proxy/buffers.js';
+import { ManualClock } from '../src/testing/index.js';
 import { useBench } from './support/bench.js';
 import { makers } from './support/make.js';
-import { Reader, send } from './support/peers.js';
-import { until } from './support/wait.js';
+import { CERTIFICATE, dialTls, Reader, send } from './support/peers.js';
+import { how, recordUncaught, times } from './support/record.js';
+import { turns, until } from './support/wait.js';
 
 const bench = useBench();
 const { makeProxy } = makers(bench);
@@ -45,6 +49,14 @@ function pattern(seed: number, length: number): Buffer {
     bytes.writeUInt32LE(state, index);
   }
   return bytes;
+}
+
+/** Reads a chunk, and rests for some turns of the loop. */
+function readSlowly(socket: Socket): void {
+  socket.on('data', () => {
+    socket.pause();
+    setImmediate(() => setImmediate(() => socket.resume()));
+  });
 }
 
 const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -116,19 +128,159 @@ describe('where bytes are read', () => {
   });
 });
 
+describe('whoever listens in on a client', () => {
+  const listenIn = (socket: Socket): void => void socket.on('data', () => {});
+
+  const ways: readonly [string, Pick<ProxyOptions, 'admit'>, (proxy: TcpProxy) => void][] = [
+    ['since its admission', { admit: ({ socket }) => listenIn(socket) }, () => {}],
+    ['since it was told of', {}, ({ listeners }) => listeners[0]?.on('client', ({ socket }) => listenIn(socket))],
+  ];
+
+  test.each(ways)('%s keeps nothing from a server that is not there yet', async (_, options, prepare) => {
+    const [never, later] = [await bench.refusing(), await bench.refusing()];
+    const { proxy, at, seen } = await makeProxy({
+      servers: [{ port: never }, { port: later }],
+      balance: 'inOrder',
+      attemptsMax: 1_000,
+      ...options,
+    });
+    prepare(proxy);
+    const client = await bench.dial(at);
+    const answer = new Reader(client);
+    client.write('first ');
+    // By then a socket that flows has been read for long.
+    await until('attempts in vain', () => times(seen, 'retry') >= 4);
+    client.end('second');
+    await bench.echo({ port: later });
+    expect(await answer.ends()).toBe('end');
+    expect(answer.text).toBe('first second');
+  });
+
+  test('over TLS may abort it in the middle of a chunk: that chunk goes nowhere, and nothing throws', async () => {
+    const server = await bench.echo();
+    const front = createTlsServer({ ...CERTIFICATE, pauseOnConnect: true });
+    await once(front.listen(0, '127.0.0.1'), 'listening');
+    const { proxy } = await makeProxy({
+      listen: { server: front },
+      servers: [server.at],
+      admit: (client) => {
+        client.socket.on('data', (chunk: Buffer) => {
+          if (chunk.includes('!')) void client.abort();
+        });
+      },
+    });
+    const uncaught = recordUncaught();
+    try {
+      const client = bench.own(dialTls({ host: '127.0.0.1', port: (front.address() as AddressInfo).port }));
+      const question = new Reader(await server.connection());
+      const answer = new Reader(client);
+      const session = await oneSession(proxy);
+      client.write('hello');
+      await answer.has(5);
+      client.write('no!');
+      expect(how(await session.closed)).toBe('aborted owner/abort/established');
+      expect(await question.ends()).toBe('reset');
+      expect(question.text).toBe('hello');
+    } finally {
+      uncaught.stop();
+    }
+    expect(uncaught.errors).toEqual([]);
+  });
+});
+
+describe('a socket that the connect option made', () => {
+  const LENGTH = 20_000_000;
+
+  /** Says of each chunk that it is written, and writes it some turns of the loop later. */
+  function thatWritesLater({ host, port }: Upstream): Socket {
+    const socket = connect({ host, port: port as number });
+    const write = socket.write.bind(socket);
+    const end = socket.end.bind(socket);
+    let written = Promise.resolve();
+    socket.write = (chunk: Buffer): boolean => {
+      written = written.then(() => turns(2)).then(() => void write(chunk));
+      return true;
+    };
+    socket.end = (): Socket => {
+      written.then(() => end());
+      return socket;
+    };
+    return socket;
+  }
+
+  /** No socket, but a stream over one, which has done with a chunk once it has handed it on to yet another stream. */
+  function thatIsAStream({ host, port }: Upstream): Socket {
+    const socket = connect({ host, port: port as number, allowHalfOpen: true });
+    const shaper = new PassThrough({ highWaterMark: LENGTH });
+    shaper.pipe(socket);
+    const stream = new Duplex({
+      read: () => void socket.resume(),
+      write: (chunk, _, done) => void shaper.write(chunk, () => done()),
+      final: (done) => {
+        socket.once('finish', () => done());
+        shaper.end();
+      },
+      destroy: (error, done) => {
+        socket.destroy();
+        done(error);
+      },
+    });
+    socket.on('data', (chunk) => {
+      if (!stream.push(chunk)) socket.pause();
+    });
+    socket.on('end', () => stream.push(null));
+    socket.on('error', (error) => stream.destroy(error));
+    socket.on('connect', () => {
+      Object.assign(stream, { connecting: false });
+      stream.emit('connect');
+    });
+    return Object.assign(stream, { connecting: true, ref: () => stream, unref: () => stream }) as unknown as Socket;
+  }
+
+  const kinds = [
+    ['that writes later', thatWritesLater],
+    ['that is a stream', thatIsAStream],
+  ] as const;
+
+  test.each(kinds)('%s: what it keeps is not read over', async (_, open) => {
+    const content = pattern(3, LENGTH);
+    const server = await bench.server(readSlowly);
+    const { at } = await makeProxy({ servers: [{ ...server.at, connect: open }] });
+    const client = await bench.dial(at);
+    const answer = new Reader(client);
+    const socket = await server.connection();
+    const question = new Reader(socket, { keep: false });
+    client.end(content);
+    expect(await question.ends(15_000)).toBe('end');
+    expect(question.bytes).toBe(LENGTH);
+    expect(question.digest).toBe(digestOf(content));
+    socket.end();
+    expect(await answer.ends()).toBe('end');
+  });
+
+  test.each(kinds)('%s: what it keeps is sent to its end, though the server ended first', async (_, open) => {
+    const content = pattern(4, LENGTH);
+    const server = await bench.server((socket) => {
+      readSlowly(socket);
+      socket.end('bye');
+    });
+    const { at } = await makeProxy({ servers: [{ ...server.at, connect: open }] });
+    const client = await bench.dial(at);
+    const answer = new Reader(client);
+    const question = new Reader(await server.connection(), { keep: false });
+    expect(await answer.ends()).toBe('end');
+    client.end(content);
+    expect(await question.ends(15_000)).toBe('end');
+    expect(question.bytes).toBe(LENGTH);
+    expect(question.digest).toBe(digestOf(content));
+  });
+});
+
 describe('many streams at once', () => {
   const LENGTH = 10_000_000;
   const KINDS = 8;
   const contents = Array.from({ length: 2 * KINDS }, (_, seed) => pattern(seed, LENGTH));
   const digests = contents.map(digestOf);
-
-  /** Reads a chunk, and rests for some turns of the loop. */
-  function readSlowly(socket: Socket): void {
-    socket.on('data', () => {
-      socket.pause();
-      setImmediate(() => setImmediate(() => socket.resume()));
-    });
-  }
 
   /** Sends both ways at once, each stream its own bytes: a buffer that two of them share would mix them. */
   async function streams(count: number, isSlow: (index: number) => boolean): Promise<number> {
@@ -169,6 +321,51 @@ describe('many streams at once', () => {
     expect(most).toBeLessThanOrEqual(32);
   });
 });
+
+test.each(['client', 'server'] as const)(
+  'a %s that rests when it has filled a buffer: the next one is given back, and is nobody else’s when it goes on',
+  async (who) => {
+    const clock = new ManualClock();
+    // As many bytes as are read into the shared buffer at once: whoever fills that gets one of its own.
+    const first = pattern(5, 16_384);
+    const [more, others] = [pattern(6, 1_000_000), pattern(7, 10_000_000)];
+    const server = await bench.server(() => {});
+    const { proxy, at } = await makeProxy({ servers: [server.at], clock, idleTimeout: 4_000 });
+    bench.later(() => expect(clock.pending).toBe(0));
+    const relayed = async (options?: { flow: boolean }) => {
+      const index = server.accepted;
+      const peers: [Socket, Socket] = [await bench.dial(at), await server.connection(index)];
+      await until('the relay', () => proxy.sessions[index]?.matches('relaying') === true);
+      if (who === 'server') peers.reverse();
+      return { session: proxy.sessions[index] as Session, from: peers[0], reader: new Reader(peers[1], options) };
+    };
+    const one = await relayed();
+    one.from.write(first);
+    await one.reader.has(first.length);
+    expect(buffersTaken()).toBe(1);
+    // The first probe finds that something has moved, the second that nothing has since.
+    clock.advance(1_000);
+    expect(buffersTaken()).toBe(1);
+    clock.advance(1_000);
+    expect(buffersTaken()).toBe(0);
+    expect(one.session.state).toBe('relaying.both');
+
+    // Somebody who got that buffer has bytes in it that are not taken yet, while this one goes on.
+    const other = await relayed({ flow: false });
+    const sent = send(other.from, others, 1);
+    const { client, backend } = other.session;
+    const waits = (): boolean => [client.socket, backend.socket].some((socket) => (socket?.writableLength ?? 0) > 0);
+    await until('the other to stand still', () => buffersTaken() > 0 && waits());
+    one.from.end(more);
+    expect(await one.reader.ends()).toBe('end');
+    expect(one.reader.digest).toBe(digestOf(Buffer.concat([first, more])));
+    other.reader.socket.resume();
+    await sent;
+    other.from.end();
+    expect(await other.reader.ends()).toBe('end');
+    expect(other.reader.digest).toBe(digestOf(others));
+  },
+);
 
 test('readers that never read hold no more buffers than there are, and lose them at the end', async () => {
   const server = await bench.server((socket) => {

@@ -191,9 +191,11 @@ export class TableLife implements Life<Event>, TimerOwner {
       this.#take(event);
       this.#rest();
     } else if ((flags & OVER) === 0) {
-      if (this.#mail === undefined) this.#mail = event;
-      else if (Array.isArray(this.#mail)) this.#mail.push(event);
-      else this.#mail = [this.#mail, event];
+      const mail = this.#mail;
+      if (Array.isArray(mail)) mail.push(event);
+      else if (mail !== undefined) this.#mail = [mail, event];
+      // What is no event is a mistake that must not go unheard.
+      else this.#mail = event === undefined ? [event] : event;
     }
   }
 

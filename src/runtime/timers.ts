@@ -135,7 +135,7 @@ function remove(list: DurationList, timer: LifeTimer): void {
   if (timer.keepsAlive) countAlive(list, -1);
 }
 
-/** A timer of Node's fires for many lives: it belongs to the async context of none. */
+/** A timer of Node's fires for many lives: it belongs to the async context of none, but that of this file's import. */
 const outside = AsyncLocalStorage.snapshot();
 const setFire = (list: DurationList, delayMs: number): NodeJS.Timeout => setTimeout(list.fire, delayMs);
 

@@ -1810,6 +1810,50 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       expect(other.on('y')).toEqual(['y']);
     });
 
+    test('whoever hears of the steps before it may move another life: nothing that was raised is that one’s', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] });
+      const life = run({
+        initial: 'a',
+        states: {
+          a: { on: { go: { target: 'b', actions: [raise({ type: 'fail' }), raise({ type: 'x' })] } } },
+          b: { on: { fail: { guard: fails } } },
+        },
+      });
+      const other = run({ on: { x: { actions: say('x') }, y: { actions: say('y') } } });
+      const listener = (message: unknown): void => {
+        if ((message as Transition).event === 'go') other.send('y');
+      };
+      subscribe(TRANSITION_CHANNEL, listener);
+      life.send('go');
+      unsubscribe(TRANSITION_CHANNEL, listener);
+      expect(other.said()).toEqual(['y']);
+      expect(() => vi.runAllTimers()).toThrow('not my day');
+    });
+
+    test('what is sent must be an event: the life is over, and the process hears of it, not the sender', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] });
+      vi.spyOn(console, 'warn').mockReturnValue(undefined);
+      const life = run({ after: { 10: { actions: say('late') } }, on: { go: { actions: say('go') } } });
+      expect(() => life.send(undefined as never)).not.toThrow();
+      expect(() => vi.runAllTimers()).toThrow(TypeError);
+      expect(life.clock.pending).toEqual([]);
+      expect(life.life.timers()).toEqual([]);
+      expect(life.life.outcome).toBeUndefined();
+      expect(life.on('go')).toEqual([]);
+      vi.restoreAllMocks();
+    });
+
+    test('so it must where it has to wait: before the start', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] });
+      vi.spyOn(console, 'warn').mockReturnValue(undefined);
+      const life = scene(machineOf({ on: { go: { actions: say('go') } } }));
+      life.life.send(undefined as never);
+      life.start();
+      expect(() => vi.runAllTimers()).toThrow(TypeError);
+      expect(life.on('go')).toEqual([]);
+      vi.restoreAllMocks();
+    });
+
     test('at the start: the process hears of it then, and no other life is disturbed', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       const machine = machineOf({ entry: [say('1'), raise({ type: 'x' }), set({ n: fails })] });

@@ -2,12 +2,14 @@
  * Timers on the process's own clock, held against a model of what timers are: each fires once, when it is due, unless it
  * was cleared, those of one delay in the order in which they were set, and each keeps the process alive as it should.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { EventObject } from 'xstate';
 import { systemClock } from '../../src/runtime/clock.js';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
 import type { Life, Runtime } from '../../src/runtime/life.js';
 import { xstateRuntime } from '../../src/runtime/xstate.js';
+import { until } from '../support/wait.js';
 import { isReplay, Random, replayWith, seeds } from './random.js';
 import { machineOf, say, set } from './scene.js';
 
@@ -159,6 +161,21 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     expect(waiting.life.timers()).toEqual([{ name: 'wait', remainingMs: 70 }]);
   });
 
+  test('one whose host throws, also when it hears of that, delays none that runs: the process hears of it', () => {
+    const fails = (): never => {
+      throw new Error('no such host');
+    };
+    const host = { id: 'm#1', clock: systemClock, perform: fails, commandFailed: fails, finish: fails };
+    const machine = machineOf({ after: { 100: { actions: say('fired') } } });
+    runtime.run(machine, undefined as never, { ...host, commands: { fired: fails } }).start();
+    waiterOf().set(100);
+    node.advance(50);
+    waiterOf().set(100);
+    expect(() => node.advance(100)).toThrow('no such host');
+    node.advance(500);
+    expect(at).toEqual([1_100, 1_150]);
+  });
+
   const NAME = 'random timers do what timers do';
 
   test(NAME, { timeout: 60_000 }, () => {
@@ -166,6 +183,24 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     for (let seed = first; seed <= last; seed++) playTimers(runtime, seed, replayWith(seed, 'timers.test.ts', NAME));
     if (!isReplay()) console.log(`${runtime.name}: ${last - first + 1} schedules of timers`);
   });
+});
+
+test('compiled: one is nobody’s context, for it may have been set for many lives', async () => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+  const context = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  for (const name of ['a', 'b']) {
+    let left = 2;
+    const waiter: Waiter = new Waiter(compiledRuntime, () => {
+      seen.push(context.getStore());
+      left--;
+      if (left > 0) waiter.set(10);
+    });
+    context.run(name, () => waiter.set(10));
+  }
+  await until('all to have fired', () => seen.length === 4);
+  expect(seen).toEqual([undefined, undefined, undefined, undefined]);
 });
 
 interface Expected {

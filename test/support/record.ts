@@ -57,3 +57,18 @@ export function recordTransitions(): { transitions: Transition[]; stop(): void }
 /** The number of lines that begin like this. */
 export const times = (lines: readonly string[], start: string): number =>
   lines.filter((line) => line.startsWith(start)).length;
+
+/** Hears of the errors that nobody has caught, in place of the test runner, until it is stopped. */
+export function recordUncaught(): { errors: Error[]; stop(): void } {
+  const errors: Error[] = [];
+  const before = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => errors.push(error));
+  return {
+    errors,
+    stop() {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of before) process.on('uncaughtException', listener);
+    },
+  };
+}
