@@ -337,10 +337,10 @@ class Compiler {
   }
 
   #act(node: AnyStateNode, actions: readonly Action[], ops: Op[]): void {
-    for (const action of actions) ops.push(this.#action(node, action));
+    for (const action of actions) ops.push(...this.#action(node, action));
   }
 
-  #action(node: AnyStateNode, action: Action): Op {
+  #action(node: AnyStateNode, action: Action): Op[] {
     if (typeof action === 'function') return this.#builtin(node, action as Builtin, undefined, 'an action');
     const { type: name, params } = typeof action === 'string' ? { type: action, params: undefined } : action;
     const implementation = this.#machine.implementations.actions[name] as Builtin | undefined;
@@ -354,14 +354,14 @@ class Compiler {
     return this.#builtin(node, implementation, params, `its action "${name}"`);
   }
 
-  #builtin(node: AnyStateNode, action: Builtin, params: unknown, what: string): Op {
+  #builtin(node: AnyStateNode, action: Builtin, params: unknown, what: string): Op[] {
     switch (action.type) {
       case 'xstate.assign':
         return assignment(action.assignment, params);
       case 'xstate.emit':
         return typeof action.event === 'function'
-          ? op(EMIT_DYNAMIC, action.event, undefined, params)
-          : op(EMIT, action.event);
+          ? [op(EMIT_DYNAMIC, action.event, undefined, params)]
+          : [op(EMIT, action.event)];
       case 'xstate.raise':
         if (action.delay !== undefined) {
           return refuse(
@@ -374,8 +374,8 @@ class Compiler {
           return refuse(node, `${what} raises a string`, `Raise { type: '${action.event}' }`);
         }
         return typeof action.event === 'function'
-          ? op(RAISE_DYNAMIC, action.event, undefined, params)
-          : op(RAISE, action.event);
+          ? [op(RAISE_DYNAMIC, action.event, undefined, params)]
+          : [op(RAISE, action.event)];
       default: {
         const is = action.type?.startsWith('xstate.') ? `is ${action.type.slice(7)}` : 'is a function of its own';
         return refuse(
@@ -569,38 +569,33 @@ function contextMaker(context: unknown): (input: unknown) => object {
   };
 }
 
-function assignment(parts: unknown, params: unknown): Op {
+/** One operation for each part, where that does the same: each part is computed from the context before all of them. */
+function assignment(parts: unknown, params: unknown): Op[] {
   if (typeof parts === 'function') {
     const compute = parts as Expression;
-    return op(
-      ASSIGN,
-      ((args, given) => Object.assign(args.context, compute(args, given))) as Expression,
-      undefined,
-      params,
-    );
+    const assignAll: Expression = (args, given) => Object.assign(args.context, compute(args, given));
+    return [op(ASSIGN, assignAll, undefined, params)];
   }
   const entries = Object.entries(parts as Record<string, unknown>);
-  const [first] = entries;
-  if (entries.length !== 1 || first === undefined) return op(ASSIGN, assigner(entries), undefined, params);
-  const [key, value] = first;
-  return typeof value === 'function' ? op(ASSIGN_COMPUTED, value, key, params) : op(ASSIGN_CONSTANT, value, key);
+  const constant = entries.filter(([, value]) => typeof value !== 'function');
+  const computed = entries.filter(([, value]) => typeof value === 'function');
+  const [first] = computed;
+  const ops = constant.map(([key, value]) => op(ASSIGN_CONSTANT, value, key));
+  if (first === undefined) return ops.length === 0 ? [op(ASSIGN, () => undefined)] : ops;
+  if (computed.length > 1) return [op(ASSIGN, assigner(computed), undefined, params), ...ops];
+  return [op(ASSIGN_COMPUTED, first[1], first[0], params), ...ops];
 }
 
-/** Each part of an assignment is computed from the context before it; then all are written. */
+/** Computes all parts, then writes them. */
 function assigner(entries: readonly [string, unknown][]): Expression {
-  const dynamic = entries.filter(([, value]) => typeof value === 'function');
-  const constant = entries.filter(([, value]) => typeof value !== 'function');
-  const keys = [...constant, ...dynamic].map(([key]) => key);
-  const values = constant.map(([, value]) => value);
-  const compute = dynamic.map(([, value]) => value as Expression);
+  const keys = entries.map(([key]) => key);
+  const compute = entries.map(([, value]) => value as Expression);
   const computed: unknown[] = compute.map(() => undefined);
   return (args, params) => {
     const context = args.context as Record<string, unknown>;
     for (let index = 0; index < compute.length; index++) computed[index] = (compute[index] as Expression)(args, params);
-    const { length } = values;
-    for (let index = 0; index < length; index++) context[keys[index] as string] = values[index];
     for (let index = 0; index < compute.length; index++) {
-      context[keys[length + index] as string] = computed[index];
+      context[keys[index] as string] = computed[index];
       computed[index] = undefined;
     }
   };

@@ -81,7 +81,6 @@ const NO_CONTEXT = {};
 const args: Args = { context: NO_CONTEXT, event: undefined };
 
 export class TableLife implements Life<Event>, TimerOwner {
-  outcome: Outcome | undefined = undefined;
   readonly #table: Table;
   readonly #host: Host<Event>;
   readonly #context: object;
@@ -91,7 +90,7 @@ export class TableLife implements Life<Event>, TimerOwner {
   #mail: Event | Event[] | undefined = undefined;
   /** The timers that run, in the order in which they were set. */
   #timers: LifeTimer | undefined = undefined;
-  /** Until it starts, its input, or what it has to do then; at its end, its output. */
+  /** Until it starts, its input, or what it has to do then; from its end on, its output. */
   #value: unknown;
 
   constructor(table: Table, input: unknown, host: Host<Event>) {
@@ -105,6 +104,11 @@ export class TableLife implements Life<Event>, TimerOwner {
       if (table.commands === commands) this.#flags = BOUND;
     }
     this.#value = table.startsPlain ? input : this.#prepare(input);
+  }
+
+  get outcome(): Outcome | undefined {
+    // One that has failed is over without an end.
+    return (this.#flags & (DONE | OVER)) === (DONE | OVER) ? (this.#value as Outcome) : undefined;
   }
 
   get state(): string {
@@ -473,7 +477,6 @@ export class TableLife implements Life<Event>, TimerOwner {
 
   #finish(): void {
     const outcome = this.#value as Outcome;
-    this.outcome = outcome;
     this.#flags |= OVER;
     this.#mail = undefined;
     try {
@@ -486,7 +489,7 @@ export class TableLife implements Life<Event>, TimerOwner {
   /** A function of the machine has thrown: this life is over, and nobody knows how. */
   #fail({ error }: Thrown, base: number, valuesBase: number): void {
     drop(base, valuesBase);
-    this.#flags |= OVER;
+    this.#flags = (this.#flags & ~DONE) | OVER;
     this.#mail = undefined;
     while (this.#timers !== undefined) this.#clearTimer(this.#timers.definition as TimerDefinition);
     report(error);
