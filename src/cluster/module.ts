@@ -46,7 +46,7 @@ export interface ClusterPart {
  *   createProxy({
  *     listen: { host: '127.0.0.1', port: 8080 },
  *     servers: data.servers,
- *     clientsMax: Math.floor(data.clientsMax / workers),
+ *     clientsMax: Math.ceil(data.clientsMax / workers),
  *   });
  * ```
  */

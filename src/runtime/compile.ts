@@ -58,6 +58,10 @@ export interface CompiledMachine<M extends AnyStateMachine> {
  * Taken are nested states, guards (`and`, `or`, `not` too), `assign`, `emit`, `raise`, `always`, `after`, entry and exit
  * actions, `reenter`, wildcards, tags, and final states with `onDone` and output.
  *
+ * A cycle of `always` or `raise` that never ends is an error after 10 000 steps, or as many as the machine's
+ * `maxIterations`. A life whose function throws is over: the error is the process's (`uncaughtException`), `finish` is
+ * not called, and what is sent from then on is ignored; so it is with an actor.
+ *
  * Where it differs, because nothing is allocated: the functions of a machine get `context`, `event` and their params in
  * an object that is used again, and `context` is written to in place; they must not keep either, nor may a command carry
  * `context` itself. Timers are set once the life has come to rest. After a function has thrown, which ends the life,
@@ -71,7 +75,7 @@ export interface CompiledMachine<M extends AnyStateMachine> {
  *   id: 'door#1',
  *   clock: systemClock,
  *   perform: (command) => console.log(command.type),
- *   finish: ({ ending }) => console.log(ending),
+ *   finish: (output) => console.log(output),
  * });
  * life.start();
  * life.send({ type: 'door.open' });
@@ -98,7 +102,10 @@ interface Builtin {
   readonly delay?: unknown;
 }
 
-const USE_ACTOR = "or run it on an XState actor (runtime: 'xstate')";
+const USE_ACTOR = 'or run it on an XState actor (xstateRuntime.run(machine, input, host))';
+
+/** Of one event: more is a cycle that never ends. XState has no limit unless it is given one. */
+const STEPS_MAX = 10_000;
 
 class Compiler {
   readonly #machine: AnyStateMachine;
@@ -110,9 +117,6 @@ class Compiler {
 
   constructor(machine: AnyStateMachine) {
     this.#machine = machine;
-    if (Number.isFinite(machine.options?.maxIterations)) {
-      refuse(machine.root, 'it has maxIterations', 'Leave that out: a table has no limit');
-    }
     this.#visit(machine.root);
   }
 
@@ -146,6 +150,7 @@ class Compiler {
       eventTypes: this.#machine.events.filter((type: string) => !type.startsWith('xstate.')),
       makeContext: contextMaker(this.#machine.config.context),
       emits: this.#emits,
+      stepsMax: this.#machine.options?.maxIterations ?? STEPS_MAX,
       timers: [...this.#timers.values()].flat().map(({ set }) => set.what as TimerDefinition),
       commands: undefined,
     };
@@ -153,7 +158,7 @@ class Compiler {
 
   #visit(node: AnyStateNode): void {
     if (node.type === 'parallel') {
-      refuse(node, 'its states are parallel', `Make each of them a machine of its own, ${USE_ACTOR}`);
+      refuse(node, 'its states are parallel', 'Make each of them a machine of its own');
     }
     if (node.type === 'history') {
       refuse(node, 'it is a history state', `Name the state to return to, ${USE_ACTOR}`);

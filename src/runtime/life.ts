@@ -60,7 +60,8 @@ export interface Host<C> {
   commandFailed?(command: string, error: unknown): void;
   /** Performs a command. */
   perform(command: C): void;
-  finish(outcome: Outcome): void;
+  /** The machine has reached a final state; the outcome is its output, if it has one. */
+  finish(outcome: Outcome | undefined): void;
 }
 
 /** One way to run machines. */

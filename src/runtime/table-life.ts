@@ -336,8 +336,15 @@ export class TableLife implements Life<Event>, TimerOwner {
   #settle(event: Event, isTold: boolean): void {
     let current = event;
     let askAlways = true;
+    let steps = 0;
+    const { id, stepsMax } = this.#table;
     see(this.#context, current);
     while ((this.#flags & DONE) === 0) {
+      if (++steps > stepsMax) {
+        throw new Error(
+          `Infinite loop detected: "${id}" took ${stepsMax} steps for "${event.type}" and did not come to rest.`,
+        );
+      }
       const { always } = this.#where;
       const step: Step | undefined =
         askAlways && always !== undefined ? this.#step(always, current.type, isTold) : undefined;

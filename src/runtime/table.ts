@@ -112,6 +112,8 @@ export interface Table {
   /** The types of events that the machine names, without its own timers. */
   readonly eventTypes: readonly string[];
   makeContext(input: unknown): object;
+  /** Steps of one event, after which it is taken for a cycle that never ends. */
+  readonly stepsMax: number;
   /** Every EMIT of the table. */
   readonly emits: readonly Op[];
   readonly timers: readonly TimerDefinition[];

@@ -225,10 +225,6 @@ describe('other things', () => {
     expect(error.message).toMatch(/Use "\*"/);
   });
 
-  test('a limit of steps', () => {
-    expect(refusalOf(door({ options: { maxIterations: 100 } })).message).toMatch(/maxIterations/);
-  });
-
   test('a route', () => {
     const error = refusalOf(withOpen({ id: 'open', route: {} }));
     expect(error.state).toBe('open');

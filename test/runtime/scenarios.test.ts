@@ -1843,6 +1843,23 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       vi.restoreAllMocks();
     });
 
+    test.each([
+      ['always', { a: { always: { target: 'b' } }, b: { always: { target: 'a' } } }],
+      ['raise', { a: { entry: raise({ type: 'x' }), on: { x: { target: 'a', reenter: true } } }, b: {} }],
+    ])('a cycle of %s that never ends, after as many steps as the machine says', (_what, states) => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] });
+      const machine = setup({}).createMachine({
+        initial: 'rest',
+        states: { rest: { on: { go: 'a' } }, ...states } as object,
+        options: { maxIterations: 50 },
+      } as never);
+      const life = scene(machine as unknown as AnyStateMachine);
+      life.start();
+      life.life.send({ type: 'go' });
+      expect(() => vi.runAllTimers()).toThrow(/Infinite loop detected/);
+      expect(life.life.outcome).toBeUndefined();
+    });
+
     test('so it must where it has to wait: before the start', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       vi.spyOn(console, 'warn').mockReturnValue(undefined);
