@@ -12,7 +12,6 @@ import {
   createProxy,
   type Listener,
   type ListenerOptions,
-  type Server,
 } from '../src/index.js';
 import { handleContract, type Kind, type Made, type MakeOptions } from './contract.js';
 import { useBench } from './support/bench.js';
@@ -100,7 +99,7 @@ for (const over of kinds) {
       endings: ['closed'],
       async make(options): Promise<Made> {
         const server = await peerOver(over, options.silent === true);
-        const at = over === 'TLS' ? { ...server.at, connect: (one: Server) => dialTls(one) } : server.at;
+        const at = over === 'TLS' ? { ...server.at, tls: { ca: CERTIFICATE.cert } } : server.at;
         const backend: Backend = createBackend({ servers: [at], persistent, ...WAITS, ...waits(options) });
         return {
           handle: backend,
@@ -130,6 +129,7 @@ const listenerKinds: Record<string, () => Promise<{ where: Partial<ListenerOptio
     bench.later(() => server.close(() => {}));
     return { where: { server }, over: 'TCP' };
   },
+  'a port, with TLS': async () => ({ where: { ...LOOPBACK, tls: CERTIFICATE }, over: 'TLS' }),
   'an existing TLS server': async () => ({
     where: { ...LOOPBACK, server: createTlsServer(CERTIFICATE) },
     over: 'TLS',

@@ -1,4 +1,5 @@
 import { connect as netConnect, type OnReadOpts, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 import { ClosedError, ConnectError, NotEstablishedError, OptionError } from '../errors.js';
 import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
@@ -407,9 +408,14 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     if (from !== undefined && from !== server) this.#announceFailover(from, server);
     try {
       const { connect } = server;
-      const onread = this.#owner?.backendDials(this, connect === undefined && this.#config.prepare === undefined);
+      const onread = this.#owner?.backendDials(
+        this,
+        connect === undefined && server.tls === undefined && this.#config.prepare === undefined,
+      );
       const socket =
-        connect === undefined ? this.#dial(server, onread) : checkedSocket(connect.call(server, server), server);
+        connect === undefined
+          ? secured(this.#dial(server, onread), server)
+          : checkedSocket(connect.call(server, server), server);
       this.#socket = socket;
       // A FIN is answered by whoever owns the stream, not by the socket.
       socket.allowHalfOpen = true;
@@ -578,7 +584,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.#isUnsettled = false;
     const server = this.#lastTarget as Server;
     if (this.#wasDropped) {
-      this.servers.dropped(this, server);
+      this.servers.dropped(this, server, cause);
       return;
     }
     this.servers.failed(this, server, cause);
@@ -611,6 +617,11 @@ function checkReady(options: ReadyOptions): void {
   onlyKnown('ready', options, ['signal', 'failuresMax']);
   count('failuresMax', options.failuresMax, Number.POSITIVE_INFINITY);
   checkSignal('signal', options.signal);
+}
+
+/** TLS over a socket of ours, so that a cut can be a reset of that. */
+function secured(raw: Socket, { tls }: Server): Socket {
+  return tls === undefined ? raw : tlsConnect({ ...tls, socket: raw });
 }
 
 /** What somebody else's `connect` returned must be a socket: a promise would be waited for in vain. */

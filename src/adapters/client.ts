@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from './handle.js';
+import type { Handshakes, Shaking } from './handshake.js';
 import {
   endGracefully,
   forget,
@@ -93,15 +95,20 @@ const KIND: Kind<Client, ClientCommand> = {
 };
 
 /** An accepted client. Made by {@link adoptClient} and by listeners. */
-export class Client extends Handle<typeof clientMachine, ClientEvents> implements SocketOwner {
-  readonly socket: Socket;
+export class Client extends Handle<typeof clientMachine, ClientEvents> implements SocketOwner, Shaking {
   /** Milliseconds of its clock when it was adopted. */
   readonly since: number;
   /** @internal */
   partner: ClientPartner | undefined = undefined;
   readonly #config: ClientConfig;
   readonly #owner: ClientOwner | undefined;
-  readonly #before: ReturnType<typeof listenersOf> | undefined;
+  /** Shakes hands first, where the listener speaks TLS. */
+  readonly #handshakes: Handshakes | undefined;
+  #socket: Socket;
+  #before: ReturnType<typeof listenersOf> | undefined;
+  #isShaking = false;
+  /** Node closes the socket of a handshake that has failed, once it has sent the alert that says why. */
+  #isBroken = false;
   #admission: AbortController | undefined = undefined;
   #truncated = false;
   #socketClosed = false;
@@ -113,9 +120,11 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     environment: Environment,
     owner?: ClientOwner,
     parent?: { readonly id: string },
+    handshakes?: Handshakes,
   ) {
     super(KIND, clientMachine, config.input, environment, parent);
-    this.socket = socket;
+    this.#socket = socket;
+    this.#handshakes = handshakes;
     this.since = this.clock.now();
     this.#config = config;
     this.#owner = owner;
@@ -124,6 +133,11 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     socket.pause();
     link(socket, this);
     this.#before = config.ownerUnlinks ? undefined : listenersOf(socket);
+  }
+
+  /** The socket; where its listener speaks TLS, the `tls.TLSSocket` once the handshake is done. */
+  get socket(): Socket {
+    return this.#socket;
   }
 
   /** @internal Starts its life; separate from its making, so that its owner knows it first. */
@@ -153,11 +167,37 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   socketClosed(): void {
     this.#socketClosed = true;
-    this.life.send(CLOSED);
+    // Why the handshake has failed comes after the close, in the same turn.
+    if (this.#isShaking) setImmediate(() => this.life.send(CLOSED));
+    else this.life.send(CLOSED);
   }
 
   wasReadLast(): boolean {
     return this.partner?.clientReadLast() ?? true;
+  }
+
+  handshakeDone(socket: TLSSocket): void {
+    if (!this.#isShaking) {
+      socket.destroy();
+      return;
+    }
+    this.#isShaking = false;
+    // What becomes of the raw socket is told by the one above it.
+    forget(this.#socket);
+    this.#socket = socket;
+    socket.allowHalfOpen = true;
+    socket.pause();
+    link(socket, this);
+    if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
+    this.#admit();
+  }
+
+  handshakeFailed(cause: Report): void {
+    this.#isShaking = false;
+    this.#isBroken = true;
+    const raw = this.#socket;
+    setImmediate(() => raw.destroy());
+    this.socketFailed(cause);
   }
 
   protected override requestClose(timeoutMs: number | undefined): void {
@@ -189,23 +229,33 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   /** @internal */
   destroySocket(): void {
     if (this.#socketClosed) this.life.send(CLOSED);
-    else this.socket.destroy();
+    else if (!this.#isBroken) this.socket.destroy();
   }
 
   /** @internal */
   resetSocket(): void {
-    if (!reset(this.socket)) this.#truncated = true;
+    if (!this.#isBroken && !reset(this.socket)) this.#truncated = true;
   }
 
   /** @internal */
   unlinkSocket(): void {
     this.#admission?.abort();
+    this.#isShaking = false;
     if (this.#before !== undefined) unlinkOwner(this.socket, this.#before);
     this.partner?.clientUnlinked();
   }
 
   /** @internal */
   admitOwner(): void {
+    if (this.#handshakes === undefined) {
+      this.#admit();
+      return;
+    }
+    this.#isShaking = true;
+    this.#handshakes.begin(this.#socket, this);
+  }
+
+  #admit(): void {
     // Without an owner, whoever adopted it must first be able to listen.
     if (this.#config.admit === undefined && this.#owner !== undefined) this.life.send(ADMITTED);
     else this.#askHook();

@@ -3,6 +3,7 @@ import type { Server as NetServer, ServerOpts } from 'node:net';
 import { OptionError } from '../errors.js';
 import type { ListenerSettings } from '../machines/listener.js';
 import { count, flag, integer, keepAlive, number, port, type Timeout, text, timeout } from '../options.js';
+import { type ListenTls, listenTls } from '../tls.js';
 import { CLIENT_LIMITS, type ClientConfig, type ClientLimits, clientConfig } from './client.js';
 import { openFilesMax } from './files.js';
 import type { HandleOptions } from './handle.js';
@@ -24,9 +25,14 @@ export interface ListenAddress {
   readonly backlog?: number | undefined;
   /** Serve only IPv6 on `::`. Default false. */
   readonly ipv6Only?: boolean | undefined;
+  /**
+   * Speak TLS. The handshake is a part of a client's admission: one that fails it, or takes longer than
+   * `acceptTimeout`, is refused.
+   */
+  readonly tls?: ListenTls | undefined;
 }
 
-export const LISTEN_ADDRESS = ['host', 'port', 'path', 'fd', 'server', 'backlog', 'ipv6Only'] as const;
+export const LISTEN_ADDRESS = ['host', 'port', 'path', 'fd', 'server', 'backlog', 'ipv6Only', 'tls'] as const;
 
 export interface ListenerLimits extends ClientLimits {
   /**
@@ -143,6 +149,11 @@ export function checkAddress(where: ListenAddress, name: string): void {
   if (where.host !== undefined) text(`${name}host`, where.host);
   integer(`${name}backlog`, where.backlog, 511, 1, 2 ** 31 - 1);
   flag(`${name}ipv6Only`, where.ipv6Only, false);
+  if (where.tls === undefined) return;
+  if (where.server !== undefined && 'setSecureContext' in where.server) {
+    throw new OptionError(`${name}tls`, 'given', 'left out: the server speaks TLS by itself');
+  }
+  listenTls(`${name}tls`, where.tls);
 }
 
 /** The longest path of a Unix socket on the BSDs, and so on macOS; Linux takes three more. */

@@ -4,8 +4,10 @@ import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
+import { type ListenTls, listenTls } from '../tls.js';
 import { Client, type ClientConfig, type ClientOwner } from './client.js';
 import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
+import { Handshakes } from './handshake.js';
 import {
   type CheckedListenerLimits,
   checkAddress,
@@ -81,7 +83,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   #binding: string | undefined;
   /** Counts what was asked of the server, so that what an earlier listen still finds out is not taken for news. */
   #turn = 0;
-  readonly #handshakes = new Set<Socket>();
+  /** Under a TLS server that was given: those who have yet to shake hands. */
+  readonly #shaking = new Set<Socket>();
+  readonly #handshakes: Handshakes | undefined;
   #started: { promise: Promise<Address>; resolve(address: Address): void; reject(error: Error): void } | undefined;
   #keepAlive = true;
 
@@ -100,6 +104,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.clientsMax = limits.settings.clientsMax;
     this.#clientConfig = limits.client;
     this.#owner = owner;
+    this.#handshakes = where.tls === undefined ? undefined : new Handshakes(listenTls('tls', where.tls));
     this.#server = where.server ?? createServer(limits.serverOptions);
     if ('setSecureContext' in this.#server) {
       this.#server.on('secureConnection', this.#onConnection);
@@ -163,6 +168,23 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.life.send({ type: 'listener.resume' });
   }
 
+  /**
+   * Takes other certificates (and `ca`, `names`, ciphers, versions) for handshakes that begin from now on; connections
+   * keep what they have. What else is given must be as it was: who asks for certificates, or for other protocols,
+   * needs another listener.
+   *
+   * @throws OptionError for what cannot be right; nothing has changed then
+   * @throws NotSupportedError where it does not speak TLS by itself
+   * @example
+   * ```ts
+   * process.on('SIGHUP', () => listener.renewTls({ key: readFileSync(key), cert: readFileSync(cert) }));
+   * ```
+   */
+  renewTls(tls: ListenTls): void {
+    if (this.#handshakes === undefined) throw new NotSupportedError(`${this.id} does not speak TLS by itself.`);
+    this.#handshakes.renew(listenTls('tls', tls));
+  }
+
   override toJSON(): Record<string, unknown> {
     return { ...super.toJSON(), address: this.#address, clients: this.clients.size, refused: this.refused };
   }
@@ -199,7 +221,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     server.off('secureConnection', this.#onConnection);
     server.off('connection', this.#onHandshake);
     // Its clients are gone: what is left has not shaken hands.
-    for (const socket of this.#handshakes) socket.destroy();
+    for (const socket of this.#shaking) socket.destroy();
     server.off('listening', this.#onListening);
     server.off('close', this.#onClose);
     // A server of our own may still fail, to nobody's interest.
@@ -253,8 +275,8 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /** A TLS client is nobody's until it has shaken hands, but it must not outlive the listener. */
   readonly #onHandshake = (socket: Socket): void => {
-    this.#handshakes.add(socket);
-    socket.once('close', () => this.#handshakes.delete(socket));
+    this.#shaking.add(socket);
+    socket.once('close', () => this.#shaking.delete(socket));
   };
 
   readonly #onError = (error: Error): void => this.#failed(error);
@@ -303,7 +325,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /** @internal */
   adopt(socket: Socket): void {
-    const client = new Client(socket, this.#clientConfig, this.#environment, this, this);
+    const client = new Client(socket, this.#clientConfig, this.#environment, this, this, this.#handshakes);
     this.clients.add(client);
     if (!this.#keepAlive) client.unref();
     client.begin();

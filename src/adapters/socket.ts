@@ -66,9 +66,10 @@ function onFinish(this: OwnedSocket): void {
 }
 
 function onError(this: OwnedSocket, error: Error): void {
-  // A TLS socket with a bad record, or one that was used wrongly, may report an error and live on.
-  if (!this.destroyed) this.destroy();
   this[OWNER]?.socketFailed(reportOf(error));
+  // A TLS socket with a bad record, or one that was used wrongly, may report an error and live on. Only now, for where
+  // the socket below it is gone its close comes at once.
+  if (!this.destroyed) this.destroy();
 }
 
 function onClose(this: OwnedSocket): void {
@@ -130,6 +131,13 @@ export function endGracefully(socket: Socket): void {
   socket.resume();
 }
 
+/** The socket below a TLS socket, where it is one of Node's own. */
+export function rawOf(socket: Socket): Socket | undefined {
+  if (!('encrypted' in socket)) return undefined;
+  const { _parent: parent } = socket as unknown as { _parent?: unknown };
+  return parent instanceof Socket ? parent : undefined;
+}
+
 /** Sends a RST where the kind of socket has one. Returns false where the peer may take a cut for an end. */
 export function reset(socket: Socket): boolean {
   if (socket.destroyed) return true;
@@ -137,15 +145,34 @@ export function reset(socket: Socket): boolean {
   // FIN is on its way the system refuses a reset, and Node then never closes the socket.
   const cannotMislead = socket.connecting || (socket.writableEnded && socket.writableLength === 0);
   if (!cannotMislead || socket.writableFinished) {
+    const raw = rawOf(socket);
     try {
-      socket.resetAndDestroy();
+      if (raw === undefined) socket.resetAndDestroy();
+      else resetBelow(socket, raw);
       return true;
     } catch {
-      // A Unix or TLS socket: it throws before it does anything.
+      // A Unix socket, or TLS over something else: it throws before it does anything.
     }
   }
   socket.destroy();
   return cannotMislead;
+}
+
+/**
+ * TLS has no reset: what is cut is the connection below, and the TLS socket is destroyed when that has closed. To destroy
+ * it before that crashes the process, in every version of Node up to 26: so until then its `destroy` does nothing.
+ */
+function resetBelow(socket: Socket, raw: Socket): void {
+  socket.destroy = wait;
+  raw.prependOnceListener('close', () => {
+    Reflect.deleteProperty(socket, 'destroy');
+  });
+  raw.resetAndDestroy();
+  raw.destroy();
+}
+
+function wait(this: Socket): Socket {
+  return this;
 }
 
 type Listeners = ReadonlyMap<string | symbol, ReadonlySet<unknown>>;
@@ -179,10 +206,13 @@ const MANNERS: Record<string, readonly [Initiator, Manner]> = {
   ABORT_ERR: ['owner', 'abort'],
 };
 
+/** What OpenSSL reports is what the peer has sent: an alert, or what is no TLS. */
+const BAD_TLS: readonly [Initiator, Manner] = ['peer', 'error'];
+
 /** What an error of a socket says about the cause. */
 export function reportOf(error: unknown): Report {
   const code = codeOf(error);
-  const [initiator, manner] = MANNERS[code] ?? ['system', 'error'];
+  const [initiator, manner] = MANNERS[code] ?? (code.startsWith('ERR_SSL_') ? BAD_TLS : ['system', 'error']);
   return { initiator, manner, code };
 }
 

@@ -3,6 +3,7 @@ import { OptionError } from '../errors.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
+import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';
 import { RetryBudget, type RetryBudgetOptions } from './budget.js';
@@ -18,13 +19,15 @@ export interface ServerOptions {
   /** Connections at once, attempts included; who comes later waits for a place. Default: no limit. */
   readonly connectionsMax?: number | undefined;
   /**
-   * Opens the socket in place of `net.connect`: for TLS, a tunnel, or a local address. It returns a socket that is
+   * Opens the socket in place of `net.connect`: for a tunnel, or a local address. It returns a socket that is
    * connecting; a `tls.TLSSocket` counts as connected after its handshake.
    */
   readonly connect?: ((server: Server) => Socket) | undefined;
+  /** Speak TLS: `true`, or with what is to be different. The certificate is verified unless told otherwise. */
+  readonly tls?: boolean | ServerTls | undefined;
 }
 
-const SERVER_OPTIONS = ['host', 'port', 'path', 'connectionsMax', 'connect'] as const;
+const SERVER_OPTIONS = ['host', 'port', 'path', 'connectionsMax', 'connect', 'tls'] as const;
 
 /** One server of a set, with what is remembered of it. */
 export class Server {
@@ -33,6 +36,8 @@ export class Server {
   readonly path: string | undefined;
   readonly connectionsMax: number;
   readonly connect: ((server: Server) => Socket) | undefined;
+  /** @internal */
+  readonly tls: CheckedServerTls | undefined;
   /** `host:port` or the path. */
   readonly name: string;
   /** Connections that are open or being opened. */
@@ -54,6 +59,10 @@ export class Server {
     this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
     this.connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
     this.connect = hook(`${name}.connect`, options.connect);
+    this.tls = serverTls(`${name}.tls`, options.tls, this.path === undefined ? this.host : 'localhost');
+    if (this.tls !== undefined && this.connect !== undefined) {
+      throw new OptionError(`${name}.tls`, 'given', 'left out where connect is given, which opens the socket');
+    }
     this.name = this.path ?? (this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`);
   }
 
@@ -114,6 +123,9 @@ export function isPermanent(cause: Cause): boolean {
     code === 'ERR_TLS_CERT_ALTNAME_INVALID' ||
     code === 'ERR_SOCKET_BAD_PORT' ||
     code.startsWith('CERT_') ||
+    // Alerts of a server that does not take our certificate, or wants one.
+    (code.startsWith('ERR_SSL_') && code.includes('CERTIFICATE')) ||
+    code.endsWith('ALERT_UNKNOWN_CA') ||
     code.startsWith('ERR_INVALID_')
   );
 }
@@ -258,6 +270,11 @@ export class Servers {
     server.failures++;
     server.downUntil = this.clock.now() + this.#downFor;
     this.#remember(asker, server);
+    this.#exclude(server, cause);
+  }
+
+  /** A server whose failure cannot mend is chosen no more. */
+  #exclude(server: Server, cause: Cause): void {
     let reason = cause;
     try {
       if (!this.#isPermanent(cause)) return;
@@ -270,9 +287,13 @@ export class Servers {
     if (this.#isExhausted()) for (const waiting of this.#queue) waiting.serverFreed();
   }
 
-  /** An established connection was lost: this asker tries the others first. */
-  dropped(asker: Asker, server: Server): void {
+  /**
+   * An established connection was lost: this asker tries the others first. It may be a permanent failure that came late:
+   * under TLS 1.3 a server says only after the handshake that it does not take our certificate.
+   */
+  dropped(asker: Asker, server: Server, cause: Cause): void {
     this.#remember(asker, server);
+    this.#exclude(server, cause);
   }
 
   /** What was remembered of this connection no longer counts: it is, or was, stable. */

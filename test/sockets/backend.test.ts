@@ -1,24 +1,27 @@
-import { afterAll, beforeAll, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { backendMachine } from '../../src/machines/index.js';
 import { bounded } from '../machines/bounds.js';
 import { backendDriver } from './backend.js';
-import { expectTaken, pathsOf, takePaths, World } from './world.js';
+import { expectTaken, type Over, pathsOf, takePaths, World } from './world.js';
 
-let world: World;
-beforeAll(async () => {
-  world = await World.create();
+describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.create(over);
+  });
+  afterAll(() => world.dispose());
+
+  const taken = new Set<string>();
+
+  test.each(bounded.filter(({ machine }) => machine === backendMachine))(
+    'the paths of a $name on real sockets',
+    { timeout: 60_000 },
+    async (bound) => {
+      const { persistent, attemptsMax } = bound.options.input.settings;
+      const driver = backendDriver(world, persistent, attemptsMax);
+      await takePaths(`${bound.name}, over ${over}`, pathsOf(bound), driver, taken);
+    },
+  );
+
+  test('every transition was made', () => expectTaken(backendMachine, taken));
 });
-afterAll(() => world.dispose());
-
-const taken = new Set<string>();
-
-test.each(bounded.filter(({ machine }) => machine === backendMachine))(
-  'the paths of a $name on real sockets',
-  { timeout: 40_000 },
-  async (bound) => {
-    const { persistent, attemptsMax } = bound.options.input.settings;
-    await takePaths(bound.name, pathsOf(bound), backendDriver(world, persistent, attemptsMax), taken);
-  },
-);
-
-test('every transition was made', () => expectTaken(backendMachine, taken));

@@ -12,6 +12,7 @@ import {
   gate,
   type Performances,
   performer,
+  resetPeer,
   ScriptedServers,
   type World,
   writeUntilRefused,
@@ -20,7 +21,10 @@ import {
 export function backendDriver(world: World, persistent: boolean, attemptsMax: number) {
   return (path: Path): Driver<typeof backendMachine> => {
     const clock = new ManualClock();
-    const servers = new ScriptedServers([{ port: world.port }, { port: world.deadPort }], { clock });
+    const servers = new ScriptedServers(
+      [world.port, world.deadPort].map((port) => ({ port, tls: world.tls })),
+      { clock },
+    );
     const [live, dead] = servers.list as [(typeof servers.list)[0], (typeof servers.list)[0]];
     const settings = backendSettings(persistent, attemptsMax);
     let hook: Gate | undefined;
@@ -79,7 +83,7 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
         const peer = await world.peerOf(socket());
         const peerEnded = peer.writableEnded;
         if (peerEnded && socket().writableEnded) return 'neither side sends any more: a reset goes unseen';
-        peer.resetAndDestroy();
+        resetPeer(peer);
         if (peerEnded) await writeUntilRefused(socket());
         return undefined;
       },

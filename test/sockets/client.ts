@@ -3,7 +3,16 @@ import { Client, type ClientOwner } from '../../src/adapters/client.js';
 import { environmentOf } from '../../src/adapters/handle.js';
 import { clientMachine } from '../../src/machines/index.js';
 import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
-import { expectNothingLeft, gate, gone, type Performances, performer, type World, writeUntilRefused } from './world.js';
+import {
+  expectNothingLeft,
+  gate,
+  gone,
+  type Performances,
+  performer,
+  resetPeer,
+  type World,
+  writeUntilRefused,
+} from './world.js';
 
 const T = 1_000;
 const settings = { acceptTimeout: T, closeTimeout: T, abortTimeout: T };
@@ -25,6 +34,7 @@ export function clientDriver(world: World, owned: boolean) {
       clientEstablished: () => {},
       clientClosed: () => heard.closed++,
     };
+    const shaken = gate();
     const client = new Client(
       accepted,
       {
@@ -33,12 +43,15 @@ export function clientDriver(world: World, owned: boolean) {
         admit: ({ socket }, context) => {
           signal = context.signal;
           socket.resume();
+          shaken.resolve();
           return admission.promise;
         },
         ownerUnlinks: owned,
       },
       environmentOf({ clock }),
       owned ? owner : undefined,
+      undefined,
+      world.handshakes,
     );
     if (owned) {
       client.partner = {
@@ -51,7 +64,10 @@ export function clientDriver(world: World, owned: boolean) {
     client.on('dropped', () => heard.dropped++);
     client.on('released', () => heard.released++);
     client.begin();
-    const isGone = (): string | undefined => (accepted.destroyed ? 'its socket is gone' : undefined);
+    // The paths begin where admission does.
+    await shaken.promise;
+    const { socket } = client;
+    const isGone = (): string | undefined => (socket.destroyed ? 'its socket is gone' : undefined);
 
     const perform: Performances = {
       'client.close': () => void client.close(),
@@ -64,20 +80,20 @@ export function clientDriver(world: World, owned: boolean) {
         return isGone();
       },
       'socket.finished': (step) => {
-        if (step.from !== 'closing') accepted.end();
+        if (step.from !== 'closing') socket.end();
         return isGone();
       },
       'socket.failed': async () => {
         if (isGone()) return isGone();
         const peerEnded = peer.writableEnded;
-        if (peerEnded && accepted.writableEnded) return 'neither side sends any more: a reset goes unseen';
-        peer.resetAndDestroy();
-        if (peerEnded) await writeUntilRefused(accepted);
+        if (peerEnded && socket.writableEnded) return 'neither side sends any more: a reset goes unseen';
+        resetPeer(peer);
+        if (peerEnded) await writeUntilRefused(socket);
         return undefined;
       },
       'socket.closed': (step) => {
         if (step.from === 'closing') peer.end();
-        else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) accepted.destroy();
+        else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) socket.destroy();
       },
     };
 

@@ -1,10 +1,14 @@
 /** What the drivers of all machines share: real peers on loopback that do only what they are told. */
+import { constants } from 'node:crypto';
 import dns from 'node:dns';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions, connect as tlsConnect } from 'node:tls';
 import { expect } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import type { Backend } from '../../src/adapters/backend.js';
+import { Handshakes } from '../../src/adapters/handshake.js';
+import { rawOf, reset } from '../../src/adapters/socket.js';
 import { type Choice, Servers } from '../../src/policies/servers.js';
 import type { RunningTimer } from '../../src/runtime/life.js';
 import {
@@ -17,7 +21,9 @@ import {
   shortName,
   transitionsOf,
 } from '../../src/testing/index.js';
+import { listenTls, type ServerTls } from '../../src/tls.js';
 import { type Bounded, graphOf } from '../machines/bounds.js';
+import { CERTIFICATE } from '../support/peers.js';
 
 const HOST = '127.0.0.1';
 
@@ -48,6 +54,14 @@ export class ScriptedServers extends Servers {
   }
 }
 
+export type Over = 'TCP' | 'TLS';
+
+/**
+ * No tickets after the handshake: with a reset in the same poll, Node 20 and 22 would take them for data and an end, and
+ * once our own end is out nobody can tell.
+ */
+const SAYS_NOTHING = { maxVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET };
+
 /** A server whose sockets do only what they are told, accepted sockets for whoever wants one, and a dead port. */
 export class World {
   /** The server's ends that live, and the newest by the port of the other end: ports are used again. */
@@ -58,25 +72,38 @@ export class World {
   /** Nobody listens there, and nobody else can: it is the local port of a connection that lives. */
   deadPort = 0;
   #dead: Socket | undefined;
+  /** What a server of this world is dialled with, and what a client's raw socket is handed to. */
+  readonly tls: ServerTls | undefined;
+  readonly handshakes: Handshakes | undefined;
 
-  private constructor() {
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+  private constructor(over: Over) {
+    const options = { allowHalfOpen: true };
+    const accept = (socket: Socket): void => {
       quieten(socket);
       this.#live.add(socket);
       socket.on('close', () => this.#live.delete(socket));
       this.#byPort.set(socket.remotePort as number, socket);
       this.#server.emit('arrived', socket);
-    });
+    };
+    if (over === 'TLS') {
+      this.#server = createTlsServer({ ...options, ...CERTIFICATE, ...SAYS_NOTHING } as TlsOptions, accept);
+      this.tls = { ca: CERTIFICATE.cert };
+      this.handshakes = new Handshakes(listenTls('tls', CERTIFICATE));
+    } else {
+      this.#server = createServer(options, accept);
+    }
     this.#front = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   }
 
-  static async create(): Promise<World> {
-    const world = new World();
+  static async create(over: Over = 'TCP'): Promise<World> {
+    const world = new World(over);
     for (const server of [world.#server, world.#front]) {
       server.listen(0, HOST);
       await once(server, 'listening');
     }
-    world.#dead = await dial(world.port);
+    const arrived = once(world.#front, 'connection') as Promise<[Socket]>;
+    world.#dead = await dial(portOf(world.#front));
+    world.#live.add((await arrived)[0]);
     world.deadPort = world.#dead.localPort as number;
     return world;
   }
@@ -98,8 +125,12 @@ export class World {
   /** A connection: the end that was accepted, untouched and paused, and the end of its peer. */
   async pair(): Promise<{ accepted: Socket; peer: Socket }> {
     const arrived = once(this.#front, 'connection');
-    const peer = await dial(portOf(this.#front));
+    const raw = await dial(portOf(this.#front));
     const [accepted] = (await arrived) as [Socket];
+    if (this.tls === undefined) return { accepted, peer: raw };
+    const peer = tlsConnect({ socket: raw, ca: CERTIFICATE.cert, servername: 'localhost' });
+    peer.allowHalfOpen = true;
+    quieten(peer);
     return { accepted, peer };
   }
 
@@ -174,6 +205,12 @@ export async function dial(port: number): Promise<Socket> {
   quieten(socket);
   await once(socket, 'connect').catch(() => {});
   return socket;
+}
+
+/** A peer resets its end: over TLS, the connection below. */
+export function resetPeer(peer: Socket): void {
+  if (rawOf(peer) === undefined) peer.resetAndDestroy();
+  else reset(peer);
 }
 
 /** Reads and forgets: a peer's errors are its own affair, and what nobody reads hides how a stream ends. */

@@ -1,0 +1,78 @@
+/**
+ * The server's side of TLS handshakes. The listener accepts raw sockets, so that a client counts from its accept, and a
+ * cut can be a reset; a `tls.Server` that listens nowhere is given them, which Node documents for its `connection` event.
+ */
+import type { Socket } from 'node:net';
+import { createServer, type SecureContext, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { NEVER_MS, type Report } from '../machines/vocabulary.js';
+import type { CheckedListenTls } from '../tls.js';
+import { rawOf, reportOf } from './socket.js';
+
+/** Who hears how a handshake went: one of the two, once, unless its socket closes before. */
+export interface Shaking {
+  handshakeDone(socket: TLSSocket): void;
+  handshakeFailed(cause: Report): void;
+}
+
+const SHAKING = Symbol('sockchart.shaking');
+
+type ShakingSocket = Socket & { [SHAKING]?: Shaking | undefined };
+
+/** Shakes hands for one listener. */
+export class Handshakes {
+  readonly #server: TlsServer;
+  #names: ReadonlyMap<string, SecureContext>;
+
+  constructor({ context, names, ALPNProtocols, requestCert, rejectUnauthorized }: CheckedListenTls) {
+    this.#names = names;
+    this.#server = createServer({
+      ...context,
+      ...(ALPNProtocols !== undefined && { ALPNProtocols }),
+      requestCert,
+      rejectUnauthorized,
+      pauseOnConnect: true,
+      // The client's own time for admission bounds it.
+      handshakeTimeout: NEVER_MS,
+      SNICallback: (name, answer) => answer(null, this.#contextFor(name.toLowerCase())),
+    });
+    this.#server.on('secureConnection', (socket: TLSSocket) => takeShaking(socket)?.handshakeDone(socket));
+    this.#server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
+      takeShaking(socket)?.handshakeFailed(handshakeReport(error, socket)),
+    );
+  }
+
+  /** Other certificates, for handshakes that begin from now on. */
+  renew({ context, names }: CheckedListenTls): void {
+    this.#server.setSecureContext(context);
+    this.#names = names;
+  }
+
+  begin(raw: Socket, shaking: Shaking): void {
+    (raw as ShakingSocket)[SHAKING] = shaking;
+    // Who ends in the middle of a handshake will not come back to it.
+    raw.allowHalfOpen = false;
+    this.#server.emit('connection', raw);
+  }
+
+  #contextFor(name: string): SecureContext | undefined {
+    const exact = this.#names.get(name);
+    if (exact !== undefined) return exact;
+    const dot = name.indexOf('.');
+    return dot === -1 ? undefined : this.#names.get(`*${name.slice(dot)}`);
+  }
+}
+
+function takeShaking(socket: TLSSocket): Shaking | undefined {
+  const raw = rawOf(socket) as ShakingSocket | undefined;
+  const shaking = raw?.[SHAKING];
+  if (raw !== undefined) raw[SHAKING] = undefined;
+  return shaking;
+}
+
+/** A client whose certificate was not taken is told nothing by Node but the end of its socket. */
+function handshakeReport(error: Error, { authorizationError }: TLSSocket): Report {
+  if (authorizationError) {
+    return { initiator: 'library', manner: 'refusal', code: String(authorizationError) };
+  }
+  return reportOf(error);
+}

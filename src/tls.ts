@@ -1,0 +1,191 @@
+/** What TLS can be told, at a listener and towards a server, and the checks of that. */
+import { isIP } from 'node:net';
+import { type ConnectionOptions, createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { OptionError } from './errors.js';
+import { flag, hook, onlyKnown, text } from './options.js';
+
+/** A certificate, its key, and how TLS is spoken: what `tls.createSecureContext` takes. */
+export type TlsContext = Pick<
+  SecureContextOptions,
+  | 'ca'
+  | 'cert'
+  | 'ciphers'
+  | 'crl'
+  | 'dhparam'
+  | 'ecdhCurve'
+  | 'honorCipherOrder'
+  | 'key'
+  | 'maxVersion'
+  | 'minVersion'
+  | 'passphrase'
+  | 'pfx'
+  | 'secureOptions'
+  | 'sessionIdContext'
+  | 'sessionTimeout'
+  | 'sigalgs'
+  | 'ticketKeys'
+>;
+
+const CONTEXT = [
+  'ca',
+  'cert',
+  'ciphers',
+  'crl',
+  'dhparam',
+  'ecdhCurve',
+  'honorCipherOrder',
+  'key',
+  'maxVersion',
+  'minVersion',
+  'passphrase',
+  'pfx',
+  'secureOptions',
+  'sessionIdContext',
+  'sessionTimeout',
+  'sigalgs',
+  'ticketKeys',
+] as const satisfies readonly (keyof TlsContext)[];
+
+/** TLS at a listener. */
+export interface ListenTls extends TlsContext {
+  /**
+   * Certificates by the name that a client asks for (SNI): `example.com`, or `*.example.com` for every name that has
+   * one label more. Who asks for another name, or for none, gets the certificate beside this option.
+   */
+  readonly names?: Readonly<Record<string, TlsContext>> | undefined;
+  /** Protocols to choose from by ALPN, the most wanted first. A client that offers only others is refused. */
+  readonly ALPNProtocols?: readonly string[] | undefined;
+  /** Asks for the client's certificate (mutual TLS), which one of `ca` must have signed. Default false. */
+  readonly requestCert?: boolean | undefined;
+  /** Refuses a client without such a certificate. Default true; with false, `socket.authorized` tells. */
+  readonly rejectUnauthorized?: boolean | undefined;
+}
+
+const LISTEN = ['names', 'ALPNProtocols', 'requestCert', 'rejectUnauthorized', ...CONTEXT] as const;
+
+/** TLS towards a server. Its certificate is verified unless `rejectUnauthorized` is false. */
+export interface ServerTls extends TlsContext {
+  /** The name to ask for (SNI) and to verify. Default: the server's `host`. */
+  readonly servername?: string | undefined;
+  /** Protocols to offer by ALPN. */
+  readonly ALPNProtocols?: readonly string[] | undefined;
+  /** False takes any certificate: whoever sits between can read and change everything. Default true. */
+  readonly rejectUnauthorized?: boolean | undefined;
+  /** Verifies that the certificate is that of the name, in place of `tls.checkServerIdentity`. */
+  readonly checkServerIdentity?: ConnectionOptions['checkServerIdentity'] | undefined;
+}
+
+const SERVER = ['servername', 'ALPNProtocols', 'rejectUnauthorized', 'checkServerIdentity', ...CONTEXT] as const;
+
+/** @internal What a listener's handshakes need, checked. */
+export interface CheckedListenTls {
+  readonly context: TlsContext;
+  readonly names: ReadonlyMap<string, SecureContext>;
+  readonly ALPNProtocols: string[] | undefined;
+  readonly requestCert: boolean;
+  readonly rejectUnauthorized: boolean;
+}
+
+/** @internal `name` is the option's path: `listen[0].tls`. */
+export function listenTls(name: string, options: ListenTls): CheckedListenTls {
+  onlyKnown(name, options, LISTEN, `${name}.`);
+  const context = contextOf(name, options);
+  const names = new Map<string, SecureContext>();
+  if (options.names !== undefined && (options.names === null || typeof options.names !== 'object')) {
+    throw new OptionError(`${name}.names`, options.names, 'an object of certificates by name');
+  }
+  for (const [host, given] of Object.entries(options.names ?? {})) {
+    const path = `${name}.names["${host}"]`;
+    if (isIP(host) !== 0 || !/^(\*\.)?[^*\s]+$/.test(host)) {
+      throw new OptionError(path, host, 'for a name such as example.com or *.example.com');
+    }
+    onlyKnown(path, given, CONTEXT, `${path}.`);
+    needsCertificate(path, given);
+    names.set(host.toLowerCase(), createContext(path, contextOf(path, given)));
+  }
+  if (names.size === 0) needsCertificate(name, context);
+  createContext(name, context);
+  const requestCert = flag(`${name}.requestCert`, options.requestCert, false);
+  if (options.rejectUnauthorized !== undefined && !requestCert) {
+    throw new OptionError(`${name}.rejectUnauthorized`, options.rejectUnauthorized, 'left out without requestCert');
+  }
+  return {
+    context,
+    names,
+    ALPNProtocols: protocols(`${name}.ALPNProtocols`, options.ALPNProtocols),
+    requestCert,
+    rejectUnauthorized: flag(`${name}.rejectUnauthorized`, options.rejectUnauthorized, true),
+  };
+}
+
+/** @internal What a server is dialled with after TCP, checked; made once. */
+export type CheckedServerTls = Pick<
+  ConnectionOptions,
+  'host' | 'servername' | 'ALPNProtocols' | 'rejectUnauthorized' | 'checkServerIdentity' | 'secureContext'
+>;
+
+/** @internal `name` is the option's path: `servers[0].tls`. */
+export function serverTls(
+  name: string,
+  options: boolean | ServerTls | undefined,
+  host: string,
+): CheckedServerTls | undefined {
+  if (options === undefined || options === false) return undefined;
+  const given: ServerTls = options === true ? {} : options;
+  onlyKnown(name, given, SERVER, `${name}.`);
+  const servername =
+    given.servername === undefined
+      ? isIP(host) === 0
+        ? host
+        : undefined
+      : text(`${name}.servername`, given.servername);
+  if (servername !== undefined && isIP(servername) !== 0) {
+    throw new OptionError(`${name}.servername`, servername, 'a name: TLS knows no addresses there');
+  }
+  const ALPNProtocols = protocols(`${name}.ALPNProtocols`, given.ALPNProtocols);
+  const checkServerIdentity = hook(`${name}.checkServerIdentity`, given.checkServerIdentity);
+  return {
+    // What is verified where no name is asked for: an address may be in the certificate, too.
+    host,
+    rejectUnauthorized: flag(`${name}.rejectUnauthorized`, given.rejectUnauthorized, true),
+    secureContext: createContext(name, contextOf(name, given)),
+    ...(servername !== undefined && { servername }),
+    ...(ALPNProtocols !== undefined && { ALPNProtocols }),
+    ...(checkServerIdentity !== undefined && { checkServerIdentity }),
+  };
+}
+
+function contextOf(name: string, options: TlsContext): TlsContext {
+  if ((options.cert === undefined) !== (options.key === undefined)) {
+    const [missing, there] = options.cert === undefined ? ['cert', 'key'] : ['key', 'cert'];
+    throw new OptionError(`${name}.${missing}`, undefined, `given together with ${there}`);
+  }
+  return Object.fromEntries(
+    CONTEXT.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
+  ) as TlsContext;
+}
+
+function needsCertificate(name: string, { cert, pfx }: TlsContext): void {
+  if (cert === undefined && pfx === undefined) {
+    throw new OptionError(`${name}.cert`, undefined, 'a certificate, with its key; or pfx');
+  }
+}
+
+/** Whatever is wrong with a certificate or key is found here, and neither is shown to whoever reads the error. */
+function createContext(name: string, options: TlsContext): SecureContext {
+  try {
+    return createSecureContext(options as SecureContextOptions);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new OptionError(name, Object.keys(options), `what OpenSSL takes ("${message}")`);
+  }
+}
+
+function protocols(name: string, value: readonly string[] | undefined): string[] | undefined {
+  if (value === undefined) return undefined;
+  const isName = (one: unknown): boolean => typeof one === 'string' && one.length > 0 && Buffer.byteLength(one) < 256;
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isName)) {
+    throw new OptionError(name, value, 'a list of names such as ["http/1.1"]');
+  }
+  return [...value];
+}
