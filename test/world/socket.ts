@@ -1,0 +1,85 @@
+/** What one `net.Socket` may report, in every order that Node allows: see docs/correctness.md. */
+import type { EventObject } from 'xstate';
+import type { Chance, Effect } from './explore.js';
+
+export interface SocketWorld {
+  /** Of the newest socket: `closing` once it was destroyed, reset, or has failed, and its close is still to come. */
+  readonly phase: 'none' | 'connecting' | 'open' | 'closing';
+  readonly peerEnded: boolean;
+  /** Our FIN: not asked for, on its way behind the last byte, or gone. */
+  readonly local: 'open' | 'ending' | 'finished';
+  /** The owner's listeners are on it. */
+  readonly linked: boolean;
+}
+
+export const NO_SOCKET: SocketWorld = { phase: 'none', peerEnded: false, local: 'open', linked: false };
+
+const report = (type: string): EventObject => ({ type });
+const failed = (code: string): EventObject =>
+  ({ type: 'socket.failed', cause: { initiator: 'peer', manner: 'reset', code } }) as EventObject;
+
+/** What the socket may report now. @param mine whether the owner may end or destroy it, for it was given to him */
+export function socketChances(socket: SocketWorld, mine: boolean): Chance<SocketWorld>[] {
+  const { phase, peerEnded, local, linked } = socket;
+  const chances: Chance<SocketWorld>[] = [];
+  const may = (
+    who: Chance<SocketWorld>['who'],
+    what: string,
+    change: Partial<SocketWorld>,
+    event?: EventObject,
+  ): void => {
+    chances.push({ who, what, world: { ...socket, ...change }, event });
+  };
+  if (phase === 'none') return chances;
+  if (phase === 'connecting') {
+    may('peer', 'connected', { phase: 'open' }, report('socket.connected'));
+    may('peer', 'failed', { phase: 'closing' }, failed('ECONNREFUSED'));
+    // A TLS handshake that is broken off ends before it fails.
+    if (!peerEnded) may('peer', 'ended', { peerEnded: true }, report('socket.ended'));
+  }
+  if (phase === 'open') {
+    if (!peerEnded) may('peer', 'ended', { peerEnded: true }, report('socket.ended'));
+    if (local === 'ending') may('system', 'finished', { local: 'finished' }, report('socket.finished'));
+    may('peer', 'failed', { phase: 'closing' }, failed('ECONNRESET'));
+    if (peerEnded && local === 'finished') may('system', 'closed', NO_SOCKET_KEEPING(linked), report('socket.closed'));
+    if (mine && linked) {
+      if (local === 'open') may('owner', 'ends the socket', { local: 'ending' });
+      may('owner', 'destroys the socket', { phase: 'closing' });
+    }
+  }
+  if (phase === 'closing') {
+    may('system', 'closed', NO_SOCKET_KEEPING(linked), report('socket.closed'));
+    // An error that was on its way, as with a write that was cut.
+    may('system', 'failed late', {}, failed('ECANCELED'));
+  }
+  return chances;
+}
+
+/** The socket is gone; whether it was unlinked is still to be seen. */
+const NO_SOCKET_KEEPING = (linked: boolean): SocketWorld => ({ ...NO_SOCKET, linked });
+
+/** Performs a command for the socket; undefined for any other. */
+export function performOnSocket(socket: SocketWorld, command: EventObject): Effect<SocketWorld> | undefined {
+  const { phase, linked } = socket;
+  switch (command.type) {
+    case 'socket.open':
+      if (phase !== 'none') throw new Error('It opens a socket while it has one');
+      if (linked) throw new Error('It opens a socket before the last one was unlinked');
+      return { world: { ...NO_SOCKET, phase: 'connecting' } };
+    case 'socket.end':
+      if (phase === 'none') return { world: socket, reports: [report('socket.closed')] };
+      return { world: phase === 'open' && socket.local === 'open' ? { ...socket, local: 'ending' } : socket };
+    case 'socket.destroy':
+      if (phase === 'none') return { world: socket, reports: [report('socket.closed')] };
+      return { world: { ...socket, phase: 'closing' } };
+    case 'socket.reset':
+      return { world: phase === 'none' ? socket : { ...socket, phase: 'closing' } };
+    case 'socket.unlink':
+      if (!linked) throw new Error('It unlinks what is not linked');
+      return { world: { ...socket, linked: false } };
+    case 'socket.abandon':
+      return { world: NO_SOCKET_KEEPING(linked) };
+    default:
+      return undefined;
+  }
+}
