@@ -1,6 +1,6 @@
 /** The world of a backend: one socket at a time, servers that answer when they like, a hook, a holder, and an owner. */
 import type { EventObject } from 'xstate';
-import type { Chance, Effect, WorldModel } from './explore.js';
+import { type Chance, type Effect, must, type WorldModel } from './explore.js';
 import { NO_SOCKET, performOnSocket, type SocketWorld, socketChances } from './socket.js';
 
 export interface BackendWorld {
@@ -56,10 +56,6 @@ function letGo(world: BackendWorld, what: string): Chance<BackendWorld> {
 function awaitHolds(world: BackendWorld): Effect<BackendWorld> {
   if (world.held || world.hook !== 'none') return { world: { ...world, awaited: true } };
   return { world: { ...world, awaited: false }, reports: [EMPTIED] };
-}
-
-function must(isTrue: boolean, otherwise: string): void {
-  if (!isTrue) throw new Error(otherwise);
 }
 
 const performances: Record<string, (world: BackendWorld) => Effect<BackendWorld>> = {

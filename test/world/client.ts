@@ -1,6 +1,6 @@
 /** The world of a client: a socket that was accepted, an admission that is decided some time, and an owner. */
 import type { EventObject } from 'xstate';
-import type { Chance, WorldModel } from './explore.js';
+import { type Chance, must, type WorldModel } from './explore.js';
 import { NO_SOCKET, performOnSocket, type SocketWorld, socketChances } from './socket.js';
 
 export interface ClientWorld {
@@ -15,10 +15,6 @@ export interface ClientWorld {
 }
 
 const CAUSE = { initiator: 'owner', manner: 'refusal' };
-
-function must(isTrue: boolean, otherwise: string): void {
-  if (!isTrue) throw new Error(otherwise);
-}
 
 const performances: Record<string, (world: ClientWorld) => ClientWorld> = {
   'owner.admit': (world) => ({ ...world, hook: 'running' }),

@@ -30,7 +30,7 @@ export interface WorldModel<W> {
   /** Performs a command; throws where it must not come. */
   perform(world: W, command: EventObject): Effect<W>;
   /** Throws what is wrong with this state. */
-  check(world: W, state: string, isDone: boolean): void;
+  check(world: W, state: string, isDone: boolean, context: Readonly<Record<string, unknown>>): void;
   /** True where nothing needs to happen, unless the end was asked for. */
   mayRest(world: W, state: string): boolean;
 }
@@ -77,6 +77,11 @@ function diagramOf(steps: readonly Step[], why: string): string {
   return lines.join('\n');
 }
 
+/** What a check says by throwing: it becomes a {@link Violation}. */
+export function must(isTrue: boolean, otherwise: string): void {
+  if (!isTrue) throw new Error(otherwise);
+}
+
 /** More would be a mistake in the bounds. */
 const STATES_MAX = 200_000;
 
@@ -91,9 +96,10 @@ const commandsOf = (actions: readonly { type: string; params?: unknown }[]): Eve
  */
 function memoryOf({ context }: AnyMachineSnapshot): string {
   const { settings, incarnation: _incarnation, cause, ...rest } = context as Record<string, unknown>;
-  const { attemptsMax } = settings as { attemptsMax?: number };
+  const { attemptsMax, bindAttempts } = settings as { attemptsMax?: number; bindAttempts?: number };
   const { attempts } = rest as { attempts?: number };
-  const counted = attempts === undefined ? undefined : Math.min(attempts, attemptsMax ?? 0);
+  const most = attemptsMax ?? bindAttempts ?? Number.POSITIVE_INFINITY;
+  const counted = attempts === undefined ? undefined : Math.min(attempts, most);
   return JSON.stringify({ ...rest, attempts: counted, cause: cause !== undefined });
 }
 
@@ -150,7 +156,7 @@ export function explore<W extends object>(machine: AnyStateMachine, input: unkno
         [snapshot, commands] = step(snapshot, report);
         if (told.length > 50) throw new Error('It never comes to rest');
       }
-      model.check(now, statePath(snapshot.value), snapshot.status === 'done');
+      model.check(now, statePath(snapshot.value), snapshot.status === 'done', snapshot.context);
     } catch (error) {
       throw new Violation((error as Error).message, pathTo(made()));
     }

@@ -1,11 +1,12 @@
 /** Every interleaving of a machine and its world: see explore.ts. Prints how much there was. */
 import { describe, expect, test } from 'vitest';
 import { type AnyStateMachine, createMachine } from 'xstate';
-import { backendMachine, clientMachine } from '../../src/machines/index.js';
+import { backendMachine, clientMachine, listenerMachine } from '../../src/machines/index.js';
 import { backendSettings } from '../machines/bounds.js';
 import { backendWorld } from './backend.js';
 import { clientWorld } from './client.js';
 import { explore, Violation } from './explore.js';
+import { listenerWorld } from './listener.js';
 
 const CLIENT = { settings: { acceptTimeout: 1, closeTimeout: 1, abortTimeout: 1 } };
 
@@ -32,6 +33,13 @@ test('a client', { timeout: 60_000 }, () => {
   const { states, transitions } = explore(clientMachine, CLIENT, clientWorld);
   console.log(`client: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(100);
+});
+
+test('a listener', { timeout: 60_000 }, () => {
+  const settings = { clientsMax: 2, bindAttempts: 2, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 };
+  const { states, transitions } = explore(listenerMachine, { settings }, listenerWorld(settings.clientsMax));
+  console.log(`listener: ${states} states, ${transitions} transitions`);
+  expect(states).toBeGreaterThan(500);
 });
 
 describe('a machine that is wrong in one place is found out', () => {

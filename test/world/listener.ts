@@ -1,0 +1,84 @@
+/** The world of a listener: a server that binds, fails or is closed by somebody, clients that come and go, and an owner. */
+import type { EventObject } from 'xstate';
+import { type Chance, must, type WorldModel } from './explore.js';
+
+export interface ListenerWorld {
+  readonly handle: 'none' | 'binding' | 'listening';
+  /** Those that were adopted and live. */
+  readonly clients: number;
+  readonly over: boolean;
+  readonly starts: number;
+  readonly suspends: number;
+  readonly resumes: number;
+  readonly closes: number;
+  readonly aborts: number;
+}
+
+const CAUSE = { initiator: 'system', manner: 'error', code: 'EWORLD' };
+
+export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => ({
+  initial: { handle: 'none', clients: 0, over: false, starts: 0, suspends: 0, resumes: 0, closes: 0, aborts: 0 },
+
+  perform(world, { type }) {
+    switch (type) {
+      case 'server.listen':
+        must(!world.over, 'It listens after the end was asked for (1)');
+        must(world.handle === 'none', 'It listens twice');
+        return { world: { ...world, handle: 'binding' } };
+      case 'server.close':
+        return { world: { ...world, handle: 'none' } };
+      case 'client.adopt':
+        must(!world.over && world.handle === 'listening', 'It adopts a client while it does not listen');
+        must(world.clients < clientsMax, 'It adopts more clients than it may');
+        return { world: { ...world, clients: world.clients + 1 } };
+      case 'owner.listening':
+        must(world.handle === 'listening', 'It says that it listens, and does not');
+        return { world };
+      case 'client.refuse':
+      case 'clients.abort':
+      case 'owner.retry':
+      case 'owner.warn':
+        return { world };
+      default:
+        throw new Error(`Nobody performs ${type}`);
+    }
+  },
+
+  chances(world) {
+    const { handle, clients, starts, suspends, resumes, closes, aborts } = world;
+    const chances: Chance<ListenerWorld>[] = [];
+    const may = (who: Chance<ListenerWorld>['who'], change: Partial<ListenerWorld>, event: EventObject): void => {
+      chances.push({ who, what: event.type, world: { ...world, ...change }, event });
+    };
+    const failed = { type: 'server.failed', cause: CAUSE } as EventObject;
+    if (handle === 'binding') {
+      may('system', { handle: 'listening' }, { type: 'server.listening' });
+      may('system', { handle: 'none' }, failed);
+    }
+    if (handle === 'listening') {
+      may('system', {}, failed);
+      may('owner', { handle: 'none' }, { type: 'server.closed' });
+    } else if (starts > 0) {
+      // The last socket of an earlier listen has died.
+      may('system', {}, { type: 'server.closed' });
+    }
+    // One may also arrive that was accepted just before, or by somebody else.
+    may('peer', {}, { type: 'client.arrived', socket: 'a socket' } as EventObject);
+    if (clients > 0) may('peer', { clients: clients - 1 }, { type: 'client.closed' });
+    if (starts < 1) may('owner', { starts: starts + 1 }, { type: 'listener.start' });
+    if (suspends < 2) may('owner', { suspends: suspends + 1 }, { type: 'listener.suspend' });
+    if (resumes < 2) may('owner', { resumes: resumes + 1 }, { type: 'listener.resume' });
+    if (closes < 2) may('owner', { closes: closes + 1, over: true }, { type: 'listener.close' });
+    if (aborts < 1) may('owner', { aborts: aborts + 1, over: true }, { type: 'listener.abort' });
+    return chances;
+  },
+
+  check({ clients, handle }, state, isDone, context) {
+    must(context.clients === clients, `It counts ${context.clients} clients, and there are ${clients}`);
+    if (!isDone) return;
+    must(handle === 'none', 'It ends and its server is open (6)');
+    must(state === 'aborted' || clients === 0, 'It ends before its clients (11)');
+  },
+
+  mayRest: ({ over }, state) => !over && /^(idle|serving)/.test(state),
+});
