@@ -58,4 +58,4 @@ export { type CompiledMachine, compile } from './runtime/compile.js';
 export { compiledRuntime } from './runtime/compiled.js';
 export type { Host, Life, RunningTimer, Runtime, Transition } from './runtime/life.js';
 export { xstateRuntime } from './runtime/xstate.js';
-export type { ListenTls, ServerTls, TlsContext } from './tls.js';
+export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js';

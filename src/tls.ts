@@ -1,8 +1,12 @@
 /** What TLS can be told, at a listener and towards a server, and the checks of that. */
+import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { domainToASCII } from 'node:url';
 import { OptionError } from './errors.js';
 import { flag, hook, onlyKnown, text } from './options.js';
+
+const NO_TICKETS = constants.SSL_OP_NO_TICKET;
 
 /** A certificate, its key, and how TLS is spoken: what `tls.createSecureContext` takes. */
 export type TlsContext = Pick<
@@ -25,6 +29,18 @@ export type TlsContext = Pick<
   | 'sigalgs'
   | 'ticketKeys'
 >;
+
+/** What may differ by name: versions and ciphers are agreed on before the name is looked at. */
+export type TlsCertificate = Pick<TlsContext, 'ca' | 'cert' | 'crl' | 'key' | 'passphrase' | 'pfx'>;
+
+const CERTIFICATE = [
+  'ca',
+  'cert',
+  'crl',
+  'key',
+  'passphrase',
+  'pfx',
+] as const satisfies readonly (keyof TlsCertificate)[];
 
 const CONTEXT = [
   'ca',
@@ -50,12 +66,15 @@ const CONTEXT = [
 export interface ListenTls extends TlsContext {
   /**
    * Certificates by the name that a client asks for (SNI): `example.com`, or `*.example.com` for every name that has
-   * one label more. Who asks for another name, or for none, gets the certificate beside this option.
+   * one label more. What is not given there of `ca` and `crl` is the listener's. Who asks for another name, or for none, gets the certificate beside this option.
    */
-  readonly names?: Readonly<Record<string, TlsContext>> | undefined;
+  readonly names?: Readonly<Record<string, TlsCertificate>> | undefined;
   /** Protocols to choose from by ALPN, the most wanted first. A client that offers only others is refused. */
   readonly ALPNProtocols?: readonly string[] | undefined;
-  /** Asks for the client's certificate (mutual TLS), which one of `ca` must have signed. Default false. */
+  /**
+   * Asks for the client's certificate (mutual TLS), which one of `ca` must have signed. Sessions are not resumed then, for
+   * who resumes one is not verified again. Default false.
+   */
   readonly requestCert?: boolean | undefined;
   /** Refuses a client without such a certificate. Default true; with false, `socket.authorized` tells. */
   readonly rejectUnauthorized?: boolean | undefined;
@@ -88,24 +107,36 @@ export interface CheckedListenTls {
 
 /** @internal `name` is the option's path: `listen[0].tls`. */
 export function listenTls(name: string, options: ListenTls): CheckedListenTls {
+  mustBeObject(name, options);
   onlyKnown(name, options, LISTEN, `${name}.`);
-  const context = contextOf(name, options);
-  const names = new Map<string, SecureContext>();
-  if (options.names !== undefined && (options.names === null || typeof options.names !== 'object')) {
-    throw new OptionError(`${name}.names`, options.names, 'an object of certificates by name');
+  const requestCert = flag(`${name}.requestCert`, options.requestCert, false);
+  if (requestCert && options.ca === undefined) {
+    // Without, anybody with a certificate of any public authority would come in.
+    throw new OptionError(`${name}.ca`, undefined, 'the authority that has signed the clients’ certificates');
   }
-  for (const [host, given] of Object.entries(options.names ?? {})) {
+  const given = contextOf(name, options);
+  // A session that is resumed is not verified again.
+  const context = requestCert ? { ...given, secureOptions: (given.secureOptions ?? 0) | NO_TICKETS } : given;
+  const { ca, crl, secureOptions } = context;
+  const inherited = {
+    ...(ca !== undefined && { ca }),
+    ...(crl !== undefined && { crl }),
+    ...(secureOptions !== undefined && { secureOptions }),
+  };
+  const names = new Map<string, SecureContext>();
+  if (options.names !== undefined) mustBeObject(`${name}.names`, options.names);
+  for (const [host, own] of Object.entries(options.names ?? {})) {
     const path = `${name}.names["${host}"]`;
     if (isIP(host) !== 0 || !/^(\*\.)?[^*\s]+$/.test(host)) {
       throw new OptionError(path, host, 'for a name such as example.com or *.example.com');
     }
-    onlyKnown(path, given, CONTEXT, `${path}.`);
-    needsCertificate(path, given);
-    names.set(host.toLowerCase(), createContext(path, contextOf(path, given)));
+    mustBeObject(path, own);
+    onlyKnown(path, own, CERTIFICATE, `${path}.`);
+    needsCertificate(path, own);
+    names.set(asAsked(host), createContext(path, { ...inherited, ...contextOf(path, own) }));
   }
   if (names.size === 0) needsCertificate(name, context);
   createContext(name, context);
-  const requestCert = flag(`${name}.requestCert`, options.requestCert, false);
   if (options.rejectUnauthorized !== undefined && !requestCert) {
     throw new OptionError(`${name}.rejectUnauthorized`, options.rejectUnauthorized, 'left out without requestCert');
   }
@@ -132,6 +163,7 @@ export function serverTls(
 ): CheckedServerTls | undefined {
   if (options === undefined || options === false) return undefined;
   const given: ServerTls = options === true ? {} : options;
+  mustBeObject(name, given);
   onlyKnown(name, given, SERVER, `${name}.`);
   const servername =
     given.servername === undefined
@@ -151,8 +183,32 @@ export function serverTls(
     secureContext: createContext(name, contextOf(name, given)),
     ...(servername !== undefined && { servername }),
     ...(ALPNProtocols !== undefined && { ALPNProtocols }),
-    ...(checkServerIdentity !== undefined && { checkServerIdentity }),
+    ...(checkServerIdentity !== undefined && { checkServerIdentity: whatItThrows(checkServerIdentity) }),
   };
+}
+
+/** @internal A name as clients ask for it. */
+export function asAsked(host: string): string {
+  const name = host.toLowerCase().replace(/\.$/, '');
+  return name.startsWith('*.') ? `*.${domainToASCII(name.slice(2))}` : domainToASCII(name);
+}
+
+/** What the owner's hook throws fails the attempt like what it returns, instead of ending the process. */
+function whatItThrows(check: NonNullable<ConnectionOptions['checkServerIdentity']>) {
+  return (...args: Parameters<typeof check>): Error | undefined => {
+    try {
+      return check(...args);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  };
+}
+
+/** Without showing what it is: it may well be a key. */
+function mustBeObject(name: string, options: unknown): void {
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw new OptionError(name, typeof options, 'an object of options');
+  }
 }
 
 function contextOf(name: string, options: TlsContext): TlsContext {
@@ -176,8 +232,9 @@ function createContext(name: string, options: TlsContext): SecureContext {
   try {
     return createSecureContext(options as SecureContextOptions);
   } catch (error) {
-    const { message } = error as Error;
-    throw new OptionError(name, Object.keys(options), `what OpenSSL takes ("${message}")`);
+    // Node ends some messages by what it was given.
+    const why = (error as Error).message.replace(/\s*Received[\s\S]*$/, '');
+    throw new OptionError(name, Object.keys(options), `what OpenSSL takes ("${why}")`);
   }
 }
 

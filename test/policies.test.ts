@@ -238,7 +238,7 @@ describe('Servers', () => {
     const server = connection.chosen();
     set.succeeded(server);
     set.leave(server);
-    set.dropped(connection, server, { initiator: 'peer', manner: 'reset', phase: 'established' });
+    set.dropped(connection, server);
     expect(connection.delay()).toBe(0);
     expect(connection.chosen().port).toBe(2);
     // A drop is no failed attempt: the others may go there.

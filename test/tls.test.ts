@@ -1,4 +1,5 @@
 /** TLS on both sides: a handshake is a part of admission or of a connect, and a cut is a reset of the socket below. */
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -106,6 +107,7 @@ describe('a listener', () => {
     ['example.com', 'example.com'],
     ['www.example.com', 'example.com'],
     ['WWW.Example.com', 'example.com'],
+    ['example.com.', 'example.com'],
     ['a.b.example.com', 'localhost'],
     ['localhost', 'localhost'],
     [undefined, 'localhost'],
@@ -149,6 +151,9 @@ describe('a listener', () => {
     // What cannot be right changes nothing.
     expect(() => listener.renewTls({ key: EXAMPLE.key, cert: CERTIFICATE.cert })).toThrow(/"tls" must be what OpenSSL/);
     expect((await dial(at, { rejectUnauthorized: false })).getPeerCertificate().subject.CN).toBe('example.com');
+    expect(() => listener.renewTls({ ...EXAMPLE, ca: EXAMPLE.cert, requestCert: true })).toThrow(
+      expect.objectContaining({ option: 'tls.requestCert' }),
+    );
     const plain = makeListener();
     expect(() => plain.renewTls(EXAMPLE)).toThrow(expect.objectContaining({ code: 'ERR_NOT_SUPPORTED' }));
   });
@@ -179,6 +184,17 @@ describe('a listener', () => {
         `${outcome.cause.initiator}/${outcome.cause.code}`,
       );
       expect(clients).toEqual([]);
+    });
+
+    test('asks everybody, whatever name they want, and takes nobody’s word of an earlier time', async () => {
+      const tls = { ...mutual, names: { 'example.com': EXAMPLE }, rejectUnauthorized: false };
+      const { clients, at } = await listening(tls);
+      const first = await dial(at, { ...EXAMPLE, rejectUnauthorized: false, servername: 'example.com' });
+      await until('the client', () => clients.length === 1);
+      const session = first.getSession() as Buffer;
+      await dial(at, { rejectUnauthorized: false, servername: 'example.com', session });
+      await until('the next', () => clients.length === 2);
+      expect(clients.map(({ socket }) => (socket as TLSSocket).authorized)).toEqual([true, false]);
     });
 
     test('and is told not to refuse lets the admission decide', async () => {
@@ -349,14 +365,59 @@ describe('towards a server', () => {
     await reader.has(5);
   });
 
-  // Over TLS 1.3 it says so only when the handshake is done for us: that is no reason to come again and again.
-  test('one that does not get it excludes itself, though the connection was established', async () => {
+  // Over TLS 1.3 it says so only when the handshake is done for us.
+  test('one that does not get it drops the connection, and is tried again no faster than the backoff', async () => {
     const server = await tlsPeer({ ca: EXAMPLE.cert, requestCert: true });
-    const { backend, seen } = makeBackend({ servers: [{ ...(server.at as At), tls: TRUST }], whenExhausted: 'wait' });
+    const { backend, seen } = makeBackend({ servers: [{ ...(server.at as At), tls: TRUST }] });
     void backend.connect();
-    await until('that it gives up', () => backend.matches('active.exhausted'));
-    expect(times(seen, 'dropped')).toBe(1);
-    expect(backend.servers.list[0]?.excluded?.code).toMatch(/^ERR_SSL_.*CERTIFICATE_REQUIRED$/);
+    await until('that it is tried again', () => times(seen, 'dropped') > 1);
+    expect(times(seen, 'retry')).toBeGreaterThanOrEqual(times(seen, 'dropped') - 1);
+  });
+
+  test('a name with several addresses of which the first refuses', async () => {
+    const server = await tlsPeer({});
+    const lookup = dns.lookup;
+    dns.lookup = ((host: string, options: object, answer: (...args: unknown[]) => void) => {
+      if (host !== 'two.test') return (lookup as (...args: unknown[]) => void)(host, options, answer);
+      const addresses = [
+        { address: '127.0.0.2', family: 4 },
+        { address: '127.0.0.1', family: 4 },
+      ];
+      return setImmediate(() => answer(null, addresses));
+    }) as never;
+    try {
+      const tls = { ...TRUST, servername: 'localhost' };
+      const { backend } = makeBackend({ servers: [{ host: 'two.test', port: (server.at as At).port, tls }] });
+      const { socket } = await within(3_000, 'the connection', backend.connect());
+      const reader = new Reader(socket);
+      socket.write('hello');
+      await reader.has(5);
+    } finally {
+      dns.lookup = lookup;
+    }
+  });
+
+  test('an abort over a Unix socket closes it, and says that a cut may look like an end', async () => {
+    const path = bench.path('tls');
+    const front = createTlsServer({ ...CERTIFICATE, allowHalfOpen: true } as TlsOptions);
+    const server = await bench.peer(new PeerServer(front, (socket) => socket.resume()), { path });
+    const { backend } = makeBackend({ servers: [{ path, tls: TRUST }] });
+    await backend.connect();
+    expect(await backend.abort()).toMatchObject({ ending: 'aborted', truncated: true });
+    await server.left();
+  });
+
+  test('a hook that throws fails the attempt, not the process', async () => {
+    const server = await tlsPeer({});
+    const checkServerIdentity = (): never => {
+      throw new Error('not my day');
+    };
+    const { backend } = makeBackend({
+      servers: [{ ...(server.at as At), tls: { ...TRUST, checkServerIdentity } }],
+      persistent: false,
+      attemptsMax: 1,
+    });
+    await expect(backend.connect()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
   });
 
   test('protocols are offered by ALPN', async () => {
@@ -471,6 +532,13 @@ describe('options', () => {
     [{ key, cert, rejectUnauthorized: false }, 'listen[0].tls.rejectUnauthorized', /left out without requestCert/],
     [{ key, cert, ALPNProtocols: [''] }, 'listen[0].tls.ALPNProtocols', /a list of names/],
     [{ key, cert, requestCert: 'yes' }, 'listen[0].tls.requestCert', /true or false/],
+    [{ key, cert, requestCert: true }, 'listen[0].tls.ca', /the authority/],
+    [
+      { key, cert, names: { 'a.com': { key, cert, minVersion: 'x' } } },
+      'listen[0].tls.names["a.com"].minVersion',
+      /knows/,
+    ],
+    ['-----BEGIN', 'listen[0].tls', /an object of options; it is "string"/],
   ])('of a listener: %#', (tls, option, message) => {
     const make = (): unknown => createProxy({ listen: [{ port: 0, tls: tls as ListenTls }], servers: [{ port: 1 }] });
     expect(make).toThrow(expect.objectContaining({ option }));

@@ -5,6 +5,7 @@ import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, count, flag, onlyKnown } from '../options.js';
 import type { Asker, Choice, Server, Servers } from '../policies/servers.js';
+import type { CheckedServerTls } from '../tls.js';
 import {
   BACKEND_OPTIONS,
   type BackendConfig,
@@ -290,7 +291,35 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 
   socketConnected(): void {
-    this.life.send(CONNECTED);
+    const raw = this.#socket;
+    const tls = this.#target?.tls;
+    if (raw === undefined || tls === undefined || 'encrypted' in raw) this.life.send(CONNECTED);
+    else this.#secure(raw, tls);
+  }
+
+  /**
+   * TLS over a socket of ours, so that a cut can be a reset of that; only now that it has connected, for while Node tries
+   * one address after the other it changes what is below.
+   */
+  #secure(raw: Socket, tls: CheckedServerTls): void {
+    forget(raw);
+    try {
+      const socket = tlsConnect({ ...tls, socket: raw });
+      this.#socket = socket;
+      this.#linkDialled(socket);
+    } catch (error) {
+      raw.destroy();
+      this.socketFailed({ ...reportOf(error), phase: 'command', error });
+      this.socketClosed();
+    }
+  }
+
+  #linkDialled(socket: Socket): void {
+    // A FIN is answered by whoever owns the stream, not by the socket.
+    socket.allowHalfOpen = true;
+    linkConnecting(socket, this);
+    if (!this.#keepAlive) socket.unref();
+    if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
   }
 
   socketEnded(): void {
@@ -413,15 +442,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
         connect === undefined && server.tls === undefined && this.#config.prepare === undefined,
       );
       const socket =
-        connect === undefined
-          ? secured(this.#dial(server, onread), server)
-          : checkedSocket(connect.call(server, server), server);
+        connect === undefined ? this.#dial(server, onread) : checkedSocket(connect.call(server, server), server);
       this.#socket = socket;
-      // A FIN is answered by whoever owns the stream, not by the socket.
-      socket.allowHalfOpen = true;
-      linkConnecting(socket, this);
-      if (!this.#keepAlive) socket.unref();
-      if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
+      this.#linkDialled(socket);
       if (isConnected(socket)) queueMicrotask(() => this.#socket === socket && this.socketConnected());
     } catch (error) {
       this.socketFailed({ ...reportOf(error), phase: 'command', error });
@@ -584,7 +607,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.#isUnsettled = false;
     const server = this.#lastTarget as Server;
     if (this.#wasDropped) {
-      this.servers.dropped(this, server, cause);
+      this.servers.dropped(this, server);
       return;
     }
     this.servers.failed(this, server, cause);
@@ -617,11 +640,6 @@ function checkReady(options: ReadyOptions): void {
   onlyKnown('ready', options, ['signal', 'failuresMax']);
   count('failuresMax', options.failuresMax, Number.POSITIVE_INFINITY);
   checkSignal('signal', options.signal);
-}
-
-/** TLS over a socket of ours, so that a cut can be a reset of that. */
-function secured(raw: Socket, { tls }: Server): Socket {
-  return tls === undefined ? raw : tlsConnect({ ...tls, socket: raw });
 }
 
 /** What somebody else's `connect` returned must be a socket: a promise would be waited for in vain. */

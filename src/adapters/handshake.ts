@@ -4,8 +4,9 @@
  */
 import type { Socket } from 'node:net';
 import { createServer, type SecureContext, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { OptionError } from '../errors.js';
 import { NEVER_MS, type Report } from '../machines/vocabulary.js';
-import type { CheckedListenTls } from '../tls.js';
+import { asAsked, type CheckedListenTls, type ListenTls, listenTls } from '../tls.js';
 import { rawOf, reportOf } from './socket.js';
 
 /** Who hears how a handshake went: one of the two, once, unless its socket closes before. */
@@ -21,10 +22,12 @@ type ShakingSocket = Socket & { [SHAKING]?: Shaking | undefined };
 /** Shakes hands for one listener. */
 export class Handshakes {
   readonly #server: TlsServer;
+  readonly #fixed: Pick<ListenTls, 'ALPNProtocols' | 'requestCert' | 'rejectUnauthorized'>;
   #names: ReadonlyMap<string, SecureContext>;
 
   constructor({ context, names, ALPNProtocols, requestCert, rejectUnauthorized }: CheckedListenTls) {
     this.#names = names;
+    this.#fixed = { ALPNProtocols, requestCert, ...(requestCert && { rejectUnauthorized }) };
     this.#server = createServer({
       ...context,
       ...(ALPNProtocols !== undefined && { ALPNProtocols }),
@@ -33,7 +36,7 @@ export class Handshakes {
       pauseOnConnect: true,
       // The client's own time for admission bounds it.
       handshakeTimeout: NEVER_MS,
-      SNICallback: (name, answer) => answer(null, this.#contextFor(name.toLowerCase())),
+      SNICallback: (name, answer) => answer(null, this.#contextFor(asAsked(name))),
     });
     this.#server.on('secureConnection', (socket: TLSSocket) => takeShaking(socket)?.handshakeDone(socket));
     this.#server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
@@ -42,7 +45,13 @@ export class Handshakes {
   }
 
   /** Other certificates, for handshakes that begin from now on. */
-  renew({ context, names }: CheckedListenTls): void {
+  renew(tls: ListenTls): void {
+    const { context, names, ...rest } = listenTls('tls', { ...this.#fixed, ...tls });
+    for (const option of ['ALPNProtocols', 'requestCert', 'rejectUnauthorized'] as const) {
+      if (tls[option] !== undefined && JSON.stringify(rest[option]) !== JSON.stringify(this.#fixed[option])) {
+        throw new OptionError(`tls.${option}`, tls[option], 'what it was at the start, or left out');
+      }
+    }
     this.#server.setSecureContext(context);
     this.#names = names;
   }

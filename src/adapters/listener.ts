@@ -182,7 +182,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
    */
   renewTls(tls: ListenTls): void {
     if (this.#handshakes === undefined) throw new NotSupportedError(`${this.id} does not speak TLS by itself.`);
-    this.#handshakes.renew(listenTls('tls', tls));
+    this.#handshakes.renew(tls);
   }
 
   override toJSON(): Record<string, unknown> {

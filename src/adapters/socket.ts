@@ -53,7 +53,7 @@ function onConnect(this: OwnedSocket): void {
 function onEnd(this: OwnedSocket): void {
   const owner = this[OWNER];
   if (owner === undefined) return;
-  if (hidesReset && owner.wasReadLast() && wasReset(this)) {
+  if ((hidesReset || 'encrypted' in this) && owner.wasReadLast() && wasReset(this)) {
     this.destroy();
     owner.socketFailed(RESET);
   } else {
@@ -82,7 +82,7 @@ const RESET: Report = { initiator: 'peer', manner: 'reset', code: 'ECONNRESET' }
 
 /**
  * Before Node 24, data and RST that arrive in one poll look like data and FIN: libuv reports the end in the same breath
- * as the data. So where another socket was read in between, it is an end.
+ * as the data. So where another socket was read in between, it is an end. Under TLS every Node does so.
  */
 const hidesReset = Number.parseInt(process.versions.node, 10) < 24;
 
@@ -163,11 +163,12 @@ export function reset(socket: Socket): boolean {
  * it before that crashes the process, in every version of Node up to 26: so until then its `destroy` does nothing.
  */
 function resetBelow(socket: Socket, raw: Socket): void {
+  // Of a Unix socket this throws, and nothing has changed.
+  raw.resetAndDestroy();
   socket.destroy = wait;
   raw.prependOnceListener('close', () => {
     Reflect.deleteProperty(socket, 'destroy');
   });
-  raw.resetAndDestroy();
   raw.destroy();
 }
 

@@ -123,9 +123,6 @@ export function isPermanent(cause: Cause): boolean {
     code === 'ERR_TLS_CERT_ALTNAME_INVALID' ||
     code === 'ERR_SOCKET_BAD_PORT' ||
     code.startsWith('CERT_') ||
-    // Alerts of a server that does not take our certificate, or wants one.
-    (code.startsWith('ERR_SSL_') && code.includes('CERTIFICATE')) ||
-    code.endsWith('ALERT_UNKNOWN_CA') ||
     code.startsWith('ERR_INVALID_')
   );
 }
@@ -270,11 +267,6 @@ export class Servers {
     server.failures++;
     server.downUntil = this.clock.now() + this.#downFor;
     this.#remember(asker, server);
-    this.#exclude(server, cause);
-  }
-
-  /** A server whose failure cannot mend is chosen no more. */
-  #exclude(server: Server, cause: Cause): void {
     let reason = cause;
     try {
       if (!this.#isPermanent(cause)) return;
@@ -287,13 +279,9 @@ export class Servers {
     if (this.#isExhausted()) for (const waiting of this.#queue) waiting.serverFreed();
   }
 
-  /**
-   * An established connection was lost: this asker tries the others first. It may be a permanent failure that came late:
-   * under TLS 1.3 a server says only after the handshake that it does not take our certificate.
-   */
-  dropped(asker: Asker, server: Server, cause: Cause): void {
+  /** An established connection was lost: this asker tries the others first. */
+  dropped(asker: Asker, server: Server): void {
     this.#remember(asker, server);
-    this.#exclude(server, cause);
   }
 
   /** What was remembered of this connection no longer counts: it is, or was, stable. */
