@@ -178,7 +178,8 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   handshakeDone(socket: TLSSocket): void {
     if (!this.#isShaking) {
-      socket.destroy();
+      // It was closed or aborted meanwhile: where the raw socket is being destroyed, that takes this one along.
+      if (!this.#socket.destroyed) socket.destroy();
       return;
     }
     this.#isShaking = false;

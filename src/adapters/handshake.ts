@@ -38,7 +38,11 @@ export class Handshakes {
       handshakeTimeout: NEVER_MS,
       SNICallback: (name, answer) => answer(null, this.#contextFor(asAsked(name))),
     });
-    this.#server.on('secureConnection', (socket: TLSSocket) => takeShaking(socket)?.handshakeDone(socket));
+    this.#server.on('secureConnection', (socket: TLSSocket) => {
+      // Nobody may want it any more, and Node emits what goes wrong with it even after it was destroyed.
+      socket.on('error', ignore);
+      takeShaking(socket)?.handshakeDone(socket);
+    });
     this.#server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
       takeShaking(socket)?.handshakeFailed(handshakeReport(error, socket)),
     );
@@ -70,6 +74,8 @@ export class Handshakes {
     return dot === -1 ? undefined : this.#names.get(`*${name.slice(dot)}`);
   }
 }
+
+function ignore(): void {}
 
 function takeShaking(socket: TLSSocket): Shaking | undefined {
   const raw = rawOf(socket) as ShakingSocket | undefined;
