@@ -11,9 +11,7 @@ import {
   connect as tlsConnect,
 } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { Handshakes } from '../src/adapters/handshake.js';
 import { type Client, createListener, createProxy, type ListenTls, type Outcome, Servers } from '../src/index.js';
-import { listenTls } from '../src/tls.js';
 import { useBench } from './support/bench.js';
 import { LOOPBACK, makers } from './support/make.js';
 import { CERTIFICATE, echo, PeerServer, Reader, send } from './support/peers.js';
@@ -307,21 +305,6 @@ describe('a listener', () => {
     const outcome = await within(3_000, 'the drop', (clients[0] as Client).closed);
     expect(how(outcome)).toMatch(/^dropped peer\/error\/established\/ERR_SSL_/);
     socket.destroy();
-  });
-
-  // Node emits what goes wrong with it also after it was destroyed: unheard, that would end the process.
-  test('the errors of a handshake that is done when nobody wants it any more are heard', async () => {
-    const handshakes = new Handshakes(listenTls('tls', CERTIFICATE));
-    const done = new Promise<number>((resolve) => {
-      const handshakeDone = (socket: TLSSocket): void => {
-        resolve(socket.listenerCount('error'));
-        socket.destroy();
-      };
-      void bench
-        .server((socket) => handshakes.begin(socket, { handshakeDone, handshakeFailed: () => {} }))
-        .then(({ at }) => shake(at as At));
-    });
-    expect(await within(3_000, 'the handshake', done)).toBeGreaterThan(0);
   });
 
   test('a TLS server that was given can be reset as well', async () => {
