@@ -66,7 +66,8 @@ const CONTEXT = [
 export interface ListenTls extends TlsContext {
   /**
    * Certificates by the name that a client asks for (SNI): `example.com`, or `*.example.com` for every name that has
-   * one label more. What is not given there of `ca` and `crl` is the listener's. Who asks for another name, or for none, gets the certificate beside this option.
+   * one label more. What is not given there of `ca` and `crl` is the listener's. Who asks for another name, or for none,
+   * gets the certificate beside this option.
    */
   readonly names?: Readonly<Record<string, TlsCertificate>> | undefined;
   /** Protocols to choose from by ALPN, the most wanted first. A client that offers only others is refused. */
