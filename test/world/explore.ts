@@ -1,20 +1,23 @@
 /**
- * Explores a machine together with a model of the world that it lives in: every interleaving of what peers, the system,
+ * Explores machines together with a model of the world that they live in: every interleaving of what peers, the system,
  * the owner and time may do, within small bounds. What must hold is asked of every state and every step; from every state
  * there has to be a way out that waits for nobody.
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, type EventObject, initialTransition, transition } from 'xstate';
+import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { statePath } from '../../src/runtime/xstate.js';
 
-/** Who makes something happen: only time can be relied on. */
-export type Who = 'peer' | 'system' | 'owner' | 'time';
+/** Who makes something happen: only time can be relied on, and the library's own promises. */
+export type Who = 'peer' | 'system' | 'owner' | 'library' | 'time';
 
-/** Something that may happen now: what becomes of the world, and what the machine is told, if anything. */
+/** Something that may happen now: what becomes of the world, and what a machine is told, if anything. */
 export interface Chance<W> {
   readonly who: Who;
   readonly what: string;
   readonly world: W;
   readonly event?: EventObject | undefined;
+  /** Where it is told of several things at once. */
+  readonly events?: readonly EventObject[] | undefined;
 }
 
 /** What a command does to the world, and what it reports at once. */
@@ -23,6 +26,7 @@ export interface Effect<W> {
   readonly reports?: readonly EventObject[] | undefined;
 }
 
+/** The world of one machine. */
 export interface WorldModel<W> {
   readonly initial: W;
   /** What may happen to this world now; `state` is where the machine is. */
@@ -35,45 +39,81 @@ export interface WorldModel<W> {
   mayRest(world: W, state: string): boolean;
 }
 
+/** Where a part is: its path, and how it ended if it has; nothing before it was started. */
+export interface Whereabouts {
+  readonly state: string;
+  readonly ending: string | undefined;
+  readonly context: Readonly<Record<string, unknown>>;
+}
+
+export type Everywhere<P extends string> = Readonly<Record<P, Whereabouts | undefined>>;
+
+/** Where things happen while they do: what is changed and told takes effect at once, as it does in the adapters. */
+export interface Stage<W, P extends string> {
+  readonly world: W;
+  readonly at: Everywhere<P>;
+  change(change: Partial<W>): void;
+  /** Tells a part of something: now, or as soon as its transition is over, as every runtime does. */
+  tell(part: P, event: EventObject): void;
+  start(part: P): void;
+  /** Decides for one of so many ways in which things may go on: all are explored. */
+  pick(ways: number): number;
+}
+
+/** Something that may happen now to a system. */
+export interface Turn<W, P extends string> {
+  readonly who: Who;
+  readonly what: string;
+  happen(stage: Stage<W, P>): void;
+}
+
+/** Several machines, wired as the library wires them, and their world. */
+export interface SystemModel<W, P extends string> {
+  readonly parts: Readonly<Record<P, { readonly machine: AnyStateMachine; readonly input: unknown }>>;
+  readonly initial: W;
+  begin(stage: Stage<W, P>): void;
+  turns(world: W, at: Everywhere<P>): readonly Turn<W, P>[];
+  perform(stage: Stage<W, P>, part: P, command: EventObject): void;
+  /** A part's life is over. */
+  finish(stage: Stage<W, P>, part: P, outcome: unknown): void;
+  check(world: W, at: Everywhere<P>): void;
+  mayRest(world: W, at: Everywhere<P>): boolean;
+}
+
 export interface Explored {
   readonly states: number;
   readonly transitions: number;
 }
 
-interface Node<W> {
-  readonly snapshot: AnyMachineSnapshot;
-  readonly world: W;
-  readonly from: Node<W> | undefined;
-  readonly step: Step;
-  readonly next: { readonly who: Who; readonly node: Node<W> }[];
-}
-
+/** One thing that happened, and all that came of it. */
 interface Step {
   readonly who: Who | undefined;
   readonly what: string;
-  readonly state: string;
-  readonly commands: readonly string[];
+  /** From whom, to whom, what. */
+  readonly said: (readonly [string, string, string])[];
+  states: string;
 }
 
 /** What was violated, and the shortest way there, as a list and as a Mermaid sequence diagram. */
 export class Violation extends Error {
   constructor(why: string, steps: readonly Step[]) {
-    const list = steps.map(({ who, what, state, commands }, index) => {
-      const did = commands.length === 0 ? '' : `  [${commands.join(', ')}]`;
-      return `${String(index).padStart(3)}. ${who ?? ''} ${what} → ${state}${did}`;
+    const list = steps.map(({ who, what, said, states }, index) => {
+      const did =
+        said.length === 0 ? '' : `  [${said.map(([from, to, text]) => `${from} → ${to}: ${text}`).join(', ')}]`;
+      return `${String(index).padStart(3)}. ${who ?? ''} ${what} → ${states}${did}`;
     });
     super(`${why}\n\n${list.join('\n')}\n\n${diagramOf(steps, why)}`);
   }
 }
 
 function diagramOf(steps: readonly Step[], why: string): string {
-  const lines = ['sequenceDiagram', '  participant world', '  participant machine'];
-  for (const { who, what, state, commands } of steps) {
-    if (who !== undefined) lines.push(`  world->>machine: ${who} ${what}`);
-    for (const command of commands) lines.push(`  machine->>world: ${command}`);
-    lines.push(`  note right of machine: ${state}`);
+  const lines = ['sequenceDiagram', '  participant world'];
+  for (const { who, what, said, states } of steps) {
+    if (who !== undefined) lines.push(`  note over world: ${who} ${what}`);
+    for (const [from, to, text] of said) lines.push(`  ${from}->>${to}: ${text}`);
+    lines.push(`  note over world: ${states}`);
   }
-  lines.push(`  note over world,machine: ${(why.split('\n')[0] ?? '').replaceAll(';', ',')}`);
+  lines.push(`  note over world: ${(why.split('\n')[0] ?? '').replaceAll(';', ',')}`);
   return lines.join('\n');
 }
 
@@ -83,16 +123,28 @@ export function must(isTrue: boolean, otherwise: string): void {
 }
 
 /** More would be a mistake in the bounds. */
-const STATES_MAX = 200_000;
+const STATES_MAX = 2_000_000;
 
-type Taken = readonly [AnyMachineSnapshot, readonly EventObject[]];
+/** A snapshot, once for all that decide alike; what follows from each event is worked out once. */
+interface Snapshot extends Whereabouts {
+  readonly id: number;
+  readonly snapshot: AnyMachineSnapshot;
+  readonly outcome: unknown;
+  readonly timers: readonly string[];
+  readonly taken: Map<string, Taken>;
+}
+
+interface Taken {
+  readonly to: Snapshot;
+  readonly commands: readonly EventObject[];
+}
 
 const commandsOf = (actions: readonly { type: string; params?: unknown }[]): EventObject[] =>
   actions.flatMap(({ type, params }) => (type === 'xstate.emit' ? [(params as { event: EventObject }).event] : []));
 
 /**
- * What the machine remembers, as far as it decides: numbers that only grow do not, nor why something happened, and beyond
- * the limit one attempt is like another.
+ * What a machine remembers, as far as it decides: numbers that only grow do not, nor why something happened but for
+ * whether that was before anything could be relayed, and beyond the limit one attempt is like another.
  */
 function memoryOf({ context }: AnyMachineSnapshot): string {
   const { settings, incarnation: _incarnation, cause, ...rest } = context as Record<string, unknown>;
@@ -100,125 +152,387 @@ function memoryOf({ context }: AnyMachineSnapshot): string {
   const { attempts } = rest as { attempts?: number };
   const most = attemptsMax ?? bindAttempts ?? Number.POSITIVE_INFINITY;
   const counted = attempts === undefined ? undefined : Math.min(attempts, most);
-  return JSON.stringify({ ...rest, attempts: counted, cause: cause !== undefined });
+  const decides = 'ending' in rest && (cause as { phase?: string } | undefined)?.phase === 'connecting';
+  return JSON.stringify({ ...rest, attempts: counted, cause: cause !== undefined, decides });
 }
 
-const keyOf = (snapshot: AnyMachineSnapshot): string => `${statePath(snapshot.value)} ${memoryOf(snapshot)}`;
+/** One machine: its snapshots are numbered. */
+class Part {
+  readonly #machine: AnyStateMachine;
+  readonly #input: unknown;
+  readonly #known = new Map<string, Snapshot>();
+  #first: Taken | undefined;
 
-/** The waits that run in a state. */
-function timersOf(snapshot: AnyMachineSnapshot): string[] {
-  if (snapshot.status !== 'active') return [];
-  return snapshot._nodes.flatMap(({ id, config }) =>
-    Object.keys((config as { after?: object }).after ?? {}).map((name) => `xstate.after.${name}.${id}`),
-  );
+  constructor(machine: AnyStateMachine, input: unknown) {
+    this.#machine = machine;
+    this.#input = input;
+  }
+
+  get first(): Taken {
+    this.#first ??= this.#take(initialTransition(this.#machine, this.#input as never));
+    return this.#first;
+  }
+
+  step(from: Snapshot, event: EventObject): Taken {
+    const key = JSON.stringify(event);
+    let result = from.taken.get(key);
+    if (result === undefined) {
+      result = this.#take(transition(this.#machine, from.snapshot, event));
+      from.taken.set(key, result);
+    }
+    return result;
+  }
+
+  #take([snapshot, actions]: readonly [unknown, unknown]): Taken {
+    return { to: this.#numbered(snapshot as AnyMachineSnapshot), commands: commandsOf(actions as never) };
+  }
+
+  #numbered(snapshot: AnyMachineSnapshot): Snapshot {
+    const state = statePath(snapshot.value);
+    const key = `${state} ${memoryOf(snapshot)}`;
+    let known = this.#known.get(key);
+    if (known === undefined) {
+      const isDone = snapshot.status === 'done';
+      known = {
+        id: this.#known.size,
+        snapshot,
+        state,
+        ending: isDone ? state : undefined,
+        context: snapshot.context,
+        outcome: snapshot.output,
+        timers: isDone ? [] : this.#timersOf(snapshot),
+        taken: new Map(),
+      };
+      this.#known.set(key, known);
+    }
+    return known;
+  }
+
+  /** The waits that run in a state, but for those that never end. */
+  #timersOf(snapshot: AnyMachineSnapshot): string[] {
+    const { delays } = this.#machine.implementations as unknown as {
+      delays: Record<string, ((args: object) => number) | number>;
+    };
+    const isEndless = (name: string): boolean => {
+      const delay = delays[name];
+      const ms = typeof delay === 'function' ? delay({ context: snapshot.context, event: { type: '' } }) : delay;
+      return ms !== undefined && ms >= NEVER_MS;
+    };
+    return snapshot._nodes.flatMap(({ id, config }) =>
+      Object.keys((config as { after?: object }).after ?? {})
+        .filter((name) => !isEndless(name))
+        .map((name) => `xstate.after.${name}.${id}`),
+    );
+  }
+}
+
+/** A state of the whole, and how it came to be: by which turn of the one before, and what was picked then. */
+interface Node<W> {
+  readonly parts: readonly (Snapshot | undefined)[];
+  readonly world: W;
+  readonly from: Node<W> | undefined;
+  readonly turn: number;
+  readonly picks: readonly number[];
+  /** Those that lead here by what can be relied on. */
+  readonly certainFrom: Node<W>[];
+}
+
+/** What comes of one turn: plays it, with the decisions that it is given, and says when there are more to be taken. */
+class Play<W extends object, P extends string> implements Stage<W, P> {
+  world: W;
+  readonly parts: (Snapshot | undefined)[];
+  readonly picks: number[];
+  readonly ways: number[] = [];
+  readonly at: Everywhere<P>;
+  readonly #system: System<W, P>;
+  readonly #mail: (EventObject[] | undefined)[] = [];
+  readonly #heard: Step | undefined;
+  readonly #speakers: string[] = ['world'];
+  #told = 0;
+
+  constructor(
+    system: System<W, P>,
+    parts: readonly (Snapshot | undefined)[],
+    world: W,
+    picks: readonly number[],
+    heard?: Step,
+  ) {
+    this.#system = system;
+    this.parts = [...parts];
+    this.world = world;
+    this.picks = [...picks];
+    this.#heard = heard;
+    this.at = system.everywhere(this.parts);
+  }
+
+  change(change: Partial<W>): void {
+    this.world = { ...this.world, ...change };
+  }
+
+  pick(ways: number): number {
+    const index = this.ways.push(ways) - 1;
+    this.picks[index] ??= 0;
+    return this.picks[index] as number;
+  }
+
+  start(part: P): void {
+    const index = this.#system.names.indexOf(part);
+    must(this.parts[index] === undefined, `${part} is started twice`);
+    this.#say(part, 'starts');
+    this.#run(index, this.#system.machines[index]?.first as Taken);
+  }
+
+  tell(part: P, event: EventObject): void {
+    const index = this.#system.names.indexOf(part);
+    if (this.parts[index] === undefined) throw new Error(`${part} is told ${event.type} before it was started`);
+    this.#say(part, event.type);
+    if (this.#isOver(index)) return;
+    const mail = this.#mail[index];
+    if (mail === undefined) this.#run(index, this.#step(index, event));
+    else mail.push(event);
+  }
+
+  #step(index: number, event: EventObject): Taken {
+    if (++this.#told > 100) throw new Error('It never comes to rest');
+    return (this.#system.machines[index] as Part).step(this.parts[index] as Snapshot, event);
+  }
+
+  /** All that one transition does, then what was sent meanwhile, in its order. */
+  #run(index: number, taken: Taken): void {
+    const part = this.#system.names[index] as P;
+    const mail: EventObject[] = [];
+    this.#mail[index] = mail;
+    this.#perform(index, part, taken);
+    for (let event = mail.shift(); event !== undefined && !this.#isOver(index); event = mail.shift()) {
+      this.#perform(index, part, this.#step(index, event));
+    }
+    this.#mail[index] = undefined;
+  }
+
+  #perform(index: number, part: P, { to, commands }: Taken): void {
+    const { model } = this.#system;
+    this.parts[index] = to;
+    this.#speakers.push(part);
+    for (const command of commands) {
+      this.#say('world', command.type);
+      model.perform(this, part, command);
+    }
+    if (to.ending !== undefined) model.finish(this, part, to.outcome);
+    this.#speakers.pop();
+  }
+
+  #isOver(index: number): boolean {
+    return this.parts[index]?.ending !== undefined;
+  }
+
+  #say(to: string, text: string): void {
+    this.#heard?.said.push([this.#speakers.at(-1) as string, to, text]);
+  }
+}
+
+/** As JSON, and faster: worlds of one model have the same fields. */
+function written(value: unknown): string {
+  if (value === null || typeof value !== 'object') return String(value);
+  let text = '(';
+  for (const part of Object.values(value)) text += `${written(part)},`;
+  return `${text})`;
+}
+
+/** The machines of a model, in their order. */
+class System<W extends object, P extends string> {
+  readonly model: SystemModel<W, P>;
+  readonly names: readonly P[];
+  readonly machines: readonly Part[];
+  readonly #worlds = new Map<string, number>();
+  readonly #numbers = new WeakMap<object, number>();
+  readonly #view: object = {};
+
+  constructor(model: SystemModel<W, P>) {
+    this.model = model;
+    this.names = Object.keys(model.parts) as P[];
+    this.machines = this.names.map((name) => new Part(model.parts[name].machine, model.parts[name].input));
+    for (const [index, name] of this.names.entries()) {
+      Object.defineProperty(this.#view, name, {
+        get(this: { parts: readonly (Snapshot | undefined)[] }) {
+          return this.parts[index];
+        },
+      });
+    }
+  }
+
+  /** A view of these parts, which follows them. */
+  everywhere(parts: readonly (Snapshot | undefined)[]): Everywhere<P> {
+    return Object.create(this.#view, { parts: { value: parts } }) as Everywhere<P>;
+  }
+
+  keyOf({ parts, world }: { readonly parts: readonly (Snapshot | undefined)[]; readonly world: W }): string {
+    let key = '';
+    for (const part of parts) key += part === undefined ? ',' : `${part.id},`;
+    for (const value of Object.values(world)) {
+      key += value !== null && typeof value === 'object' ? `${this.#numberOf(value)},` : `${value},`;
+    }
+    return key;
+  }
+
+  /** Parts of a world are shared by many: each is written down once. */
+  #numberOf(part: object): number {
+    let number = this.#numbers.get(part);
+    if (number === undefined) {
+      const text = written(part);
+      number = this.#worlds.get(text) ?? this.#worlds.size;
+      this.#worlds.set(text, number);
+      this.#numbers.set(part, number);
+    }
+    return number;
+  }
+
+  turnsOf({ parts, world }: Pick<Node<W>, 'parts' | 'world'>): Turn<W, P>[] {
+    const turns = [...this.model.turns(world, this.everywhere(parts))];
+    for (const [index, name] of this.names.entries()) {
+      for (const type of parts[index]?.timers ?? []) {
+        const what = `${name} ${type.slice('xstate.after.'.length)}`;
+        turns.push({ who: 'time', what, happen: (stage) => stage.tell(name, { type }) });
+      }
+    }
+    return turns;
+  }
+
+  isDone({ parts }: Pick<Node<W>, 'parts'>): boolean {
+    return parts.every((part) => part === undefined || part.ending !== undefined);
+  }
+
+  /** How it came to this: everything is played again, and heard. */
+  pathTo(node: Node<W>): Step[] {
+    const nodes: Node<W>[] = [];
+    for (let at: Node<W> | undefined = node; at !== undefined; at = at.from) nodes.unshift(at);
+    return nodes.map((at) => this.#heard(at));
+  }
+
+  #heard({ from, turn: index, picks }: Node<W>): Step {
+    const turn = from === undefined ? undefined : this.turnsOf(from)[index];
+    const step: Step = { who: turn?.who, what: turn?.what ?? 'start', said: [], states: '' };
+    const play = new Play(
+      this,
+      from?.parts ?? this.names.map(() => undefined),
+      from?.world ?? this.model.initial,
+      picks,
+      step,
+    );
+    try {
+      if (turn === undefined) this.model.begin(play);
+      else turn.happen(play);
+    } catch {
+      // That is what is told of here.
+    }
+    step.states = this.names.flatMap((name) => play.at[name]?.state ?? []).join(' | ');
+    return step;
+  }
 }
 
 /** @throws Violation with the shortest way to what must not be */
-export function explore<W extends object>(machine: AnyStateMachine, input: unknown, model: WorldModel<W>): Explored {
-  const taken = new Map<string, Taken>();
-  const step = (snapshot: AnyMachineSnapshot, event: EventObject): Taken => {
-    const key = `${keyOf(snapshot)} ${JSON.stringify(event)}`;
-    let result = taken.get(key);
-    if (result === undefined) {
-      const [next, actions] = transition(machine, snapshot, event);
-      result = [next as AnyMachineSnapshot, commandsOf(actions as never)];
-      taken.set(key, result);
-    }
-    return result;
-  };
-
+export function exploreSystem<W extends object, P extends string>(model: SystemModel<W, P>): Explored {
+  const system = new System(model);
   const nodes = new Map<string, Node<W>>();
   const queue: Node<W>[] = [];
   let transitions = 0;
 
-  /** Has the machine take an event, and the world its commands, until nothing is reported at once any more. */
-  const settle = (from: Node<W> | undefined, first: Taken, world: W, who: Who | undefined, what: string): Node<W> => {
-    let [snapshot, commands] = first;
-    let now = world;
-    const reports: EventObject[] = [];
-    const done: string[] = [];
-    const told: string[] = [what];
-    const made = (): Node<W> => {
-      const state = statePath(snapshot.value);
-      return { snapshot, world: now, from, step: { who, what: told.join(', '), state, commands: done }, next: [] };
-    };
-    try {
-      for (;;) {
-        for (const command of commands) {
-          done.push(command.type);
-          const effect = model.perform(now, command);
-          now = effect.world;
-          reports.push(...(effect.reports ?? []));
-        }
-        const report = reports.shift();
-        if (report === undefined) break;
-        told.push(report.type);
-        [snapshot, commands] = step(snapshot, report);
-        if (told.length > 50) throw new Error('It never comes to rest');
+  /** Plays a turn in all the ways that it may go. */
+  const follow = (from: Node<W> | undefined, turn: Turn<W, P> | undefined, index: number): void => {
+    const parts = from?.parts ?? system.names.map(() => undefined);
+    const isCertain = turn?.who === 'time' || turn?.who === 'library';
+    let picks: number[] = [];
+    for (;;) {
+      if (turn !== undefined) transitions++;
+      const play = new Play(system, parts, from?.world ?? model.initial, picks);
+      const made = (): Node<W> => ({
+        parts: play.parts,
+        world: play.world,
+        from,
+        turn: index,
+        picks: play.picks,
+        certainFrom: [],
+      });
+      try {
+        if (turn === undefined) model.begin(play);
+        else turn.happen(play);
+        model.check(play.world, play.at);
+      } catch (error) {
+        throw new Violation((error as Error).message, system.pathTo(made()));
       }
-      model.check(now, statePath(snapshot.value), snapshot.status === 'done', snapshot.context);
-    } catch (error) {
-      throw new Violation((error as Error).message, pathTo(made()));
+      const key = system.keyOf(play);
+      let node = nodes.get(key);
+      if (node === undefined) {
+        if (nodes.size >= STATES_MAX) throw new Error(`More than ${STATES_MAX} states.`);
+        node = made();
+        nodes.set(key, node);
+        queue.push(node);
+      }
+      if (isCertain && from !== undefined) node.certainFrom.push(from);
+      const next = nextPicks(play.picks, play.ways);
+      if (next === undefined) return;
+      picks = next;
     }
-    return made();
   };
 
-  const enter = (node: Node<W>): Node<W> => {
-    const key = `${keyOf(node.snapshot)} ${JSON.stringify(node.world)}`;
-    const known = nodes.get(key);
-    if (known !== undefined) return known;
-    if (nodes.size >= STATES_MAX) throw new Error(`More than ${STATES_MAX} states.`);
-    nodes.set(key, node);
-    queue.push(node);
-    return node;
-  };
-
-  const follow = (node: Node<W>, { who, what, world, event }: Chance<W>): Node<W> => {
-    transitions++;
-    const first: Taken = event === undefined ? [node.snapshot, []] : step(node.snapshot, event);
-    return enter(settle(node, first, world, who, what));
-  };
-
-  const [start, actions] = initialTransition(machine, input as never);
-  enter(
-    settle(undefined, [start as AnyMachineSnapshot, commandsOf(actions as never)], model.initial, undefined, 'start'),
-  );
-  for (let node = queue.shift(); node !== undefined; node = queue.shift()) {
-    if (node.snapshot.status === 'done') continue;
-    const state = statePath(node.snapshot.value);
-    const chances = [...model.chances(node.world, state)];
-    for (const type of timersOf(node.snapshot)) {
-      chances.push({ who: 'time', what: type.slice('xstate.after.'.length), world: node.world, event: { type } });
-    }
-    for (const chance of chances) node.next.push({ who: chance.who, node: follow(node, chance) });
+  follow(undefined, undefined, 0);
+  for (let at = 0; at < queue.length; at++) {
+    const node = queue[at] as Node<W>;
+    if (system.isDone(node)) continue;
+    for (const [index, turn] of system.turnsOf(node).entries()) follow(node, turn, index);
   }
-
-  wayOut([...nodes.values()], model);
+  wayOut(queue, system);
   return { states: nodes.size, transitions };
 }
 
-function pathTo<W>(node: Node<W>): Step[] {
-  const steps: Step[] = [];
-  for (let at: Node<W> | undefined = node; at !== undefined; at = at.from) steps.unshift(at.step);
-  return steps;
+/** The next of all the ways to decide; nothing after the last. */
+function nextPicks(picks: readonly number[], ways: readonly number[]): number[] | undefined {
+  for (let last = ways.length - 1; last >= 0; last--) {
+    const next = (picks[last] as number) + 1;
+    if (next < (ways[last] as number)) return [...picks.slice(0, last), next];
+  }
+  return undefined;
 }
 
 /**
- * Time alone leads from every state to one where it may rest, or to its end: once that was asked for, only to the end.
- * Whoever else may act is not waited for.
+ * What can be relied on leads from every state to one where it may rest, or to its end: once that was asked for, only to
+ * the end. Whoever else may act is not waited for.
  */
-function wayOut<W extends object>(nodes: readonly Node<W>[], model: WorldModel<W>): void {
-  const mayStay = ({ snapshot, world }: Node<W>): boolean =>
-    snapshot.status === 'done' || model.mayRest(world, statePath(snapshot.value));
-  const reaches = new Set(nodes.filter(mayStay));
-  for (let size = -1; size !== reaches.size; ) {
-    size = reaches.size;
-    for (const node of nodes) {
-      if (reaches.has(node)) continue;
-      if (node.next.some(({ who, node: next }) => who === 'time' && reaches.has(next))) reaches.add(node);
-    }
+function wayOut<W extends object, P extends string>(nodes: readonly Node<W>[], system: System<W, P>): void {
+  const reaches = new Set(
+    nodes.filter((node) => system.isDone(node) || system.model.mayRest(node.world, system.everywhere(node.parts))),
+  );
+  for (const node of reaches) for (const before of node.certainFrom) reaches.add(before);
+  const stuck = nodes.find((node) => !reaches.has(node));
+  if (stuck !== undefined) {
+    throw new Violation('From here time alone leads to no end, and no rest', system.pathTo(stuck));
   }
-  for (const node of nodes) {
-    if (!reaches.has(node)) throw new Violation('From here time alone leads to no end, and no rest', pathTo(node));
-  }
+}
+
+/** One machine and its world. @throws Violation */
+export function explore<W extends object>(machine: AnyStateMachine, input: unknown, model: WorldModel<W>): Explored {
+  return exploreSystem<W, 'machine'>({
+    parts: { machine: { machine, input } },
+    initial: model.initial,
+    begin: (stage) => stage.start('machine'),
+    turns: (world, { machine: at }) =>
+      model.chances(world, at?.state ?? '').map(({ who, what, world: next, event, events }) => ({
+        who,
+        what,
+        happen(stage) {
+          stage.change(next);
+          if (event !== undefined) stage.tell('machine', event);
+          for (const each of events ?? []) stage.tell('machine', each);
+        },
+      })),
+    perform(stage, part, command) {
+      const { world, reports = [] } = model.perform(stage.world, command);
+      stage.change(world);
+      for (const report of reports) stage.tell(part, report);
+    },
+    finish() {},
+    check: (world, { machine: at }) => {
+      if (at !== undefined) model.check(world, at.state, at.ending !== undefined, at.context);
+    },
+    mayRest: (world, { machine: at }) => model.mayRest(world, at?.state ?? ''),
+  });
 }

@@ -6,6 +6,8 @@ export interface ListenerWorld {
   readonly handle: 'none' | 'binding' | 'listening';
   /** Those that were adopted and live. */
   readonly clients: number;
+  /** They were told to go, at once. */
+  readonly areCut: boolean;
   readonly over: boolean;
   readonly starts: number;
   readonly suspends: number;
@@ -17,7 +19,17 @@ export interface ListenerWorld {
 const CAUSE = { initiator: 'system', manner: 'error', code: 'EWORLD' };
 
 export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => ({
-  initial: { handle: 'none', clients: 0, over: false, starts: 0, suspends: 0, resumes: 0, closes: 0, aborts: 0 },
+  initial: {
+    handle: 'none',
+    clients: 0,
+    areCut: false,
+    over: false,
+    starts: 0,
+    suspends: 0,
+    resumes: 0,
+    closes: 0,
+    aborts: 0,
+  },
 
   perform(world, { type }) {
     switch (type) {
@@ -34,8 +46,9 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
       case 'owner.listening':
         must(world.handle === 'listening', 'It says that it listens, and does not');
         return { world };
-      case 'client.refuse':
       case 'clients.abort':
+        return { world: { ...world, areCut: true } };
+      case 'client.refuse':
       case 'owner.retry':
       case 'owner.warn':
         return { world };
@@ -73,11 +86,12 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
     return chances;
   },
 
-  check({ clients, handle }, state, isDone, context) {
+  check({ clients, areCut, handle }, state, isDone, context) {
     must(context.clients === clients, `It counts ${context.clients} clients, and there are ${clients}`);
     if (!isDone) return;
     must(handle === 'none', 'It ends and its server is open (6)');
     must(state === 'aborted' || clients === 0, 'It ends before its clients (11)');
+    must(areCut || clients === 0, 'It leaves its clients as they are (11)');
   },
 
   mayRest: ({ over }, state) => !over && /^(idle|serving)/.test(state),

@@ -1,13 +1,18 @@
 /** Every interleaving of a machine and its world: see explore.ts. Prints how much there was. */
 import { describe, expect, test } from 'vitest';
-import { type AnyStateMachine, createMachine } from 'xstate';
-import { backendMachine, clientMachine, listenerMachine } from '../../src/machines/index.js';
+import { backendMachine, clientMachine, listenerMachine, proxyMachine } from '../../src/machines/index.js';
 import { backendSettings } from '../machines/bounds.js';
 import { backendWorld } from './backend.js';
+import { broken, type Loose, violationOf } from './broken.js';
 import { clientWorld } from './client.js';
-import { explore, Violation } from './explore.js';
+import { explore } from './explore.js';
 import { listenerWorld } from './listener.js';
+import { proxyWorld } from './proxy.js';
 
+const LISTENER = {
+  settings: { clientsMax: 2, bindAttempts: 2, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 },
+};
+const PROXY = { settings: { drainTimeout: 1, abortTimeout: 1 } };
 const CLIENT = { settings: { acceptTimeout: 1, closeTimeout: 1, abortTimeout: 1 } };
 
 test.each([
@@ -36,32 +41,18 @@ test('a client', { timeout: 60_000 }, () => {
 });
 
 test('a listener', { timeout: 60_000 }, () => {
-  const settings = { clientsMax: 2, bindAttempts: 2, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 };
-  const { states, transitions } = explore(listenerMachine, { settings }, listenerWorld(settings.clientsMax));
+  const { states, transitions } = explore(listenerMachine, LISTENER, listenerWorld(2));
   console.log(`listener: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(500);
 });
 
+test('a proxy', { timeout: 60_000 }, () => {
+  const { states, transitions } = explore(proxyMachine, PROXY, proxyWorld);
+  console.log(`proxy: ${states} states, ${transitions} transitions`);
+  expect(states).toBeGreaterThan(200);
+});
+
 describe('a machine that is wrong in one place is found out', () => {
-  type Config = { states: Record<string, never>; [more: string]: unknown };
-
-  /** The same machine with something changed. */
-  function broken(machine: AnyStateMachine, change: (config: Config) => void): AnyStateMachine {
-    const config = structuredCloneWithFunctions(machine.config) as Config;
-    change(config);
-    return createMachine(config as never).provide(machine.implementations as never) as never;
-  }
-
-  /** structuredClone refuses functions, which a machine's context is. */
-  function structuredCloneWithFunctions(value: unknown): unknown {
-    if (Array.isArray(value)) return value.map(structuredCloneWithFunctions);
-    if (value === null || typeof value !== 'object') return value;
-    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, structuredCloneWithFunctions(part)]));
-  }
-
-  // biome-ignore lint/suspicious/noExplicitAny: a configuration is taken apart here
-  type Loose = any;
-
   test.each<[string, (config: Loose) => void, RegExp]>([
     [
       'a close leads back',
@@ -101,14 +92,55 @@ describe('a machine that is wrong in one place is found out', () => {
   ])('a backend: %s', { timeout: 60_000 }, (_what, change, expected) => {
     const machine = broken(backendMachine, change);
     const run = (): unknown => explore(machine, { settings: backendSettings(true, 1) }, backendWorld);
-    let found: unknown;
-    try {
-      run();
-    } catch (error) {
-      found = error;
-    }
-    expect(found).toBeInstanceOf(Violation);
-    expect((found as Violation).message).toMatch(expected);
-    expect((found as Violation).message).toContain('sequenceDiagram');
+    const { message } = violationOf(run);
+    expect(message).toMatch(expected);
+    expect(message).toContain('sequenceDiagram');
+  });
+
+  test.each<[string, (config: Loose) => void, RegExp]>([
+    [
+      'it accepts while it drains',
+      (c) => {
+        c.states.draining.on['client.arrived'] = { actions: ['countAdopted', 'adoptClient'] };
+      },
+      /adopts a client while it does not listen/,
+    ],
+    [
+      'its clients are not cut',
+      (c) => {
+        c.states.aborting.entry = [];
+      },
+      /leaves its clients as they are/,
+    ],
+  ])('a listener: %s', (_what, change, expected) => {
+    const { message } = violationOf(() => explore(broken(listenerMachine, change), LISTENER, listenerWorld(2)));
+    expect(message).toMatch(expected);
+  });
+
+  test.each<[string, (config: Loose) => void, RegExp]>([
+    [
+      'its sessions are not waited for',
+      (c) => {
+        c.states.stopping.initial = 'backends';
+        c.states.draining.on['proxy.close'] = { target: 'stopping' };
+      },
+      /closes its backends under a session/,
+    ],
+    [
+      'a drain has no deadline',
+      (c) => {
+        delete c.states.draining.after;
+      },
+      /time alone leads to no end/,
+    ],
+    [
+      'it listens first',
+      (c) => {
+        c.states.starting.initial = 'binding';
+      },
+      /before its backends are there/,
+    ],
+  ])('a proxy: %s', (_what, change, expected) => {
+    expect(violationOf(() => explore(broken(proxyMachine, change), PROXY, proxyWorld)).message).toMatch(expected);
   });
 });

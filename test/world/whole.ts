@@ -1,0 +1,254 @@
+/**
+ * The world of a whole proxy with one listener and one client: five machines, wired as `src/proxy` wires them, from its
+ * start to its stop.
+ */
+import type { EventObject } from 'xstate';
+import { listenerMachine, proxyMachine } from '../../src/machines/index.js';
+import { NEVER_MS } from '../../src/machines/vocabulary.js';
+import {
+  abort,
+  CONNECTION,
+  type ConnectionBounds,
+  type ConnectionPart,
+  type ConnectionWorld,
+  checkConnection,
+  connectionMayRest,
+  connectionParts,
+  establishClient,
+  finishConnection,
+  ownerTurns,
+  performConnection,
+  worldTurns,
+} from './connection.js';
+import { type Everywhere, must, type Stage, type SystemModel, type Turn } from './explore.js';
+import { type ListenerWorld, listenerWorld } from './listener.js';
+
+export interface WholeWorld extends ConnectionWorld {
+  readonly listener: ListenerWorld;
+  readonly adopted: boolean;
+  readonly sessionsAwaited: boolean;
+  readonly listenersAwaited: boolean;
+  /** Promises of the proxy's own that are about to be kept. */
+  readonly promised: 'backends.established' | 'backends.closed' | undefined;
+  readonly started: boolean;
+  readonly stops: number;
+}
+
+type WholePart = ConnectionPart | 'listener' | 'proxy';
+
+export interface WholeBounds extends ConnectionBounds {
+  /** How often the owner stops the proxy, or its listener, in some way. */
+  readonly stopsMax: number;
+}
+
+type WholeStage = Stage<WholeWorld, WholePart>;
+type ConnectionStage = Stage<ConnectionWorld, ConnectionPart>;
+
+const LISTENER = listenerWorld(1);
+const CAUSE = { initiator: 'system', manner: 'error', code: 'EWORLD' } as const;
+
+const isConnection = (part: WholePart): part is ConnectionPart => part !== 'listener' && part !== 'proxy';
+/** A stage of the whole is one of its parts. */
+const narrow = (stage: WholeStage): ConnectionStage => stage as unknown as ConnectionStage;
+
+const isLive = (stage: WholeStage, part: WholePart): boolean =>
+  stage.at[part] !== undefined && stage.at[part].ending === undefined;
+
+function alterListener(stage: WholeStage, change: Partial<ListenerWorld>): void {
+  stage.change({ listener: { ...stage.world.listener, ...change } });
+}
+
+function stopListener(stage: WholeStage, event: EventObject): void {
+  alterListener(stage, { over: true });
+  stage.tell('listener', event);
+}
+
+function reportSessions(stage: WholeStage): void {
+  const { sessionsAwaited, listener } = stage.world;
+  if (sessionsAwaited && !isLive(stage, 'session') && listener.clients === 0) {
+    stage.tell('proxy', { type: 'sessions.emptied' });
+  }
+}
+
+function reportListeners(stage: WholeStage): void {
+  if (stage.world.listenersAwaited && !isLive(stage, 'listener')) stage.tell('proxy', { type: 'listeners.closed' });
+}
+
+const proxyCommands: Record<string, (stage: WholeStage) => void> = {
+  'backends.connect': (stage) => stage.change({ promised: 'backends.established' }),
+  'backends.close': (stage) => stage.change({ promised: 'backends.closed' }),
+  'backends.abort': () => {},
+  'listeners.start': (stage) => stage.tell('listener', { type: 'listener.start' }),
+  'listeners.close': (stage) => stopListener(stage, { type: 'listener.close', timeoutMs: NEVER_MS } as EventObject),
+  'listeners.abort': (stage) => stopListener(stage, { type: 'listener.abort' }),
+  'listeners.await'(stage) {
+    stage.change({ listenersAwaited: true });
+    reportListeners(stage);
+  },
+  'sessions.await'(stage) {
+    stage.change({ sessionsAwaited: true });
+    reportSessions(stage);
+  },
+  'sessions.abort'(stage) {
+    if (isLive(stage, 'session')) stage.tell('session', { type: 'session.abort' });
+  },
+  'owner.running'(stage) {
+    must(stage.world.listener.handle === 'listening', 'It runs, and does not listen');
+  },
+};
+
+/** As the proxy does: a session while it serves, and else the client is turned away. */
+function established(stage: ConnectionStage): void {
+  const { state } = (stage as unknown as WholeStage).at.proxy ?? { state: '' };
+  if (/^(starting|running)/.test(state)) establishClient(stage);
+  else abort(stage, 'client');
+}
+
+function performOnListener(stage: WholeStage, command: EventObject): void {
+  const { world, reports = [] } = LISTENER.perform(stage.world.listener, command);
+  stage.change({ listener: world });
+  for (const report of reports) stage.tell('listener', report);
+  if (command.type === 'client.adopt') {
+    stage.change({ adopted: true });
+    stage.start('client');
+  }
+  if (command.type === 'clients.abort' && isLive(stage, 'client')) abort(narrow(stage), 'client');
+  if (command.type === 'owner.listening') stage.tell('proxy', { type: 'listeners.bound' });
+}
+
+function finish(stage: WholeStage, part: WholePart, outcome: unknown): void {
+  if (isConnection(part)) {
+    if (part === 'client') alterListener(stage, { clients: stage.world.listener.clients - 1 });
+    finishConnection(narrow(stage), part, outcome);
+    if (part !== 'backend') reportSessions(stage);
+    if (part === 'client') stage.tell('listener', { type: 'client.closed' });
+    return;
+  }
+  if (part === 'proxy') {
+    // Each bounds its own end, and a model of time without durations may let the proxy's be over first.
+    for (const other of ['listener', 'client', 'session', 'backend'] as const) {
+      const isCut = /^(aborting|refusing|dropping|finishing)/.test(stage.at[other]?.state ?? '');
+      must(!isLive(stage, other) || isCut, `It ends, and its ${other} goes on (6, 11)`);
+    }
+    return;
+  }
+  stage.tell('proxy', { type: 'listeners.failed', cause: CAUSE } as EventObject);
+  reportListeners(stage);
+  reportSessions(stage);
+}
+
+function listenerTurns({ listener, adopted }: WholeWorld, at: Everywhere<WholePart>): Turn<WholeWorld, WholePart>[] {
+  return LISTENER.chances(listener, at.listener?.state ?? '').flatMap(({ who, what, world, event }) => {
+    // What its client does is played by that, and what its owner wants comes from below.
+    if (who === 'owner' && event?.type !== 'server.closed') return [];
+    if (event?.type === 'client.closed' || (event?.type === 'client.arrived' && adopted)) return [];
+    return {
+      who,
+      what,
+      happen(stage: WholeStage) {
+        stage.change({ listener: world });
+        if (event !== undefined) stage.tell('listener', event);
+      },
+    };
+  });
+}
+
+function stopTurns(world: WholeWorld, { stopsMax }: WholeBounds): Turn<WholeWorld, WholePart>[] {
+  const turns: Turn<WholeWorld, WholePart>[] = [];
+  if (world.promised !== undefined) {
+    const { promised } = world;
+    turns.push({
+      who: 'library',
+      what: promised,
+      happen(stage) {
+        stage.change({ promised: undefined });
+        stage.tell('proxy', { type: promised });
+      },
+    });
+  }
+  if (!world.started) {
+    turns.push({
+      who: 'owner',
+      what: 'proxy.start',
+      happen(stage) {
+        stage.change({ started: true });
+        stage.tell('proxy', { type: 'proxy.start' });
+      },
+    });
+  }
+  if (world.stops >= stopsMax) return turns;
+  for (const type of [
+    'proxy.close',
+    'proxy.abort',
+    'listener.close',
+    'listener.abort',
+    'listener.suspend',
+    'listener.resume',
+  ]) {
+    turns.push({
+      who: 'owner',
+      what: type,
+      happen(stage) {
+        stage.change({ stops: stage.world.stops + 1 });
+        if (type.startsWith('proxy')) stage.tell('proxy', { type });
+        else if (/close|abort/.test(type)) stopListener(stage, { type });
+        else stage.tell('listener', { type });
+      },
+    });
+  }
+  return turns;
+}
+
+export function wholeModel(bounds: WholeBounds): SystemModel<WholeWorld, WholePart> {
+  const waits = { drainTimeout: 1, abortTimeout: 1 };
+  return {
+    parts: {
+      proxy: { machine: proxyMachine, input: { settings: waits } },
+      listener: {
+        machine: listenerMachine,
+        input: { settings: { ...waits, clientsMax: 1, bindAttempts: 1, bindBackoff: 1 } },
+      },
+      ...connectionParts(bounds),
+    },
+    initial: {
+      ...CONNECTION,
+      listener: LISTENER.initial,
+      adopted: false,
+      sessionsAwaited: false,
+      listenersAwaited: false,
+      promised: undefined,
+      started: false,
+      stops: 0,
+    },
+    begin(stage) {
+      stage.start('proxy');
+      stage.start('listener');
+    },
+    turns: (world, at) => [
+      ...stopTurns(world, bounds),
+      ...listenerTurns(world, at),
+      ...(worldTurns(world, at) as unknown as Turn<WholeWorld, WholePart>[]),
+      ...(ownerTurns(world, at, bounds) as unknown as Turn<WholeWorld, WholePart>[]),
+    ],
+    perform(stage, part, command) {
+      if (isConnection(part)) performConnection(narrow(stage), part, command, bounds, established);
+      else if (part === 'listener') performOnListener(stage, command);
+      else proxyCommands[command.type]?.(stage);
+    },
+    finish,
+    check(world, at) {
+      checkConnection(world, at);
+      const { listener } = at;
+      if (listener !== undefined && !(listener.ending === 'aborted' && world.listener.handle === 'none')) {
+        LISTENER.check(world.listener, listener.state, listener.ending !== undefined, listener.context);
+      }
+    },
+    /** Nobody has to start it, or to answer while it binds; then it serves until it is stopped. */
+    mayRest(world, at) {
+      const { proxy, client, session } = at;
+      if (proxy === undefined || /^(draining|stopping)/.test(proxy.state)) return false;
+      if (client === undefined || (client.ending !== undefined && session?.ending !== undefined)) return true;
+      return connectionMayRest(world, at);
+    },
+  };
+}
