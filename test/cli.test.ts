@@ -98,6 +98,7 @@ describe('what is shown', () => {
     machine: 'backend',
     incarnation: 1,
     server: 'a:1',
+    client: undefined,
     from,
     event: 'socket.failed',
     cause: undefined,

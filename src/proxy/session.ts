@@ -97,6 +97,11 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     return BACKGROUND;
   }
 
+  /** The id of its client. */
+  get clientId(): string {
+    return this.client.id;
+  }
+
   /** @internal */
   override begin(): void {
     super.begin();

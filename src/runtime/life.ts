@@ -52,6 +52,8 @@ export interface Host<C> {
   readonly backgroundTimers?: ReadonlySet<string> | undefined;
   /** The server that it goes to, where there are several. */
   readonly server?: string | undefined;
+  /** Of a session: the id of the client that it serves. */
+  readonly clientId?: string | undefined;
   /**
    * What performs each type of command, where all hosts of a kind share one such table: a command without an
    * expression then goes there without a detour. What is thrown comes to {@link commandFailed}.
@@ -84,6 +86,8 @@ export interface Transition {
   /** The number of the socket, where a life may have several: the machine's own count. */
   readonly incarnation: number | undefined;
   readonly server: string | undefined;
+  /** Of a session: the id of the client that it serves. */
+  readonly client: string | undefined;
   readonly from: string;
   /** The event's type; `xstate.after.<timer>.<state>` for a timer, `xstate.init` for the start. */
   readonly event: string;

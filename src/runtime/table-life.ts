@@ -560,6 +560,7 @@ export class TableLife implements Life<Event>, TimerOwner {
       machine: this.#table.id,
       incarnation,
       server: host.server,
+      client: host.clientId,
       from,
       event,
       cause,

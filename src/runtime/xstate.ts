@@ -199,6 +199,7 @@ class ActorLife implements Life<EventObject> {
       machine: snapshot.machine.id,
       incarnation,
       server: host.server,
+      client: host.clientId,
       from,
       event,
       cause,

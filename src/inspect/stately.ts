@@ -1,0 +1,338 @@
+/**
+ * Shows lives in the Stately inspector, whichever runtime they run on: what comes over the transition channel is told to
+ * an inspector as XState would tell it of actors.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { AnyStateMachine, InspectionEvent, Observer } from 'xstate';
+import { OptionError } from '../errors.js';
+import { backendMachine, clientMachine, listenerMachine, proxyMachine, sessionMachine } from '../machines/index.js';
+import { count, hook, number, onlyKnown } from '../options.js';
+import { TcpProxy } from '../proxy/proxy.js';
+import { TRANSITION_CHANNEL } from '../runtime/channel.js';
+import type { Transition } from '../runtime/life.js';
+
+/** What `createInspector`, `createWebSocketInspector` and the others of `@statelyai/inspect` return. */
+export interface StatelyInspector {
+  readonly inspect: Observer<InspectionEvent>;
+}
+
+export interface InspectOptions {
+  /** Proxies that run already: what they consist of is shown from the start, and not only once it moves. */
+  readonly proxies?: readonly TcpProxy[] | undefined;
+  /** Machines of your own, so that they are drawn; the library's are known. */
+  readonly machines?: readonly AnyStateMachine[] | undefined;
+  /**
+   * The share of the connections that is shown, from 0 to 1: a client with its session and its backend, or nothing of them.
+   * Proxies, listeners and what belongs to no connection are always shown. Default 1.
+   */
+  readonly sample?: number | undefined;
+  /** Connections shown at once, at most; a newcomer beyond is left out for good. Default 100. */
+  readonly connectionsMax?: number | undefined;
+  /** Asked once for each life, when it is first heard of; false leaves it out, and a client's connection with it. */
+  readonly filter?: ((life: Transition) => boolean) | undefined;
+}
+
+const INIT = 'xstate.init';
+const INSPECT_OPTIONS = ['proxies', 'machines', 'sample', 'connectionsMax', 'filter'] as const;
+
+/** What is being shown. */
+export interface Inspection {
+  /** Connections that are shown now. */
+  readonly connections: number;
+  /** Connections that were left out: by the filter, the sample, or for there were too many. */
+  readonly leftOut: number;
+  /** Shows no more. What was shown stays in the inspector. */
+  stop(): void;
+}
+
+const MACHINES: readonly AnyStateMachine[] = [
+  proxyMachine,
+  listenerMachine,
+  sessionMachine,
+  clientMachine,
+  backendMachine,
+] as never;
+
+/** A life, as the inspector takes it for an actor. */
+interface Actor {
+  readonly id: string;
+  readonly sessionId: string;
+  readonly logic: { readonly config: object };
+  readonly kind: Kind | undefined;
+  _parent: Actor | undefined;
+  /** False for what is only known to have parts. */
+  isMet: boolean;
+  /** Below whom it was registered; nothing before it was. */
+  registered: string | undefined;
+  /** Of a session: its legs, for they are who tells it. */
+  client: Actor | undefined;
+  backend: Actor | undefined;
+}
+
+/**
+ * Shows every life of this process in an inspector of `@statelyai/inspect`, from now on: actors with their machine and
+ * parentage (proxy, listener, session, client and backend), what happens to them, and where they are. Costs nothing
+ * before it is called, nor after `stop()`.
+ *
+ * A client has its listener as its parent until it is admitted, and its session from then on: it is registered again.
+ * A context shows what the transition tells: `cause`, `server`, `incarnation`.
+ *
+ * @throws OptionError
+ * @example
+ * ```ts
+ * import { createWebSocketInspector } from '@statelyai/inspect';
+ * import { createInspectorServer } from '@statelyai/inspect/server';
+ *
+ * createInspectorServer({ port: 8181 });
+ * const inspection = inspectWith(createWebSocketInspector({ url: 'ws://localhost:8181' }), { sample: 0.1 });
+ * ```
+ */
+export function inspectWith(inspector: StatelyInspector, options: InspectOptions = {}): Inspection {
+  if (typeof inspector?.inspect?.next !== 'function') {
+    throw new OptionError('inspector', inspector, 'what createInspector() of @statelyai/inspect returns');
+  }
+  onlyKnown('inspectWith', options, INSPECT_OPTIONS);
+  return new StatelyInspection(inspector.inspect, options);
+}
+
+class StatelyInspection implements Inspection {
+  leftOut = 0;
+  readonly #inspect: Observer<InspectionEvent>;
+  readonly #kinds: ReadonlyMap<string, Kind>;
+  readonly #sample: number;
+  readonly #connectionsMax: number;
+  readonly #filter: InspectOptions['filter'];
+  readonly #actors = new Map<string, Actor>();
+  /** Those that are not shown, while they live. */
+  readonly #hidden = new Set<string>();
+  readonly #connections = new Set<string>();
+  #heard: Transition[] = [];
+  #share = 0;
+
+  constructor(inspect: Observer<InspectionEvent>, options: InspectOptions) {
+    const { proxies = [], machines = [] } = options;
+    this.#inspect = inspect;
+    this.#sample = number('sample', options.sample, 1, 0, 1);
+    this.#connectionsMax = count('connectionsMax', options.connectionsMax, 100);
+    this.#filter = hook('filter', options.filter);
+    if (!Array.isArray(proxies) || !proxies.every((proxy) => proxy instanceof TcpProxy)) {
+      throw new OptionError('proxies', proxies, 'a list of what createProxy() returns');
+    }
+    if (!Array.isArray(machines) || !machines.every((machine) => typeof machine?.config === 'object')) {
+      throw new OptionError('machines', machines, 'a list of state machines of XState');
+    }
+    this.#kinds = new Map([...MACHINES, ...machines].map(({ id, config }) => [id, kindOf(config as StateConfig)]));
+    for (const proxy of proxies) this.#showProxy(proxy);
+    subscribe(TRANSITION_CHANNEL, this.#onTransition);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  stop(): void {
+    unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
+  }
+
+  /**
+   * What happens in one go is told together, after it: a backend is made before its session has begun, and a client is
+   * admitted before that.
+   */
+  readonly #onTransition = (message: unknown): void => {
+    if (this.#heard.push(message as Transition) === 1) queueMicrotask(this.#tellAll);
+  };
+
+  readonly #tellAll = (): void => {
+    const heard = this.#heard;
+    this.#heard = [];
+    for (const transition of heard) {
+      if (transition.machine === 'client' || transition.client !== undefined) this.#actorOf(transition);
+    }
+    for (const transition of heard) {
+      const { who, machine, to, event } = transition;
+      const actor = this.#actorOf(transition);
+      const isOver = this.#kinds.get(machine)?.finals.has(to) === true;
+      if (actor !== undefined) {
+        const snapshot = snapshotOf(transition, isOver);
+        this.#register(actor, snapshot);
+        if (event !== INIT) this.#tell(actor, transition, snapshot);
+      }
+      if (isOver) this.#forget(who, machine);
+    }
+  };
+
+  #actorOf(transition: Transition): Actor | undefined {
+    const known = this.#actors.get(transition.who);
+    return known?.isMet === true ? known : this.#meet(transition);
+  }
+
+  /** A life that was not heard of yet: an actor, or nothing if it is not shown. */
+  #meet(transition: Transition): Actor | undefined {
+    const { who, machine, parent, client } = transition;
+    if (this.#hidden.has(who)) return undefined;
+    if (!this.#isShown(transition)) {
+      this.#hidden.add(who);
+      if (machine === 'client') this.leftOut++;
+      return undefined;
+    }
+    if (machine === 'client') this.#connections.add(who);
+    const actor = this.#actors.get(who) ?? this.#add(who, machine);
+    actor.isMet = true;
+    actor._parent = parent === undefined ? undefined : this.#above(parent);
+    if (machine === 'backend' && actor._parent !== undefined) actor._parent.backend = actor;
+    const served = client === undefined ? undefined : this.#actors.get(client);
+    if (served !== undefined) {
+      actor.client = served;
+      served._parent = actor;
+    }
+    return actor;
+  }
+
+  #isShown(transition: Transition): boolean {
+    const { machine, parent, client } = transition;
+    // A connection is shown as a whole, and its client comes first.
+    if (client !== undefined && this.#hidden.has(client)) return false;
+    if (parent !== undefined && this.#hidden.has(parent)) return false;
+    if (this.#filter?.(transition) === false) return false;
+    if (machine !== 'client') return true;
+    if (this.#connections.size >= this.#connectionsMax) return false;
+    this.#share += this.#sample;
+    if (this.#share < 1) return false;
+    this.#share--;
+    return true;
+  }
+
+  #add(who: string, machine: string): Actor {
+    const kind = this.#kinds.get(machine);
+    const actor: Actor = {
+      id: who,
+      sessionId: who,
+      logic: { config: kind?.config ?? { id: machine } },
+      kind,
+      _parent: undefined,
+      isMet: false,
+      registered: undefined,
+      client: undefined,
+      backend: undefined,
+    };
+    this.#actors.set(who, actor);
+    return actor;
+  }
+
+  /** It may not have begun yet, or was never heard of. */
+  #above(parent: string): Actor {
+    return this.#actors.get(parent) ?? this.#add(parent, parent.slice(0, parent.lastIndexOf('#')));
+  }
+
+  /** What it is a part of comes first; who has got another parent is registered again. */
+  #register(actor: Actor, snapshot?: object): void {
+    const { _parent: parent, client } = actor;
+    const below = parent?.sessionId ?? '';
+    if (actor.registered !== below) {
+      actor.registered = below;
+      if (parent !== undefined) this.#register(parent);
+      // The inspector asks later: this is how it was then.
+      const then = { ...actor, getSnapshot: () => snapshot ?? { status: 'active' } };
+      this.#send({ type: '@xstate.actor' }, then);
+    }
+    if (client !== undefined && client.registered !== undefined) this.#register(client);
+  }
+
+  #tell(actor: Actor, { event, cause, from }: Transition, snapshot: object): void {
+    const told = cause === undefined ? { type: event } : { type: event, cause };
+    // A step that needed no event goes on with what happened before it.
+    if (actor.kind?.transient.has(from) !== true) {
+      this.#send({ type: '@xstate.event', event: told, sourceRef: sourceOf(actor, event) }, actor);
+    }
+    this.#send({ type: '@xstate.snapshot', event: told, snapshot }, actor);
+  }
+
+  #send(inspection: object, actorRef: Actor): void {
+    let root = actorRef;
+    while (root._parent !== undefined) root = root._parent;
+    this.#inspect.next?.({ ...inspection, actorRef, rootId: root.sessionId } as never);
+  }
+
+  #forget(who: string, machine: string): void {
+    this.#hidden.delete(who);
+    this.#actors.delete(who);
+    if (machine === 'client') this.#connections.delete(who);
+  }
+
+  /** What is there already. */
+  #showProxy(proxy: TcpProxy): void {
+    this.#show('proxy', proxy);
+    for (const backend of proxy.backends) this.#show('backend', backend);
+    for (const listener of proxy.listeners) {
+      this.#show('listener', listener);
+      for (const client of listener.clients) this.#show('client', client);
+    }
+    for (const session of proxy.sessions) {
+      this.#show('session', session, session.clientId);
+      this.#show('backend', session.backend);
+    }
+  }
+
+  #show(machine: string, { id, parentId, state, outcome, clock }: AnyHandle, client?: string): void {
+    if (outcome !== undefined || this.#actors.get(id)?.isMet === true) return;
+    const start: Transition = {
+      who: id,
+      parent: parentId,
+      machine,
+      incarnation: undefined,
+      server: undefined,
+      client,
+      from: '',
+      event: INIT,
+      cause: undefined,
+      to: state,
+      at: clock.now(),
+    };
+    const actor = this.#meet(start);
+    if (actor !== undefined) this.#register(actor, snapshotOf(start, false));
+  }
+}
+
+type AnyHandle = Pick<TcpProxy, 'id' | 'parentId' | 'state' | 'outcome' | 'clock'>;
+
+/** As XState writes it: `active.waiting` is `{ active: 'waiting' }`. */
+function snapshotOf({ to, cause, server, incarnation }: Transition, isOver: boolean): object {
+  const [leaf, ...above] = to.split('.').reverse() as [string, ...string[]];
+  let value: unknown = leaf;
+  for (const state of above) value = { [state]: value };
+  const context = { cause, server, incarnation };
+  return isOver
+    ? { status: 'done', value, context, output: { ending: to, cause } }
+    : { status: 'active', value, context };
+}
+
+/** Who tells a session of its legs is known by the names of the events. */
+function sourceOf({ client, backend }: Actor, event: string): Actor | undefined {
+  if (event.startsWith('client.')) return client;
+  return event.startsWith('backend.') ? backend : undefined;
+}
+
+/** What is known of a machine: what it is drawn from, its ends, and the states that it only passes. */
+interface Kind {
+  readonly config: object;
+  readonly finals: ReadonlySet<string>;
+  readonly transient: ReadonlySet<string>;
+}
+
+interface StateConfig {
+  readonly type?: string;
+  readonly always?: unknown;
+  readonly states?: Readonly<Record<string, StateConfig>>;
+}
+
+function kindOf(config: StateConfig): Kind {
+  const { states = {} } = config;
+  const finals = Object.keys(states).filter((name) => states[name]?.type === 'final');
+  const transient = new Set<string>();
+  const visit = (path: string, { always, states: below = {} }: StateConfig): void => {
+    if (always !== undefined) transient.add(path);
+    for (const [name, state] of Object.entries(below)) visit(path === '' ? name : `${path}.${name}`, state);
+  };
+  visit('', config);
+  return { config, finals: new Set(finals), transient };
+}

@@ -1,0 +1,287 @@
+/** The Stately inspector: what its own receiver is told of a proxy, message by message. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import {
+  createWebSocketInspector,
+  createWebSocketReceiver,
+  type StatelyActorEvent,
+  type StatelyInspectionEvent,
+} from '@statelyai/inspect';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import type { Address, TcpProxy } from '../../src/index.js';
+import { type Inspection, type InspectOptions, inspectWith } from '../../src/inspect/index.js';
+import { useBench } from '../support/bench.js';
+import { makers } from '../support/make.js';
+import { echo } from '../support/peers.js';
+import { until } from '../support/wait.js';
+
+const bench = useBench();
+const { makeProxy } = makers(bench);
+
+/** What the receiver of the package has heard, over a relay that passes on to all others what one says. */
+class Heard {
+  readonly messages: StatelyInspectionEvent[] = [];
+  #relay!: WebSocketServer;
+  #inspector!: ReturnType<typeof createWebSocketInspector>;
+  #inspection: Inspection | undefined;
+
+  async open(): Promise<void> {
+    this.#relay = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    await once(this.#relay, 'listening');
+    this.#relay.on('connection', (socket) => {
+      socket.on('message', (data) => {
+        for (const other of this.#relay.clients) if (other !== socket) other.send(data.toString());
+      });
+    });
+    const url = `ws://127.0.0.1:${(this.#relay.address() as AddressInfo).port}`;
+    createWebSocketReceiver({ server: url }).subscribe((message) => this.messages.push(message));
+    await until('the receiver', () => this.#relay.clients.size === 1);
+    this.#inspector = createWebSocketInspector({ url });
+    await until('the inspector', () => this.#relay.clients.size === 2);
+  }
+
+  inspect(options?: InspectOptions): Inspection {
+    this.#inspection = inspectWith(this.#inspector, options);
+    return this.#inspection;
+  }
+
+  close(): void {
+    this.#inspection?.stop();
+    this.#inspector.stop();
+    for (const client of this.#relay.clients) client.terminate();
+    this.#relay.close();
+  }
+
+  get actors(): StatelyActorEvent[] {
+    return this.messages.filter((message) => message.type === '@xstate.actor');
+  }
+
+  /** One line per message: `backend#3 ← server.chosen`, `backend#3 = active.connecting`. */
+  of(machine: string): string[] {
+    return this.messages.flatMap((message) => {
+      if (!message.sessionId.startsWith(`${machine}#`)) return [];
+      if (message.type === '@xstate.actor') return `actor below ${kindOf(message.parentId)}`;
+      if (message.type === '@xstate.event') {
+        const from = message.sourceId === undefined ? '' : ` from ${kindOf(message.sourceId)}`;
+        return `${message.event.type}${from}`;
+      }
+      const { status, value } = message.snapshot as unknown as { status: string; value: unknown };
+      return `${status} ${JSON.stringify(value)}`;
+    });
+  }
+}
+
+const kindOf = (id: string | undefined): string => id?.split('#')[0] ?? 'nothing';
+
+let heard: Heard;
+beforeEach(async () => {
+  heard = new Heard();
+  await heard.open();
+});
+afterEach(() => heard.close());
+
+async function converse(proxy: TcpProxy, at: Address): Promise<void> {
+  const ended = new Promise((resolve) => proxy.once('sessionClosed', resolve));
+  const client = await bench.dial(at);
+  client.write('hello');
+  await once(client, 'data');
+  client.end();
+  await ended;
+}
+
+test('a conversation, message by message', async () => {
+  heard.inspect();
+  const server = await bench.server(echo);
+  const { proxy, at } = await makeProxy({ servers: [server.at] });
+  await converse(proxy, at as Address);
+  await proxy.close();
+  await until('the end of the proxy', () => heard.of('proxy').includes('done "closed"'));
+  expect(heard.of('proxy')).toMatchInlineSnapshot(`
+    [
+      "actor below nothing",
+      "proxy.start",
+      "active {"starting":"connecting"}",
+      "backends.established",
+      "active {"starting":"binding"}",
+      "listeners.bound",
+      "active "running"",
+      "proxy.close",
+      "active "draining"",
+      "sessions.emptied",
+      "active {"stopping":"listeners"}",
+      "listeners.closed",
+      "active {"stopping":"backends"}",
+      "backends.closed",
+      "done "closed"",
+    ]
+  `);
+  expect(heard.of('listener')).toMatchInlineSnapshot(`
+    [
+      "actor below proxy",
+      "listener.start",
+      "active {"serving":"binding"}",
+      "server.listening",
+      "active {"serving":{"listening":"accepting"}}",
+      "client.arrived",
+      "active {"serving":{"listening":"accepting"}}",
+      "client.closed",
+      "active {"serving":{"listening":"accepting"}}",
+      "listener.close",
+      "done "closed"",
+    ]
+  `);
+  expect(heard.of('client')).toMatchInlineSnapshot(`
+    [
+      "actor below session",
+      "owner.admitted",
+      "active {"live":{"established":"open"}}",
+      "socket.ended",
+      "active {"live":{"established":"peerEnded"}}",
+      "socket.finished",
+      "active {"live":{"established":"bothEnded"}}",
+      "socket.closed",
+      "done "ended"",
+    ]
+  `);
+  expect(heard.of('session')).toMatchInlineSnapshot(`
+    [
+      "actor below listener",
+      "backend.established from backend",
+      "active {"relaying":"both"}",
+      "client.ended from client",
+      "active {"relaying":"clientEnded"}",
+      "backend.ended from backend",
+      "active {"finishing":"both"}",
+      "backend.closed from backend",
+      "active {"finishing":"clientLeft"}",
+      "client.closed from client",
+      "active "finished"",
+      "done "ended"",
+    ]
+  `);
+  expect(heard.of('backend')).toMatchInlineSnapshot(`
+    [
+      "actor below session",
+      "backend.connect",
+      "active {"active":"choosing"}",
+      "server.chosen",
+      "active {"active":"connecting"}",
+      "socket.connected",
+      "active {"active":"preparing"}",
+      "owner.prepared",
+      "active {"active":{"established":"open"}}",
+      "socket.finished",
+      "active {"active":{"established":"localEnded"}}",
+      "socket.ended",
+      "active {"active":{"established":"bothEnded"}}",
+      "socket.closed",
+      "active "ending"",
+      "holds.emptied",
+      "done "ended"",
+    ]
+  `);
+});
+
+test('on actors of XState it is the same', async () => {
+  heard.inspect();
+  const server = await bench.server(echo);
+  const { proxy, at } = await makeProxy({ servers: [server.at], runtime: 'xstate' });
+  await converse(proxy, at as Address);
+  await until('the end of the session', () => heard.of('session').includes('done "ended"'));
+  expect(heard.of('session')).toEqual([
+    'actor below listener',
+    'backend.established from backend',
+    'active {"relaying":"both"}',
+    'client.ended from client',
+    'active {"relaying":"clientEnded"}',
+    'backend.ended from backend',
+    'active {"finishing":"both"}',
+    'backend.closed from backend',
+    'active {"finishing":"clientLeft"}',
+    'client.closed from client',
+    'active "finished"',
+    'done "ended"',
+  ]);
+});
+
+test('what runs already is shown from the start, with its definition and its place', async () => {
+  const server = await bench.server(echo);
+  const { proxy, at } = await makeProxy({ servers: [server.at] });
+  const client = await bench.dial(at);
+  client.write('hello');
+  await once(client, 'data');
+  const inspection = heard.inspect({ proxies: [proxy] });
+  expect(inspection.connections).toBe(1);
+  await until('six actors', () => heard.actors.length >= 6);
+  const session = proxy.sessions[0];
+  const [listener] = proxy.listeners;
+  expect(heard.actors.map(({ sessionId, parentId, rootId }) => [sessionId, parentId, rootId])).toEqual([
+    [proxy.id, undefined, proxy.id],
+    [listener?.id, proxy.id, proxy.id],
+    [session?.client.id, listener?.id, proxy.id],
+    [session?.id, listener?.id, proxy.id],
+    [session?.client.id, session?.id, proxy.id],
+    [session?.backend.id, session?.id, proxy.id],
+  ]);
+  const definition = JSON.parse(heard.actors[3]?.definition ?? '') as { id: string; states: object };
+  expect(definition.id).toBe('session');
+  expect(Object.keys(definition.states)).toContain('relaying');
+  expect(heard.actors[3]?.snapshot).toMatchObject({ status: 'active', value: { relaying: 'both' } });
+  client.destroy();
+});
+
+test('no more connections than asked for, and whole ones', async () => {
+  const inspection = heard.inspect({ connectionsMax: 1 });
+  const server = await bench.server(echo);
+  const { proxy, at } = await makeProxy({ servers: [server.at] });
+  const first = await bench.dial(at);
+  await until('one session', () => proxy.sessions.length === 1);
+  const shown = proxy.sessions[0]?.id;
+  await bench.dial(at);
+  await until('two sessions', () => proxy.sessions.length === 2);
+  expect(inspection.connections).toBe(1);
+  expect(inspection.leftOut).toBe(1);
+  first.destroy();
+  await until('the end of the first', () => heard.messages.some(({ sessionId }) => sessionId === shown));
+  await until('one session', () => proxy.sessions.length === 1);
+  // There is room again.
+  await bench.dial(at);
+  await until('another session', () => inspection.connections === 1 && proxy.sessions.length === 2);
+  await until('its actor', () => heard.actors.filter(({ name }) => name === 'session').length === 2);
+  const hidden = proxy.sessions[0];
+  for (const part of [hidden, hidden?.client, hidden?.backend]) {
+    expect(heard.messages.some(({ sessionId }) => sessionId === part?.id)).toBe(false);
+  }
+});
+
+test('a sample is a share of the connections; a filter sees each life once', async () => {
+  const asked: string[] = [];
+  const inspection = heard.inspect({ sample: 0.5, filter: ({ who }) => asked.push(who) > 0 });
+  const server = await bench.server(echo);
+  const { proxy, at } = await makeProxy({ servers: [server.at] });
+  for (let count = 1; count <= 10; count++) {
+    await bench.dial(at);
+    await until('one session more', () => proxy.sessions.length === count);
+  }
+  expect(inspection.connections).toBe(5);
+  expect(inspection.leftOut).toBe(5);
+  expect(new Set(asked).size).toBe(asked.length);
+  inspection.stop();
+  const before = heard.messages.length;
+  await proxy.abort();
+  await until('the messages before the stop', () => heard.messages.length >= before);
+  expect(heard.messages.some(({ type, sessionId }) => type === '@xstate.event' && sessionId === proxy.id)).toBe(true);
+  expect(heard.of('proxy')).not.toContain('done "aborted"');
+});
+
+test.each<[string, unknown, unknown, RegExp]>([
+  ['no inspector', {}, undefined, /inspector/],
+  ['a misspelt option', undefined, { samples: 1 }, /spelt "sample"/],
+  ['a sample of 2', undefined, { sample: 2 }, /a number from 0 to 1/],
+  ['a proxy that is none', undefined, { proxies: [{}] }, /createProxy/],
+  ['a machine that is none', undefined, { machines: ['backend'] }, /state machines/],
+])('bad input: %s', (_what, inspector, options, expected) => {
+  const observer = { inspect: { next() {} } };
+  expect(() => inspectWith((inspector ?? observer) as never, options as never)).toThrow(expected);
+});
