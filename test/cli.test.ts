@@ -6,8 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { readArgs, UsageError } from '../src/cli/args.js';
 import { Tally } from '../src/cli/tally.js';
 import { hasColours, Terminal } from '../src/cli/terminal.js';
-import { causeText } from '../src/cli/view.js';
 import type { Cause, Transition } from '../src/index.js';
+import { causeText } from '../src/inspect/words.js';
 import { backend, Client, cleanUp, Program } from './cli/program.js';
 
 const ESCAPE = '\u001b';

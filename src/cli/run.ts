@@ -1,10 +1,11 @@
 /** A proxy of the user's own: started, watched, and stopped by signals. */
 import { type Address, BindError, createProxy, OptionError, type Outcome, type TcpProxy } from '../index.js';
+import { causeText } from '../inspect/words.js';
 import { type RunArgs, UsageError } from './args.js';
 import { onStop } from './stop.js';
 import { plural } from './tally.js';
 import { Terminal } from './terminal.js';
-import { causeText, View } from './view.js';
+import { View } from './view.js';
 
 /** `127.0.0.1:8080`, `[::1]:8080`, or the path of a Unix socket. */
 export function addressText(address: Address): string {

@@ -8,11 +8,12 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Backend, createBackend, createProxy, type ServerOptions } from '../index.js';
+import { causeText } from '../inspect/words.js';
 import type { TourArgs } from './args.js';
 import { onStop } from './stop.js';
 import { plural } from './tally.js';
 import { Terminal } from './terminal.js';
-import { causeText, View } from './view.js';
+import { View } from './view.js';
 
 const HOST = '127.0.0.1';
 const SERVER_FILE = fileURLToPath(new URL('./tour-backend.js', import.meta.url));

@@ -4,6 +4,7 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type Cause, TRANSITION_CHANNEL, type Transition } from '../index.js';
+import { causeText, eventText } from '../inspect/words.js';
 import { type Output, printable } from './args.js';
 import { plural, type Step, shortState, Tally } from './tally.js';
 import type { Style, Terminal } from './terminal.js';
@@ -28,16 +29,6 @@ const STATE_STYLES: readonly (readonly [RegExp, Style])[] = [
   [/^(?:established|relaying|listening|running)/, 'green'],
   [/^(?:clos|end|finish|drain|stopping)/, 'dim'],
 ];
-
-/** A reason in words: `peer reset while established, ECONNRESET`. */
-export function causeText({ initiator, manner, phase, code }: Cause): string {
-  return `${initiator} ${manner} while ${phase}${code === undefined ? '' : `, ${code}`}`;
-}
-
-/** The event in short: a timer by its name. */
-function shortEvent(event: string): string {
-  return event.replace(/^xstate\.after\.([^.]+)\..*$/, '$1');
-}
 
 /** What one life did in one go, for one reason. */
 interface Run {
@@ -189,7 +180,7 @@ export class View {
       words.push(printable(this.#serverName(server)));
     }
     if (cause !== undefined) words.push(paint(isDrop ? 'red' : 'dim', `${printable(causeText(cause))}`));
-    if (event !== undefined) words.push(paint('dim', `(${printable(shortEvent(event))})`));
+    if (event !== undefined) words.push(paint('dim', `(${printable(eventText(event))})`));
     return words.join('  ');
   }
 

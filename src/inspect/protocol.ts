@@ -39,10 +39,13 @@ export interface MachineInfo {
 }
 
 export interface Totals {
+  /** Clients that came. */
   readonly accepted: number;
   readonly established: number;
   readonly retried: number;
   readonly failedOver: number;
+  /** Clients that are gone, however that came. */
+  readonly closed: number;
   /** Lost after they were established, by cause: `backend ECONNRESET`. */
   readonly dropped: Readonly<Record<string, number>>;
   /** Lives that have ended, by how: of sessions. */
@@ -68,13 +71,15 @@ export interface Second {
   readonly failedOver: number;
   readonly dropped: number;
   readonly closed: number;
-  /** Sessions alive at its end. */
+  /** Connections alive at its end. */
   readonly live: number;
 }
 
 /** `event: overview` of `GET /api/stream`, some times a second: always the whole, so that a slow page may miss some. */
 export interface Overview {
   readonly at: number;
+  /** When the counting began: nobody counts while nobody watches. */
+  readonly since: number;
   /** Transitions that were seen, and per second now. */
   readonly transitions: number;
   readonly transitionRate: number;
@@ -83,11 +88,17 @@ export interface Overview {
   readonly servers: readonly ServerInfo[];
   /** The last minutes, oldest first. */
   readonly seconds: readonly Second[];
+  /** Connections that live: the rows of the table. */
   readonly live: number;
+  readonly proxies: readonly { readonly id: string; readonly state: string }[];
   readonly listeners: readonly { readonly id: string; readonly state: string; readonly address: string }[];
 }
 
-/** `GET /api/connections?sort=age&order=desc&filter=text&state=…&offset=0&limit=100` */
+/**
+ * `GET /api/connections?sort=age&order=desc&filter=text&state=…&offset=0&limit=100`; `limit` at most 500. `filter` is
+ * looked for in what a row shows; `state` is `session:relaying` or `backend:active.waiting`: a machine and a state, which
+ * stands for those below it too.
+ */
 export interface ConnectionsPage {
   readonly total: number;
   /** Those that the filter lets through. */
@@ -97,6 +108,7 @@ export interface ConnectionsPage {
 }
 
 export interface ConnectionRow {
+  /** Of its session; of its client while there is none; or of a backend that belongs to no client. */
   readonly id: string;
   readonly peer: string;
   readonly server: string;
@@ -110,9 +122,11 @@ export interface ConnectionRow {
 export const SORTS = ['id', 'peer', 'server', 'state', 'age', 'bytes', 'cause'] as const;
 export type Sort = (typeof SORTS)[number];
 
-/** `GET /api/connections/<id>` */
+/** `GET /api/connections/<id>`, for the id of any of its lives (encoded: `session%237`); also for a listener or a proxy. */
 export interface ConnectionDetail {
   readonly row: ConnectionRow;
+  /** Milliseconds since the epoch when its last life had ended. Those that ended last are remembered. */
+  readonly endedAt?: number | undefined;
   /** The session (if there is one yet), its client and its backend. */
   readonly lives: readonly LifeDetail[];
   /** Steps of all of them, oldest first; the oldest may have been forgotten. */
@@ -127,12 +141,17 @@ export interface LifeDetail {
   /** What this state is, from the machine. */
   readonly description: string;
   readonly inStateMs: number;
+  /** Why it is in this state, in words. */
+  readonly why: string;
   /** Events that it would act on now, and what they do. */
   readonly accepts: readonly { readonly event: string; readonly leadsTo: string; readonly description: string }[];
   readonly timers: readonly { readonly name: string; readonly remainingMs: number; readonly leadsTo: string }[];
 }
 
-/** `POST /api/actions`, where they are allowed. */
+/**
+ * `POST /api/actions`, where they are allowed, with `content-type: application/json` and `x-sockchart: action`. Answered
+ * by 204, or by `{ error }`. A connection is closed and aborted by any of its ids; `retry` is for one whose backend waits.
+ */
 export interface ActionRequest {
   readonly action: 'close' | 'abort' | 'drain' | 'suspend' | 'resume' | 'retry';
   /** A connection, or a proxy. */
@@ -145,13 +164,26 @@ export interface About {
   readonly actions: boolean;
   /** The machines whose diagrams there are: `GET /diagrams/<machine>.svg`. */
   readonly machines: readonly string[];
+  /** Whether what happens is written to a file. */
   readonly recording: boolean;
 }
 
-/** A recording: the first line says what it is, each other one is a step. */
+/**
+ * `GET /api/export` is one HTML file that needs no server: this page, with what is remembered (or was recorded) in
+ * `<script type="application/json" id="recording">`, an array of {@link RecordedLine}, and the pictures in
+ * `<script type="application/json" id="diagrams">`, by machine. `GET /api/export?empty` has no steps in it: whoever has
+ * opened a recording puts its own there. `GET /api/recording` is the lines themselves.
+ */
+
+/** A recording: the first line says what it is, each other one is a step, or says that some are missing. */
 export interface RecordedHead {
   readonly sockchart: string;
   readonly recording: 1;
   readonly startedAt: number;
 }
-export type RecordedLine = RecordedHead | StepInfo;
+/** The disk was slower than what happened: so many steps are missing here. */
+export interface RecordedGap {
+  readonly at: number;
+  readonly missing: number;
+}
+export type RecordedLine = RecordedHead | StepInfo | RecordedGap;

@@ -1,0 +1,219 @@
+/**
+ * What happened, in words: for the live page, the program, and whoever reads a recording. It imports nothing that runs,
+ * for it runs in browsers too.
+ */
+import type { Cause } from '../machines/vocabulary.js';
+import type { StepInfo } from './protocol.js';
+
+/** A reason in short: `peer reset while established, ECONNRESET`. */
+export function causeText({ initiator, manner, phase, code }: Cause): string {
+  return `${initiator} ${manner} while ${phase}${code === undefined ? '' : `, ${code}`}`;
+}
+
+const PEER: Partial<Record<Cause['manner'], string>> = {
+  end: 'ended the connection',
+  reset: 'reset the connection',
+  refusal: 'refused the connection',
+  close: 'closed the connection',
+};
+
+const OWNER: Record<Cause['manner'], string> = {
+  end: 'the owner ended the stream',
+  reset: 'the owner reset the connection',
+  refusal: 'the owner turned it away',
+  timeout: 'the owner gave up waiting',
+  error: 'a hook of the owner’s failed',
+  close: 'the owner asked for a close',
+  abort: 'the owner aborted it',
+  destroy: 'somebody destroyed the socket',
+  limit: 'the owner’s limit was reached',
+};
+
+const WHILE: Record<Cause['phase'], string> = {
+  idle: 'before it had begun',
+  choosing: 'while a server was being chosen',
+  waiting: 'while it waited for the next attempt',
+  connecting: 'while it was connecting',
+  preparing: 'while it was being prepared',
+  binding: 'while it was binding',
+  listening: 'while it was listening',
+  accepted: 'while it was being admitted',
+  established: 'while it was established',
+  closing: 'while it was closing',
+  aborting: 'while it was being aborted',
+  command: 'when it was told to do something',
+};
+
+/**
+ * A reason as a sentence: `the backend reset the connection 3 ms after it was established (ECONNRESET)`.
+ *
+ * @param peer who is on the other side: `client`, `backend`
+ * @param establishedMs how long it had been established, where that is known
+ */
+export function causeWords(cause: Cause, peer: string, establishedMs?: number): string {
+  const { initiator, manner, phase, code } = cause;
+  const who = peer === 'client' || peer === 'backend' ? `the ${peer}` : 'the peer';
+  const when =
+    phase === 'established' && establishedMs !== undefined
+      ? `${durationText(establishedMs)} after it was established`
+      : WHILE[phase];
+  // A code that the sentence has said already is not repeated.
+  let said = false;
+  let what: string;
+  switch (initiator) {
+    case 'peer':
+      what = PEER[manner] === undefined ? `the connection to ${who} failed` : `${who} ${PEER[manner]}`;
+      break;
+    case 'owner':
+      what = OWNER[manner];
+      break;
+    case 'system':
+      what = 'the system reported an error';
+      break;
+    case 'library':
+      said = code !== undefined && manner !== 'error';
+      if (manner === 'timeout') what = said ? `${code} ran out` : 'a time limit ran out';
+      else if (manner === 'limit') what = said ? `the limit ${code} was reached` : 'a limit was reached';
+      else if (manner === 'refusal') what = said ? `it was turned away (${code})` : 'it was turned away';
+      else if (manner === 'error') what = 'something failed';
+      else what = `the library decided so (${manner})`;
+      break;
+  }
+  return `${what} ${when}${code === undefined || said ? '' : ` (${code})`}`;
+}
+
+/** `3 ms`, `1.2 s`, `4 min 5 s`, `2 h 10 min`. */
+export function durationText(ms: number): string {
+  if (ms < 1) return 'less than 1 ms';
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1_000)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** The event as people read it: a timer by its name, without what XState adds. */
+export function eventText(event: string): string {
+  return /^xstate\.after\.([^.]+)\./.exec(event)?.[1] ?? event;
+}
+
+/** States as they begin, and what it means to come there; the first that fits is said. */
+const ARRIVALS: Record<string, readonly (readonly [state: string, words: string])[]> = {
+  client: [
+    ['live.accepted', 'a client came; it is being admitted'],
+    ['live.established.open', 'the client is admitted'],
+    ['live.established.peerEnded', 'the client has sent its last byte'],
+    ['live.established.localEnded', 'our last byte to the client is sent'],
+    ['live.established.bothEnded', 'both sides have sent their last byte'],
+    ['refusing', 'the client is turned away'],
+    ['dropping', 'the client is lost'],
+    ['closing', 'the client’s connection is being closed'],
+    ['aborting', 'the client’s connection is being reset'],
+  ],
+  backend: [
+    ['active.choosing', 'a server is being chosen'],
+    ['active.connecting', 'a connect to the server is under way'],
+    ['active.preparing', 'the server has answered; the connection is being made ready'],
+    ['active.established.open', 'the connection to the server is established'],
+    ['active.established.peerEnded', 'the server has sent its last byte'],
+    ['active.established.localEnded', 'our last byte to the server is sent'],
+    ['active.established.bothEnded', 'both sides have sent their last byte'],
+    ['active.disposing', 'the failed attempt is being cleared away'],
+    ['active.failover', 'the connection is lost: failing over'],
+    ['active.waiting', 'it waits before the next attempt'],
+    ['active.exhausted', 'every attempt has failed'],
+    ['ending', 'the connection to the server is ending'],
+    ['dropping', 'the connection to the server is lost'],
+    ['closing', 'the connection to the server is being closed'],
+    ['aborting', 'the connection to the server is being reset'],
+  ],
+  session: [
+    ['connecting.open', 'the client waits for a server'],
+    ['connecting.clientEnded', 'the client has sent its last byte before there was a server'],
+    ['relaying.both', 'client and server are joined: bytes flow both ways'],
+    ['relaying.clientEnded', 'the client has ended; the answer goes on'],
+    ['relaying.backendEnded', 'the server has ended; what the client sends goes on'],
+    ['draining', 'it is asked to come to an end'],
+    ['finishing.clientLeft', 'the server’s side is gone; the client’s has yet to end'],
+    ['finishing.backendLeft', 'the client’s side is gone; the server’s has yet to end'],
+    ['finishing', 'nothing more is read; both sides send what they have'],
+  ],
+};
+
+const ENDINGS: Record<string, string> = {
+  ended: 'it has ended: both sides had said all',
+  closed: 'it is closed',
+  aborted: 'it was cut',
+  dropped: 'it was dropped',
+  refused: 'it was refused',
+  failed: 'it has failed',
+};
+
+/** Where a step leads, in words: `the connection to the server is established`. */
+export function stateWords(machine: string, state: string): string {
+  const found = ARRIVALS[machine]?.find(([start]) => state === start || state.startsWith(`${start}.`));
+  return found?.[1] ?? ENDINGS[state] ?? `the ${machine} is ${state.replaceAll('.', ', ')}`;
+}
+
+const isUp = (state: string): boolean => /(?:^|\.)(?:established|relaying|draining)(?:\.|$)/.test(state);
+const isConnecting = ({ machine, to, from }: StepInfo): boolean =>
+  machine === 'backend' && to.startsWith('active.connecting') && !from.startsWith('active.connecting');
+
+/**
+ * A step of a history as a sentence: why it was taken, where it leads, and, after a loss, where it went on: `the backend
+ * reset the connection 3 ms after it was established (ECONNRESET); failing over to 127.0.0.1:5433`.
+ *
+ * @param steps the history that it is a part of, oldest first
+ */
+export function stepWords(steps: readonly StepInfo[], index: number): string {
+  const step = steps[index] as StepInfo;
+  const { who, machine, from, event, to, cause, at, server } = step;
+  if (isConnecting(step)) return `connecting to ${server ?? 'a server'}`;
+  // The cause of a life is the last one that it has noted: here it is told where it is news.
+  if (from === to || cause === undefined || isSame(cause, causeBefore(steps, index))) {
+    const words = stateWords(machine, to);
+    return from === to ? `${eventText(event)}: ${words}` : words;
+  }
+  const why = causeWords(
+    cause,
+    event.startsWith('client.') ? 'client' : machine === 'session' ? 'backend' : machine,
+    upFor(steps, index),
+  );
+  if (
+    machine !== 'backend' ||
+    !(isUp(from) || from.startsWith('active.connecting') || from.startsWith('active.preparing'))
+  ) {
+    return `${why}; ${stateWords(machine, to)}`;
+  }
+  const next = steps.slice(index + 1).find((later) => later.who === who && isConnecting(later));
+  if (next?.server === undefined) return `${why}; ${stateWords(machine, to)}`;
+  const before =
+    steps.slice(0, index + 1).findLast((earlier) => earlier.who === who && isConnecting(earlier))?.server ?? server;
+  const how = next.server === before ? 'trying again' : 'failing over to';
+  return `${why}; ${how} ${next.server}${next.at - at < 1 ? '' : ` after ${durationText(next.at - at)}`}`;
+
+  function isSame(a: StepInfo['cause'], b: StepInfo['cause']): boolean {
+    return a?.initiator === b?.initiator && a?.manner === b?.manner && a?.phase === b?.phase && a?.code === b?.code;
+  }
+}
+
+/** The cause that this life had noted when it moved last. */
+function causeBefore(steps: readonly StepInfo[], index: number): StepInfo['cause'] {
+  const { who } = steps[index] as StepInfo;
+  for (let before = index - 1; before >= 0; before--) {
+    const step = steps[before] as StepInfo;
+    if (step.who === who && step.from !== step.to) return step.cause;
+  }
+  return undefined;
+}
+
+/** How long this life had been established when it took this step; nothing if it was not, or nobody knows. */
+function upFor(steps: readonly StepInfo[], index: number): number | undefined {
+  const { who, from, at } = steps[index] as StepInfo;
+  if (!isUp(from)) return undefined;
+  for (let before = index - 1; before >= 0; before--) {
+    const step = steps[before] as StepInfo;
+    if (step.who === who && isUp(step.to) && !isUp(step.from)) return at - step.at;
+  }
+  return undefined;
+}
