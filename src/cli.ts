@@ -13,6 +13,8 @@ async function main(): Promise<number> {
       return 0;
     case 'run':
       return (await import('./cli/run.js')).run(args);
+    case 'export':
+      return (await import('./cli/watching.js')).exportFile(args);
     case 'tour':
       return (await import('./cli/tour.js')).tour(args);
   }

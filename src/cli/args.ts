@@ -5,10 +5,21 @@ import type { ListenAddress, ProxyOptions, ServerOptions, Timeout } from '../ind
 /** What the program prints of transitions: lines for people, JSON for programs, or nothing. */
 export type Output = 'lines' | 'json' | 'quiet';
 
+/** The live page: where it is served, and what it may do. */
+export interface InspectArgs {
+  readonly port: number;
+  readonly host?: string;
+  readonly actions: boolean;
+}
+
 interface Shown {
   readonly output: Output;
   /** Lines of transitions per second. */
   readonly linesMax: number;
+  /** Where it is served, unless it is not. */
+  readonly inspect: InspectArgs | undefined;
+  /** The file that transitions are recorded in. */
+  readonly record: string | undefined;
 }
 
 export interface TourArgs extends Shown {
@@ -22,7 +33,14 @@ export interface RunArgs extends Shown {
   readonly proxy: ProxyOptions;
 }
 
-export type Args = { readonly mode: 'help' } | { readonly mode: 'version' } | TourArgs | RunArgs;
+/** A recording becomes an HTML file. */
+export interface ExportArgs {
+  readonly mode: 'export';
+  readonly recording: string;
+  readonly page: string;
+}
+
+export type Args = { readonly mode: 'help' } | { readonly mode: 'version' } | TourArgs | RunArgs | ExportArgs;
 
 /** Arguments that cannot be right; the message is the one line that the user needs. */
 export class UsageError extends Error {}
@@ -37,12 +55,16 @@ interface Draft {
   output: Output;
   linesMax: number;
   speed: number;
+  inspect: { port?: number; host?: string; actions?: boolean };
+  record: string | undefined;
 }
 
 interface Flag {
   readonly group: string;
   /** What stands for the value in the help; a flag without is a switch. */
   readonly takes?: string;
+  /** True where the value may be left out; it is a number then, so that nothing else is taken for one. */
+  readonly mayTake?: boolean;
   readonly help: string;
   readonly fallback?: string;
   /** True where it makes sense only for a proxy of the user's own, not for the tour. */
@@ -55,6 +77,7 @@ const WHERE = 'Where; an ADDRESS is 127.0.0.1:8080, [::1]:8080, :8080, 8080 or u
 const LIMITS = 'Limits';
 const TIMES = 'Times, such as 500ms, 10s, 5m, or off';
 const SHOWN = 'What is shown';
+const WATCHED = 'What is watched';
 const OTHER = 'Other';
 
 /** The options that are times, or limits: a misspelt one does not compile. */
@@ -189,6 +212,42 @@ const FLAGS: Record<string, Flag> = {
     },
   },
 
+  inspect: {
+    group: WATCHED,
+    takes: 'PORT',
+    mayTake: true,
+    help: 'serve the live page, to this machine only; its address is printed (a free port)',
+    set: (draft, value, fail) => {
+      const port = value === '' ? 0 : whole(value, 0, fail);
+      if (port > 65_535) throw fail('a port from 0 to 65535');
+      draft.inspect.port = port;
+    },
+  },
+  'inspect-host': {
+    group: WATCHED,
+    takes: 'HOST',
+    help: 'serve it there: to whoever has its address, unencrypted',
+    set: (draft, value, fail) => {
+      if (isUnprintable(value) || /[\s/]/.test(value)) throw fail('a host such as 127.0.0.1 or ::1');
+      draft.inspect.host = value;
+    },
+  },
+  'inspect-actions': {
+    group: WATCHED,
+    help: 'let it close, abort, drain, suspend, resume and retry',
+    set: (draft) => {
+      draft.inspect.actions = true;
+    },
+  },
+  record: {
+    group: WATCHED,
+    takes: 'FILE',
+    help: 'record every transition in this file, 16 MiB at most, and in three older ones',
+    set: (draft, value) => {
+      draft.record = value;
+    },
+  },
+
   tour: { group: OTHER, help: 'the embedded tour, which is also what no arguments mean', set: () => {} },
   speed: {
     group: OTHER,
@@ -213,12 +272,16 @@ const SHORT: Record<string, string> = { h: 'help', v: 'version', q: 'quiet' };
  * @throws UsageError
  */
 export function readArgs(argv: readonly string[]): Args {
+  if (argv[0] === 'export') return exportArgs(argv.slice(1));
   const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
     tokens: true,
     options: Object.fromEntries(
-      Object.entries(FLAGS).map(([name, { takes }]) => [name, { type: takes === undefined ? 'boolean' : 'string' }]),
+      Object.entries(FLAGS).map(([name, { takes, mayTake }]) => [
+        name,
+        { type: takes === undefined || mayTake ? 'boolean' : 'string' },
+      ]),
     ),
   });
   const draft: Draft = {
@@ -230,18 +293,25 @@ export function readArgs(argv: readonly string[]): Args {
     output: 'lines',
     linesMax: 50,
     speed: 1,
+    inspect: {},
+    record: undefined,
   };
   const given = new Set<string>();
-  for (const token of tokens) {
+  for (const [index, token] of tokens.entries()) {
     if (token.kind === 'positional') {
+      if (mayTakeNext(tokens[index - 1]) && isWhole(token.value)) continue;
       throw new UsageError(`${quoted(token.value)} belongs to no flag: addresses go to --listen and --backend.`);
     }
     if (token.kind === 'option-terminator') continue;
     const name = SHORT[token.name] ?? token.name;
     const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
     if (flag === undefined) throw unknownFlag(token.rawName);
-    const { value } = token;
-    if (flag.takes === undefined) {
+    const next = tokens[index + 1];
+    const follows = flag.mayTake && next?.kind === 'positional' && isWhole(next.value) ? next.value : undefined;
+    const value = token.value ?? follows;
+    if (flag.mayTake) {
+      // The value that may follow was looked for.
+    } else if (flag.takes === undefined) {
       if (value !== undefined) throw new UsageError(`--${name} takes no value; it was given ${quoted(value)}.`);
     } else if (value === undefined || value === '' || (!token.inlineValue && value.startsWith('--'))) {
       throw new UsageError(`--${name} needs a value: --${name} ${flag.takes}.`);
@@ -257,11 +327,37 @@ export function readArgs(argv: readonly string[]): Args {
   return choose(draft, given);
 }
 
+const isWhole = (value: string): boolean => /^\d+$/.test(value);
+
+function mayTakeNext(
+  token: { readonly kind: string; readonly name?: string; readonly value?: unknown } | undefined,
+): boolean {
+  return token?.kind === 'option' && token.value === undefined && FLAGS[token.name ?? '']?.mayTake === true;
+}
+
+function exportArgs(argv: readonly string[]): ExportArgs {
+  const [recording, page, ...more] = argv;
+  if (recording === undefined || page === undefined || more.length > 0 || recording.startsWith('-')) {
+    throw new UsageError('An export takes two files: sockchart export recording.jsonl page.html.');
+  }
+  return { mode: 'export', recording, page };
+}
+
+/** Served if anything was said of it. */
+function inspectArgs({ port, host, actions = false }: Draft['inspect']): InspectArgs | undefined {
+  if (port === undefined && host === undefined && !actions) return undefined;
+  return { port: port ?? 0, actions, ...(host !== undefined && { host }) };
+}
+
 /** The tour or a proxy: what was given says which. */
 function choose(draft: Draft, given: ReadonlySet<string>): TourArgs | RunArgs {
-  const { output, linesMax, speed, listen, servers, proxy, backoff, connectionsMax } = draft;
+  const { output, linesMax, speed, listen, servers, proxy, backoff, connectionsMax, record } = draft;
+  const inspect = inspectArgs(draft.inspect);
   const own = [...given].find((name) => FLAGS[name]?.runOnly);
-  if (own === undefined) return { mode: 'tour', output, linesMax, speed };
+  if (own === undefined) {
+    // On the tour there is nothing to lose, and much to see.
+    return { mode: 'tour', output, linesMax, inspect: inspect ?? { port: 0, actions: false }, record, speed };
+  }
   for (const name of ['tour', 'speed']) {
     if (given.has(name)) throw new UsageError(`--${name} is for the tour, and --${own} for a proxy of your own.`);
   }
@@ -271,6 +367,8 @@ function choose(draft: Draft, given: ReadonlySet<string>): TourArgs | RunArgs {
     mode: 'run',
     output,
     linesMax,
+    inspect,
+    record,
     proxy: {
       ...proxy,
       ...(Object.keys(backoff).length > 0 && { backoff }),
@@ -372,14 +470,16 @@ export function helpText(): string {
     '',
     '  sockchart                                           an embedded tour of 15 seconds',
     '  sockchart --listen ADDRESS … --backend ADDRESS …    a proxy',
+    '  sockchart export RECORDING PAGE                     a recording as one HTML file',
   ];
   let last = '';
-  for (const [name, { group, takes, help, fallback, hidden }] of Object.entries(FLAGS)) {
+  for (const [name, { group, takes, mayTake, help, fallback, hidden }] of Object.entries(FLAGS)) {
     if (hidden) continue;
     if (group !== last) lines.push('', `${group}:`);
     last = group;
     const short = Object.keys(SHORT).find((letter) => SHORT[letter] === name);
-    const left = `  --${name}${short === undefined ? '' : `, -${short}`}${takes === undefined ? '' : ` ${takes}`}`;
+    const value = takes === undefined ? '' : mayTake ? ` [${takes}]` : ` ${takes}`;
+    const left = `  --${name}${short === undefined ? '' : `, -${short}`}${value}`;
     lines.push(`${left.padEnd(WIDTH)}${help}${fallback === undefined ? '' : ` (${fallback})`}`);
   }
   lines.push(
@@ -396,6 +496,7 @@ export function helpText(): string {
     '  sockchart --listen 127.0.0.1:8080 --backend 127.0.0.1:5432 --backend 127.0.0.1:5433',
     '  sockchart --listen :8080 --backend db1:5432 --backend db2:5432 --balance inOrder --idle-timeout 5m',
     '  sockchart --listen unix:/run/front.sock --backend [::1]:5432 --clients-max 1000 --quiet',
+    '  sockchart --listen :8080 --backend db1:5432 --inspect --record run.jsonl',
     '  sockchart --listen :8080 --backend db1:5432 --json | jq \'select(.to == "dropped")\'',
   );
   return lines.join('\n');

@@ -6,6 +6,7 @@ import { onStop } from './stop.js';
 import { plural } from './tally.js';
 import { Terminal } from './terminal.js';
 import { View } from './view.js';
+import { startRecording, type Watching, watching } from './watching.js';
 
 /** `127.0.0.1:8080`, `[::1]:8080`, or the path of a Unix socket. */
 export function addressText(address: Address): string {
@@ -35,10 +36,11 @@ function startErrorText(error: unknown): string {
  * @returns the exit code
  * @throws UsageError when the library refuses an option
  */
-export async function run({ proxy: options, output, linesMax }: RunArgs): Promise<number> {
+export async function run({ proxy: options, output, linesMax, inspect, record }: RunArgs): Promise<number> {
   const terminal = new Terminal(output === 'json' ? 'stderr' : 'stdout');
   listenForWarnings(terminal);
   // Nobody who listens to transitions: then they cost nothing.
+  const recorder = await startRecording(record);
   const view = output === 'quiet' ? undefined : new View(terminal, output, linesMax);
   const finish = (): void => view?.stop();
   let proxy: TcpProxy;
@@ -46,6 +48,7 @@ export async function run({ proxy: options, output, linesMax }: RunArgs): Promis
     proxy = createProxy(options);
   } catch (error) {
     finish();
+    await recorder?.stop();
     throw error instanceof OptionError ? new UsageError(error.message) : error;
   }
   terminal.onReaderGone = () => {
@@ -64,6 +67,15 @@ export async function run({ proxy: options, output, linesMax }: RunArgs): Promis
       terminal.print(`${signal}: aborting`);
     },
   );
+  let watched: Watching;
+  try {
+    watched = await watching({ inspect, record }, proxy, recorder, terminal);
+  } catch (error) {
+    stopListening();
+    finish();
+    await Promise.all([proxy.abort(), recorder?.stop()]);
+    throw error;
+  }
   try {
     await proxy.start();
     for (const address of proxy.addresses) terminal.print(`listening on ${addressText(address)}`);
@@ -76,12 +88,14 @@ export async function run({ proxy: options, output, linesMax }: RunArgs): Promis
       terminal.error(startErrorText(error));
     }
     finish();
+    await watched.stop();
     return exitCode(outcome);
   }
   const outcome = await proxy.closed;
   finish();
   stopListening();
   if (view !== undefined && !terminal.isGone) terminal.print(...view.tally.table().map((line) => `counts: ${line}`));
+  await watched.stop();
   terminal.print(`${endText(outcome)}: ${totals()}`);
   if (outcome.ending === 'failed') terminal.error(`The proxy has failed: ${causeText(outcome.cause)}.`);
   return exitCode(outcome);

@@ -14,6 +14,7 @@ import { onStop } from './stop.js';
 import { plural } from './tally.js';
 import { Terminal } from './terminal.js';
 import { View } from './view.js';
+import { startRecording, type Watching, watching } from './watching.js';
 
 const HOST = '127.0.0.1';
 const SERVER_FILE = fileURLToPath(new URL('./tour-backend.js', import.meta.url));
@@ -208,11 +209,14 @@ async function ping(backend: Backend): Promise<void> {
  *
  * @returns the exit code
  */
-export async function tour({ output, linesMax, speed }: TourArgs): Promise<number> {
+export async function tour({ output, linesMax, inspect, record, speed }: TourArgs): Promise<number> {
   const terminal = new Terminal(output === 'json' ? 'stderr' : 'stdout');
   const { paint } = terminal;
   const names = new Map<string, string>();
+  const recorder = await startRecording(record);
   const view = new View(terminal, output, linesMax, (server) => names.get(server) ?? server);
+  /** Fires at the first signal. */
+  const stopped = new AbortController();
   const enough = new AbortController();
   const nothingLeft = new AbortController();
   /** Waits; a signal cuts that short, for the clients only the second one. */
@@ -235,7 +239,8 @@ export async function tour({ output, linesMax, speed }: TourArgs): Promise<numbe
   terminal.onReaderGone = () => enough.abort();
   const stopListening = onStop(
     (signal) => {
-      headline(`${signal}: draining; again to abort`);
+      if (!enough.signal.aborted) headline(`${signal}: draining; again to abort`);
+      stopped.abort();
       enough.abort();
     },
     (signal) => {
@@ -244,6 +249,7 @@ export async function tour({ output, linesMax, speed }: TourArgs): Promise<numbe
     },
   );
 
+  let watched: Watching | undefined;
   try {
     await Promise.all([a.start(), b.start()]);
     for (const { port, name } of [a, b]) names.set(`${HOST}:${port}`, name);
@@ -270,6 +276,7 @@ export async function tour({ output, linesMax, speed }: TourArgs): Promise<numbe
       `  Two standing connections: ${spare.id} to B, with A as its spare, and ${alone.id} to B alone.`,
       '  Each says hello before it is used.',
     );
+    watched = await watching({ inspect, record }, proxy, recorder, terminal);
     await proxy.start();
     const [address] = proxy.addresses;
     const port = address !== undefined && 'port' in address ? address.port : 0;
@@ -307,12 +314,20 @@ export async function tour({ output, linesMax, speed }: TourArgs): Promise<numbe
     await Promise.all([...talking, uploading]);
     view.stop();
     summary(terminal, view, clients.served, ending);
+    await lookedAt(watched, stopped.signal, terminal);
     return ending === 'closed' ? 0 : 1;
   } finally {
     view.stop();
     stopListening();
-    await Promise.all([a.kill(), b.kill()]);
+    await Promise.all([a.kill(), b.kill(), watched === undefined ? recorder?.stop() : watched.stop()]);
   }
+}
+
+/** Whoever looks at the page may go on. */
+async function lookedAt({ page }: Watching, signal: AbortSignal, terminal: Terminal): Promise<void> {
+  if (page === undefined || page.pages === 0 || signal.aborted) return;
+  terminal.print('', '  The live page stays as long as it is open; Ctrl-C ends it.');
+  while (page.pages > 0 && !signal.aborted) await wait(500, undefined, { signal }).catch(() => {});
 }
 
 function summary(terminal: Terminal, { tally }: View, { answers, endedEarly }: Served, ending: string): void {

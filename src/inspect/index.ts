@@ -3,4 +3,16 @@
  *
  * @module
  */
+export { exportRecording } from './export.js';
+export { type Recorder, type RecordOptions, record } from './record.js';
+export type {
+  LiveBackend,
+  LiveClient,
+  LiveHandle,
+  LiveListener,
+  LiveServer,
+  LiveSession,
+  Registry,
+} from './registry.js';
+export { createInspectorServer, type InspectorOptions, type InspectorServer } from './server.js';
 export { type Inspection, type InspectOptions, inspectWith, type StatelyInspector } from './stately.js';

@@ -1,0 +1,82 @@
+/** The live page and the recording of the program. */
+import type { TcpProxy } from '../index.js';
+import {
+  createInspectorServer,
+  exportRecording,
+  type InspectorServer,
+  type Recorder,
+  record,
+} from '../inspect/index.js';
+import { type ExportArgs, type InspectArgs, UsageError } from './args.js';
+import type { Terminal } from './terminal.js';
+
+/** What is asked for besides the proxy itself. */
+interface Wanted {
+  readonly inspect: InspectArgs | undefined;
+  readonly record: string | undefined;
+}
+
+/** What watches a proxy of the program. */
+export interface Watching {
+  readonly page: InspectorServer | undefined;
+  stop(): Promise<void>;
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/**
+ * Begins to record; the page is served once there is a proxy to show.
+ *
+ * @throws UsageError when the file cannot be written
+ */
+export async function startRecording(file: string | undefined): Promise<Recorder | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await record(file);
+  } catch (error) {
+    throw new UsageError(`--record cannot write there: ${textOf(error)}.`);
+  }
+}
+
+/**
+ * Serves the page and prints its address.
+ *
+ * @throws UsageError when it cannot listen there
+ */
+export async function watching(
+  { inspect, record: file }: Wanted,
+  proxy: TcpProxy,
+  recorder: Recorder | undefined,
+  terminal: Terminal,
+): Promise<Watching> {
+  let page: InspectorServer | undefined;
+  if (inspect !== undefined) {
+    try {
+      page = await createInspectorServer({ ...inspect, proxies: [proxy], recorder });
+    } catch (error) {
+      throw new UsageError(`--inspect: ${textOf(error)}`);
+    }
+    terminal.print(`live page (for one browser): ${page.url}`);
+  }
+  return {
+    page,
+    async stop() {
+      await Promise.all([page?.close(), recorder?.stop()]);
+      if (recorder === undefined) return;
+      const { steps, missing, error } = recorder;
+      if (error !== undefined) terminal.warn(`the recording has stopped: ${error.message}`);
+      if (missing > 0) terminal.warn(`${missing} transitions are missing in the recording: the disk is too slow`);
+      terminal.print(`recorded: ${steps} transitions in ${file}`);
+    },
+  };
+}
+
+/** @returns the exit code */
+export async function exportFile({ recording, page }: ExportArgs): Promise<number> {
+  try {
+    await exportRecording(recording, page);
+  } catch (error) {
+    throw new UsageError(textOf(error));
+  }
+  return 0;
+}

@@ -1,0 +1,99 @@
+/** The files of the live page, and the page as one file. */
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { MACHINES } from './charts.js';
+import type { RecordedLine } from './protocol.js';
+
+// The same distance from the sources and from what is built.
+const ROOT = new URL('../../', import.meta.url);
+const PAGE = new URL('dist/inspector/', ROOT);
+const DIAGRAMS = new URL('diagrams/', ROOT);
+
+const TYPES: Record<string, string> = {
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml; charset=utf-8',
+};
+
+export interface Asset {
+  readonly type: string;
+  readonly body: Buffer;
+}
+
+/** By path: what is not here is not served, whatever is on the disk. */
+export type Assets = ReadonlyMap<string, Asset>;
+
+/** Reads the page and the diagrams. Without a page, where it was not built, there are only these. */
+export async function readAssets(): Promise<Assets> {
+  const assets = new Map<string, Asset>();
+  const add = async (path: string, file: URL): Promise<void> => {
+    const type = TYPES[path.slice(path.lastIndexOf('.') + 1)];
+    if (type !== undefined) assets.set(path, { type, body: await readFile(file) });
+  };
+  const names = await readdir(PAGE).catch(() => []);
+  for (const name of names) await add(name === 'index.html' ? '/' : `/${name}`, new URL(name, PAGE));
+  for (const machine of MACHINES.keys()) {
+    await add(`/diagrams/${machine}.svg`, new URL(`${machine}.svg`, DIAGRAMS));
+  }
+  return assets;
+}
+
+const sha256 = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+
+/** Nothing in it can end the script element that it stands in. */
+const inData = (value: unknown): string =>
+  JSON.stringify(value).replace(/[<\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+const inScript = (text: string): string =>
+  text.replace(/<(?=\/script|script)/gi, '\\x3c').replaceAll('<!--', '\\x3c!--');
+const inStyle = (text: string): string => text.replace(/<(?=\/style)/gi, '\\3c ');
+
+/**
+ * The page as one file that needs no server and asks for nothing: it runs its own script and no other.
+ *
+ * @throws Error when the page was not built
+ */
+export async function exportPage(lines: readonly RecordedLine[]): Promise<string> {
+  const assets = await readAssets();
+  const textOf = (path: string): string => {
+    const asset = assets.get(path);
+    if (asset === undefined)
+      throw new Error(`The live page is not built: ${path} is missing. "npm run build" makes it.`);
+    return asset.body.toString('utf8');
+  };
+  let script = '';
+  let style = '';
+  const page = textOf('/')
+    .replace(/<script\b[^>]*\bsrc="\.?(\/[^"]+)"[^>]*><\/script>/g, (_all, path: string) => {
+      script = inScript(textOf(path));
+      return '';
+    })
+    .replace(/<link\b[^>]*\brel="stylesheet"[^>]*\bhref="\.?(\/[^"]+)"[^>]*>/g, (_all, path: string) => {
+      style = inStyle(textOf(path));
+      return '';
+    })
+    .replace(/(<link\b[^>]*\brel="icon"[^>]*\bhref=")\.?(\/[^"]+)"/g, (_all, before: string, path: string) => {
+      const icon = Buffer.from(textOf(path)).toString('base64');
+      return `${before}data:image/svg+xml;base64,${icon}"`;
+    });
+  const diagrams = Object.fromEntries(
+    [...MACHINES.keys()].map((machine) => [machine, textOf(`/diagrams/${machine}.svg`)]),
+  );
+  const policy = [
+    `default-src 'none'`,
+    `script-src ${sha256(script)}`,
+    `style-src ${sha256(style)}`,
+    'img-src data: blob:',
+    `base-uri 'none'`,
+    `form-action 'none'`,
+  ].join('; ');
+  const head = `<meta http-equiv="content-security-policy" content="${policy}">\n<style>${style}</style>`;
+  const body = [
+    `<script type="application/json" id="recording">${inData(lines)}</script>`,
+    `<script type="application/json" id="diagrams">${inData(diagrams)}</script>`,
+    `<script type="module">${script}</script>`,
+  ].join('\n');
+  return page
+    .replace(/<meta charset="[^"]*">/, (charset) => `${charset}\n${head}`)
+    .replace('</body>', () => `${body}\n</body>`);
+}

@@ -1,0 +1,96 @@
+/** What the library's machines say of their states: what each is, what it would act on, and where that leads. */
+import type { AnyStateMachine, AnyStateNode } from 'xstate';
+import { backendMachine, clientMachine, listenerMachine, proxyMachine, sessionMachine } from '../machines/index.js';
+
+export const MACHINES: ReadonlyMap<string, AnyStateMachine> = new Map(
+  ([proxyMachine, listenerMachine, sessionMachine, clientMachine, backendMachine] as AnyStateMachine[]).map(
+    (machine) => [machine.id, machine],
+  ),
+);
+
+/** What may follow an event, or a timer. */
+export interface Exit {
+  /** The states that it may lead to, by the machine's guards; none if it stays. */
+  readonly leadsTo: string;
+  readonly description: string;
+}
+
+/** What a state says of itself. */
+export interface StateText {
+  readonly description: string;
+  readonly isFinal: boolean;
+  readonly events: ReadonlyMap<string, Exit>;
+  /** By the name of the delay. */
+  readonly timers: ReadonlyMap<string, Exit>;
+}
+
+const UNKNOWN: StateText = { description: '', isFinal: false, events: new Map(), timers: new Map() };
+const ENDINGS: ReadonlySet<string> = new Set(['ended', 'closed', 'aborted', 'dropped', 'refused', 'failed']);
+
+const known = new Map<string, Map<string, StateText>>();
+
+/** What is known of a leaf state; of machines that are not the library's, only whether it sounds like an end. */
+export function stateText(machine: string, path: string): StateText {
+  const chart = MACHINES.get(machine);
+  if (chart === undefined) return { ...UNKNOWN, isFinal: ENDINGS.has(path) };
+  let texts = known.get(machine);
+  if (texts === undefined) {
+    texts = new Map();
+    known.set(machine, texts);
+    read(chart.root, texts);
+  }
+  return texts.get(path) ?? UNKNOWN;
+}
+
+function read(node: AnyStateNode, texts: Map<string, StateText>): void {
+  const below = Object.values(node.states) as AnyStateNode[];
+  for (const child of below) read(child, texts);
+  if (below.length > 0) return;
+  const events = new Map<string, Exit>();
+  const timers = new Map<string, Exit>();
+  /** What a state only says that it ignores hides what is said above it. */
+  const ignored = new Set<Exit>();
+  // The deepest state that knows an event wins.
+  for (let state: AnyStateNode | undefined = node; state !== undefined; state = state.parent) {
+    for (const [event, candidates] of state.transitions) {
+      const acting = candidates.filter(({ target, actions }) => target !== undefined || actions.length > 0);
+      const [, delay] = /^xstate\.after\.([^.]+)\./.exec(event) ?? [];
+      const [exits, name] = delay === undefined ? [events, event] : [timers, delay];
+      if (exits.has(name)) continue;
+      const targets = acting.flatMap(({ target = [] }) => target.map((one: AnyStateNode) => leafOf(one)));
+      exits.set(name, {
+        leadsTo: [...new Set(targets)].join(' or '),
+        description: candidates.find(({ description }) => description !== undefined)?.description ?? '',
+      });
+      if (acting.length === 0) ignored.add(exits.get(name) as Exit);
+    }
+  }
+  for (const exits of [events, timers]) {
+    for (const [name, exit] of exits) if (ignored.has(exit)) exits.delete(name);
+  }
+  texts.set(node.path.join('.'), {
+    description: describe(node),
+    isFinal: node.type === 'final',
+    events,
+    timers,
+  });
+}
+
+/** Where one is that enters this state. */
+function leafOf(node: AnyStateNode): string {
+  let leaf = node;
+  for (;;) {
+    const next = leaf.initial?.target?.[0] as AnyStateNode | undefined;
+    if (next === undefined) return leaf.path.join('.');
+    leaf = next;
+  }
+}
+
+/** From the whole to the part: what the state around it says belongs to it. */
+function describe(node: AnyStateNode): string {
+  const texts: string[] = [];
+  for (let state: AnyStateNode | undefined = node; state?.parent !== undefined; state = state.parent) {
+    if (state.description !== undefined) texts.unshift(state.description);
+  }
+  return texts.join(' ');
+}

@@ -1,0 +1,185 @@
+/** The table of connections, a page at a time, and one of them with all that is known of it. */
+import { stateText } from './charts.js';
+import { type Connection, now, type ObservedLife, type Observer, type State } from './observer.js';
+import type { ConnectionDetail, ConnectionRow, ConnectionsPage, LifeDetail, Sort, StepInfo } from './protocol.js';
+import type { LiveBackend, LiveHandle, LiveListener, LiveSession, Registry } from './registry.js';
+import { type Keys, windowOf } from './select.js';
+import { stepWords } from './words.js';
+
+export interface ConnectionsQuery {
+  readonly sort: Sort;
+  readonly descending: boolean;
+  /** In small letters. */
+  readonly filter: string;
+  /** `session:relaying` */
+  readonly state: string;
+  readonly offset: number;
+  readonly limit: number;
+}
+
+export function connectionsPage(observer: Observer, query: ConnectionsQuery): ConnectionsPage {
+  const { sort, descending, filter, state, offset, limit } = query;
+  observer.link();
+  let matching = [...observer.connections];
+  const total = matching.length;
+  if (state !== '') {
+    const [machine = '', path = ''] = state.split(/:(.*)/s);
+    const states = observer.statesBelow(machine, path);
+    matching = matching.filter((connection) =>
+      connection.lives.some((life) => life.kind.machine === machine && states.has(life.state)),
+    );
+  }
+  if (filter !== '') {
+    const looksFor = matcher(filter);
+    matching = matching.filter(looksFor);
+  }
+  const at = now();
+  const rows = [...windowOf(keysOf(matching, sort, descending), descending, offset, limit)].map((index) =>
+    rowOf(matching[index] as Connection, at),
+  );
+  return { total, matching: matching.length, offset, rows };
+}
+
+/** Looks in all that a row shows; what many rows share is looked through once. */
+function matcher(filter: string): (connection: Connection) => boolean {
+  const shared = new Map<string, boolean>();
+  const has = (text: string): boolean => {
+    let found = shared.get(text);
+    if (found === undefined) {
+      found = text.toLowerCase().includes(filter);
+      shared.set(text, found);
+    }
+    return found;
+  };
+  return (connection) =>
+    connection.id.includes(filter) ||
+    connection.peer.includes(filter) ||
+    has(connection.server) ||
+    has(connection.main.state.path) ||
+    has(connection.lastCause);
+}
+
+function keysOf(connections: readonly Connection[], sort: Sort, descending: boolean): Keys {
+  switch (sort) {
+    case 'id':
+      return Float64Array.from(connections, ({ number }) => number);
+    case 'age':
+      return Float64Array.from(connections, ({ since }) => -since);
+    case 'bytes':
+      return Float64Array.from(connections, (connection) => {
+        const { fromClient, fromBackend } = bytesOf(connection);
+        return fromClient + fromBackend;
+      });
+    case 'peer':
+      return connections.map(({ peer }) => peer);
+    case 'server':
+      return ranks(
+        connections.map(({ server }) => server),
+        descending,
+      );
+    case 'state':
+      return ranks(
+        connections.map(({ main }) => main.state.path),
+        descending,
+      );
+    case 'cause':
+      return ranks(
+        connections.map(({ lastCause }) => lastCause),
+        descending,
+      );
+  }
+}
+
+/** Few different words among many: their places are compared in place of them. Those without one come last. */
+function ranks(words: readonly string[], descending: boolean): Keys {
+  const places = new Map([...new Set(words)].sort().map((word, place) => [word, place]));
+  places.set('', descending ? -1 : places.size);
+  return Float64Array.from(words, (word) => places.get(word) as number);
+}
+
+function bytesOf({ live, bytesFromClient, bytesFromBackend }: Connection): LiveSession['bytes'] {
+  return live !== undefined && 'bytes' in live
+    ? live.bytes
+    : { fromClient: bytesFromClient, fromBackend: bytesFromBackend };
+}
+
+function rowOf(connection: Connection, at: number): ConnectionRow {
+  const { id, peer, server, main, since, endedAt, lastCause } = connection;
+  const bytes = bytesOf(connection);
+  return {
+    id,
+    peer,
+    server,
+    state: main.state.path,
+    ageMs: Math.round((endedAt ?? at) - since),
+    bytesFromClient: bytes.fromClient,
+    bytesFromBackend: bytes.fromBackend,
+    lastCause,
+  };
+}
+
+export function connectionDetail(
+  observer: Observer,
+  registries: readonly Registry[],
+  id: string,
+): ConnectionDetail | undefined {
+  observer.link();
+  const connection = observer.find(id);
+  if (connection === undefined) return undefined;
+  const steps = connection.steps();
+  const at = now();
+  return {
+    row: rowOf(connection, at),
+    ...(connection.endedAt !== undefined && { endedAt: connection.endedAt }),
+    lives: connection.lives.map((life) => detailOf(life, handleOf(life.id, connection, registries), steps, at)),
+    steps,
+    stepsForgotten: connection.forgotten,
+  };
+}
+
+function detailOf(life: ObservedLife, handle: LiveHandle | undefined, steps: StepInfo[], at: number): LifeDetail {
+  const { id, kind, state, since } = life;
+  const { machine } = kind;
+  const { description, events, timers } = stateText(machine, state.path);
+  const accepted = state.isFinal ? [] : (handle?.accepts() ?? [...events.keys()]);
+  return {
+    id,
+    machine,
+    state: state.path,
+    description,
+    inStateMs: Math.round(at - since),
+    why: whyIn(state, id, steps),
+    accepts: accepted.map((event) => {
+      const exit = events.get(event);
+      return { event, leadsTo: exit?.leadsTo ?? '', description: exit?.description ?? '' };
+    }),
+    timers: (handle?.timers() ?? []).map(({ name, remainingMs }) => ({
+      name,
+      remainingMs: Math.round(remainingMs),
+      leadsTo: timers.get(name)?.leadsTo ?? '',
+    })),
+  };
+}
+
+function whyIn({ path }: State, id: string, steps: readonly StepInfo[]): string {
+  const index = steps.findLastIndex(({ who, from, to }) => who === id && to === path && from !== to);
+  return index < 0 ? 'it was here before anybody watched' : stepWords(steps, index);
+}
+
+/** What can be asked about a life, or told to it. */
+export function handleOf(
+  id: string,
+  { live }: Pick<Connection, 'live'>,
+  registries: readonly Registry[],
+): Registry | LiveListener | LiveSession | LiveBackend | LiveHandle | undefined {
+  if (live !== undefined) {
+    const legs = 'client' in live ? [live, live.client, live.backend] : [live];
+    const found = legs.find((leg) => leg.id === id);
+    if (found !== undefined) return found;
+  }
+  for (const registry of registries) {
+    const found = [registry, ...registry.listeners, ...registry.backends].find((handle) => handle.id === id);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

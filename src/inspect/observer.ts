@@ -1,0 +1,717 @@
+/**
+ * Counts and remembers what the transition channel tells, while somebody watches. What happens for every transition is a
+ * few look-ups and additions: no text is made, and nothing is kept that has no bound.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Cause } from '../machines/vocabulary.js';
+import { TRANSITION_CHANNEL } from '../runtime/channel.js';
+import type { Transition } from '../runtime/life.js';
+import { stateText } from './charts.js';
+import type { EdgeInfo, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
+import type { LiveBackend, LiveClient, LiveHandle, LiveSession, Registry } from './registry.js';
+import { causeText } from './words.js';
+
+const INIT = 'xstate.init';
+const SECOND_MS = 1_000;
+/** The time line: five minutes. */
+const SECONDS_MAX = 300;
+/** A rate is that of the last seconds: fewer would flicker, more would lag. */
+const RATE_SECONDS = 3;
+/** Edges, and states, of one machine; machines of users may make up events without end. */
+const EDGES_MAX = 2_000;
+const MACHINES_MAX = 64;
+const CAUSES_MAX = 100;
+const OTHERS = 'others';
+
+/** What the taking of an edge means, beyond the two states. */
+const ACCEPTS = 1;
+const ESTABLISHES = 2;
+const RETRIES = 4;
+const DROPS = 8;
+const CONNECTS = 16;
+const ENDS = 32;
+
+/** A leaf state of a machine, with how many are in it. */
+export interface State {
+  readonly path: string;
+  readonly isFinal: boolean;
+  count: number;
+}
+
+/** A transition of a machine, with how often it was taken. */
+interface Edge {
+  readonly kind: Kind;
+  readonly from: string;
+  readonly event: string;
+  readonly to: State;
+  /** Any of the flags above. */
+  readonly means: number;
+  total: number;
+  /** The total at the last whole seconds, in turn. */
+  readonly marks: Float64Array;
+}
+
+type Edges = Map<string, Map<string, Map<string, Edge>>>;
+
+/** A machine, as it was heard of. */
+interface Kind {
+  readonly machine: string;
+  readonly states: Map<string, State>;
+  readonly edges: Edge[];
+  /** By event, state left and state entered: found without making a key of the three. */
+  readonly byEvent: Edges;
+}
+
+/** Which server a backend went to, with which socket. */
+interface Place {
+  readonly server: string | undefined;
+  readonly incarnation: number | undefined;
+}
+
+export interface ObservedLife {
+  readonly id: string;
+  readonly kind: { readonly machine: string };
+  readonly connection: Connection;
+  state: State;
+  /** Since when it is in this state: milliseconds since the epoch. */
+  since: number;
+  cause: Cause | undefined;
+  place: Place | undefined;
+  /** The server that was dialled last. */
+  dialled: string | undefined;
+}
+
+/** Four of these are a step: tenths of milliseconds since the connection began, the edge, the cause, the place. */
+type Packed = number | Edge | Cause | Place | undefined;
+const STEP = 4;
+
+/** A client with its session and its backend; or a life that belongs to no connection. */
+export class Connection {
+  readonly number: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  client: ObservedLife | undefined = undefined;
+  session: ObservedLife | undefined = undefined;
+  backend: ObservedLife | undefined = undefined;
+  /** A life of another machine. */
+  other: ObservedLife | undefined = undefined;
+  /** What can be asked, once it was found in a registry. */
+  live: LiveSession | LiveClient | LiveBackend | undefined = undefined;
+  peer = '';
+  bytesFromClient = 0;
+  bytesFromBackend = 0;
+  /** Lives that have not ended. */
+  living = 0;
+  endedAt: number | undefined = undefined;
+  forgotten = 0;
+  /** @internal */
+  readonly packed: Packed[] = [];
+
+  constructor(number: number, since: number) {
+    this.number = number;
+    this.since = since;
+  }
+
+  /** The life that stands for it. */
+  get main(): ObservedLife {
+    return (this.session ?? this.client ?? this.backend ?? this.other) as ObservedLife;
+  }
+
+  get id(): string {
+    return this.main.id;
+  }
+
+  get lives(): ObservedLife[] {
+    return [this.session, this.client, this.backend, this.other].filter((life) => life !== undefined);
+  }
+
+  get server(): string {
+    return this.backend?.place?.server ?? '';
+  }
+
+  get lastCause(): string {
+    const cause = this.main.cause ?? this.backend?.cause ?? this.client?.cause;
+    return cause === undefined ? '' : textOf(cause);
+  }
+
+  /** What happened to it since, oldest first. */
+  steps(from = 0): StepInfo[] {
+    const steps: StepInfo[] = [];
+    const { packed } = this;
+    for (let at = 0; at < packed.length; at += STEP) {
+      if (this.since + (packed[at] as number) / 10 < from) continue;
+      const edge = packed[at + 1] as Edge;
+      const cause = packed[at + 2] as Cause | undefined;
+      const place = packed[at + 3] as Place | undefined;
+      const { machine } = edge.kind;
+      steps.push({
+        at: this.since + (packed[at] as number) / 10,
+        who: this.#lifeOf(machine)?.id ?? machine,
+        machine,
+        from: edge.from,
+        event: edge.event,
+        to: edge.to.path,
+        ...(cause !== undefined && { cause: plainCause(cause) }),
+        ...(place?.server !== undefined && { server: place.server }),
+        ...(place?.incarnation !== undefined && { incarnation: place.incarnation }),
+      });
+    }
+    return steps;
+  }
+
+  #lifeOf(machine: string): ObservedLife | undefined {
+    if (machine === 'session') return this.session;
+    if (machine === 'client') return this.client;
+    return machine === 'backend' ? this.backend : this.other;
+  }
+}
+
+/** Causes are shared by many lives: each is put into words once. */
+const texts = new WeakMap<Cause, string>();
+
+function textOf(cause: Cause): string {
+  let text = texts.get(cause);
+  if (text === undefined) {
+    text = causeText(cause);
+    texts.set(cause, text);
+  }
+  return text;
+}
+
+/** A cause that JSON can hold: what a hook threw becomes text. */
+export function plainCause(cause: Cause): Cause {
+  if (cause.error === undefined) return cause;
+  let error = 'something that has no text';
+  try {
+    error = String(cause.error).slice(0, 500);
+  } catch {}
+  return { ...cause, error };
+}
+
+/** Milliseconds since the epoch, that never go back. */
+export const now = (): number => performance.timeOrigin + performance.now();
+
+export interface ObserverOptions {
+  readonly registries: readonly Registry[];
+  /** Steps that are remembered of one connection. */
+  readonly stepsPerConnectionMax: number;
+  /** The same of all together. */
+  readonly stepsMax: number;
+  /** Connections that have ended and are remembered. */
+  readonly endedMax: number;
+}
+
+export class Observer {
+  readonly #options: ObserverOptions;
+  #isWatching = false;
+  #timer: NodeJS.Timeout | undefined;
+  #kinds = new Map<string, Kind>();
+  #lives = new Map<string, ObservedLife>();
+  /** Those of clients and servers that live, in the order in which they were met. */
+  readonly connections = new Set<Connection>();
+  /** Those that have ended last. */
+  #ended: Connection[] = [];
+  #endedAt = 0;
+  #made = 0;
+  #steps = 0;
+  #trimming: Generator<Connection, void> | undefined;
+  since = 0;
+  transitions = 0;
+  #transitionMarks = new Float64Array(RATE_SECONDS);
+  #accepted = 0;
+  #established = 0;
+  #retried = 0;
+  #failedOver = 0;
+  #closed = 0;
+  #droppedCount = 0;
+  #dropped = new Map<string, number>();
+  #endedBytes = { fromClients: 0, fromBackends: 0 };
+  #seconds: Second[] = [];
+  #before: Record<'accepted' | 'established' | 'retried' | 'failedOver' | 'dropped' | 'closed', number> = NONE;
+  #ticks = 0;
+  #tickedAt: number[] = [];
+
+  constructor(options: ObserverOptions) {
+    this.#options = options;
+  }
+
+  get isWatching(): boolean {
+    return this.#isWatching;
+  }
+
+  /** Begins to count, afresh: what lives already is learnt from the registries. */
+  watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#reset();
+    for (const registry of this.#options.registries) {
+      this.#learn(registry);
+      registry.on?.('sessionClosed', this.#onSessionClosed);
+    }
+    subscribe(TRANSITION_CHANNEL, this.#onTransition);
+    this.#timer = setInterval(() => this.#tick(), SECOND_MS).unref();
+  }
+
+  /** Counts no more, and forgets. */
+  stop(): void {
+    if (!this.#isWatching) return;
+    this.#isWatching = false;
+    clearInterval(this.#timer);
+    unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
+    for (const registry of this.#options.registries) registry.off?.('sessionClosed', this.#onSessionClosed);
+    this.#reset();
+  }
+
+  /** The connection that has this life, also one that has ended. */
+  find(id: string): Connection | undefined {
+    return this.#lives.get(id)?.connection;
+  }
+
+  machines(): MachineInfo[] {
+    const slot = this.#ticks % RATE_SECONDS;
+    const elapsed = this.#elapsed(slot);
+    return [...this.#kinds.values()].map(({ machine, states, edges }) => ({
+      machine,
+      states: Object.fromEntries([...states.values()].map(({ path, count }) => [path, count])),
+      edges: edges.map(
+        ({ from, event, to, total, marks }): EdgeInfo => ({
+          from,
+          event,
+          to: to.path,
+          total,
+          rate: perSecond(total - (marks[slot] as number), elapsed),
+        }),
+      ),
+    }));
+  }
+
+  get transitionRate(): number {
+    const slot = this.#ticks % RATE_SECONDS;
+    return perSecond(this.transitions - (this.#transitionMarks[slot] as number), this.#elapsed(slot));
+  }
+
+  /** The states of a machine that are this one, or below it. */
+  statesBelow(machine: string, path: string): ReadonlySet<State> {
+    const found = new Set<State>();
+    for (const state of this.#kinds.get(machine)?.states.values() ?? []) {
+      if (state.path === path || state.path.startsWith(`${path}.`)) found.add(state);
+    }
+    return found;
+  }
+
+  totals(): Totals {
+    let { fromClients, fromBackends } = this.#endedBytes;
+    for (const { live } of this.connections) {
+      if (live === undefined || !('bytes' in live)) continue;
+      const { bytes } = live;
+      fromClients += bytes.fromClient;
+      fromBackends += bytes.fromBackend;
+    }
+    const endings: Record<string, number> = {};
+    for (const { path, isFinal, count } of this.#kinds.get('session')?.states.values() ?? []) {
+      if (isFinal && count > 0) endings[path] = count;
+    }
+    return {
+      accepted: this.#accepted,
+      established: this.#established,
+      retried: this.#retried,
+      failedOver: this.#failedOver,
+      closed: this.#closed,
+      dropped: Object.fromEntries(this.#dropped),
+      endings,
+      bytesFromClients: fromClients,
+      bytesFromBackends: fromBackends,
+    };
+  }
+
+  seconds(): readonly Second[] {
+    return this.#seconds;
+  }
+
+  /** The last steps that are remembered, so many at most, oldest first. */
+  lastSteps(stepsMax: number): StepInfo[] {
+    const connections = new Set<Connection>();
+    for (const { connection } of this.#lives.values()) connections.add(connection);
+    const times = new Float64Array(this.#steps);
+    let count = 0;
+    for (const { since, packed } of connections) {
+      for (let at = 0; at < packed.length; at += STEP) times[count++] = since + (packed[at] as number) / 10;
+    }
+    const from = times.sort()[Math.max(0, count - stepsMax)] ?? 0;
+    const steps: StepInfo[] = [];
+    for (const connection of connections) steps.push(...connection.steps(from));
+    return steps.sort((a, b) => a.at - b.at);
+  }
+
+  /** Finds in the registries what was met on the channel since. */
+  link(): void {
+    for (const { sessions, listeners, backends } of this.#options.registries) {
+      // The newest are last: whoever was found before, and all before it, need not be looked for.
+      for (let index = sessions.length - 1; index >= 0; index--) {
+        const session = sessions[index] as LiveSession;
+        const connection = this.#lives.get(session.id)?.connection;
+        if (connection === undefined) continue;
+        if (connection.live === session) break;
+        linkTo(connection, session, session.client);
+      }
+      for (const backend of backends) {
+        const connection = this.#lives.get(backend.id)?.connection;
+        if (connection !== undefined) connection.live ??= backend;
+      }
+      if (!this.#hasUnlinked) continue;
+      for (const { clients } of listeners) {
+        for (const client of clients) {
+          const connection = this.#lives.get(client.id)?.connection;
+          if (connection !== undefined && connection.session === undefined) linkTo(connection, client, client);
+        }
+      }
+    }
+    this.#hasUnlinked = false;
+  }
+
+  /** True when a client came that no registry was asked about yet. */
+  #hasUnlinked = false;
+
+  #reset(): void {
+    this.#kinds = new Map();
+    this.#lives = new Map();
+    this.connections.clear();
+    this.#ended = [];
+    this.#endedAt = 0;
+    this.#steps = 0;
+    this.#trimming = undefined;
+    this.since = now();
+    this.transitions = 0;
+    this.#transitionMarks.fill(0);
+    this.#accepted = this.#established = this.#retried = this.#failedOver = this.#closed = this.#droppedCount = 0;
+    this.#dropped = new Map();
+    this.#endedBytes = { fromClients: 0, fromBackends: 0 };
+    this.#seconds = [];
+    this.#before = NONE;
+    this.#ticks = 0;
+    this.#tickedAt = new Array(RATE_SECONDS).fill(this.since);
+  }
+
+  /** What lived before anybody watched. */
+  #learn(registry: Registry): void {
+    this.#learnLife('proxy', registry);
+    for (const backend of registry.backends) this.#learnBackend(backend);
+    for (const listener of registry.listeners) this.#learnLife('listener', listener);
+    for (const session of registry.sessions) {
+      const { client, backend } = session;
+      const { connection } = this.#learnClient(client);
+      this.#learnLife('session', session, connection);
+      this.#learnBackend(backend, connection);
+      linkTo(connection, session, client);
+    }
+    for (const { clients } of registry.listeners) {
+      for (const client of clients) {
+        if (!this.#lives.has(client.id)) this.#learnClient(client);
+      }
+    }
+    this.#hasUnlinked = true;
+    this.link();
+  }
+
+  #learnLife(machine: string, { id, state }: LiveHandle, connection?: Connection): ObservedLife {
+    const kind = this.#kindOf(machine);
+    const entered = stateOf(kind, state);
+    const life = this.#add(id, kind, entered, connection ?? new Connection(++this.#made, this.since), this.since);
+    if (entered.isFinal) this.#end(life, this.since);
+    return life;
+  }
+
+  /** It is as old as its clock says. */
+  #learnClient(client: LiveClient): ObservedLife {
+    const since = this.since - (client.clock.now() - client.since);
+    return this.#learnLife('client', client, new Connection(++this.#made, since));
+  }
+
+  #learnBackend(backend: LiveBackend, connection?: Connection): void {
+    const life = this.#learnLife('backend', backend, connection);
+    const { server, incarnation } = backend;
+    life.place = { server, incarnation };
+    life.dialled = server;
+  }
+
+  readonly #onTransition = (message: unknown): void => {
+    const { who, machine, from, event, to, cause, server, incarnation, parent, client } = message as Transition;
+    const at = now();
+    const kind = this.#kindOf(machine);
+    const edge = edgeOf(kind, from, event, to);
+    edge.total++;
+    this.transitions++;
+    let life = this.#lives.get(who);
+    if (life === undefined) life = this.#meet(who, kind, edge.to, parent, client, at);
+    else if (life.state !== edge.to) {
+      life.state.count--;
+      edge.to.count++;
+      life.state = edge.to;
+      life.since = at;
+    }
+    life.cause = cause;
+    let { place } = life;
+    const serverBefore = place?.server;
+    if (
+      (server !== undefined || incarnation !== undefined) &&
+      (serverBefore !== server || place?.incarnation !== incarnation)
+    ) {
+      place = { server, incarnation };
+      life.place = place;
+    }
+    this.#remember(life.connection, at, edge, cause, place);
+    const { means } = edge;
+    if (means === 0) return;
+    if (means & ACCEPTS) this.#accepted++;
+    if (means & ESTABLISHES) this.#established++;
+    if (means & RETRIES) this.#retried++;
+    if (means & DROPS) this.#countDrop(machine, cause);
+    if (means & CONNECTS) {
+      if (life.dialled !== undefined && life.dialled !== server) this.#failedOver++;
+      life.dialled = server;
+    }
+    if (means & ENDS) this.#end(life, at);
+  };
+
+  readonly #onSessionClosed = ({ session }: { readonly session: LiveSession }): void => {
+    const { fromClient, fromBackend } = session.bytes;
+    this.#endedBytes.fromClients += fromClient;
+    this.#endedBytes.fromBackends += fromBackend;
+    const connection = this.find(session.id);
+    if (connection === undefined) return;
+    connection.bytesFromClient = fromClient;
+    connection.bytesFromBackend = fromBackend;
+  };
+
+  #kindOf(machine: string): Kind {
+    const known = this.#kinds.get(machine);
+    if (known !== undefined) return known;
+    const name = this.#kinds.size < MACHINES_MAX ? machine : OTHERS;
+    const kind = this.#kinds.get(name) ?? { machine: name, states: new Map(), edges: [], byEvent: new Map() };
+    this.#kinds.set(name, kind);
+    return kind;
+  }
+
+  /** A life that was not heard of yet: the part of a connection, or the beginning of one. */
+  #meet(
+    who: string,
+    kind: Kind,
+    state: State,
+    parent: string | undefined,
+    client: string | undefined,
+    at: number,
+  ): ObservedLife {
+    const { machine } = kind;
+    let connection: Connection | undefined;
+    if (machine === 'session' && client !== undefined) connection = this.#lives.get(client)?.connection;
+    else if (machine === 'backend' && parent !== undefined) connection = this.#lives.get(parent)?.connection;
+    // A backend with a listener or a machine of somebody's own above it is none of their connection.
+    if (
+      connection !== undefined &&
+      (connection.other !== undefined || connection[machine as 'session'] !== undefined)
+    ) {
+      connection = undefined;
+    }
+    return this.#add(who, kind, state, connection ?? new Connection(++this.#made, at), at);
+  }
+
+  #add(id: string, kind: Kind, state: State, connection: Connection, since: number): ObservedLife {
+    const life: ObservedLife = {
+      id,
+      kind,
+      connection,
+      state,
+      since,
+      cause: undefined,
+      place: undefined,
+      dialled: undefined,
+    };
+    state.count++;
+    connection.living++;
+    this.#lives.set(id, life);
+    const { machine } = kind;
+    if (machine === 'client' || machine === 'session' || machine === 'backend') {
+      connection[machine] = life;
+      this.connections.add(connection);
+      this.#hasUnlinked ||= machine === 'client';
+    } else {
+      connection.other = life;
+    }
+    return life;
+  }
+
+  #end(life: ObservedLife, at: number): void {
+    const { connection, kind } = life;
+    if (kind.machine === 'client') this.#closed++;
+    if (--connection.living > 0) return;
+    connection.endedAt = at;
+    this.connections.delete(connection);
+    if (connection.live !== undefined && 'bytes' in connection.live) {
+      // One of a registry that does not tell the last bytes.
+      const { fromClient, fromBackend } = connection.live.bytes;
+      connection.bytesFromClient = fromClient;
+      connection.bytesFromBackend = fromBackend;
+    }
+    connection.live = undefined;
+    const { endedMax } = this.#options;
+    const oldest = this.#ended[this.#endedAt];
+    if (oldest !== undefined) this.#forget(oldest);
+    this.#ended[this.#endedAt] = connection;
+    this.#endedAt = (this.#endedAt + 1) % endedMax;
+  }
+
+  #forget(connection: Connection): void {
+    for (const { id } of connection.lives) this.#lives.delete(id);
+    this.#steps -= connection.packed.length / STEP;
+    connection.packed.length = 0;
+  }
+
+  #countDrop(machine: string, cause: Cause | undefined): void {
+    this.#droppedCount++;
+    const name = `${machine} ${cause?.code ?? cause?.manner ?? 'unknown'}`;
+    const key = this.#dropped.has(name) || this.#dropped.size < CAUSES_MAX ? name : OTHERS;
+    this.#dropped.set(key, (this.#dropped.get(key) ?? 0) + 1);
+  }
+
+  #remember(connection: Connection, at: number, edge: Edge, cause: Cause | undefined, place: Place | undefined): void {
+    const { packed } = connection;
+    const { stepsPerConnectionMax, stepsMax } = this.#options;
+    // A step that was forgotten makes room by the half, so that a busy connection does not move its list each time.
+    if (packed.length >= stepsPerConnectionMax * STEP) this.#forgetSteps(connection, stepsPerConnectionMax >> 1);
+    packed.push(Math.round((at - connection.since) * 10), edge, cause, place);
+    if (++this.#steps > stepsMax) this.#trim();
+  }
+
+  /** There are too many steps: one connection after the other gives up the older half of its own. */
+  #trim(): void {
+    for (let turns = 0; turns < 16 && this.#steps > this.#options.stepsMax; turns++) {
+      this.#trimming ??= this.#remembered();
+      const { value: connection, done } = this.#trimming.next();
+      if (done) {
+        this.#trimming = undefined;
+        continue;
+      }
+      const count = connection.packed.length / STEP;
+      if (count > 1) this.#forgetSteps(connection, count >> 1);
+    }
+  }
+
+  *#remembered(): Generator<Connection, void> {
+    // Those that have ended first.
+    yield* this.#ended;
+    for (const { connection } of this.#lives.values()) yield connection;
+  }
+
+  #forgetSteps(connection: Connection, count: number): void {
+    const { packed } = connection;
+    packed.splice(0, count * STEP);
+    connection.forgotten += count;
+    this.#steps -= count;
+  }
+
+  #tick(): void {
+    const at = now();
+    const slot = this.#ticks % RATE_SECONDS;
+    for (const { edges } of this.#kinds.values()) {
+      for (const edge of edges) edge.marks[slot] = edge.total;
+    }
+    this.#transitionMarks[slot] = this.transitions;
+    this.#tickedAt[slot] = at;
+    this.#ticks++;
+    const counts = {
+      accepted: this.#accepted,
+      established: this.#established,
+      retried: this.#retried,
+      failedOver: this.#failedOver,
+      dropped: this.#droppedCount,
+      closed: this.#closed,
+    };
+    const before = this.#before;
+    this.#seconds.push({
+      at: Math.floor(at / SECOND_MS) * SECOND_MS,
+      accepted: counts.accepted - before.accepted,
+      established: counts.established - before.established,
+      retried: counts.retried - before.retried,
+      failedOver: counts.failedOver - before.failedOver,
+      dropped: counts.dropped - before.dropped,
+      closed: counts.closed - before.closed,
+      live: this.connections.size,
+    });
+    if (this.#seconds.length > SECONDS_MAX) this.#seconds.shift();
+    this.#before = counts;
+    this.link();
+  }
+
+  #elapsed(slot: number): number {
+    return Math.max(1, now() - (this.#tickedAt[slot] as number));
+  }
+}
+
+const NONE = { accepted: 0, established: 0, retried: 0, failedOver: 0, dropped: 0, closed: 0 };
+
+const perSecond = (count: number, elapsedMs: number): number => Math.round((count * 10_000) / elapsedMs) / 10;
+
+function linkTo(connection: Connection, live: LiveSession | LiveClient, client: LiveClient): void {
+  connection.live = live;
+  if (connection.peer !== '') return;
+  const { remoteAddress, remotePort } = client.socket;
+  if (remoteAddress === undefined) return;
+  connection.peer = remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+}
+
+function stateOf({ machine, states }: Kind, path: string): State {
+  let state = states.get(path);
+  if (state === undefined) {
+    const name = states.size < EDGES_MAX ? path : OTHERS;
+    state = states.get(name) ?? { path: name, isFinal: stateText(machine, path).isFinal, count: 0 };
+    states.set(name, state);
+  }
+  return state;
+}
+
+function edgeOf(kind: Kind, from: string, event: string, to: string): Edge {
+  const known = kind.byEvent.get(event)?.get(from)?.get(to);
+  if (known !== undefined) return known;
+  const { edges, byEvent, machine } = kind;
+  const entered = stateOf(kind, to);
+  if (edges.length >= EDGES_MAX) {
+    // Not found by its event: what there is too much of must not be kept.
+    return { kind, from, event, to: entered, means: meaning(machine, from, event, entered), total: 0, marks: NO_MARKS };
+  }
+  const edge: Edge = {
+    kind,
+    from,
+    event,
+    to: entered,
+    means: meaning(machine, from, event, entered),
+    total: 0,
+    marks: new Float64Array(RATE_SECONDS),
+  };
+  edges.push(edge);
+  const byFrom = byEvent.get(event) ?? new Map<string, Map<string, Edge>>();
+  byEvent.set(event, byFrom);
+  const byTo = byFrom.get(from) ?? new Map<string, Edge>();
+  byFrom.set(from, byTo);
+  byTo.set(to, edge);
+  return edge;
+}
+
+const NO_MARKS = new Float64Array(RATE_SECONDS);
+
+const isIn = (state: string, outer: string): boolean => state === outer || state.startsWith(`${outer}.`);
+
+function meaning(machine: string, from: string, event: string, { path: to, isFinal }: State): number {
+  let means = isFinal ? ENDS : 0;
+  if (machine === 'client') {
+    if (event === INIT) means |= ACCEPTS;
+    if (isIn(from, 'live.established') && isIn(to, 'dropping')) means |= DROPS;
+  } else if (machine === 'session') {
+    if (isIn(from, 'connecting') && isIn(to, 'relaying')) means |= ESTABLISHES;
+  } else if (machine === 'backend') {
+    const wasUp = isIn(from, 'active.established');
+    if (wasUp && (isIn(to, 'dropping') || isIn(to, 'active.failover'))) means |= DROPS;
+    if (event === 'server.deferred' && from !== to) means |= RETRIES;
+    if (isIn(to, 'active.connecting') && from !== to) means |= CONNECTS;
+  }
+  return means;
+}
