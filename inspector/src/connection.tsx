@@ -1,0 +1,279 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { ConnectionDetail, LifeDetail, StepInfo } from '../../src/inspect/protocol.js';
+import { durationText, eventText, stepWords } from '../../src/inspect/words.js';
+import { Act } from './actions.js';
+import { api, Refused } from './api.js';
+import { bytes, clock, clockMs, count } from './format.js';
+import { about } from './live.js';
+import { Sequence } from './sequence.js';
+import { Statechart } from './statechart.js';
+import { useStore } from './store.js';
+
+const REFRESH_MS = 1_000;
+/** What a page can show of a long life without becoming slow. */
+const STEPS_SHOWN = 300;
+
+export function Connection({ id }: { readonly id: string }) {
+  const { detail, problem, readAt } = useDetail(id);
+  if (detail === undefined) return <p class="note">{problem === '' ? 'Reading…' : problem}</p>;
+  return <Shown detail={detail} problem={problem} readAt={readAt} />;
+}
+
+interface ShownProps {
+  readonly detail: ConnectionDetail;
+  readonly problem: string;
+  readonly readAt: number;
+}
+
+function Shown({ detail, problem, readAt }: ShownProps) {
+  const { row, lives, steps, endedAt } = detail;
+  const [chosen, setChosen] = useState<string>();
+  const life = lives.find(({ machine }) => machine === chosen) ?? lives[0];
+  return (
+    <>
+      <div class="toolbar">
+        <h1>
+          <span class="mono">{row.id}</span>
+        </h1>
+        <span class="state">{row.state}</span>
+        {endedAt !== undefined && <span class="note">ended at {clock(endedAt)}</span>}
+        {problem !== '' && <span class="note bad">{problem}</span>}
+        <span class="grow" />
+        <Actions detail={detail} />
+      </div>
+      <dl class="tiles facts">
+        <Fact name="peer" value={row.peer} />
+        <Fact name="server" value={row.server} />
+        <Fact name="age" value={durationText(row.ageMs)} />
+        <Fact name="from client" value={bytes(row.bytesFromClient)} />
+        <Fact name="from server" value={bytes(row.bytesFromBackend)} />
+        <Fact name="last cause" value={row.lastCause} />
+      </dl>
+      <div class="columns even">
+        <section class="card" aria-labelledby="why-title">
+          <h2 id="why-title">Why it is where it is, and what can happen next</h2>
+          {lives.map((one) => (
+            <Why key={one.id} life={one} readAt={readAt} isOver={endedAt !== undefined} />
+          ))}
+        </section>
+        <section class="card" aria-labelledby="chart-title">
+          <div class="bar-of-tabs">
+            <h2 id="chart-title">Where it is</h2>
+            <div class="tabs" role="tablist" aria-label="Life">
+              {lives.map(({ machine }) => (
+                <button
+                  key={machine}
+                  type="button"
+                  role="tab"
+                  aria-selected={machine === life?.machine}
+                  onClick={() => setChosen(machine)}
+                >
+                  {machine}
+                </button>
+              ))}
+            </div>
+          </div>
+          {life !== undefined && (
+            <Statechart
+              machine={life.machine}
+              current={life.state}
+              step={steps.findLast(({ who, from, to }) => who === life.id && from !== to)}
+              isLarge
+            />
+          )}
+        </section>
+      </div>
+      <div class="columns even">
+        <section class="card" aria-labelledby="history-title">
+          <h2 id="history-title">What has happened</h2>
+          <History detail={detail} />
+        </section>
+        <section class="card" aria-labelledby="sequence-title">
+          <h2 id="sequence-title">Who said what to whom</h2>
+          <Sequence steps={steps} forgotten={detail.stepsForgotten} />
+        </section>
+      </div>
+    </>
+  );
+}
+
+function Fact({ name, value }: { readonly name: string; readonly value: string }) {
+  return (
+    <div class="tile">
+      <dt>{name}</dt>
+      <dd title={value}>{value === '' ? '–' : value}</dd>
+    </div>
+  );
+}
+
+function Actions({ detail: { row, lives, endedAt } }: { readonly detail: ConnectionDetail }) {
+  if (useStore(about)?.actions !== true || endedAt !== undefined) return null;
+  const backend = lives.find(({ machine }) => machine === 'backend');
+  return (
+    <p class="actions">
+      {backend?.accepts.some(({ event }) => event === 'backend.retry') === true && <Act action="retry" id={row.id} />}
+      <Act action="close" id={row.id} />
+      <Act action="abort" id={row.id} />
+    </p>
+  );
+}
+
+interface WhyProps {
+  readonly life: LifeDetail;
+  readonly readAt: number;
+  readonly isOver: boolean;
+}
+
+function Why({ life, readAt, isOver }: WhyProps) {
+  const { id, machine, state, description, why, inStateMs, accepts, timers } = life;
+  return (
+    <section class="why" aria-labelledby={`why-${machine}`}>
+      <h3 id={`why-${machine}`}>
+        <span class="mono">{id}</span> <span class="state">{state}</span>{' '}
+        <span class="note">
+          {isOver ? '' : 'for '}
+          {isOver ? '' : <Elapsed base={inStateMs} since={readAt} />}
+        </span>
+      </h3>
+      <p>{description}</p>
+      {why !== '' && <p class="reason">{why}</p>}
+      {timers.length > 0 && (
+        <ul class="timers" aria-label={`Timers of ${id}`}>
+          {timers.map(({ name, remainingMs, leadsTo }) => (
+            <li key={name}>
+              <span class="clock mono">{name}</span> fires in <Remaining ms={remainingMs} since={readAt} />
+              {leadsTo !== '' && leadsTo !== state && (
+                <>
+                  , then <span class="mono">{leadsTo}</span>
+                </>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+      {accepts.length > 0 && (
+        <details>
+          <summary>
+            {accepts.length} {accepts.length === 1 ? 'event' : 'events'} it would act on
+          </summary>
+          <table class="plain">
+            <thead>
+              <tr>
+                <th scope="col">event</th>
+                <th scope="col">leads to</th>
+              </tr>
+            </thead>
+            <tbody>
+              {accepts.map((accepted) => (
+                <tr key={accepted.event}>
+                  <th scope="row" class="mono">
+                    {accepted.event}
+                  </th>
+                  <td>
+                    <span class="mono">{accepted.leadsTo === '' ? 'stays' : accepted.leadsTo}</span>
+                    {accepted.description !== '' && <span class="note"> {accepted.description}</span>}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </details>
+      )}
+    </section>
+  );
+}
+
+/** Between two answers of the server, time goes on. */
+function useNow(): number {
+  const [now, setNow] = useState(() => performance.now());
+  useEffect(() => {
+    const timer = window.setInterval(() => setNow(performance.now()), 250);
+    return () => window.clearInterval(timer);
+  }, []);
+  return now;
+}
+
+const Elapsed = ({ base, since }: { readonly base: number; readonly since: number }) => (
+  <>{durationText(base + Math.max(0, useNow() - since))}</>
+);
+
+function Remaining({ ms, since }: { readonly ms: number; readonly since: number }) {
+  const left = ms - Math.max(0, useNow() - since);
+  return <b>{left <= 0 ? 'no time' : durationText(left)}</b>;
+}
+
+function History({ detail: { steps, stepsForgotten } }: { readonly detail: ConnectionDetail }) {
+  const hidden = Math.max(0, steps.length - STEPS_SHOWN);
+  const start = steps[0]?.at ?? 0;
+  return (
+    <>
+      {stepsForgotten + hidden > 0 && <p class="note">{count(stepsForgotten + hidden)} older steps are not shown.</p>}
+      {steps.length === 0 && <p class="note">Nothing has happened since this page is watched.</p>}
+      <ol class="history">
+        {steps.slice(hidden).map((_, index) => (
+          <HistoryStep key={stepsForgotten + hidden + index} steps={steps} index={hidden + index} start={start} />
+        ))}
+      </ol>
+    </>
+  );
+}
+
+interface HistoryStepProps {
+  readonly steps: readonly StepInfo[];
+  readonly index: number;
+  readonly start: number;
+}
+
+function HistoryStep({ steps, index, start }: HistoryStepProps) {
+  const { at, who, machine, from, event, to } = steps[index] as StepInfo;
+  return (
+    <li class={`of-${machine}`}>
+      <time title={clockMs(at)}>+{durationText(at - start)}</time>
+      <p class="words">{capital(stepWords(steps, index))}</p>
+      <p class="step mono">
+        {who}: {from === '' ? '·' : from} → {to} <span class="note">({eventText(event)})</span>
+      </p>
+    </li>
+  );
+}
+
+export const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
+/** Follows one connection; what was known of one that is gone stays. */
+function useDetail(id: string) {
+  const [state, setState] = useState<{ detail?: ConnectionDetail; readonly problem: string; readonly readAt: number }>({
+    problem: '',
+    readAt: 0,
+  });
+  useEffect(() => {
+    setState({ problem: '', readAt: 0 });
+    const aborter = new AbortController();
+    let timer: number | undefined;
+    const read = async (): Promise<void> => {
+      try {
+        const detail = await api.connection(id, aborter.signal);
+        setState({ detail, problem: '', readAt: performance.now() });
+        if (detail.endedAt !== undefined) return;
+      } catch (error) {
+        if (aborter.signal.aborted) return;
+        const isGone = error instanceof Refused && error.status === 404;
+        const problem = isGone
+          ? 'It is gone, and no longer remembered.'
+          : `It could not be read: ${(error as Error).message}`;
+        setState((before) => ({ ...before, problem }));
+        if (isGone) return;
+      }
+      timer = window.setTimeout(next, REFRESH_MS);
+    };
+    const next = (): void => {
+      if (document.visibilityState === 'visible') void read();
+      else timer = window.setTimeout(next, REFRESH_MS);
+    };
+    void read();
+    return () => {
+      aborter.abort();
+      window.clearTimeout(timer);
+    };
+  }, [id]);
+  return state;
+}

@@ -1,0 +1,64 @@
+/**
+ * Which edges of a drawn statechart a transition has taken. A transition goes from leaf to leaf in one step; the drawing
+ * has edges that leave and enter compound states, and edges without an event that are gone through on the way.
+ */
+
+export interface Edge {
+  readonly from: string;
+  readonly to: string;
+  readonly events: readonly string[];
+}
+
+export interface Step {
+  readonly from: string;
+  readonly event: string;
+  readonly to: string;
+}
+
+/** No chain of states that are only gone through is longer than this. */
+const CHAIN_MAX = 3;
+
+/** True if `inner` is `outer`, or within it. */
+export const covers = (outer: string, inner: string): boolean =>
+  inner === outer || (inner.startsWith(outer) && inner[outer.length] === '.');
+
+const depth = (state: string): number => state.split('.').length;
+
+/** Those that are nearest to the leaf come first: an inner transition wins. */
+function nearest(edges: readonly Edge[], indexes: number[]): number[] {
+  const weight = (index: number): number => {
+    const { from, to } = edges[index] as Edge;
+    return depth(from) * 100 + depth(to);
+  };
+  return indexes.sort((a, b) => weight(b) - weight(a));
+}
+
+const select = (edges: readonly Edge[], holds: (edge: Edge) => boolean): number[] =>
+  nearest(
+    edges,
+    edges.flatMap((edge, index) => (holds(edge) ? [index] : [])),
+  );
+
+/** The indexes of the edges that were taken, in order; none if it is not drawn (it acted and stayed). */
+export function edgesOf(edges: readonly Edge[], { from, event, to }: Step): readonly number[] {
+  const starts = select(edges, (edge) => covers(edge.from, from) && edge.events.includes(event));
+  for (const start of starts) if (covers((edges[start] as Edge).to, to)) return [start];
+  for (const start of starts) {
+    const rest = onwards(edges, (edges[start] as Edge).to, to, CHAIN_MAX);
+    if (rest !== undefined) return [start, ...rest];
+  }
+  if (covers(from, to)) return [];
+  // A timer that raises the owner's own abort is drawn as that.
+  return select(edges, (edge) => covers(edge.from, from) && covers(edge.to, to)).slice(0, 1);
+}
+
+function onwards(edges: readonly Edge[], at: string, to: string, left: number): number[] | undefined {
+  if (left === 0) return undefined;
+  const silent = select(edges, (edge) => edge.events.length === 0 && (covers(edge.from, at) || covers(at, edge.from)));
+  for (const next of silent) if (covers((edges[next] as Edge).to, to)) return [next];
+  for (const next of silent) {
+    const rest = onwards(edges, (edges[next] as Edge).to, to, left - 1);
+    if (rest !== undefined) return [next, ...rest];
+  }
+  return undefined;
+}

@@ -1,0 +1,73 @@
+/** The stream of overviews: only while somebody looks, and one per frame at most. */
+import type { About, Overview } from '../../src/inspect/protocol.js';
+import { api, Refused } from './api.js';
+import { Store } from './store.js';
+
+export type Link = 'connecting' | 'live' | 'paused' | 'lost' | 'denied';
+
+export const link = new Store<Link>('connecting');
+export const overview = new Store<Overview | undefined>(undefined);
+export const about = new Store<About | undefined>(undefined);
+
+const RETRY_MS = 2_000;
+
+let source: EventSource | undefined;
+let retry: number | undefined;
+let latest: string | undefined;
+
+/** Of several that came since the last frame only the last is even parsed: each is the whole. */
+function show(): void {
+  const text = latest;
+  latest = undefined;
+  if (text !== undefined) overview.value = JSON.parse(text) as Overview;
+}
+
+function open(): void {
+  close();
+  if (document.visibilityState === 'hidden') {
+    link.value = 'paused';
+    return;
+  }
+  source = new EventSource('/api/stream');
+  source.addEventListener('overview', ({ data }) => {
+    if (latest === undefined) requestAnimationFrame(show);
+    latest = data;
+    link.value = 'live';
+  });
+  source.addEventListener('error', () => {
+    link.value = 'lost';
+    // It tries again by itself unless it was refused; then the page asks why.
+    if (source?.readyState === EventSource.CLOSED) retry = window.setTimeout(greet, RETRY_MS);
+  });
+}
+
+function close(): void {
+  window.clearTimeout(retry);
+  source?.close();
+  source = undefined;
+  latest = undefined;
+}
+
+async function greet(): Promise<void> {
+  try {
+    about.value = await api.about();
+    open();
+  } catch (error) {
+    const isDenied = error instanceof Refused && (error.status === 401 || error.status === 403);
+    link.value = isDenied ? 'denied' : 'lost';
+    if (!isDenied) retry = window.setTimeout(greet, RETRY_MS);
+  }
+}
+
+export function goLive(): void {
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') {
+      close();
+      if (link.value !== 'denied') link.value = 'paused';
+    } else if (link.value !== 'denied') {
+      link.value = 'connecting';
+      void greet();
+    }
+  });
+  void greet();
+}

@@ -1,0 +1,261 @@
+import { useState } from 'preact/hooks';
+import type { MachineInfo, Totals, Overview as Whole } from '../../src/inspect/protocol.js';
+import { Act } from './actions.js';
+import { bytes, compact, count, rate } from './format.js';
+import { about, overview } from './live.js';
+import { hrefOf } from './route.js';
+import { Statechart } from './statechart.js';
+import { useStore } from './store.js';
+import { TimeLine } from './timeline.js';
+
+const sum = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((total, value) => total + value, 0);
+
+export function Overview() {
+  const whole = useStore(overview);
+  if (whole === undefined) return <p class="note">Waiting for the first overview…</p>;
+  return (
+    <>
+      <Tiles whole={whole} />
+      <div class="columns">
+        <section class="card" aria-labelledby="timeline-title">
+          <h2 id="timeline-title">The last minutes</h2>
+          <TimeLine seconds={whole.seconds} />
+        </section>
+        <Losses totals={whole.totals} />
+      </div>
+      <div class="columns">
+        <Servers whole={whole} />
+        <Listeners whole={whole} />
+      </div>
+      <Charts machines={whole.machines} />
+    </>
+  );
+}
+
+function Tiles({ whole: { totals, live, transitionRate } }: { readonly whole: Whole }) {
+  const dropped = sum(totals.dropped);
+  const tiles: readonly (readonly [name: string, value: string, tone?: string])[] = [
+    ['alive', count(live), 'accent'],
+    ['accepted', count(totals.accepted)],
+    ['established', count(totals.established)],
+    ['retried', count(totals.retried), totals.retried > 0 ? 'warn' : ''],
+    ['failed over', count(totals.failedOver), totals.failedOver > 0 ? 'warn' : ''],
+    ['dropped', count(dropped), dropped > 0 ? 'bad' : ''],
+    ['closed', count(totals.closed)],
+    ['from clients', bytes(totals.bytesFromClients)],
+    ['from servers', bytes(totals.bytesFromBackends)],
+    ['transitions', `${rate(transitionRate)}/s`],
+  ];
+  return (
+    <dl class="tiles" aria-label="Totals">
+      {tiles.map(([name, value, tone = '']) => (
+        <div key={name} class={`tile ${tone}`}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Losses({ totals }: { readonly totals: Totals }) {
+  return (
+    <section class="card" aria-labelledby="losses-title">
+      <h2 id="losses-title">Drops and ends</h2>
+      <Counts of={totals.dropped} what="Dropped, by cause" none="Nothing was dropped." tone="bad" />
+      <Counts of={totals.endings} what="Sessions, by how they ended" none="No session has ended." tone="" />
+    </section>
+  );
+}
+
+function Counts(props: {
+  readonly of: Readonly<Record<string, number>>;
+  readonly what: string;
+  readonly none: string;
+  readonly tone: string;
+}) {
+  const rows = Object.entries(props.of)
+    .filter(([, value]) => value > 0)
+    .sort(([, a], [, b]) => b - a);
+  const most = Math.max(1, ...rows.map(([, value]) => value));
+  return (
+    <>
+      <h3>{props.what}</h3>
+      {rows.length === 0 ? (
+        <p class="note">{props.none}</p>
+      ) : (
+        <ul class="bars">
+          {rows.slice(0, 8).map(([name, value]) => (
+            <li key={name}>
+              <span class="name">{name}</span>
+              <span class="value">{count(value)}</span>
+              <span class={`bar ${props.tone}`} style={{ width: `${(value / most) * 100}%` }} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+function Servers({ whole }: { readonly whole: Whole }) {
+  return (
+    <section class="card" aria-labelledby="servers-title">
+      <h2 id="servers-title">Servers</h2>
+      <table class="plain">
+        <thead>
+          <tr>
+            <th scope="col">server</th>
+            <th scope="col" class="number">
+              connections
+            </th>
+            <th scope="col" class="number">
+              failures
+            </th>
+            <th scope="col">state</th>
+          </tr>
+        </thead>
+        <tbody>
+          {whole.servers.map(({ name, connections, failures, state }, index) => (
+            <tr key={index}>
+              <th scope="row" class="mono">
+                {name}
+              </th>
+              <td class="number">{count(connections)}</td>
+              <td class={failures > 0 ? 'number bad' : 'number'}>{count(failures)}</td>
+              <td>
+                <span class={state === 'up' ? 'state up' : 'state'}>{state}</span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {whole.servers.length === 0 && <p class="note">There is no server.</p>}
+    </section>
+  );
+}
+
+function Listeners({ whole }: { readonly whole: Whole }) {
+  const actions = useStore(about)?.actions === true;
+  return (
+    <section class="card" aria-labelledby="listeners-title">
+      <h2 id="listeners-title">Proxies and listeners</h2>
+      <table class="plain">
+        <thead>
+          <tr>
+            <th scope="col">id</th>
+            <th scope="col">address</th>
+            <th scope="col">state</th>
+          </tr>
+        </thead>
+        <tbody>
+          {[...whole.proxies.map((proxy) => ({ ...proxy, address: '' })), ...whole.listeners].map(
+            ({ id, address, state }) => (
+              <tr key={id}>
+                <th scope="row" class="mono">
+                  <a href={hrefOf(id)}>{id}</a>
+                </th>
+                <td class="mono">{address}</td>
+                <td>
+                  <span class="state">{state}</span>
+                </td>
+              </tr>
+            ),
+          )}
+        </tbody>
+      </table>
+      {actions &&
+        whole.proxies.map(({ id }) => (
+          <p key={id} class="actions">
+            {whole.proxies.length > 1 && <span class="mono">{id}</span>}
+            <Act action="suspend" id={id} />
+            <Act action="resume" id={id} />
+            <Act action="drain" id={id} />
+            <Act action="abort" id={id} />
+          </p>
+        ))}
+    </section>
+  );
+}
+
+/** From the whole to the part, as a reader meets them. */
+const ORDER = ['session', 'client', 'backend', 'listener', 'proxy'];
+
+const place = (machine: string): number => (ORDER.includes(machine) ? ORDER.indexOf(machine) : ORDER.length);
+
+function Charts({ machines }: { readonly machines: readonly MachineInfo[] }) {
+  const [chosen, setChosen] = useState<string>();
+  const sorted = [...machines].sort((a, b) => place(a.machine) - place(b.machine));
+  const large = sorted.find(({ machine }) => machine === chosen);
+  const names: readonly (string | undefined)[] = [undefined, ...sorted.map(({ machine }) => machine)];
+  const move = (event: KeyboardEvent): void => {
+    const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    if (by === 0) return;
+    const next = (names.indexOf(chosen) + by + names.length) % names.length;
+    setChosen(names[next]);
+    (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('[role=tab]')[next]?.focus();
+  };
+  return (
+    <section class="charts" aria-labelledby="charts-title">
+      <div class="bar-of-tabs">
+        <h2 id="charts-title">Statecharts</h2>
+        <div class="tabs" role="tablist" tabIndex={-1} aria-label="Machine" onKeyDown={move}>
+          {names.map((name) => (
+            <button
+              key={name}
+              type="button"
+              role="tab"
+              aria-selected={name === large?.machine}
+              tabIndex={name === large?.machine ? 0 : -1}
+              onClick={() => setChosen(name)}
+            >
+              {name ?? 'all'}
+            </button>
+          ))}
+        </div>
+      </div>
+      {large === undefined ? (
+        <div class="grid" role="tabpanel">
+          {sorted.map((info) => (
+            <Machine key={info.machine} info={info} open={() => setChosen(info.machine)} />
+          ))}
+        </div>
+      ) : (
+        <div role="tabpanel">
+          <Machine key={large.machine} info={large} />
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Machine({ info, open }: { readonly info: MachineInfo; readonly open?: () => void }) {
+  const { machine, states, edges } = info;
+  const perSecond = edges.reduce((total, edge) => total + edge.rate, 0);
+  const busy = Object.entries(states)
+    .filter(([, lives]) => lives > 0)
+    .sort(([, a], [, b]) => b - a);
+  return (
+    <article class="card machine" aria-label={machine}>
+      <header>
+        <h3>{machine}</h3>
+        <span class="note">{rate(perSecond)} transitions/s</span>
+        {open !== undefined && (
+          <button type="button" class="quiet" onClick={open} aria-label={`Show ${machine} large`}>
+            larger
+          </button>
+        )}
+      </header>
+      <p class="chips" aria-hidden="true">
+        {busy.slice(0, 5).map(([state, lives]) => (
+          <span key={state} class="chip">
+            {state} <b>{compact(lives)}</b>
+          </span>
+        ))}
+        {busy.length > 5 && <span class="chip">and {busy.length - 5} more</span>}
+      </p>
+      <Statechart machine={machine} counts={states} rates={edges} isLarge={open === undefined} />
+    </article>
+  );
+}

@@ -1,0 +1,73 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Drawing, load, type Marks } from './drawing.js';
+import { count } from './format.js';
+import { about } from './live.js';
+import { useStore } from './store.js';
+
+interface Props extends Marks {
+  readonly machine: string;
+  /** As large as it is drawn, and scrolled; else as wide as there is room. */
+  readonly isLarge?: boolean;
+}
+
+/** The drawing of a machine with what happens in it, and its counts in words for whoever cannot see it. */
+export function Statechart({ machine, isLarge = false, ...marks }: Props) {
+  const frame = useRef<HTMLDivElement>(null);
+  const [drawing, setDrawing] = useState<Drawing>();
+  const [problem, setProblem] = useState('');
+  const hasServer = useStore(about) !== undefined;
+
+  useEffect(() => {
+    let isWanted = true;
+    setDrawing(undefined);
+    load(machine, hasServer).then(
+      (svg) => {
+        if (!isWanted) return;
+        setProblem(svg === undefined ? `There is no drawing of ${machine}.` : '');
+        if (svg === undefined) return;
+        const next = new Drawing(svg);
+        frame.current?.replaceChildren(svg);
+        setDrawing(next);
+      },
+      (error: Error) => isWanted && setProblem(`The drawing of ${machine} could not be read: ${error.message}`),
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [machine, hasServer]);
+
+  useEffect(() => drawing?.show(marks));
+
+  // A small part of a large drawing is seen: let it be the part where something is.
+  useEffect(() => {
+    if (drawing === undefined || !isLarge || marks.current === undefined) return;
+    const state = drawing.svg.querySelector('g.state.leaf.current, g.state.final.current');
+    if (state !== null && frame.current !== null) center(frame.current, state);
+  }, [drawing, isLarge, marks.current]);
+
+  const occupied = Object.entries(marks.counts ?? {}).filter(([, lives]) => lives > 0);
+  return (
+    <div class={isLarge ? 'chart large' : 'chart'}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+      <section class="frame" ref={frame} tabIndex={0} aria-label={`Statechart of ${machine}`} />
+      {problem !== '' && <p class="note">{problem}</p>}
+      {marks.counts !== undefined && (
+        <ul class="sr-only" aria-label={`States of ${machine}`}>
+          {occupied.map(([state, lives]) => (
+            <li key={state}>
+              {state}: {count(lives)}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function center(frame: HTMLElement, element: Element): void {
+  const [outer, inner] = [frame.getBoundingClientRect(), element.getBoundingClientRect()];
+  frame.scrollBy(
+    inner.x + inner.width / 2 - outer.x - outer.width / 2,
+    inner.y + inner.height / 2 - outer.y - outer.height / 2,
+  );
+}
