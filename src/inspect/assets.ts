@@ -28,7 +28,7 @@ export type Assets = ReadonlyMap<string, Asset>;
 export async function readAssets(): Promise<Assets> {
   const assets = new Map<string, Asset>();
   const add = async (path: string, file: URL): Promise<void> => {
-    const type = TYPES[path.slice(path.lastIndexOf('.') + 1)];
+    const type = TYPES[file.pathname.slice(file.pathname.lastIndexOf('.') + 1)];
     if (type !== undefined) assets.set(path, { type, body: await readFile(file) });
   };
   const names = await readdir(PAGE).catch(() => []);
