@@ -71,7 +71,7 @@ interface Place {
 export interface ObservedLife {
   readonly id: string;
   readonly kind: { readonly machine: string };
-  readonly connection: Connection;
+  connection: Connection;
   state: State;
   /** Since when it is in this state: milliseconds since the epoch. */
   since: number;
@@ -213,6 +213,7 @@ export class Observer {
   #ended: Connection[] = [];
   #endedAt = 0;
   #made = 0;
+  #orphan: { readonly life: ObservedLife; readonly above: string } | undefined;
   #steps = 0;
   #trimming: Generator<Connection, void> | undefined;
   since = 0;
@@ -379,6 +380,7 @@ export class Observer {
     this.#ended = [];
     this.#endedAt = 0;
     this.#steps = 0;
+    this.#orphan = undefined;
     this.#trimming = undefined;
     this.since = now();
     this.transitions = 0;
@@ -502,17 +504,32 @@ export class Observer {
     at: number,
   ): ObservedLife {
     const { machine } = kind;
-    let connection: Connection | undefined;
-    if (machine === 'session' && client !== undefined) connection = this.#lives.get(client)?.connection;
-    else if (machine === 'backend' && parent !== undefined) connection = this.#lives.get(parent)?.connection;
-    // A backend with a listener or a machine of somebody's own above it is none of their connection.
-    if (
-      connection !== undefined &&
-      (connection.other !== undefined || connection[machine as 'session'] !== undefined)
-    ) {
-      connection = undefined;
+    const above = machine === 'session' ? client : machine === 'backend' ? parent : undefined;
+    const part = machine === 'session' ? 'session' : 'backend';
+    let connection = above === undefined ? undefined : this.#lives.get(above)?.connection;
+    // A backend below a machine of somebody's own has no client.
+    if (connection !== undefined && (connection.other ?? connection[part]) !== undefined) connection = undefined;
+    const life = this.#add(who, kind, state, connection ?? new Connection(++this.#made, at), at);
+    if (machine === 'session') this.#adopt(life);
+    else if (machine === 'backend' && above !== undefined && connection === undefined) this.#orphan = { life, above };
+    return life;
+  }
+
+  /** A backend is made by its session before that has begun: it is heard of first, and right before. */
+  #adopt({ id, connection }: ObservedLife): void {
+    const orphan = this.#orphan;
+    this.#orphan = undefined;
+    if (orphan?.above !== id) return;
+    const { life } = orphan;
+    const own = life.connection;
+    for (let at = 0; at < own.packed.length; at += STEP) {
+      const since = own.since + (own.packed[at] as number) / 10;
+      connection.packed.push(Math.round((since - connection.since) * 10), ...own.packed.slice(at + 1, at + STEP));
     }
-    return this.#add(who, kind, state, connection ?? new Connection(++this.#made, at), at);
+    this.connections.delete(own);
+    life.connection = connection;
+    connection.backend = life;
+    connection.living++;
   }
 
   #add(id: string, kind: Kind, state: State, connection: Connection, since: number): ObservedLife {
@@ -584,15 +601,11 @@ export class Observer {
 
   /** There are too many steps: one connection after the other gives up the older half of its own. */
   #trim(): void {
-    for (let turns = 0; turns < 16 && this.#steps > this.#options.stepsMax; turns++) {
+    while (this.#steps > this.#options.stepsMax) {
       this.#trimming ??= this.#remembered();
       const { value: connection, done } = this.#trimming.next();
-      if (done) {
-        this.#trimming = undefined;
-        continue;
-      }
-      const count = connection.packed.length / STEP;
-      if (count > 1) this.#forgetSteps(connection, count >> 1);
+      if (done) this.#trimming = undefined;
+      else if (connection.packed.length > 0) this.#forgetSteps(connection, (connection.packed.length / STEP + 1) >> 1);
     }
   }
 

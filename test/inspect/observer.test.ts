@@ -1,0 +1,389 @@
+import { channel } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { type Cause, createProxy, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
+import { type ConnectionsQuery, connectionDetail, connectionsPage } from '../../src/inspect/connections.js';
+import { Observer, type ObserverOptions } from '../../src/inspect/observer.js';
+import type { MachineInfo, Sort, StepInfo } from '../../src/inspect/protocol.js';
+import { windowOf } from '../../src/inspect/select.js';
+import { causeWords, durationText, stepWords } from '../../src/inspect/words.js';
+import { Random } from '../runtime/random.js';
+import { useBench } from '../support/bench.js';
+import { makers } from '../support/make.js';
+import { Reader } from '../support/peers.js';
+import { turns, until } from '../support/wait.js';
+
+const bench = useBench();
+const { makeProxy, makeBackend } = makers(bench);
+
+const transitions = channel(TRANSITION_CHANNEL);
+
+function observe(options: Partial<ObserverOptions> = {}): Observer {
+  const observer = new Observer({
+    registries: [],
+    stepsPerConnectionMax: 64,
+    stepsMax: 100_000,
+    endedMax: 100,
+    ...options,
+  });
+  observer.watch();
+  bench.later(() => observer.stop());
+  return observer;
+}
+
+const query = (more: Partial<ConnectionsQuery> = {}): ConnectionsQuery => ({
+  sort: 'age',
+  descending: false,
+  filter: '',
+  state: '',
+  offset: 0,
+  limit: 100,
+  ...more,
+});
+
+/** How many are in which state, of those that are over or not. */
+function statesOf(observer: Observer, machine: string): Record<string, number> {
+  const found = observer.machines().find((info) => info.machine === machine) as MachineInfo;
+  return Object.fromEntries(Object.entries(found?.states ?? {}).filter(([, count]) => count > 0));
+}
+
+const tally = (states: readonly string[]): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const state of states) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+};
+
+const ENDS = new Set(['ended', 'closed', 'aborted', 'dropped', 'refused', 'failed']);
+const living = (counts: Record<string, number>) =>
+  Object.fromEntries(Object.entries(counts).filter(([state]) => !ENDS.has(state)));
+const over = (counts: Record<string, number>) =>
+  Object.entries(counts).reduce((sum, [state, count]) => sum + (ENDS.has(state) ? count : 0), 0);
+
+/** A transition of nobody. */
+function tell(more: Partial<Transition> & Pick<Transition, 'who' | 'machine' | 'to'>): void {
+  transitions.publish({
+    parent: undefined,
+    incarnation: undefined,
+    server: undefined,
+    client: undefined,
+    from: '',
+    event: 'xstate.init',
+    cause: undefined,
+    at: 0,
+    ...more,
+  } satisfies Transition);
+}
+
+/** A client with its session and its backend, as they are heard of. */
+function tellConnection(number: number): void {
+  const [client, session, backend] = [`client#t${number}`, `session#t${number}`, `backend#t${number}`];
+  tell({ who: client, machine: 'client', to: 'live.accepted' });
+  tell({ who: session, machine: 'session', client, to: 'connecting.open' });
+  tell({ who: backend, machine: 'backend', parent: session, server: 'a:1', to: 'active.established.open' });
+}
+
+describe('counts', () => {
+  test('equal what is there, after traffic of every kind', async () => {
+    const seed = Number(process.env.SOCKCHART_SEED ?? Date.now() % 1_000_000);
+    const random = new Random(seed);
+    const [echo, resetter] = [await bench.echo(), await bench.resetter()];
+    const dead = await bench.refusing();
+    let decided = 0;
+    const { proxy, at } = await makeProxy({
+      servers: [echo.at, { port: dead }, resetter.at],
+      downFor: false,
+      admit: () => ++decided % 7 !== 0,
+    });
+    const dial = async (): Promise<Socket> => {
+      const socket = bench.dialing(at);
+      // One that is refused may be reset before it is told that it is connected.
+      await Promise.race([once(socket, 'connect'), once(socket, 'close')]).catch(() => {});
+      return socket;
+    };
+    const early = await Promise.all(Array.from({ length: 5 }, dial));
+    await until('the early ones to be admitted or not', () => decided === 5);
+    const observer = observe({ registries: [proxy] });
+    const earlyOnes = observer.connections.size;
+    const sockets = [...early];
+    for (let number = 0; number < 60; number++) {
+      const socket = await dial();
+      sockets.push(socket);
+      new Reader(socket);
+      if (random.below(3) > 0) socket.write('x'.repeat(1 + random.below(5_000)));
+      const victim = sockets[random.below(sockets.length)];
+      if (random.below(3) === 0) victim?.end();
+      else if (random.below(4) === 0) victim?.resetAndDestroy();
+    }
+    await until('every client to be heard of', () => observer.totals().accepted === 60);
+    await turns(20);
+    const compare = (): void => {
+      const clients = proxy.listeners.flatMap((listener) => [...listener.clients]);
+      const { sessions } = proxy;
+      const seen = { client: statesOf(observer, 'client'), session: statesOf(observer, 'session') };
+      expect(living(seen.client), `seed ${seed}`).toEqual(tally(clients.map(({ state }) => state)));
+      expect(living(seen.session), `seed ${seed}`).toEqual(tally(sessions.map(({ state }) => state)));
+      const backends = sessions.map(({ backend }) => backend.state).filter((state) => !ENDS.has(state));
+      expect(living(statesOf(observer, 'backend')), `seed ${seed}`).toEqual(tally(backends));
+      expect(observer.totals().closed).toBe(over(seen.client));
+      expect(observer.connections.size).toBe(new Set([...clients, ...sessions.map(({ client }) => client)]).size);
+    };
+    compare();
+    for (const [index, socket] of sockets.entries()) {
+      if (index % 2 === 0) socket.end();
+    }
+    await turns(20);
+    compare();
+    // A server that says nothing would never end by itself, and a client that is reset after its end is not noticed.
+    for (const socket of [...sockets, ...echo.live, ...resetter.live]) socket.resetAndDestroy();
+    await until('every session to be over', () => proxy.connections().length === 0, 10_000);
+    compare();
+    expect(observer.connections.size).toBe(0);
+    const totals = observer.totals();
+    expect(totals.accepted + earlyOnes, `seed ${seed}`).toBe(totals.closed);
+    expect(Object.values(totals.endings).reduce((sum, count) => sum + count, 0)).toBe(
+      over(statesOf(observer, 'session')),
+    );
+  });
+
+  test('tell retries, failovers, drops by their causes, and bytes of those that live and those that ended', async () => {
+    const dead = await bench.refusing();
+    const [echo, resetter] = [await bench.echo(), await bench.resetter()];
+    const first = await makeProxy({ servers: [{ port: dead }, echo.at], balance: 'inOrder' });
+    const second = await makeProxy({ servers: [resetter.at] });
+    const observer = observe({ registries: [first.proxy, second.proxy] });
+    const socket = await bench.dial(first.at);
+    const reader = new Reader(socket);
+    socket.write('hello');
+    await reader.has(5);
+    expect(observer.totals()).toMatchObject({ accepted: 1, established: 1, retried: 1, failedOver: 1, closed: 0 });
+    observer.link();
+    expect(observer.totals()).toMatchObject({ bytesFromClients: 5, bytesFromBackends: 5 });
+    socket.end();
+    await reader.ends();
+    await until('the session to be over', () => first.proxy.sessions.length === 0);
+    expect(observer.totals()).toMatchObject({ bytesFromClients: 5, bytesFromBackends: 5, endings: { ended: 1 } });
+    const victim = await bench.dial(second.at);
+    victim.write('x');
+    await until('the drop', () => observer.totals().endings.dropped === 1);
+    expect(observer.totals().dropped).toEqual({ 'backend ECONNRESET': 1 });
+  });
+
+  test('learn lives of persistent backends, listeners and proxies that began before', async () => {
+    const echo = await bench.echo();
+    const { backend } = makeBackend({ servers: [echo.at], persistent: true });
+    const { proxy } = await makeProxy({ servers: [echo.at], backends: [backend] });
+    const observer = observe({ registries: [proxy] });
+    expect(statesOf(observer, 'proxy')).toEqual({ running: 1 });
+    expect(statesOf(observer, 'listener')).toEqual({ 'serving.listening.accepting': 1 });
+    expect(statesOf(observer, 'backend')).toEqual({ 'active.established.open': 1 });
+    const page = connectionsPage(observer, query());
+    expect(page.rows).toMatchObject([{ id: backend.id, server: `127.0.0.1:${echo.port}` }]);
+    expect(connectionDetail(observer, [proxy], proxy.id)?.lives).toMatchObject([
+      { id: proxy.id, machine: 'proxy', state: 'running' },
+    ]);
+  });
+
+  test('nobody is subscribed before it watches, nor after it stops', () => {
+    expect(transitions.hasSubscribers).toBe(false);
+    const observer = observe();
+    expect(transitions.hasSubscribers).toBe(true);
+    tellConnection(1);
+    observer.stop();
+    expect(transitions.hasSubscribers).toBe(false);
+    expect([observer.connections.size, observer.transitions]).toEqual([0, 0]);
+  });
+});
+
+describe('what is remembered', () => {
+  test('is bounded for each connection, and what was forgotten is counted', () => {
+    const observer = observe({ stepsPerConnectionMax: 8 });
+    tellConnection(1);
+    for (let step = 0; step < 100; step++) {
+      const [from, to] = step % 2 === 0 ? ['both', 'clientEnded'] : ['clientEnded', 'both'];
+      tell({ who: 'session#t1', machine: 'session', from: `relaying.${from}`, event: 'x', to: `relaying.${to}` });
+    }
+    const detail = connectionDetail(observer, [], 'client#t1');
+    expect(detail?.steps.length).toBeLessThanOrEqual(8);
+    expect(detail?.steps.length).toBeGreaterThan(3);
+    expect((detail?.steps.length ?? 0) + (detail?.stepsForgotten ?? 0)).toBe(103);
+    expect(detail?.steps.at(-1)).toMatchObject({ who: 'session#t1', event: 'x', to: 'relaying.both' });
+  });
+
+  test('is bounded for all together', () => {
+    const observer = observe({ stepsMax: 1_000 });
+    for (let number = 0; number < 1_000; number++) tellConnection(number);
+    for (let round = 0; round < 10; round++) {
+      for (let number = 0; number < 100; number++) {
+        tell({ who: `session#t${number}`, machine: 'session', from: 'a', event: `e${round}`, to: 'relaying.both' });
+      }
+    }
+    const steps = observer.lastSteps(Number.MAX_SAFE_INTEGER);
+    expect(steps.length).toBeLessThanOrEqual(1_000);
+    expect(steps.length).toBeGreaterThan(500);
+    expect(observer.lastSteps(10).map(({ event }) => event)).toContain('e9');
+  });
+
+  test('includes those that ended last, and no others', () => {
+    const observer = observe({ endedMax: 3 });
+    for (let number = 0; number < 10; number++) {
+      const who = `client#t${number}`;
+      tell({ who, machine: 'client', to: 'live.accepted' });
+      tell({ who, machine: 'client', from: 'live.accepted', event: 'owner.refused', to: 'refused' });
+    }
+    const found = Array.from({ length: 10 }, (_, number) => observer.find(`client#t${number}`) !== undefined);
+    expect(found).toEqual([...new Array(7).fill(false), true, true, true]);
+    expect(connectionDetail(observer, [], 'client#t9')).toMatchObject({ row: { state: 'refused' } });
+    expect(connectionDetail(observer, [], 'client#t9')?.endedAt).toBeGreaterThan(0);
+  });
+
+  test('machines that make up events and states without end are counted, and fill nothing', () => {
+    const observer = observe();
+    for (let number = 0; number < 5_000; number++) {
+      tell({ who: 'door#1', machine: 'door', from: 'a', event: `knock ${number}`, to: `open ${number}` });
+      tell({ who: `x#${number}`, machine: `machine ${number}`, to: 'a' });
+    }
+    const machines = observer.machines();
+    expect(machines.length).toBeLessThanOrEqual(66);
+    const door = machines.find(({ machine }) => machine === 'door');
+    expect(door?.edges.length).toBeLessThanOrEqual(2_001);
+    expect(Object.keys(door?.states ?? {}).length).toBeLessThanOrEqual(2_001);
+    expect(observer.transitions).toBe(10_000);
+  });
+});
+
+describe('the table', () => {
+  test('a window is what sorting everything would show there', () => {
+    const random = new Random(7);
+    for (let round = 0; round < 200; round++) {
+      const length = random.below(60);
+      const numbers = Array.from({ length }, () => random.below(10));
+      const keys = round % 2 === 0 ? Float64Array.from(numbers) : numbers.map(String);
+      const descending = random.below(2) === 1;
+      const sorted = [...numbers.keys()].sort((a, b) => {
+        const order = (numbers[a] as number) - (numbers[b] as number);
+        return (descending ? -order : order) || a - b;
+      });
+      const [offset, limit] = [random.below(70), random.below(20)];
+      expect([...windowOf(keys, descending, offset, limit)]).toEqual(sorted.slice(offset, offset + limit));
+    }
+  });
+
+  test('pages are disjoint, complete and sorted, whatever they are sorted by', () => {
+    const observer = observe();
+    for (let number = 0; number < 250; number++) tellConnection(number);
+    for (const sort of ['id', 'peer', 'server', 'state', 'age', 'bytes', 'cause'] satisfies Sort[]) {
+      for (const descending of [false, true]) {
+        const ids = [0, 100, 200].flatMap((offset) =>
+          connectionsPage(observer, query({ sort, descending, offset })).rows.map(({ id }) => id),
+        );
+        expect(new Set(ids).size, sort).toBe(250);
+      }
+    }
+    const [first] = connectionsPage(observer, query({ sort: 'id', descending: true })).rows;
+    expect(first?.id).toBe('session#t249');
+  });
+
+  test('is searched by what its rows show, and by the state of any life', () => {
+    const observer = observe();
+    for (let number = 0; number < 20; number++) tellConnection(number);
+    tell({ who: 'session#t3', machine: 'session', from: 'x', event: 'y', to: 'relaying.clientEnded' });
+    const cause: Cause = { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' };
+    tell({ who: 'session#t4', machine: 'session', from: 'x', event: 'y', to: 'finishing.both', cause });
+    const ids = (more: Partial<ConnectionsQuery>) => connectionsPage(observer, query(more)).rows.map(({ id }) => id);
+    expect(ids({ filter: 'clientended' })).toEqual(['session#t3']);
+    expect(ids({ filter: 'econnreset' })).toEqual(['session#t4']);
+    expect(ids({ filter: 't17' })).toEqual(['session#t17']);
+    expect(ids({ state: 'session:relaying' })).toEqual(['session#t3']);
+    expect(ids({ state: 'backend:active.established' })).toHaveLength(20);
+    expect(ids({ state: 'backend:active.est' })).toEqual([]);
+    expect(connectionsPage(observer, query({ filter: 'a:1', limit: 2 }))).toMatchObject({ total: 20, matching: 20 });
+  });
+
+  test('one connection says why it is where it is, and what can happen next', async () => {
+    const silent = await bench.silent();
+    const { proxy, at } = await makeProxy({ servers: [silent.at], sessionConnectTimeout: 3_000 });
+    const observer = observe({ registries: [proxy] });
+    const socket = await bench.dial(at);
+    await until('the session', () => proxy.sessions[0]?.matches('relaying') === true);
+    const [session] = proxy.sessions;
+    expect(connectionsPage(observer, query()).total).toBe(1);
+    const detail = connectionDetail(observer, [proxy], session?.client.id ?? '');
+    expect(detail?.row).toMatchObject({ peer: `127.0.0.1:${socket.localPort}`, server: `127.0.0.1:${silent.port}` });
+    const [life] = detail?.lives ?? [];
+    expect(life).toMatchObject({
+      id: session?.id,
+      state: 'relaying.both',
+      why: 'client and server are joined: bytes flow both ways',
+      description: 'Bytes are relayed. Bytes flow both ways.',
+    });
+    expect(life?.accepts.map(({ event }) => event).sort()).toEqual([...(session?.accepts() ?? [])].sort());
+    expect(life?.accepts).toContainEqual({ event: 'client.ended', leadsTo: 'relaying.clientEnded', description: '' });
+    expect(life?.timers.map(({ name, leadsTo }) => [name, leadsTo])).toEqual([['idleProbe', 'relaying.both']]);
+  });
+});
+
+describe('words', () => {
+  const cause: Cause = { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' };
+  const step = (from: string, to: string, more: Partial<StepInfo> = {}): StepInfo => ({
+    at: 0,
+    who: 'backend#1',
+    machine: 'backend',
+    from,
+    event: 'socket.failed',
+    to,
+    ...more,
+  });
+
+  test('a loss says who, how, when, and where it goes on', () => {
+    const steps = [
+      step('active.choosing', 'active.connecting', { server: 'a:1' }),
+      step('active.preparing', 'active.established.open', { at: 10 }),
+      step('active.established.open', 'active.failover', { at: 13, cause }),
+      step('active.failover', 'active.disposing.destroying', { at: 13, cause }),
+      step('active.choosing', 'active.connecting', { at: 13, server: 'b:2' }),
+    ];
+    expect(steps.map((_, index) => stepWords(steps, index))).toEqual([
+      'connecting to a:1',
+      'the connection to the server is established',
+      'the backend reset the connection 3 ms after it was established (ECONNRESET); failing over to b:2',
+      'the failed attempt is being cleared away',
+      'connecting to b:2',
+    ]);
+  });
+
+  test('every initiator and manner is a sentence', () => {
+    for (const initiator of ['peer', 'owner', 'library', 'system'] as const) {
+      for (const manner of [
+        'end',
+        'reset',
+        'refusal',
+        'timeout',
+        'error',
+        'close',
+        'abort',
+        'destroy',
+        'limit',
+      ] as const) {
+        const words = causeWords({ initiator, manner, phase: 'connecting', code: 'X' }, 'backend');
+        expect(words).toMatch(/^[a-zX].* while it was connecting(?: \(X\))?$/);
+        expect(words).not.toMatch(/undefined|X.*X/);
+      }
+    }
+    expect(
+      causeWords({ initiator: 'library', manner: 'timeout', phase: 'connecting', code: 'connectTimeout' }, 'backend'),
+    ).toBe('connectTimeout ran out while it was connecting');
+    expect([0.2, 5, 1_500, 65_000, 7_800_000].map(durationText)).toEqual([
+      'less than 1 ms',
+      '5 ms',
+      '1.5 s',
+      '1 min 5 s',
+      '2 h 10 min',
+    ]);
+  });
+});
+
+test('a proxy is asked as it is', () => {
+  const proxy = bench.keep(createProxy({ listen: { port: 0 }, servers: [{ port: 1 }] }));
+  expect(observe({ registries: [proxy] }).connections.size).toBe(0);
+});

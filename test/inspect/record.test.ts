@@ -1,0 +1,166 @@
+import { channel } from 'node:diagnostics_channel';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { OptionError, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
+import { exportRecording, record } from '../../src/inspect/index.js';
+import type { RecordedGap, RecordedLine, StepInfo } from '../../src/inspect/protocol.js';
+import { filesOf, lastLines } from '../../src/inspect/record.js';
+import { useBench } from '../support/bench.js';
+import { makers } from '../support/make.js';
+import { Reader } from '../support/peers.js';
+import { until } from '../support/wait.js';
+
+const bench = useBench();
+const { makeProxy } = makers(bench);
+const transitions = channel(TRANSITION_CHANNEL);
+
+let folder = '';
+let file = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sc-record-'));
+  file = join(folder, 'run.jsonl');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const everyLine = async (): Promise<RecordedLine[]> => lastLines(await filesOf(file), Number.MAX_SAFE_INTEGER);
+const stepsOf = (lines: readonly RecordedLine[]): StepInfo[] => lines.filter((line): line is StepInfo => 'who' in line);
+
+function tell(number: number, more: Partial<Transition> = {}): void {
+  transitions.publish({
+    who: `x#${number}`,
+    machine: 'x',
+    from: 'a',
+    event: 'b',
+    to: 'c',
+    at: 0,
+    ...more,
+  } as Transition);
+}
+
+describe('a recording', () => {
+  test('has every transition of real connections, in their order', async () => {
+    const echo = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [echo.at] });
+    const heard: string[] = [];
+    const onTransition = (message: unknown): void => {
+      const { who, from, event, to } = message as Transition;
+      heard.push(`${who} ${from} ${event} ${to}`);
+    };
+    const recorder = await record(file);
+    transitions.subscribe(onTransition);
+    const socket = await bench.dial(at);
+    const reader = new Reader(socket);
+    socket.end('hello');
+    await reader.ends();
+    await until('the session to be over', () => proxy.sessions.length === 0);
+    transitions.unsubscribe(onTransition);
+    await recorder.stop();
+    expect(transitions.hasSubscribers).toBe(false);
+    const lines = await everyLine();
+    expect(lines[0]).toMatchObject({ recording: 1, sockchart: expect.stringMatching(/^\d+\./) });
+    const steps = stepsOf(lines);
+    expect(steps.map(({ who, from, event, to }) => `${who} ${from} ${event} ${to}`)).toEqual(heard);
+    expect(steps.length).toBe(recorder.steps);
+    expect(steps.map(({ at: moment }) => moment)).toEqual(steps.map(({ at: moment }) => moment).sort((a, b) => a - b));
+    expect(Math.abs((steps[0]?.at ?? 0) - Date.now())).toBeLessThan(60_000);
+    expect(steps.find(({ to }) => to === 'active.established.open')).toMatchObject({
+      server: `127.0.0.1:${echo.port}`,
+      incarnation: 1,
+    });
+    expect(recorder.missing).toBe(0);
+  });
+
+  test('rotates: no file is larger than it may be, there are no more than there may be, and each can be read alone', async () => {
+    const recorder = await record(file, { bytesMax: 4_096, filesMax: 3 });
+    for (let round = 0; round < 40; round++) {
+      for (let number = 0; number < 10; number++) tell(round * 10 + number);
+      await recorder.flush();
+    }
+    await recorder.stop();
+    const names = (await readdir(folder)).sort();
+    expect(names).toEqual(['run.jsonl', 'run.jsonl.1', 'run.jsonl.2']);
+    for (const name of names) {
+      expect((await stat(join(folder, name))).size).toBeLessThanOrEqual(4_096);
+      const alone = await lastLines([join(folder, name)], 10);
+      expect(alone[0]).toMatchObject({ recording: 1 });
+    }
+    const numbers = stepsOf(await everyLine()).map(({ who }) => Number(who.slice(2)));
+    expect(numbers.length).toBeGreaterThan(50);
+    // The last ones, without a gap.
+    expect(numbers).toEqual(numbers.map((_, index) => 400 - numbers.length + index));
+  });
+
+  test('keeps what was there before under another name', async () => {
+    await (await record(file)).stop();
+    const before = await readFile(file, 'utf8');
+    const recorder = await record(file);
+    tell(1);
+    await recorder.stop();
+    expect(await readFile(`${file}.1`, 'utf8')).toBe(before);
+    expect(stepsOf(await lastLines([file], 10))).toHaveLength(1);
+  });
+
+  test('leaves out, and counts, what a slow disk does not take; nothing is queued without bound', async () => {
+    const recorder = await record(file);
+    // One turn: the disk gets no chance.
+    const long = 'e'.repeat(1_000);
+    for (let number = 0; number < 5_000; number++) tell(number, { event: long });
+    expect(recorder.steps).toBeLessThan(1_100);
+    expect(recorder.missing).toBe(5_000 - recorder.steps);
+    await recorder.flush();
+    tell(5_000);
+    await recorder.stop();
+    const lines = await everyLine();
+    const gap = lines.find((line): line is RecordedGap => 'missing' in line);
+    expect(gap?.missing).toBe(recorder.missing);
+    expect(lines.at(-1)).toMatchObject({ who: 'x#5000' });
+  });
+
+  test('stops by itself where it cannot write any more, and says why', async () => {
+    const recorder = await record(file, { bytesMax: 4_096 });
+    await rm(folder, { recursive: true });
+    for (let number = 0; number < 200; number++) tell(number);
+    await recorder.flush();
+    expect(recorder.error).toMatchObject({ code: 'ENOENT' });
+    expect(transitions.hasSubscribers).toBe(false);
+    await recorder.stop();
+    folder = await mkdtemp(join(tmpdir(), 'sc-record-'));
+  });
+
+  test('what a hook threw is text', async () => {
+    const recorder = await record(file);
+    const cause = { initiator: 'owner', manner: 'error', phase: 'accepted', error: new Error('no') } as const;
+    tell(1, { cause });
+    const hostile = {
+      toString() {
+        throw new Error('not even this');
+      },
+    };
+    tell(2, { cause: { ...cause, error: hostile } });
+    await recorder.stop();
+    expect(stepsOf(await everyLine()).map((step) => step.cause?.error)).toEqual([
+      'Error: no',
+      'something that has no text',
+    ]);
+  });
+
+  test('refuses options that cannot be right, and files that are none', async () => {
+    await expect(record('')).rejects.toThrow(OptionError);
+    await expect(record(file, { bytesMax: 1 })).rejects.toThrow('bytesMax');
+    await expect(record(file, { byteMax: 1 } as object)).rejects.toThrow('spelt "bytesMax"');
+    await expect(record(join(folder, 'none', 'x'))).rejects.toThrow('ENOENT');
+    await writeFile(file, 'hello\n');
+    await expect(everyLine()).rejects.toThrow('is no recording');
+    await expect(exportRecording(file, join(folder, 'out.html'))).rejects.toThrow('is no recording');
+  });
+
+  test('a line that was cut off is left out', async () => {
+    const recorder = await record(file);
+    tell(1);
+    await recorder.stop();
+    await writeFile(file, '{"at":1,"who":"x', { flag: 'a' });
+    expect(stepsOf(await everyLine())).toHaveLength(1);
+  });
+});

@@ -1,0 +1,523 @@
+import { channel } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { BindError, OptionError, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
+import {
+  createInspectorServer,
+  type InspectorOptions,
+  type InspectorServer,
+  type Registry,
+  record,
+} from '../../src/inspect/index.js';
+import type { About, ConnectionDetail, ConnectionsPage, Overview } from '../../src/inspect/protocol.js';
+import { openSockets, useBench } from '../support/bench.js';
+import { makers } from '../support/make.js';
+import { Reader } from '../support/peers.js';
+import { until, within } from '../support/wait.js';
+import { Browser, overviews } from './browser.js';
+
+const bench = useBench();
+const { makeProxy, makeBackend } = makers(bench);
+const transitions = channel(TRANSITION_CHANNEL);
+
+let inspectors: InspectorServer[] = [];
+afterEach(async () => {
+  await Promise.all(inspectors.map((inspector) => inspector.close()));
+  inspectors = [];
+  expect(transitions.hasSubscribers).toBe(false);
+});
+
+async function serve(options: InspectorOptions = {}): Promise<InspectorServer> {
+  const inspector = await createInspectorServer(options);
+  inspectors.push(inspector);
+  return inspector;
+}
+
+/** A browser that was let in. */
+async function visit(inspector: InspectorServer): Promise<Browser> {
+  const browser = new Browser(inspector.port);
+  await browser.open(inspector.newUrl());
+  return browser;
+}
+
+/** Waits for an overview that is as it should be; the stream goes on. */
+async function seen(told: AsyncGenerator<Overview>, holds: (overview: Overview) => boolean): Promise<Overview> {
+  for (;;) {
+    const { value, done } = await within(10_000, 'what the stream should tell', told.next());
+    if (done) throw new Error('The stream has ended.');
+    if (holds(value)) return value;
+  }
+}
+
+const pathOf = (id: string): string => `/api/connections/${encodeURIComponent(id)}`;
+
+describe('who may look', () => {
+  test('the token lets one browser in, once; its cookie lets it in again, also with the address it came by', async () => {
+    const inspector = await serve();
+    expect(inspector.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{43}$/);
+    const [first, second] = [new Browser(inspector.port), new Browser(inspector.port)];
+    expect((await first.get('/api/about')).status).toBe(403);
+    expect((await first.get('/?token=')).status).toBe(403);
+    expect((await first.get(`/?token=${'x'.repeat(43)}`)).status).toBe(403);
+    const opened = await first.open(inspector.url);
+    expect(opened.status).not.toBe(403);
+    expect(opened.headers['set-cookie']).toEqual([
+      expect.stringMatching(/^sockchart-\d+=[\w-]{43}; HttpOnly; SameSite=Strict; Path=\/$/),
+    ]);
+    expect((await first.get('/api/about')).status).toBe(200);
+    expect((await second.open(inspector.url)).status).toBe(403);
+    expect((await second.get('/api/about')).status).toBe(403);
+    const reloaded = await first.open(inspector.url);
+    expect([reloaded.status, reloaded.headers['set-cookie']]).toEqual([opened.status, undefined]);
+    await second.open(inspector.newUrl());
+    expect((await second.get('/api/about')).status).toBe(200);
+    expect((await first.get('/api/about')).status).toBe(200);
+  });
+
+  test('the token opens nothing but the page, and a cookie that is none is none', async () => {
+    const inspector = await serve();
+    const browser = new Browser(inspector.port);
+    const { search } = new URL(inspector.url);
+    expect((await browser.get(`/api/about${search}`)).status).toBe(403);
+    const name = `sockchart-${inspector.port}`;
+    for (const cookie of [name, `${name}=`, `${name}=undefined`, `x${name}=1`, `${name}=${'a'.repeat(43)}`]) {
+      expect((await browser.get('/api/about', { cookie })).status, cookie).toBe(403);
+    }
+    expect((await browser.open(inspector.url)).status).not.toBe(403);
+  });
+
+  test('a host that the server does not have is refused, whatever the cookie', async () => {
+    const inspector = await serve({ names: ['box.example:9'] });
+    const browser = await visit(inspector);
+    const { port } = inspector;
+    const status = async (host: string) => (await browser.get('/api/about', { host })).status;
+    for (const host of [
+      'evil.example',
+      `evil.example:${port}`,
+      '127.0.0.1',
+      `127.0.0.1:${port + 1}`,
+      `127.0.0.1.evil.example:${port}`,
+      `[::1]:${port}`,
+      'box.example',
+    ]) {
+      expect(await status(host), host).toBe(403);
+    }
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, 'box.example:9']) {
+      expect(await status(host), host).toBe(200);
+    }
+    // Not even a good token is used up for one.
+    expect((await new Browser(port).get(`/${new URL(inspector.url).search}`, { host: 'evil.example' })).status).toBe(
+      403,
+    );
+    expect((await new Browser(port).open(inspector.url)).status).not.toBe(403);
+  });
+
+  test('what comes from another origin is refused', async () => {
+    const inspector = await serve();
+    const browser = await visit(inspector);
+    const { port } = inspector;
+    const status = async (headers: Record<string, string>) => (await browser.get('/api/about', headers)).status;
+    for (const origin of [
+      'http://evil.example',
+      'null',
+      `https://127.0.0.1:${port}`,
+      `http://127.0.0.1:${port + 1}`,
+      `http://localhost:${port}`,
+    ]) {
+      expect(await status({ origin }), origin).toBe(403);
+    }
+    expect(await status({ origin: `http://127.0.0.1:${port}` })).toBe(200);
+    for (const site of ['cross-site', 'same-site']) {
+      expect(await status({ 'sec-fetch-site': site, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' })).toBe(
+        403,
+      );
+    }
+    expect(await status({ 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' })).toBe(
+      200,
+    );
+    const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    expect((await browser.get('/', link)).status).not.toBe(403);
+    expect((await browser.get('/', { ...link, 'sec-fetch-dest': 'iframe' })).status).toBe(403);
+  });
+
+  test('every answer has the strict policy, and none may be read by another origin', async () => {
+    const inspector = await serve();
+    const browser = await visit(inspector);
+    for (const path of ['/', '/api/about', '/diagrams/session.svg', '/none', '/api/connections/none']) {
+      const { headers } = await browser.get(path);
+      expect(headers['content-security-policy'], path).toBe(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+          "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+      );
+      expect(headers).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-resource-policy': 'same-origin',
+        'cache-control': 'no-store',
+      });
+      expect(headers['access-control-allow-origin']).toBeUndefined();
+    }
+    expect((await new Browser(inspector.port).get('/')).headers['content-security-policy']).toContain(
+      "default-src 'none'",
+    );
+  });
+
+  test('nothing but its own files is served', async () => {
+    const browser = await visit(await serve());
+    for (const path of [
+      '/../package.json',
+      '/diagrams/../package.json',
+      '/%2e%2e/package.json',
+      '/diagrams/session.mmd',
+      '/diagrams/..%2f..%2fpackage.json',
+      '//etc/passwd',
+      '/diagrams/',
+      '/__proto__',
+    ]) {
+      expect((await browser.get(path)).status, path).toBe(404);
+    }
+    const { status, headers, text } = await browser.get('/diagrams/backend.svg');
+    expect([status, headers['content-type']]).toEqual([200, 'image/svg+xml; charset=utf-8']);
+    expect(text).toBe(await readFile('diagrams/backend.svg', 'utf8'));
+    expect((await browser.get('http://evil.example/')).status).toBe(400);
+    expect((await browser.get('/api/connections/%zz')).status).toBe(400);
+  });
+
+  test('it listens to this machine unless told otherwise, and says where it cannot', async () => {
+    const inspector = await serve();
+    expect(inspector.host).toBe('127.0.0.1');
+    await expect(createInspectorServer({ port: inspector.port })).rejects.toThrow(BindError);
+    const wide = await serve({ host: '0.0.0.0' });
+    expect(wide.url).toContain(`http://127.0.0.1:${wide.port}/`);
+    const browser = await visit(wide);
+    expect((await browser.get('/api/about')).status).toBe(200);
+    expect((await browser.get('/api/about', { host: `evil.example:${wide.port}` })).status).toBe(403);
+  });
+
+  test('options that cannot be right are refused', async () => {
+    const wrong: [object, string][] = [
+      [{ prot: 1 }, 'spelt "port"'],
+      [{ port: -1 }, 'port'],
+      [{ host: '' }, 'host'],
+      [{ proxies: [{}] }, 'proxies'],
+      [{ proxies: {} }, 'proxies'],
+      [{ names: [1] }, 'names'],
+      [{ actions: 'yes' }, 'actions'],
+      [{ recorder: {} }, 'recorder'],
+      [{ stepsMax: 0 }, 'stepsMax'],
+      [{ watchFor: -1 }, 'watchFor'],
+    ];
+    for (const [options, message] of wrong) {
+      const made = createInspectorServer(options);
+      await expect(made, message).rejects.toThrow(OptionError);
+      await expect(made).rejects.toThrow(message);
+    }
+  });
+});
+
+describe('what there is to see', () => {
+  test('the stream follows real sockets', async () => {
+    const echo = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [echo.at] });
+    const browser = await visit(await serve({ proxies: [proxy] }));
+    const stream = await browser.stream();
+    expect(stream.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+    const told = overviews(stream);
+    const next = (holds: (overview: Overview) => boolean) => seen(told, holds);
+    const first = await next(() => true);
+    expect(first).toMatchObject({
+      live: 0,
+      proxies: [{ id: proxy.id, state: 'running' }],
+      listeners: [{ id: proxy.listeners[0]?.id, address: `127.0.0.1:${at.port}` }],
+      servers: [{ name: `127.0.0.1:${echo.port}`, connections: 0, failures: 0, state: 'up' }],
+    });
+    const socket = await bench.dial(at);
+    const reader = new Reader(socket);
+    socket.write('hello');
+    await reader.has(5);
+    const busy = await next(({ live, totals }) => live === 1 && totals.bytesFromClients === 5);
+    const session = busy.machines.find(({ machine }) => machine === 'session');
+    expect(session?.states).toMatchObject({ 'relaying.both': 1 });
+    expect(session?.edges).toContainEqual(
+      expect.objectContaining({ from: 'connecting.open', event: 'backend.established', to: 'relaying.both', total: 1 }),
+    );
+    expect(busy.servers[0]?.connections).toBe(1);
+    socket.end();
+    await reader.ends();
+    const over = await next(({ live }) => live === 0);
+    expect(over.totals).toMatchObject({ accepted: 1, established: 1, closed: 1, endings: { ended: 1 } });
+    const line = await next(({ seconds }) => seconds.some(({ closed }) => closed === 1));
+    expect(line.seconds.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(1);
+    stream.destroy();
+  });
+
+  test('connections are paged, and one of them is told in full, by the id of any of its lives', async () => {
+    const echo = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [echo.at] });
+    const browser = await visit(await serve({ proxies: [proxy] }));
+    const sockets = await Promise.all(Array.from({ length: 5 }, () => bench.dial(at)));
+    await until('the sessions', () => proxy.sessions.length === 5);
+    const page = await browser.json<ConnectionsPage>('/api/connections?sort=age&order=asc&offset=1&limit=2');
+    expect(page).toMatchObject({ total: 5, matching: 5, offset: 1 });
+    expect(page.rows.map(({ id }) => id)).toEqual(
+      proxy.sessions
+        .slice(2, 4)
+        .map(({ id }) => id)
+        .reverse(),
+    );
+    const port = sockets[2]?.localPort;
+    const found = await browser.json<ConnectionsPage>(`/api/connections?filter=127.0.0.1:${port}`);
+    expect(found.rows).toMatchObject([{ peer: `127.0.0.1:${port}`, server: `127.0.0.1:${echo.port}` }]);
+    const session = proxy.sessions.find(({ id }) => id === found.rows[0]?.id);
+    for (const id of [session?.id, session?.client.id, session?.backend.id]) {
+      const detail = await browser.json<ConnectionDetail>(pathOf(id ?? ''));
+      expect(detail.lives.map((life) => life.id)).toEqual([session?.id, session?.client.id, session?.backend.id]);
+      expect(detail.steps.at(0)).toMatchObject({ machine: 'client', from: '', to: 'live.accepted.open' });
+      expect(detail.lives.every(({ description }) => description !== '')).toBe(true);
+    }
+    for (const query of ['sort=x', 'order=up', 'limit=501', 'limit=-1', 'offset=1e3', 'limit=']) {
+      expect((await browser.get(`/api/connections?${query}`)).status, query).toBe(400);
+    }
+    expect((await browser.get(pathOf('session#0'))).status).toBe(404);
+    expect(await browser.json<About>('/api/about')).toMatchObject({ actions: false, recording: false });
+  });
+
+  test('what a peer or a machine chose stays text', async () => {
+    const inspector = await serve();
+    const browser = await visit(inspector);
+    await browser.get('/api/about');
+    const evil = '</script><img src=x onerror=alert(1)>\u2028\n\ndata: {}';
+    transitions.publish({
+      who: evil,
+      machine: 'client',
+      from: '',
+      event: evil,
+      to: evil,
+      server: evil,
+      cause: { initiator: 'peer', manner: 'reset', phase: 'established', code: evil },
+      at: 0,
+    } as Transition);
+    const { headers, text } = await browser.get('/api/connections');
+    expect(headers['content-type']).toBe('application/json; charset=utf-8');
+    expect((JSON.parse(text) as ConnectionsPage).rows).toMatchObject([{ id: evil, state: evil }]);
+    expect((await browser.json<ConnectionDetail>(pathOf(evil))).steps).toMatchObject([{ who: evil, event: evil }]);
+    const stream = await browser.stream();
+    const overview = await seen(overviews(stream), () => true);
+    expect(overview.machines[0]?.states).toEqual({ [evil]: 1 });
+    stream.destroy();
+    const page = await browser.get('/api/export');
+    if (page.status === 200) {
+      const data = /<script type="application\/json" id="recording">(.*?)<\/script>/s.exec(page.text)?.[1] ?? '';
+      expect(JSON.parse(data)).toContainEqual(expect.objectContaining({ who: evil }));
+      expect(page.text).not.toContain('<img src=x');
+    } else {
+      expect(page.text).toContain('not built');
+    }
+  });
+
+  test('an export holds the recording, runs its own script alone, and asks for nothing', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sc-server-'));
+    bench.later(() => rm(folder, { recursive: true }));
+    const recorder = await record(join(folder, 'run.jsonl'));
+    bench.later(() => recorder.stop());
+    const browser = await visit(await serve({ recorder }));
+    for (const who of ['a#1', 'a#2']) {
+      transitions.publish({ who, machine: 'a', from: '', event: 'xstate.init', to: 'b', at: 0 } as Transition);
+    }
+    const recording = await browser.get('/api/recording');
+    expect(recording.headers['content-type']).toBe('application/x-ndjson; charset=utf-8');
+    expect(
+      recording.text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([{ recording: 1 }, { who: 'a#1' }, { who: 'a#2' }]);
+    const { status, headers, text } = await browser.get('/api/export');
+    expect(status, 'npm run build comes before the tests').toBe(200);
+    expect(headers['content-disposition']).toContain('attachment');
+    const dataOf = (page: string, id: string): unknown =>
+      JSON.parse(new RegExp(`<script type="application/json" id="${id}">(.*?)</script>`, 's').exec(page)?.[1] ?? '');
+    expect(dataOf(text, 'recording')).toMatchObject([{ recording: 1 }, { who: 'a#1' }, { who: 'a#2' }]);
+    expect(Object.keys(dataOf(text, 'diagrams') as object)).toContain('backend');
+    expect(dataOf((await browser.get('/api/export?empty')).text, 'recording')).toEqual([]);
+    expect(text).toMatch(/content-security-policy" content="default-src 'none'; script-src 'sha256-[^']+'; /);
+    expect(text).not.toMatch(/<(?:script|img|iframe)\b[^>]*\bsrc=|<link\b[^>]*\brel="stylesheet"/);
+    // Each script element that is opened is closed, and no text closes one early.
+    expect(text.match(/<script\b/g)).toHaveLength(3);
+    expect(text.match(/<\/script>/g)).toHaveLength(3);
+    await recorder.stop();
+  });
+});
+
+/** What has the shape of a proxy, and is none. */
+const shapeOf = (proxy: Registry): Registry => ({
+  id: 'registry#1',
+  state: 'running',
+  timers: () => [],
+  accepts: () => [],
+  listeners: [],
+  sessions: [],
+  backends: [],
+  servers: proxy.servers,
+});
+
+describe('actions', () => {
+  test('are refused where they were not allowed, and so is every other method', async () => {
+    const echo = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [echo.at] });
+    const browser = await visit(await serve({ proxies: [proxy] }));
+    await bench.dial(at);
+    await until('the session', () => proxy.sessions.length === 1);
+    const id = proxy.sessions[0]?.id ?? '';
+    const answer = await browser.post('/api/actions', { action: 'abort', id });
+    expect([answer.status, JSON.parse(answer.text)]).toEqual([403, { error: expect.stringContaining('not allowed') }]);
+    expect((await browser.post('/api/connections', {})).status).toBe(405);
+    expect(proxy.sessions[0]?.outcome).toBeUndefined();
+  });
+
+  test('take a page of this origin, JSON and a header that no form can send', async () => {
+    const echo = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [echo.at] });
+    const inspector = await serve({ proxies: [proxy], actions: true });
+    const browser = await visit(inspector);
+    await bench.dial(at);
+    await until('the session', () => proxy.sessions.length === 1);
+    const action = { action: 'abort', id: proxy.sessions[0]?.id };
+    const status = async (headers: Record<string, string>, body: unknown = action, who = browser) =>
+      (await who.post('/api/actions', body, headers)).status;
+    expect(await status({ origin: 'http://evil.example' })).toBe(403);
+    expect(await status({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+    expect(await status({}, action, new Browser(inspector.port))).toBe(403);
+    expect(await status({ 'content-type': 'text/plain' })).toBe(415);
+    expect(await status({ 'x-sockchart': '' })).toBe(415);
+    expect(await status({}, '{')).toBe(400);
+    expect(await status({}, 'null')).toBe(400);
+    expect(await status({}, { ...action, action: 'constructor' })).toBe(400);
+    expect(await status({}, { ...action, action: 'toString' })).toBe(400);
+    expect(await status({}, { action: 'close', id: 7 })).toBe(400);
+    expect(await status({}, { ...action, more: 'x'.repeat(5_000) })).toBe(413);
+    expect(await status({}, { action: 'close', id: 'session#0' })).toBe(404);
+    expect(
+      (await browser.get('/api/actions', { 'content-type': 'application/json', 'x-sockchart': 'action' })).status,
+    ).toBe(405);
+    expect(proxy.sessions[0]?.outcome).toBeUndefined();
+    // Without an origin it is nobody's.
+    const port = inspector.port;
+    const request = httpRequest({ host: '127.0.0.1', port, method: 'POST', path: '/api/actions', agent: false });
+    request.end();
+    const [{ statusCode }] = (await once(request, 'response')) as [IncomingMessage];
+    expect(statusCode).toBe(403);
+  });
+
+  test('act on real connections, listeners and proxies', async () => {
+    const echo = await bench.echo();
+    const dead = await bench.refusing();
+    const { backend } = makeBackend({
+      servers: [{ port: dead }],
+      persistent: true,
+      attemptsMax: Number.POSITIVE_INFINITY,
+      backoff: { initialMs: 60_000, maxMs: 60_000, jitter: 0 },
+    });
+    const waiting = backend.connect();
+    waiting.catch(() => {});
+    const { proxy, at } = await makeProxy({ servers: [echo.at] });
+    const inspector = await serve({ proxies: [proxy, { ...shapeOf(proxy), backends: [backend] }], actions: true });
+    const browser = await visit(inspector);
+    const act = async (action: string, id: string) => (await browser.post('/api/actions', { action, id })).status;
+    const [first, second] = [await bench.dial(at), await bench.dial(at)];
+    const readers = [new Reader(first), new Reader(second)];
+    await until('the sessions', () => proxy.sessions.filter((session) => session.matches('relaying')).length === 2);
+    const [one, other] = proxy.sessions;
+    expect(await act('abort', one?.id ?? '')).toBe(204);
+    expect(await readers[0]?.ends()).toBe('reset');
+    expect((await one?.closed)?.ending).toBe('aborted');
+
+    const listener = proxy.listeners[0];
+    expect(await act('suspend', listener?.id ?? '')).toBe(204);
+    expect(listener?.matches('serving.suspended')).toBe(true);
+    expect(await act('resume', listener?.id ?? '')).toBe(204);
+    await until('the listener to listen again', () => listener?.matches('serving.listening') === true);
+
+    await until('the backend to wait', () => backend.matches('active.waiting'));
+    const before = backend.incarnation;
+    expect(await act('retry', backend.id)).toBe(204);
+    await until('another attempt', () => backend.incarnation > before);
+
+    expect(await act('drain', other?.id ?? '')).toBe(409);
+    expect(await act('suspend', other?.id ?? '')).toBe(409);
+    expect(await act('drain', proxy.id)).toBe(204);
+    expect(proxy.matches('draining')).toBe(true);
+    expect(await act('resume', listener?.id ?? '')).toBe(409);
+    expect(await act('close', other?.id ?? '')).toBe(204);
+    second.end();
+    expect((await proxy.closed).ending).toBe('closed');
+    await backend.abort();
+  });
+});
+
+describe('what it costs', () => {
+  test('nobody is subscribed until a page is opened, nor for long after it was closed', async () => {
+    const inspector = await serve({ watchFor: 1 });
+    expect(transitions.hasSubscribers).toBe(false);
+    expect((await new Browser(inspector.port).get('/api/overview')).status).toBe(403);
+    expect(transitions.hasSubscribers).toBe(false);
+    const browser = await visit(inspector);
+    const stream = await browser.stream();
+    await seen(overviews(stream), () => true);
+    expect([transitions.hasSubscribers, inspector.pages]).toEqual([true, 1]);
+    stream.destroy();
+    await until('the page to be gone', () => inspector.pages === 0);
+    await until('nobody to be subscribed', () => !transitions.hasSubscribers);
+  });
+
+  test('a page that does not read is skipped, and not queued for; the others go on', async () => {
+    const inspector = await serve();
+    const [slow, quick] = [await visit(inspector), await visit(inspector)];
+    await quick.get('/api/about');
+    // An overview of four megabytes: a few of them are more than the system takes for who does not read.
+    const tell = (number: number): void => {
+      const event = `e${number % 2_000}`.padEnd(2_000, '.');
+      transitions.publish({ who: `x#${number}`, machine: 'x', from: '', event, to: 'a', at: 0 } as Transition);
+    };
+    for (let number = 0; number < 2_000; number++) tell(number);
+    const slowly = await slow.stream();
+    const quickly = await quick.stream();
+    let events = 0;
+    for await (const { transitions: count } of overviews(quickly)) {
+      events++;
+      tell(count);
+      if (events === 10) break;
+    }
+    // What the slow one gets now is what the system had taken, at most one more, and then what there is.
+    let old = 0;
+    for await (const { transitions: count } of overviews(slowly)) {
+      if (count >= 2_009) break;
+      old++;
+    }
+    expect(old).toBeGreaterThan(0);
+    expect(old).toBeLessThanOrEqual(6);
+  });
+
+  test('close ends every page, and leaves nothing', async () => {
+    const before = openSockets();
+    const inspector = await createInspectorServer();
+    const browser = await visit(inspector);
+    const stream = await browser.stream();
+    await seen(overviews(stream), () => true);
+    stream.on('error', () => {});
+    const ended = new Promise((resolve) => stream.once('close', resolve));
+    await inspector.close();
+    await ended;
+    expect(transitions.hasSubscribers).toBe(false);
+    await until('every socket to be closed', () => openSockets() <= before);
+    await inspector.close();
+    const again = connect(inspector.port, '127.0.0.1');
+    const [error] = (await once(again, 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNREFUSED');
+  });
+});
