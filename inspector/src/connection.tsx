@@ -3,7 +3,7 @@ import type { ConnectionDetail, LifeDetail, StepInfo } from '../../src/inspect/p
 import { durationText, eventText, stepWords } from '../../src/inspect/words.js';
 import { Act } from './actions.js';
 import { api, Refused } from './api.js';
-import { bytes, clock, clockMs, count } from './format.js';
+import { bytes, clock, clockMs, count, since } from './format.js';
 import { about } from './live.js';
 import { Sequence } from './sequence.js';
 import { Statechart } from './statechart.js';
@@ -228,7 +228,7 @@ function HistoryStep({ steps, index, start }: HistoryStepProps) {
   const { at, who, machine, from, event, to } = steps[index] as StepInfo;
   return (
     <li class={`of-${machine}`}>
-      <time title={clockMs(at)}>+{durationText(at - start)}</time>
+      <time title={clockMs(at)}>+{since(at - start)}</time>
       <p class="words">{capital(stepWords(steps, index))}</p>
       <p class="step mono">
         {who}: {from === '' ? '·' : from} → {to} <span class="note">({eventText(event)})</span>

@@ -4,6 +4,7 @@ import { durationText } from '../../src/inspect/words.js';
 import { api } from './api.js';
 import { bytes, count } from './format.js';
 import { overview } from './live.js';
+import { narrow, useMedia } from './media.js';
 import { go, hrefOf } from './route.js';
 import { Store, useStore } from './store.js';
 
@@ -34,12 +35,10 @@ const COLUMNS: readonly (readonly [sort: Sort, title: string])[] = [
 ];
 const NUMBERS: ReadonlySet<Sort> = new Set(['age', 'bytes']);
 
-/** As the style sheet has it: a row is two lines where the page is narrow. */
-const narrow = window.matchMedia('(max-width: 720px)');
-
 export function Connections() {
   const query = useStore(wanted);
   const isNarrow = useMedia(narrow);
+  // As the style sheet has it: a row is two lines where the page is narrow.
   const rowHeight = isNarrow ? 58 : 28;
   const frame = useRef<HTMLDivElement>(null);
   const [first, setFirst] = useState(Math.floor(scrolled / rowHeight));
@@ -171,7 +170,7 @@ interface RowProps {
   readonly isNarrow: boolean;
 }
 
-function Row({ row, index, isSelected }: RowProps) {
+function Row({ row, index, isSelected, isNarrow }: RowProps) {
   return (
     <tr
       aria-rowindex={index + 2}
@@ -198,7 +197,13 @@ function Row({ row, index, isSelected }: RowProps) {
       </td>
       <td class="of-age">{durationText(row.ageMs)}</td>
       <td class="of-bytes">
-        {bytes(row.bytesFromClient)} <span class="arrow">⇄</span> {bytes(row.bytesFromBackend)}
+        {isNarrow ? (
+          bytes(row.bytesFromClient + row.bytesFromBackend)
+        ) : (
+          <>
+            {bytes(row.bytesFromClient)} <span class="arrow">⇄</span> {bytes(row.bytesFromBackend)}
+          </>
+        )}
       </td>
       <td class="of-cause" title={row.lastCause}>
         {row.lastCause}
@@ -308,16 +313,6 @@ function usePage(query: Wanted, offset: number, limit: number) {
 
   useEffect(() => ask.current(), [query, offset, limit]);
   return { page, problem };
-}
-
-function useMedia(media: MediaQueryList): boolean {
-  const [matches, setMatches] = useState(media.matches);
-  useEffect(() => {
-    const update = (): void => setMatches(media.matches);
-    media.addEventListener('change', update);
-    return () => media.removeEventListener('change', update);
-  }, [media]);
-  return matches;
 }
 
 /** How many rows there is room for. */

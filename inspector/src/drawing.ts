@@ -62,6 +62,8 @@ async function read(machine: string): Promise<SVGSVGElement> {
 interface DrawnState {
   readonly group: SVGElement;
   readonly badge: SVGElement;
+  /** The corner of the state that its badge sits on. */
+  readonly corner: readonly [x: number, y: number];
   readonly plate: SVGElement;
   readonly text: SVGElement;
   shown: number;
@@ -90,12 +92,22 @@ export class Drawing {
   readonly #drawn: DrawnEdge[] = [];
   readonly #known = new Map<string, readonly number[]>();
   #lit: Element[] = [];
+  #zoom = 0;
 
   constructor(readonly svg: SVGSVGElement) {
     this.width = number(svg, 'width');
     this.height = number(svg, 'height');
     for (const group of svg.querySelectorAll<SVGElement>('g.state')) this.#readState(group);
     for (const group of svg.querySelectorAll<SVGElement>('g.edge')) this.#readEdge(group);
+  }
+
+  /** Badges are to be read where the drawing is too small to be: `zoom` is how much larger they are than the rest. */
+  setZoom(zoom: number): void {
+    if (Math.abs(zoom - this.#zoom) < 0.05) return;
+    this.#zoom = zoom;
+    for (const { badge, corner } of this.#states.values()) {
+      badge.setAttribute('transform', `translate(${corner.join(' ')}) scale(${zoom.toFixed(2)})`);
+    }
   }
 
   show({ counts = {}, rates = [], current, step }: Marks): void {
@@ -112,13 +124,12 @@ export class Drawing {
     const rect = group.querySelector('rect');
     if (group.classList.contains('compound')) return;
     const badge = make('g', { class: 'badge', display: 'none' });
-    const right = number(rect, 'x') + number(rect, 'width');
-    const plate = make('rect', { y: number(rect, 'y') - 10, height: 19, rx: 9.5 });
-    const text = make('text', { y: number(rect, 'y') + 4, 'text-anchor': 'middle' });
+    const corner = [number(rect, 'x') + number(rect, 'width') + 8, number(rect, 'y')] as const;
+    const plate = make('rect', { y: -10, height: 19, rx: 9.5 });
+    const text = make('text', { y: 4, 'text-anchor': 'middle' });
     badge.append(plate, text);
-    badge.dataset.right = String(right + 8);
     group.append(badge);
-    this.#states.set(group.dataset.state ?? '', { group, badge, plate, text, shown: 0 });
+    this.#states.set(group.dataset.state ?? '', { group, badge, corner, plate, text, shown: 0 });
   }
 
   #readEdge(group: SVGElement): void {
@@ -146,10 +157,9 @@ export class Drawing {
     const label = compact(value);
     if (state.text.textContent !== label) {
       const width = 12 + 7.3 * label.length;
-      const x = Number(state.badge.dataset.right) - width;
-      state.plate.setAttribute('x', String(x));
+      state.plate.setAttribute('x', String(-width));
       state.plate.setAttribute('width', String(width));
-      state.text.setAttribute('x', String(x + width / 2));
+      state.text.setAttribute('x', String(-width / 2));
       state.text.textContent = label;
     }
     state.badge.removeAttribute('display');

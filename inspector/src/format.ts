@@ -1,5 +1,7 @@
 /** Numbers and times as they are read here. Nothing of it depends on the reader's locale, so that two people see the same. */
 
+import { durationText } from '../../src/inspect/words.js';
+
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
@@ -25,6 +27,9 @@ export function bytes(value: number): string {
   }
   return `${unit === 0 || rest >= 100 ? rest.toFixed(0) : rest.toFixed(1)} ${UNITS[unit]}`;
 }
+
+/** Since the start of a history: a first step is at zero. */
+export const since = (ms: number): string => (ms < 1 ? '0 ms' : durationText(ms));
 
 const two = (value: number): string => String(value).padStart(2, '0');
 

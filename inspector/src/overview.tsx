@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
 import type { MachineInfo, Totals, Overview as Whole } from '../../src/inspect/protocol.js';
 import { Act } from './actions.js';
-import { bytes, compact, count, rate } from './format.js';
+import { bytes, clock, compact, count, rate } from './format.js';
 import { about, overview } from './live.js';
+import { narrow } from './media.js';
 import { hrefOf } from './route.js';
 import { Statechart } from './statechart.js';
 import { useStore } from './store.js';
@@ -16,7 +17,9 @@ export function Overview() {
   if (whole === undefined) return <p class="note">Waiting for the first overview…</p>;
   return (
     <>
+      <h1 class="sr-only">Overview</h1>
       <Tiles whole={whole} />
+      <p class="note">Counted since {clock(whole.since)}, when somebody began to watch.</p>
       <div class="columns">
         <section class="card" aria-labelledby="timeline-title">
           <h2 id="timeline-title">The last minutes</h2>
@@ -153,7 +156,7 @@ function Listeners({ whole }: { readonly whole: Whole }) {
           {[...whole.proxies.map((proxy) => ({ ...proxy, address: '' })), ...whole.listeners].map(
             ({ id, address, state }) => (
               <tr key={id}>
-                <th scope="row" class="mono">
+                <th scope="row" class="mono id">
                   <a href={hrefOf(id)}>{id}</a>
                 </th>
                 <td class="mono">{address}</td>
@@ -169,8 +172,10 @@ function Listeners({ whole }: { readonly whole: Whole }) {
         whole.proxies.map(({ id }) => (
           <p key={id} class="actions">
             {whole.proxies.length > 1 && <span class="mono">{id}</span>}
-            <Act action="suspend" id={id} />
-            <Act action="resume" id={id} />
+            {whole.listeners.some(({ state }) => state.startsWith('serving.listening')) && (
+              <Act action="suspend" id={id} />
+            )}
+            {whole.listeners.some(({ state }) => state === 'serving.suspended') && <Act action="resume" id={id} />}
             <Act action="drain" id={id} />
             <Act action="abort" id={id} />
           </p>
@@ -185,7 +190,8 @@ const ORDER = ['session', 'client', 'backend', 'listener', 'proxy'];
 const place = (machine: string): number => (ORDER.includes(machine) ? ORDER.indexOf(machine) : ORDER.length);
 
 function Charts({ machines }: { readonly machines: readonly MachineInfo[] }) {
-  const [chosen, setChosen] = useState<string>();
+  // All of them on a phone would be too small to tell anything.
+  const [chosen, setChosen] = useState(() => (narrow.matches ? ORDER[0] : undefined));
   const sorted = [...machines].sort((a, b) => place(a.machine) - place(b.machine));
   const large = sorted.find(({ machine }) => machine === chosen);
   const names: readonly (string | undefined)[] = [undefined, ...sorted.map(({ machine }) => machine)];

@@ -160,6 +160,8 @@ function Export({ now: { name, recording } }: { readonly now: Opened }) {
 const SPEEDS = [0.1, 1, 10, 100] as const;
 /** Nobody wants to look at nothing for longer. */
 const GAP_MAX_MS = 1_000;
+/** Nobody sees more, and a drawing costs. */
+const DRAW_EVERY_MS = 80;
 /** Edges stay lit for as long. */
 const LIT_MS = 1_000;
 const LIT_STEPS_MAX = 2_000;
@@ -190,6 +192,7 @@ function Player({ run }: { readonly run: Run }) {
     if (!isPlaying) return;
     let frame = 0;
     let last = performance.now();
+    let drawn = 0;
     let at = run.current?.at ?? steps[0]?.at ?? 0;
     const tick = (now: number): void => {
       at += (now - last) * speed;
@@ -201,7 +204,10 @@ function Player({ run }: { readonly run: Run }) {
       }
       if (next.at - at > GAP_MAX_MS * speed) at = next.at - GAP_MAX_MS * speed;
       const position = run.positionAt(at);
-      if (position !== run.position) act.current.seek(Math.max(position, run.position));
+      if (position > run.position && now - drawn > DRAW_EVERY_MS) {
+        drawn = now;
+        act.current.seek(position);
+      }
       frame = requestAnimationFrame(tick);
     };
     frame = requestAnimationFrame(tick);
@@ -236,7 +242,7 @@ function Player({ run }: { readonly run: Run }) {
       <div class="card player">
         <div class="controls">
           <button type="button" onClick={() => seek(0)} aria-label="To the start">
-            ⏮
+            ⇤
           </button>
           <button type="button" onClick={() => step(-1)} aria-label="One step back">
             ←
@@ -248,7 +254,7 @@ function Player({ run }: { readonly run: Run }) {
             →
           </button>
           <button type="button" onClick={() => seek(steps.length)} aria-label="To the end">
-            ⏭
+            ⇥
           </button>
           <select
             aria-label="Speed"

@@ -4,6 +4,10 @@ import { count } from './format.js';
 import { about } from './live.js';
 import { useStore } from './store.js';
 
+/** How large a badge is, next to a drawing that is shown in its own size; larger would hide what is next to it. */
+const BADGE_SCALE = 0.85;
+const BADGE_ZOOM_MAX = 2.6;
+
 interface Props extends Marks {
   readonly machine: string;
   /** As large as it is drawn, and scrolled; else as wide as there is room. */
@@ -37,6 +41,19 @@ export function Statechart({ machine, isLarge = false, ...marks }: Props) {
   }, [machine, hasServer]);
 
   useEffect(() => drawing?.show(marks));
+
+  useEffect(() => {
+    if (drawing === undefined) return;
+    const measure = (): void => {
+      const { width, height } = drawing.svg.getBoundingClientRect();
+      const scale = Math.min(width / drawing.width, height / drawing.height);
+      if (scale > 0) drawing.setZoom(Math.min(BADGE_ZOOM_MAX, Math.max(1, BADGE_SCALE / scale)));
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(drawing.svg);
+    return () => observer.disconnect();
+  }, [drawing]);
 
   // A small part of a large drawing is seen: let it be the part where something is.
   useEffect(() => {
