@@ -1,5 +1,8 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -7,8 +10,10 @@ import { readArgs, UsageError } from '../src/cli/args.js';
 import { Tally } from '../src/cli/tally.js';
 import { hasColours, Terminal } from '../src/cli/terminal.js';
 import type { Cause, Transition } from '../src/index.js';
+import type { ConnectionsPage } from '../src/inspect/protocol.js';
 import { causeText } from '../src/inspect/words.js';
 import { backend, Client, cleanUp, Program } from './cli/program.js';
+import { Browser } from './inspect/browser.js';
 
 const ESCAPE = '\u001b';
 const ON_FREE_PORT = ['--listen', '127.0.0.1:0'];
@@ -79,10 +84,36 @@ describe('arguments', () => {
   });
 
   it('means the tour unless a flag of a proxy is given', () => {
-    expect(read()).toEqual({ mode: 'tour', output: 'lines', linesMax: 50, speed: 1 });
+    const inspect = { port: 0, actions: false };
+    expect(read()).toEqual({ mode: 'tour', output: 'lines', linesMax: 50, speed: 1, inspect, record: undefined });
     expect(read('--json', '--speed', '4')).toMatchObject({ mode: 'tour', output: 'json', speed: 4 });
     expect(wrong('--idle-timeout', '5s')).toMatch(/--listen is missing/);
     expect(wrong('--tour', '--listen', '1')).toMatch(/--tour is for the tour/);
+  });
+
+  it('takes a port for the live page, or none', () => {
+    const inspect = (...argv: string[]) => {
+      const args = read('--listen', '1', ...argv, '--backend', '2');
+      return args.mode === 'run' ? args.inspect : undefined;
+    };
+    expect(inspect()).toBeUndefined();
+    expect(inspect('--inspect')).toEqual({ port: 0, actions: false });
+    expect(inspect('--inspect', '9000')).toEqual({ port: 9_000, actions: false });
+    expect(inspect('--inspect=9000', '--inspect-actions')).toEqual({ port: 9_000, actions: true });
+    expect(inspect('--inspect-host', '::1')).toEqual({ port: 0, host: '::1', actions: false });
+    expect(read('--inspect', '9000')).toMatchObject({ mode: 'tour', inspect: { port: 9_000 } });
+    expect(wrong('--inspect=x')).toMatch(/^--inspect "x" is wrong/);
+    expect(wrong('--inspect', '70000')).toMatch(/a port from 0 to 65535/);
+    expect(wrong('--inspect', '127.0.0.1:80')).toMatch(/belongs to no flag/);
+    expect(wrong('--listen=1', '9000')).toMatch(/belongs to no flag/);
+    expect(wrong('--inspect', '9000', '9001')).toMatch(/"9001" belongs to no flag/);
+    expect(wrong('--inspect-host', 'a b')).toMatch(/must be a host/);
+  });
+
+  it('takes two files to export', () => {
+    expect(read('export', 'a.jsonl', 'b.html')).toEqual({ mode: 'export', recording: 'a.jsonl', page: 'b.html' });
+    expect(wrong('export', 'a.jsonl')).toMatch(/takes two files/);
+    expect(wrong('export', 'a', 'b', 'c')).toMatch(/takes two files/);
   });
 
   it('escapes what would steer the terminal', () => {
@@ -214,6 +245,52 @@ describe('the program', () => {
       `sockchart: Could not listen on 127.0.0.1:${a.port}: the address is in use (EADDRINUSE).\n`,
     );
     expect(program.stdout).toBe('');
+  });
+});
+
+describe('what is watched', () => {
+  it('serves the live page, records, and makes a page of the recording', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sc-cli-'));
+    const [recording, page] = [join(folder, 'run.jsonl'), join(folder, 'page.html')];
+    try {
+      const a = await backend('A');
+      const program = new Program([...ON_FREE_PORT, ...a.flags, '--quiet', '--inspect', '--record', recording]);
+      const port = await program.port();
+      const [found] = await program.shows(/^live page \(for one browser\): (http:\S+)$/);
+      const browser = new Browser(Number(new URL(found?.[1] ?? '').port));
+      const opened = await browser.open(found?.[1] ?? '');
+      expect([opened.status, opened.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
+      const asker = new Client(port);
+      await asker.ask('hello');
+      const { rows } = await browser.json<ConnectionsPage>('/api/connections');
+      expect(rows).toMatchObject([{ peer: `127.0.0.1:${asker.socket.localPort}`, server: `127.0.0.1:${a.port}` }]);
+      expect(await browser.json('/api/about')).toMatchObject({ actions: false, recording: true });
+      await asker.end();
+      program.signal('SIGTERM');
+      expect(await program.ended).toBe(0);
+      expect(program.stdout).toMatch(/^recorded: \d+ transitions in .*run\.jsonl$/m);
+      const made = new Program(['export', recording, page]);
+      expect(await made.ended).toBe(0);
+      const html = readFileSync(page, 'utf8');
+      const data = /<script type="application\/json" id="recording">(.*?)<\/script>/s.exec(html)?.[1] ?? '';
+      const states = (JSON.parse(data) as { machine?: string; to?: string }[]).filter(
+        ({ machine }) => machine === 'session',
+      );
+      expect(states.map(({ to }) => to)).toEqual(expect.arrayContaining(['relaying.both', 'ended']));
+      expect(await new Program(['export', page, page]).ended).toBe(2);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('says in one line that it cannot serve the page, or record', async () => {
+    const a = await backend('A');
+    const taken = new Program([...ON_FREE_PORT, ...a.flags, '--inspect', String(a.port)]);
+    const nowhere = new Program([...ON_FREE_PORT, ...a.flags, '--record', '/none/run.jsonl']);
+    expect(await Promise.all([taken.ended, nowhere.ended])).toEqual([2, 2]);
+    expect(linesOf(taken.stderr)).toEqual([expect.stringContaining(`Could not listen on 127.0.0.1:${a.port}`)]);
+    expect(linesOf(nowhere.stderr)).toEqual([expect.stringMatching(/--record cannot write there: ENOENT/)]);
+    expect(taken.stdout).not.toContain('listening');
   });
 });
 
@@ -386,6 +463,7 @@ describe('the tour', () => {
     ];
     const found = order.map((text) => stdout.indexOf(text));
     expect(found).not.toContain(-1);
+    expect(stdout).toMatch(/^live page \(for one browser\): http:\/\/127\.0\.0\.1:\d+\/\?token=/m);
     expect(stdout).toMatch(/ is up again, at A: socket \d/);
     expect(stdout).toMatch(/The upload was cut by a reset \(E\w+\)/);
     expect(stdout).toMatch(/What was seen: [3-6] drops, \d+ failovers, \d+ retries/);
