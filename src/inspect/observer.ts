@@ -354,6 +354,7 @@ export class Observer {
         if (connection === undefined) continue;
         if (connection.live === session) break;
         linkTo(connection, session, session.client);
+        this.#linked.add(session.client);
       }
       for (const backend of backends) {
         const connection = this.#lives.get(backend.id)?.connection;
@@ -362,8 +363,12 @@ export class Observer {
       if (!this.#hasUnlinked) continue;
       for (const { clients } of listeners) {
         for (const client of clients) {
+          // Its name is made when it is asked for: that is for those who have just come.
+          if (this.#linked.has(client)) continue;
           const connection = this.#lives.get(client.id)?.connection;
-          if (connection !== undefined && connection.session === undefined) linkTo(connection, client, client);
+          if (connection === undefined) continue;
+          this.#linked.add(client);
+          if (connection.session === undefined) linkTo(connection, client, client);
         }
       }
     }
@@ -372,6 +377,7 @@ export class Observer {
 
   /** True when a client came that no registry was asked about yet. */
   #hasUnlinked = false;
+  #linked = new WeakSet<LiveClient>();
 
   #reset(): void {
     this.#kinds = new Map();
@@ -381,6 +387,7 @@ export class Observer {
     this.#endedAt = 0;
     this.#steps = 0;
     this.#orphan = undefined;
+    this.#linked = new WeakSet();
     this.#trimming = undefined;
     this.since = now();
     this.transitions = 0;
