@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { notice } from './actions.js';
 import { Connection } from './connection.js';
 import { Connections } from './connections.js';
@@ -29,7 +29,7 @@ export function App({ isExport }: { readonly isExport: boolean }) {
   const help = useRef<HTMLDialogElement>(null);
   const state = useStore(link);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent): void => {
       const { key, target } = event;
       if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]') !== null) return;

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ConnectionRow, ConnectionsPage, Overview, Sort } from '../../src/inspect/protocol.js';
 import { durationText } from '../../src/inspect/words.js';
 import { api } from './api.js';
@@ -70,7 +70,7 @@ export function Connections() {
     event.preventDefault();
   };
   // Keys move the rows wherever one is on the page, but where they have a meaning of their own.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent): void => {
       if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
       onKeyDown(event);

@@ -24,11 +24,3 @@ export function linesOf(page: string): readonly unknown[] {
   if (!Array.isArray(lines)) throw new Error('it carries no recording');
   return lines;
 }
-
-export function download(name: string, text: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/html' }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}

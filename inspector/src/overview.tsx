@@ -192,7 +192,11 @@ const place = (machine: string): number => (ORDER.includes(machine) ? ORDER.inde
 function Charts({ machines }: { readonly machines: readonly MachineInfo[] }) {
   // All of them on a phone would be too small to tell anything.
   const [chosen, setChosen] = useState(() => (narrow.matches ? ORDER[0] : undefined));
-  const sorted = [...machines].sort((a, b) => place(a.machine) - place(b.machine));
+  const known = useStore(about)?.machines ?? [];
+  // Those that nobody lives in yet are drawn too.
+  const empty = known.filter((name) => machines.every(({ machine }) => machine !== name));
+  const all = [...machines, ...empty.map((machine): MachineInfo => ({ machine, states: {}, edges: [] }))];
+  const sorted = all.sort((a, b) => place(a.machine) - place(b.machine));
   const large = sorted.find(({ machine }) => machine === chosen);
   const names: readonly (string | undefined)[] = [undefined, ...sorted.map(({ machine }) => machine)];
   const move = (event: KeyboardEvent): void => {

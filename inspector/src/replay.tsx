@@ -1,10 +1,10 @@
-import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from 'preact/hooks';
 import type { StepInfo } from '../../src/inspect/protocol.js';
 import { eventText, stepWords } from '../../src/inspect/words.js';
 import { notice } from './actions.js';
 import { api } from './api.js';
 import { capital } from './connection.js';
-import { download, linesOf, withLines } from './export.js';
+import { linesOf, withLines } from './export.js';
 import { clock, clockMs, count } from './format.js';
 import { about } from './live.js';
 import { joined, parseRecording, type Recording, Replay as Run, recordingOf } from './recording.js';
@@ -157,6 +157,14 @@ function Export({ now: { name, recording } }: { readonly now: Opened }) {
   );
 }
 
+function download(name: string, text: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/html' }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 const SPEEDS = [0.1, 1, 10, 100] as const;
 /** Nobody wants to look at nothing for longer. */
 const GAP_MAX_MS = 1_000;
@@ -214,7 +222,7 @@ function Player({ run }: { readonly run: Run }) {
     return () => cancelAnimationFrame(frame);
   }, [isPlaying, speed, run, steps]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent): void => {
       const { key, target } = event;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
