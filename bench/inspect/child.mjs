@@ -121,6 +121,7 @@ class ToldRegistry {
   state = 'running';
   /** @type {Set<Told>} */
   all = new Set();
+  /** @type {never[]} */
   backends = [];
   listeners = [
     {

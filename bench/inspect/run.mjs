@@ -15,11 +15,11 @@ import { median, short, spread, summarise, table } from '../stats.mjs';
 import { measurePage } from './page.mjs';
 
 const quick = process.argv.includes('--quick');
-const ROUNDS = quick ? 3 : 7;
-const WINDOW_MS = quick ? 3_000 : 10_000;
+const ROUNDS = quick ? 3 : 5;
+const WINDOW_MS = quick ? 3_000 : 8_000;
 const REAL = quick ? 2_000 : 8_000;
 const TOLD = 100_000;
-const TALKS = quick ? 1_000 : 3_000;
+const TALKS = quick ? 500 : 1_000;
 /** Transitions of one short conversation through a proxy: those of its client, session and backend. */
 const STEPS = 20;
 
