@@ -50,48 +50,47 @@ function Shown({ detail, problem, readAt }: ShownProps) {
         <Fact name="last cause" value={row.lastCause} />
       </dl>
       <div class="columns even">
-        <section class="card" aria-labelledby="why-title">
-          <h2 id="why-title">Why it is where it is, and what can happen next</h2>
-          {lives.map((one) => (
-            <Why key={one.id} life={one} readAt={readAt} isOver={endedAt !== undefined} />
-          ))}
-        </section>
-        <section class="card" aria-labelledby="chart-title">
-          <div class="bar-of-tabs">
-            <h2 id="chart-title">Where it is</h2>
-            <div class="tabs" role="tablist" aria-label="Life">
-              {lives.map(({ machine }) => (
-                <button
-                  key={machine}
-                  type="button"
-                  role="tab"
-                  aria-selected={machine === life?.machine}
-                  onClick={() => setChosen(machine)}
-                >
-                  {machine}
-                </button>
-              ))}
+        <div class="stack">
+          <section class="card" aria-labelledby="why-title">
+            <h2 id="why-title">Why it is where it is, and what can happen next</h2>
+            {lives.map((one) => (
+              <Why key={one.id} life={one} readAt={readAt} isOver={endedAt !== undefined} />
+            ))}
+          </section>
+          <HistoryCard detail={detail} />
+        </div>
+        <div class="stack">
+          <section class="card" aria-labelledby="chart-title">
+            <div class="bar-of-tabs">
+              <h2 id="chart-title">Where it is</h2>
+              <div class="tabs" role="tablist" aria-label="Life">
+                {lives.map(({ machine }) => (
+                  <button
+                    key={machine}
+                    type="button"
+                    role="tab"
+                    aria-selected={machine === life?.machine}
+                    onClick={() => setChosen(machine)}
+                  >
+                    {machine}
+                  </button>
+                ))}
+              </div>
             </div>
-          </div>
-          {life !== undefined && (
-            <Statechart
-              machine={life.machine}
-              current={life.state}
-              step={steps.findLast(({ who, from, to }) => who === life.id && from !== to)}
-              isLarge
-            />
-          )}
-        </section>
-      </div>
-      <div class="columns even">
-        <section class="card" aria-labelledby="history-title">
-          <h2 id="history-title">What has happened</h2>
-          <History detail={detail} />
-        </section>
-        <section class="card" aria-labelledby="sequence-title">
-          <h2 id="sequence-title">Who said what to whom</h2>
-          <Sequence steps={steps} forgotten={detail.stepsForgotten} />
-        </section>
+            {life !== undefined && (
+              <Statechart
+                machine={life.machine}
+                current={life.state}
+                step={steps.findLast(({ who, from, to }) => who === life.id && from !== to)}
+                isLarge
+              />
+            )}
+          </section>
+          <section class="card" aria-labelledby="sequence-title">
+            <h2 id="sequence-title">Who said what to whom</h2>
+            <Sequence steps={steps} forgotten={detail.stepsForgotten} />
+          </section>
+        </div>
       </div>
     </>
   );
@@ -202,11 +201,12 @@ function Remaining({ ms, since }: { readonly ms: number; readonly since: number 
   return <b>{left <= 0 ? 'no time' : durationText(left)}</b>;
 }
 
-function History({ detail: { steps, stepsForgotten } }: { readonly detail: ConnectionDetail }) {
+function HistoryCard({ detail: { steps, stepsForgotten } }: { readonly detail: ConnectionDetail }) {
   const hidden = Math.max(0, steps.length - STEPS_SHOWN);
   const start = steps[0]?.at ?? 0;
   return (
-    <>
+    <section class="card" aria-labelledby="history-title">
+      <h2 id="history-title">What has happened</h2>
       {stepsForgotten + hidden > 0 && <p class="note">{count(stepsForgotten + hidden)} older steps are not shown.</p>}
       {steps.length === 0 && <p class="note">Nothing has happened since this page is watched.</p>}
       <ol class="history">
@@ -214,7 +214,7 @@ function History({ detail: { steps, stepsForgotten } }: { readonly detail: Conne
           <HistoryStep key={stepsForgotten + hidden + index} steps={steps} index={hidden + index} start={start} />
         ))}
       </ol>
-    </>
+    </section>
   );
 }
 

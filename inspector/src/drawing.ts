@@ -4,7 +4,7 @@
  */
 import { api } from './api.js';
 import { covers, type Edge, edgesOf, type Step } from './edges.js';
-import { compact, rate } from './format.js';
+import { compact, count, rate } from './format.js';
 import { adopt } from './theme.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -16,7 +16,7 @@ const levelOf = (perSecond: number): number => LEVELS.filter((least) => perSecon
 
 export interface Marks {
   readonly counts?: Readonly<Record<string, number>> | undefined;
-  readonly rates?: readonly (Step & { readonly rate: number })[] | undefined;
+  readonly rates?: readonly (Step & { readonly total?: number; readonly rate: number })[] | undefined;
   /** The state that a life is in. */
   readonly current?: string | undefined;
   /** The step that was taken last. */
@@ -72,8 +72,10 @@ interface DrawnState {
 interface DrawnEdge {
   readonly group: SVGElement;
   readonly text: SVGElement;
+  readonly title: SVGElement;
   level: number;
   shown: string;
+  total: number;
 }
 
 const number = (element: Element | null, name: string): number => Number(element?.getAttribute(name) ?? 0);
@@ -106,17 +108,27 @@ export class Drawing {
     if (Math.abs(zoom - this.#zoom) < 0.05) return;
     this.#zoom = zoom;
     for (const { badge, corner } of this.#states.values()) {
-      badge.setAttribute('transform', `translate(${corner.join(' ')}) scale(${zoom.toFixed(2)})`);
+      // What grows goes outwards, so that the name of the state can still be read.
+      const [x, y] = corner;
+      const out = zoom - 1;
+      badge.setAttribute('transform', `translate(${x + 14 * out} ${y - 9 * out}) scale(${zoom.toFixed(2)})`);
     }
   }
 
   show({ counts = {}, rates = [], current, step }: Marks): void {
     for (const [name, state] of this.#states) this.#setCount(state, counts[name] ?? 0);
-    const perEdge = new Float64Array(this.#edges.length);
+    const perSecond = new Float64Array(this.#edges.length);
+    const totals = new Float64Array(this.#edges.length);
     for (const taken of rates) {
-      if (taken.rate > 0) for (const index of this.#edgesOf(taken)) perEdge[index] = (perEdge[index] ?? 0) + taken.rate;
+      for (const index of this.#edgesOf(taken)) {
+        perSecond[index] = (perSecond[index] ?? 0) + taken.rate;
+        totals[index] = (totals[index] ?? 0) + (taken.total ?? 0);
+      }
     }
-    for (const [index, edge] of this.#drawn.entries()) this.#setRate(edge, perEdge[index] as number);
+    for (const [index, edge] of this.#drawn.entries()) {
+      this.#setRate(edge, perSecond[index] as number);
+      this.#setTotal(edge, totals[index] as number);
+    }
     this.#light(current, step);
   }
 
@@ -142,8 +154,10 @@ export class Drawing {
       y: number(rect, 'y') + number(rect, 'height') / 2 + 4,
       display: 'none',
     });
+    const title = make('title', {});
+    group.prepend(title);
     if (rect !== null) group.append(text);
-    this.#drawn.push({ group, text, level: 0, shown: '' });
+    this.#drawn.push({ group, text, title, level: 0, shown: '', total: 0 });
   }
 
   #setCount(state: DrawnState, value: number): void {
@@ -179,6 +193,12 @@ export class Drawing {
     else if (edge.shown === '') edge.text.removeAttribute('display');
     edge.text.textContent = label;
     edge.shown = label;
+  }
+
+  #setTotal(edge: DrawnEdge, total: number): void {
+    if (total === edge.total) return;
+    edge.total = total;
+    edge.title.textContent = `taken ${count(total)} ${total === 1 ? 'time' : 'times'}`;
   }
 
   #light(current: string | undefined, step: Step | undefined): void {

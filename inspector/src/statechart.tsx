@@ -4,6 +4,7 @@ import { count } from './format.js';
 import { about } from './live.js';
 import { useStore } from './store.js';
 
+const SCALE_MIN = 0.75;
 /** How large a badge is, next to a drawing that is shown in its own size; larger would hide what is next to it. */
 const BADGE_SCALE = 0.85;
 const BADGE_ZOOM_MAX = 2.6;
@@ -30,6 +31,9 @@ export function Statechart({ machine, isLarge = false, ...marks }: Props) {
         setProblem(svg === undefined ? `There is no drawing of ${machine}.` : '');
         if (svg === undefined) return;
         const next = new Drawing(svg);
+        // In its own size if there is room, else smaller, but not so small that it cannot be read.
+        const { width } = next;
+        if (isLarge) svg.style.width = `min(${width}px, max(100%, ${Math.round(width * SCALE_MIN)}px))`;
         frame.current?.replaceChildren(svg);
         setDrawing(next);
       },
@@ -38,7 +42,7 @@ export function Statechart({ machine, isLarge = false, ...marks }: Props) {
     return () => {
       isWanted = false;
     };
-  }, [machine, hasServer]);
+  }, [machine, hasServer, isLarge]);
 
   useEffect(() => drawing?.show(marks));
 

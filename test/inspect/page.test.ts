@@ -117,7 +117,7 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
 
       await tile(page, 'failed over', '1');
       await page
-        .locator('g.edge[data-from="active.established"][data-to="active.failover"][data-level]')
+        .locator('g.edge[data-from="active.established"][data-to="active.failover"] title:text-is("taken 1 time")')
         .waitFor({ state: 'attached' });
       await page.getByRole('link', { name: 'Connections' }).click();
       await page.getByRole('link', { name: backend.id, exact: true }).click();
