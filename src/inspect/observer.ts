@@ -178,14 +178,23 @@ function textOf(cause: Cause): string {
   return text;
 }
 
-/** A cause that JSON can hold: what a hook threw becomes text. */
-export function plainCause(cause: Cause): Cause {
-  if (cause.error === undefined) return cause;
-  let error = 'something that has no text';
+/** A cause that JSON can hold, whatever its maker has put into it: what a hook threw becomes text. */
+export function plainCause({ initiator, manner, phase, code, error }: Cause): Cause {
+  return {
+    initiator,
+    manner,
+    phase,
+    ...(code !== undefined && { code: asText(code) }),
+    ...(error !== undefined && { error: asText(error) }),
+  };
+}
+
+function asText(value: unknown): string {
   try {
-    error = String(cause.error).slice(0, 500);
-  } catch {}
-  return { ...cause, error };
+    return String(value).slice(0, 500);
+  } catch {
+    return 'something that has no text';
+  }
 }
 
 /** Milliseconds since the epoch, that never go back. */
@@ -444,7 +453,8 @@ export class Observer {
   }
 
   readonly #onTransition = (message: unknown): void => {
-    const { who, machine, from, event, to, cause, server, incarnation, parent, client } = message as Transition;
+    const { who, machine, from, event, to, server, incarnation, parent, client } = message as Transition;
+    const cause = causeOf(message as Transition);
     const at = now();
     const kind = this.#kindOf(machine);
     const edge = edgeOf(kind, from, event, to);
@@ -665,6 +675,11 @@ export class Observer {
   #elapsed(slot: number): number {
     return Math.max(1, now() - (this.#tickedAt[slot] as number));
   }
+}
+
+/** A machine of a user's may have a `cause` in its context that is none. */
+export function causeOf({ cause }: Transition): Cause | undefined {
+  return typeof cause === 'object' && cause !== null ? cause : undefined;
 }
 
 const NONE = { accepted: 0, established: 0, retried: 0, failedOver: 0, dropped: 0, closed: 0 };

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { integer, onlyKnown, text } from '../options.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Transition } from '../runtime/life.js';
-import { now, plainCause } from './observer.js';
+import { causeOf, now, plainCause } from './observer.js';
 import type { RecordedHead, RecordedLine, StepInfo } from './protocol.js';
 
 export interface RecordOptions {
@@ -184,7 +184,9 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-function stepOf({ who, machine, from, event, to, cause, server, incarnation }: Transition): StepInfo {
+function stepOf(transition: Transition): StepInfo {
+  const { who, machine, from, event, to, server, incarnation } = transition;
+  const cause = causeOf(transition);
   return {
     at: Math.round(now() * 10) / 10,
     who,

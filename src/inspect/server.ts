@@ -204,6 +204,8 @@ class Page implements InspectorServer {
       const cause = { initiator: 'system', manner: 'error', phase: 'binding' } as const;
       throw new BindError(where, code === undefined ? cause : { ...cause, code });
     }
+    // An accept that failed, for there are no files left, is no reason for a proxy to end.
+    server.on('error', () => {});
     server.unref();
     this.host = host;
     this.port = (server.address() as AddressInfo).port;
@@ -233,6 +235,8 @@ class Page implements InspectorServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    // Whoever has asked may be gone.
+    response.on('error', () => {});
     try {
       await this.#route(request, response);
     } catch (error) {

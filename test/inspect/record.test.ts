@@ -139,11 +139,22 @@ describe('a recording', () => {
       },
     };
     tell(2, { cause: { ...cause, error: hostile } });
+    // What is in a cause, or is none, must not end the process.
+    const circular: Record<string, unknown> = { ...cause, code: 7n };
+    circular.self = circular;
+    tell(3, { cause: circular as never });
+    tell(4, { cause: 'a word' as never });
+    tell(5, { cause: null as never });
     await recorder.stop();
-    expect(stepsOf(await everyLine()).map((step) => step.cause?.error)).toEqual([
+    const causes = stepsOf(await everyLine()).map((step) => step.cause);
+    expect(causes.map((one) => one?.error)).toEqual([
       'Error: no',
       'something that has no text',
+      'Error: no',
+      undefined,
+      undefined,
     ]);
+    expect(causes[2]?.code).toBe('7');
   });
 
   test('refuses options that cannot be right, and files that are none', async () => {

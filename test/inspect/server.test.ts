@@ -1,10 +1,12 @@
+import { execFile, spawn } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BindError, OptionError, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import {
@@ -503,6 +505,30 @@ describe('what it costs', () => {
     expect(old).toBeLessThanOrEqual(6);
   });
 
+  test('a process that has no files left is not ended by somebody who opens the page', async () => {
+    const script = `
+      import { openSync } from 'node:fs';
+      import { createInspectorServer } from 'sockchart/inspect';
+      const { port } = await createInspectorServer();
+      process.stdin.on('data', () => process.exit(7));
+      process.stdout.write(String(port));
+      try { for (;;) openSync('/dev/null'); } catch {}
+    `;
+    const limited = ['-c', 'ulimit -n 64; exec "$0" --input-type=module -e "$1"', process.execPath, script];
+    const child = spawn('sh', limited, { stdio: ['pipe', 'pipe', 'inherit'] });
+    bench.later(() => child.kill('SIGKILL'));
+    const exited = once(child, 'exit');
+    const [port] = (await once(child.stdout, 'data')) as [Buffer];
+    const socket = connect(Number(port.toString()), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    // The system has the connection now: the other process hears of it before it hears of this.
+    await once(socket, 'connect');
+    child.stdin.write('x');
+    expect(await within(10_000, 'the process to end', exited)).toEqual([7, null]);
+    socket.destroy();
+  });
+
   test('close ends every page, and leaves nothing', async () => {
     const before = openSockets();
     const inspector = await createInspectorServer();
@@ -520,4 +546,25 @@ describe('what it costs', () => {
     const [error] = (await once(again, 'error')) as [NodeJS.ErrnoException];
     expect(error.code).toBe('ECONNREFUSED');
   });
+});
+
+test('the five lines of the documentation attach it to a proxy', async () => {
+  const text = await readFile('docs/inspector.md', 'utf8');
+  const [, program = ''] = /```js\n(.*?)```/s.exec(text) ?? [];
+  expect(program.trim().split('\n').length).toBeLessThanOrEqual(5);
+  const folder = await mkdtemp('dist/inspector-docs-');
+  bench.later(() => rm(folder, { recursive: true }));
+  // Inside the package, so that its own name leads to it.
+  const file = join(folder, 'program.mjs');
+  const proxy = `import { createProxy } from 'sockchart';
+const proxy = createProxy({ listen: { port: 0 }, servers: [{ port: 1 }] });`;
+  await writeFile(
+    file,
+    `${proxy}\n${program}\nconst answer = await fetch(inspector.url);\nconsole.log(answer.status);`,
+  );
+  const { stdout } = await promisify(execFile)(process.execPath, [file]);
+  const [url, status] = stdout.trim().split('\n');
+  expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{43}$/);
+  // It has ended by itself, although the page is still served: an aid is no reason to go on.
+  expect(status).toBe('200');
 });
