@@ -204,7 +204,7 @@ class Page implements InspectorServer {
       const cause = { initiator: 'system', manner: 'error', phase: 'binding' } as const;
       throw new BindError(where, code === undefined ? cause : { ...cause, code });
     }
-    // An accept that failed, for there are no files left, is no reason for a proxy to end.
+    // An accept that has failed is no reason for a proxy to end.
     server.on('error', () => {});
     server.unref();
     this.host = host;

@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -503,30 +503,6 @@ describe('what it costs', () => {
     }
     expect(old).toBeGreaterThan(0);
     expect(old).toBeLessThanOrEqual(6);
-  });
-
-  test('a process that has no files left is not ended by somebody who opens the page', async () => {
-    const script = `
-      import { openSync } from 'node:fs';
-      import { createInspectorServer } from 'sockchart/inspect';
-      const { port } = await createInspectorServer();
-      process.stdin.on('data', () => process.exit(7));
-      process.stdout.write(String(port));
-      try { for (;;) openSync('/dev/null'); } catch {}
-    `;
-    const limited = ['-c', 'ulimit -n 64; exec "$0" --input-type=module -e "$1"', process.execPath, script];
-    const child = spawn('sh', limited, { stdio: ['pipe', 'pipe', 'inherit'] });
-    bench.later(() => child.kill('SIGKILL'));
-    const exited = once(child, 'exit');
-    const [port] = (await once(child.stdout, 'data')) as [Buffer];
-    const socket = connect(Number(port.toString()), '127.0.0.1');
-    socket.on('error', () => {});
-    socket.write('GET / HTTP/1.1\r\n\r\n');
-    // The system has the connection now: the other process hears of it before it hears of this.
-    await once(socket, 'connect');
-    child.stdin.write('x');
-    expect(await within(10_000, 'the process to end', exited)).toEqual([7, null]);
-    socket.destroy();
   });
 
   test('close ends every page, and leaves nothing', async () => {
