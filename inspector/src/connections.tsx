@@ -174,7 +174,7 @@ function Row({ row, index, isSelected, isNarrow }: RowProps) {
   return (
     <tr
       aria-rowindex={index + 2}
-      aria-selected={isSelected}
+      aria-current={isSelected ? 'true' : undefined}
       class={isSelected ? 'selected' : undefined}
       onClick={() => {
         selected.value = row.id;

@@ -100,7 +100,11 @@ export class Drawing {
     this.width = number(svg, 'width');
     this.height = number(svg, 'height');
     for (const group of svg.querySelectorAll<SVGElement>('g.state')) this.#readState(group);
-    for (const group of svg.querySelectorAll<SVGElement>('g.edge')) this.#readEdge(group);
+    const edges = [...svg.querySelectorAll<SVGElement>('g.edge')];
+    // Above all that is drawn: labels stand close to each other.
+    const rates = make('g', { class: 'rates' });
+    for (const group of edges) this.#readEdge(group, rates);
+    edges.at(-1)?.parentElement?.append(rates);
   }
 
   /** Badges are to be read where the drawing is too small to be: `zoom` is how much larger they are than the rest. */
@@ -144,19 +148,19 @@ export class Drawing {
     this.#states.set(group.dataset.state ?? '', { group, badge, corner, plate, text, shown: 0 });
   }
 
-  #readEdge(group: SVGElement): void {
+  #readEdge(group: SVGElement, rates: SVGElement): void {
     const { from = '', to = '', event = '' } = group.dataset;
     this.#edges.push({ from, to, events: event.split(' ').filter((name) => name !== '') });
     const rect = group.querySelector('rect');
     const text = make('text', {
       class: 'rate',
-      x: number(rect, 'x') + number(rect, 'width') + 4,
-      y: number(rect, 'y') + number(rect, 'height') / 2 + 4,
+      x: number(rect, 'x') + number(rect, 'width') / 2 + 5,
+      y: number(rect, 'y') - 4,
       display: 'none',
     });
     const title = make('title', {});
     group.prepend(title);
-    if (rect !== null) group.append(text);
+    if (rect !== null) rates.append(text);
     this.#drawn.push({ group, text, title, level: 0, shown: '', total: 0 });
   }
 

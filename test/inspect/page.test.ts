@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createInspectorServer, type InspectorOptions, type InspectorServer, record } from '../../src/inspect/index.js';
+import { cleanUp, Program } from '../cli/program.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { plainServer } from '../support/peers.js';
@@ -379,6 +380,26 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
       expect(await other.locator('#app').count()).toBe(0);
       await other.close();
     });
+  });
+
+  test('the tour prints an address that works, and its kill is seen there', async () => {
+    // Slowly: a browser has to start, and see it.
+    const tour = new Program(['--speed', '0.4']);
+    try {
+      const [found] = await tour.shows(/^live page.*: (http\S+)$/);
+      const page = await open(found?.[1] as string);
+      await page.locator('.tile.warn', { hasText: 'failed over' }).waitFor({ timeout: 60_000 });
+      await page
+        .locator('.state:text-is("down")')
+        .or(page.locator('.tile.bad', { hasText: 'dropped' }))
+        .first()
+        .waitFor();
+      await page.goto('about:blank');
+    } finally {
+      tour.signal('SIGTERM');
+      await within(30_000, 'the tour to end', tour.ended);
+      cleanUp();
+    }
   });
 
   test.each([
