@@ -12,13 +12,33 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { addresses, blackhole, closeWhileDialling, kernelTimeout, refusals } from './net/connect.mjs';
 import { Lab } from './net/lab.mjs';
+import { delay50, delay200, loss10, loss20, slow } from './net/lines.mjs';
 import { DISCIPLINES, findNeeds } from './net/needs.mjs';
+import { address, card, failover, long, short } from './net/outages.mjs';
+import { idleClient, idlePersistent, idleServer, noKeepAlive, rebooted, stop, written } from './net/vanish.mjs';
 import { Stage } from './real/stage.mjs';
 
 /** @typedef {import('./net/scene.mjs').Scenario} Scenario */
 
 /** The slow ones first: they wait, and the others run meanwhile. @type {Record<string, Scenario>} */
 const SCENARIOS = {
+  'vanish: a server, idle': idleServer,
+  'vanish: a client, idle': idleClient,
+  'vanish: a persistent server, idle': idlePersistent,
+  'outage: too long': long,
+  'outage: too long, with another server': failover,
+  'loss: 20 %': loss20,
+  'loss: 10 %': loss10,
+  'outage: short, of each link': short,
+  'outage: the card of a listener': card,
+  'outage: the address of a listener': address,
+  'delay: a slow line': slow,
+  'delay: 50 ms, and loss': delay50,
+  'delay: 200 ms, and loss': delay200,
+  'vanish: a server that is written to': written,
+  'vanish: nobody probes': noKeepAlive,
+  'vanish: a server that was rebooted': rebooted,
+  'vanish: stopped meanwhile': stop,
   'connect: black hole': blackhole,
   'connect: black hole, closed meanwhile': closeWhileDialling,
   'connect: two addresses': addresses,
@@ -117,5 +137,7 @@ async function work() {
 }
 await Promise.all(Array.from({ length: AT_ONCE }, work));
 const failed = total - passed;
-console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped${skipped.length > 0 ? ' (NOT CHECKED HERE)' : ''}`);
+console.log(
+  `${passed} passed, ${failed} failed, ${skipped.length} skipped${skipped.length > 0 ? ' (NOT CHECKED HERE)' : ''}`,
+);
 if (!interrupted) process.exit(failed > 0 ? 1 : 0);

@@ -8,7 +8,7 @@
  */
 
 /** Longer than anything that is waited for: what takes this long is broken. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 
 export class Actor {
   /** Everything that it has told, in order. @type {Told[]} */

@@ -37,7 +37,9 @@ export const closeWhileDialling = {
     await lab.cut('one');
     await lab.cut('two');
     await client.ask('dial', { name: 'a', ...at });
-    await waitFor('a SYN under way', async () => (await lab.connections('proxy')).some((line) => line.includes(named(one.at))));
+    await waitFor('a SYN under way', async () =>
+      (await lab.connections('proxy')).some((line) => line.includes(named(one.at))),
+    );
     const { how, tookMs } = await proxy.ask('abort');
     assert.equal(how, 'aborted owner/abort/established/-', 'outcome of the proxy');
     const { end } = await client.event('left');

@@ -107,6 +107,25 @@ export class Lab {
     await this.#nft(rules.map((rule) => `add rule inet lab forward ${rule}`).join('\n'));
   }
 
+  /** How many packets were met by rules that count. */
+  async filtered() {
+    const nft = this.programs('nft');
+    const { nftables } = JSON.parse(
+      await this.#inside('router', nft, ['-j', 'list', 'chain', 'inet', 'lab', 'forward']),
+    );
+    /** @type {{ counter?: { packets: number } }[]} */
+    const parts = nftables.flatMap((/** @type {any} */ { rule }) => rule?.expr ?? []);
+    return parts.reduce((sum, { counter }) => sum + (counter?.packets ?? 0), 0);
+  }
+
+  /** Links carry packets of the usual size, and not many in one, as such links may. */
+  async splitPackets() {
+    for (const host of HOSTS) {
+      await this.#batch('router', [`link set ${host} gso_max_segs 1`]);
+      await this.#batch(host, ['link set eth0 gso_max_segs 1']);
+    }
+  }
+
   /** The router forwards everything again. */
   async heal() {
     await this.#nft('flush chain inet lab forward');
@@ -184,7 +203,11 @@ export class Lab {
     const folder = this.#etc(host);
     mkdirSync(folder, { recursive: true });
     const hosts = addresses.map((address) => `${address} ${name}\n`).join('');
-    for (const [file, text] of Object.entries({ hosts, 'host.conf': 'multi on\n', 'nsswitch.conf': 'hosts: files\n' })) {
+    for (const [file, text] of Object.entries({
+      hosts,
+      'host.conf': 'multi on\n',
+      'nsswitch.conf': 'hosts: files\n',
+    })) {
       // Each is laid over the one that there is.
       if (existsSync(`/etc/${file}`)) writeFileSync(`${folder}/${file}`, text);
     }

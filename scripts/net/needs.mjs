@@ -70,7 +70,11 @@ function probe(programs) {
   try {
     const bare = trial('ip', `netns add ${namespace}`);
     if (bare !== undefined) {
-      return refused('network namespaces', 'In a container it takes --privileged, or CAP_SYS_ADMIN and CAP_NET_ADMIN.', bare);
+      return refused(
+        'network namespaces',
+        'In a container it takes --privileged, or CAP_SYS_ADMIN and CAP_NET_ADMIN.',
+        bare,
+      );
     }
     const pair = trial('ip', `-n ${namespace} link add name a1 type veth peer name a2`);
     if (pair !== undefined) return refused('pairs of links', 'The kernel module is veth.', pair);

@@ -84,9 +84,9 @@ function client() {
     write({ name, bytes }) {
       socketOf(name).write(Buffer.alloc(bytes));
     },
-    /** Sends random bytes through a server that sends them back, and compares what went with what came. */
-    async exchange({ host, port, bytes }) {
-      const socket = await open({ host, port });
+    /** Sends random bytes to a server that sends them back, and compares what went with what came. */
+    async exchange({ name, host, port, bytes }) {
+      const socket = name === undefined ? await open({ host, port }) : socketOf(name);
       const from = now();
       const [went, came] = [createHash('sha256'), createHash('sha256')];
       let received = 0;
@@ -99,8 +99,11 @@ function client() {
         end ??= 'end';
       });
       socket.on('data', (chunk) => {
+        const tenth = (/** @type {number} */ count) => Math.floor((10 * count) / bytes);
+        const before = tenth(received);
         received += chunk.length;
         came.update(chunk);
+        if (tenth(received) > before) tell('received', { tenths: tenth(received) });
       });
       const closed = once(socket, 'close');
       for (let left = bytes; left > 0 && !socket.destroyed; ) {
@@ -108,7 +111,6 @@ function client() {
         left -= chunk.length;
         went.update(chunk);
         if (!socket.write(chunk)) await Promise.race([once(socket, 'drain').catch(() => {}), closed]);
-        tell('sent', { bytes: bytes - left });
       }
       socket.end();
       await closed;

@@ -18,15 +18,15 @@ import { ADDRESS } from './lab.mjs';
 export const LATE_MS = 2_500;
 
 /** Waits of the library that are long enough to be told apart from what is to be seen. */
-const OPTIONS = {
+const BACKEND = {
   connectTimeout: 8_000,
-  sessionConnectTimeout: 30_000,
-  drainTimeout: 1_000,
   closeTimeout: 1_000,
   abortTimeout: 500,
   balance: 'inOrder',
   backoff: { initialMs: 100, maxMs: 1_000, jitter: 0 },
 };
+const { closeTimeout: _, ...SHARED } = BACKEND;
+const PROXY = { ...SHARED, sessionConnectTimeout: 30_000, drainTimeout: 1_000 };
 
 /**
  * @param {Lab} lab
@@ -47,7 +47,7 @@ export async function startProxied(lab, options = {}, servers = undefined) {
   const proxy = await lab.actor('proxy', 'proxy', {
     listen: { host: ADDRESS.proxy, port: 0 },
     servers: servers ?? [one.at, two.at],
-    ...OPTIONS,
+    ...PROXY,
     ...options,
   });
   const client = await lab.actor('client', 'client');
@@ -61,7 +61,7 @@ export async function startProxied(lab, options = {}, servers = undefined) {
  */
 export async function startPersistent(lab, options = {}) {
   const [one, two] = [await startServer(lab, 'one'), await startServer(lab, 'two')];
-  const backend = await lab.actor('proxy', 'backend', { servers: [one.at, two.at], ...OPTIONS, ...options });
+  const backend = await lab.actor('proxy', 'backend', { servers: [one.at, two.at], ...BACKEND, ...options });
   return { one, two, backend };
 }
 
