@@ -15,7 +15,7 @@ import { Lab } from './net/lab.mjs';
 import { delay50, delay200, loss10, loss20, slow } from './net/lines.mjs';
 import { DISCIPLINES, findNeeds } from './net/needs.mjs';
 import { address, card, failover, long, short } from './net/outages.mjs';
-import { idleClient, idlePersistent, idleServer, noKeepAlive, rebooted, stop, written } from './net/vanish.mjs';
+import { idleClient, idlePersistent, idleServer, noKeepAlive, rebooted, stop, stuck, written } from './net/vanish.mjs';
 import { Stage } from './real/stage.mjs';
 
 /** @typedef {import('./net/scene.mjs').Scenario} Scenario */
@@ -36,6 +36,7 @@ const SCENARIOS = {
   'delay: 50 ms, and loss': delay50,
   'delay: 200 ms, and loss': delay200,
   'vanish: a server that is written to': written,
+  'vanish: a client in the middle of an answer': stuck,
   'vanish: nobody probes': noKeepAlive,
   'vanish: a server that was rebooted': rebooted,
   'vanish: stopped meanwhile': stop,

@@ -136,6 +136,32 @@ export const written = {
   },
 };
 
+/**
+ * A relay does not depend on the system's patience (15 minutes, by its defaults): bytes that go nowhere are idleness.
+ *
+ * @type {Scenario}
+ */
+export const stuck = {
+  async play(lab) {
+    const idleMs = 4_000;
+    const { one, proxy, client, at } = await startProxied(lab, { idleTimeout: idleMs, keepAlive: 60_000 });
+    await client.ask('dial', { name: 'a', ...at });
+    await client.ask('ping', { name: 'a' });
+    // The answer fills all buffers on the way to a client that is gone.
+    const answer = client.ask('exchange', { name: 'a', bytes: 100_000_000 });
+    answer.catch(() => {});
+    await client.event('received');
+    await lab.cut('client');
+    const from = now();
+    const { how, at: cutAt } = await proxy.event('session');
+    assert.equal(how, 'aborted library/timeout/established/idleTimeout', 'end of the session');
+    const cut = took('cut after', cutAt - from, idleMs - 500, 1.25 * idleMs + 1_000);
+    assert.equal((await one.actor.event('left')).end, 'ECONNRESET', 'what the server got');
+    assert.deepEqual(await lab.connections('proxy'), [], 'connections that the kernel still has');
+    return `idleTimeout ${idleMs / 1_000} s: ${cut} with full buffers, the server reset, nothing left in the kernel`;
+  },
+};
+
 /** A machine that lost its power and is back knows nothing of its connections, and says so when asked. @type {Scenario} */
 export const rebooted = {
   async play(lab) {
