@@ -14,8 +14,18 @@ import { addresses, blackhole, closeWhileDialling, kernelTimeout, refusals } fro
 import { Lab } from './net/lab.mjs';
 import { delay50, delay200, loss10, loss20, slow } from './net/lines.mjs';
 import { DISCIPLINES, findNeeds } from './net/needs.mjs';
-import { address, card, failover, long, short } from './net/outages.mjs';
-import { idleClient, idlePersistent, idleServer, noKeepAlive, rebooted, stop, stuck, written } from './net/vanish.mjs';
+import { address, card, failover, long, said, short } from './net/outages.mjs';
+import {
+  idleClient,
+  idlePersistent,
+  idleServer,
+  noKeepAlive,
+  rebooted,
+  stop,
+  stuck,
+  written,
+  writtenSaid,
+} from './net/vanish.mjs';
 import { Stage } from './real/stage.mjs';
 
 /** @typedef {import('./net/scene.mjs').Scenario} Scenario */
@@ -30,12 +40,14 @@ const SCENARIOS = {
   'loss: 20 %': loss20,
   'loss: 10 %': loss10,
   'outage: short, of each link': short,
+  'outage: said by the network': said,
   'outage: the card of a listener': card,
   'outage: the address of a listener': address,
   'delay: a slow line': slow,
   'delay: 50 ms, and loss': delay50,
   'delay: 200 ms, and loss': delay200,
   'vanish: a server that is written to': written,
+  'vanish: a server that is written to, and a router says so': writtenSaid,
   'vanish: a client in the middle of an answer': stuck,
   'vanish: nobody probes': noKeepAlive,
   'vanish: a server that was rebooted': rebooted,

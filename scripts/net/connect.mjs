@@ -1,6 +1,7 @@
 // @ts-check
 /** Servers that cannot be reached: nothing answers, or the network says no. */
 import assert from 'node:assert/strict';
+import { until } from '../real/stage.mjs';
 import { ADDRESS } from './lab.mjs';
 import { LATE_MS, named, startProxied, took } from './scene.mjs';
 
@@ -30,23 +31,25 @@ export const blackhole = {
   },
 };
 
-/** A close does not wait for what never answers, and the kernel does not go on trying. @type {Scenario} */
+/** An end does not wait for what never answers, and the kernel does not go on trying. @type {Scenario} */
 export const closeWhileDialling = {
   async play(lab) {
     const { one, proxy, client, at } = await startProxied(lab);
+    const backend = await lab.actor('proxy', 'backend', { servers: [one.at], connectTimeout: 8_000 });
     await lab.cut('one');
-    await lab.cut('two');
     await client.ask('dial', { name: 'a', ...at });
-    await waitFor('a SYN under way', async () =>
-      (await lab.connections('proxy')).some((line) => line.includes(named(one.at))),
-    );
-    const { how, tookMs } = await proxy.ask('abort');
-    assert.equal(how, 'aborted owner/abort/established/-', 'outcome of the proxy');
-    const { end } = await client.event('left');
-    assert.equal(end, 'ECONNRESET', 'end of the client');
+    await backend.ask('connect');
+    const dialling = async () => (await lab.connections('proxy')).filter((line) => line.includes(named(one.at)));
+    await until('two SYNs under way', 10_000, async () => (await dialling()).length === 2);
+    const closed = await backend.ask('close');
+    assert.equal(closed.how, 'closed owner/close/connecting/-', 'end of the backend');
+    const aborted = await proxy.ask('abort');
+    assert.equal(aborted.how, 'aborted owner/abort/established/-', 'end of the proxy');
+    assert.equal((await client.event('left')).end, 'ECONNRESET', 'end of the client');
     assert.deepEqual(await lab.connections('proxy'), [], 'connections that its kernel still has');
-    assert.ok(tookMs < LATE_MS, `the abort took ${tookMs} ms`);
-    return `abort took ${tookMs.toFixed(0)} ms, client reset, no SYN goes on`;
+    for (const { tookMs } of [closed, aborted]) assert.ok(tookMs < LATE_MS, `${tookMs} ms: it is done at once`);
+    const ms = (/** @type {number} */ tookMs) => `${tookMs.toFixed(0)} ms`;
+    return `close took ${ms(closed.tookMs)}, abort ${ms(aborted.tookMs)}; client reset, no SYN goes on`;
   },
 };
 
@@ -118,8 +121,7 @@ export const refusals = {
     const { one, two, proxy, client, at } = await startProxied(lab, { downFor: false });
     const seen = [];
     for (const [words, why] of REFUSALS) {
-      const answer = words === 'tcp reset' ? words : words.replace(' ', ' type ');
-      await lab.filter(`ip daddr ${ADDRESS.one} meta l4proto tcp reject with ${answer}`);
+      await lab.reject('one', words);
       const before = proxy.told.length;
       const { equal, tookMs } = await client.ask('exchange', { ...at, bytes: 1_000 });
       assert.ok(equal, `bytes through the next server, after ${words}`);
@@ -142,12 +144,3 @@ export const refusals = {
     return seen.join(', ');
   },
 };
-
-/**
- * @param {string} what
- * @param {() => Promise<boolean>} holds
- */
-async function waitFor(what, holds) {
-  const { until } = await import('../real/stage.mjs');
-  await until(what, 10_000, holds);
-}

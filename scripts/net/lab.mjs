@@ -99,6 +99,16 @@ export class Lab {
   }
 
   /**
+   * From now on the router says no to every packet for a host.
+   *
+   * @param {Host} host
+   * @param {string} how such as `tcp reset` or `icmp host-unreachable`
+   */
+  async reject(host, how) {
+    await this.filter(`ip daddr ${ADDRESS[host]} meta l4proto tcp reject with ${how.replace('icmp ', 'icmp type ')}`);
+  }
+
+  /**
    * Rules for what the router forwards.
    *
    * @param {readonly string[]} rules

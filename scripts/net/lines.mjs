@@ -92,8 +92,10 @@ const delayed = (delayMs, percent) => ({
   needs: 'netem',
   async play(lab) {
     const rest = `loss ${percent}% duplicate 1% reorder 10%`;
-    const spoil = () => lab.shape(['client', 'one'], `netem delay ${delayMs}ms ${delayMs / 5}ms ${rest}`);
-    const { text, slowestMs } = await exchanges(lab, 4, 100_000, spoil);
+    const { text, slowestMs } = await exchanges(lab, 4, 100_000, async () => {
+      await lab.splitPackets();
+      await lab.shape(['client', 'one'], `netem delay ${delayMs}ms ${delayMs / 5}ms ${rest}`);
+    });
     // There and back again, over two links; some packets are sent at once, which is how netem makes disorder.
     assert.ok(slowestMs > 2 * delayMs, `the slowest answer took ${slowestMs} ms: too little to prove anything`);
     return `${delayMs} ms each way, ${rest}, an answer took up to ${slowestMs.toFixed(0)} ms: ${text}`;

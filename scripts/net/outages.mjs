@@ -35,6 +35,35 @@ export const short = {
 };
 
 /**
+ * A router that says for a while that there is no way is not believed, for it may be wrong; a reset is, whoever sent it.
+ *
+ * @type {Scenario}
+ */
+export const said = {
+  async play(lab) {
+    const { proxy, client, at } = await startProxied(lab, { keepAlive: 2_000 });
+    for (const name of ['a', 'b']) {
+      await client.ask('dial', { name, ...at });
+      await client.ask('ping', { name });
+    }
+    await lab.reject('one', 'icmp host-unreachable');
+    const exchange = client.ask('exchange', { name: 'a', bytes: 200_000 });
+    exchange.catch(() => {});
+    await sleep(SHORT_MS);
+    await lab.heal();
+    const { end, equal } = await exchange;
+    assert.deepEqual({ end, equal }, { end: 'end', equal: true }, 'the exchange');
+    assert.deepEqual(proxy.lines('dropped'), [], 'drops by what a router said');
+    await lab.reject('one', 'tcp reset');
+    await client.ask('write', { name: 'b', bytes: 1 });
+    const { leg, why } = await proxy.event('dropped');
+    assert.deepEqual([leg, why], ['backend', 'peer/reset/established/ECONNRESET'], 'the drop');
+    assert.equal((await client.event('left', ({ name }) => name === 'b')).end, 'ECONNRESET', 'what the client got');
+    return `host-unreachable for ${SHORT_MS / 1_000} s: SHA-256 equal, nothing noticed; a firewall's reset: ${why}, passed on`;
+  },
+};
+
+/**
  * The link of the only server is down for longer than its keep-alive waits: the connection is dropped, attempts fail at the
  * pace of the backoff, and the first after the link is back succeeds.
  *
@@ -82,7 +111,8 @@ export const long = {
     const back = took('back', backAt - upAt, 0, maxMs + connectTimeout);
     await backend.ask('ping');
     assert.equal(backend.lines('dropped').length, 1, 'drops');
-    return `${seen} as ${why}; ${fails().length} attempts failed meanwhile; ${back} after the link`;
+    const causes = [...new Set(fails().map(({ why: cause }) => cause))].join(', ');
+    return `${seen} as ${why}; ${fails().length} attempts failed (${causes}); ${back} after the link`;
   },
 };
 
