@@ -11,7 +11,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { addresses, blackhole, closeWhileDialling, kernelTimeout, refusals } from './net/connect.mjs';
-import { Lab } from './net/lab.mjs';
+import { Lab, removeLeftovers } from './net/lab.mjs';
 import { delay50, delay200, loss10, loss20, slow } from './net/lines.mjs';
 import { DISCIPLINES, findNeeds } from './net/needs.mjs';
 import { address, card, failover, long, said, short } from './net/outages.mjs';
@@ -75,6 +75,7 @@ if (!existsSync(fileURLToPath(new URL('../dist/index.js', import.meta.url)))) {
   process.exit(2);
 }
 const { programs, lacking } = needs;
+removeLeftovers(programs);
 
 /** @type {Set<{ stage: Stage, lab: Lab }>} */
 const playing = new Set();

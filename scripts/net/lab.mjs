@@ -8,7 +8,7 @@
  * ```
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Actor } from './actor.mjs';
 
@@ -28,7 +28,35 @@ const gateway = (host) => ADDRESS[host].replace(/2$/, '1');
 
 const PLAYER = fileURLToPath(new URL('play.mjs', import.meta.url));
 
+/** Where namespaces with names are, and the files that those inside see in place of others. */
+const NAMESPACES = '/run/netns';
+const FILES = '/etc/netns';
+
 let made = 0;
+
+/**
+ * Takes away what a run has left that was killed before it could clean up.
+ *
+ * @param {Programs} programs
+ */
+export function removeLeftovers(programs) {
+  if (!existsSync(NAMESPACES)) return;
+  for (const name of readdirSync(NAMESPACES)) {
+    const [, pid] = /^sockchart-(\d+)-/.exec(name) ?? [];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeNamespace(programs, name);
+  }
+}
+
+/**
+ * Synchronous, for it is also the last resort; the links of a namespace go with it.
+ *
+ * @param {Programs} programs
+ * @param {string} name
+ */
+function removeNamespace(programs, name) {
+  spawnSync(programs('ip'), ['netns', 'delete', name]);
+  rmSync(`${FILES}/${name}`, { recursive: true, force: true });
+}
 
 export class Lab {
   #prefix = `sockchart-${process.pid}-${++made}`;
@@ -210,7 +238,7 @@ export class Lab {
    * @param {readonly string[]} addresses
    */
   names(host, name, addresses) {
-    const folder = this.#etc(host);
+    const folder = `${FILES}/${this.namespace(host)}`;
     mkdirSync(folder, { recursive: true });
     const hosts = addresses.map((address) => `${address} ${name}\n`).join('');
     for (const [file, text] of Object.entries({
@@ -221,11 +249,6 @@ export class Lab {
       // Each is laid over the one that there is.
       if (existsSync(`/etc/${file}`)) writeFileSync(`${folder}/${file}`, text);
     }
-  }
-
-  /** @param {Place} place */
-  #etc(place) {
-    return `/etc/netns/${this.namespace(place)}`;
   }
 
   /**
@@ -288,12 +311,9 @@ export class Lab {
     return stdout.toString();
   }
 
-  /** Takes everything away; the links go with their namespaces. Synchronous, for it is also the last resort. */
+  /** Takes everything away. */
   remove() {
-    for (const place of this.#places) {
-      spawnSync(this.programs('ip'), ['netns', 'delete', this.namespace(place)]);
-      rmSync(this.#etc(place), { recursive: true, force: true });
-    }
+    for (const place of this.#places) removeNamespace(this.programs, this.namespace(place));
     this.#places.clear();
   }
 }
