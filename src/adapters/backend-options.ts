@@ -54,7 +54,10 @@ const BACKEND_LIMITS = [
 export interface BackendSocketOptions {
   /** `TCP_NODELAY` on the socket. Default true. */
   readonly noDelay?: boolean | undefined;
-  /** TCP keep-alive with this idle time, in milliseconds (at least 1 000); `false` for none. Default false. */
+  /**
+   * TCP keep-alive with this idle time, in milliseconds (at least 1 000; whole seconds count); `false` for none. A peer
+   * that vanished is found out 10 seconds later. Default false.
+   */
   readonly keepAlive?: number | false | undefined;
 }
 

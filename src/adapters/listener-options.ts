@@ -48,7 +48,10 @@ export interface ListenerLimits extends ClientLimits {
   readonly drainTimeout?: Timeout | undefined;
   /** `TCP_NODELAY` on clients. Default true. */
   readonly noDelay?: boolean | undefined;
-  /** TCP keep-alive on clients with this idle time, in milliseconds (at least 1 000); `false` for none. Default false. */
+  /**
+   * TCP keep-alive on clients with this idle time, in milliseconds (at least 1 000; whole seconds count); `false` for
+   * none. A peer that vanished is found out 10 seconds later. Default false.
+   */
   readonly keepAlive?: number | false | undefined;
 }
 

@@ -23,11 +23,22 @@ type OwnedSocket = Socket & { [OWNER]?: SocketOwner | undefined };
 
 /** Puts the library's listeners on a socket. */
 export function link(socket: Socket, owner: SocketOwner): void {
+  if (OWNER in socket) relink(socket);
   (socket as OwnedSocket)[OWNER] = owner;
   socket.on('error', onError);
   socket.on('close', onClose);
   socket.on('end', onEnd);
   socket.on('finish', onFinish);
+}
+
+/** A socket that connects again still has its listeners: with others beside them, everything would be heard twice. */
+function relink(socket: Socket): void {
+  socket.off('error', onError);
+  socket.off('close', onClose);
+  socket.off('end', onEnd);
+  socket.off('finish', onFinish);
+  socket.off('connect', onConnect);
+  socket.off('secureConnect', onConnect);
 }
 
 /** As {@link link}, for a socket that is still connecting. */
