@@ -59,6 +59,8 @@ interface Subject {
 async function play(situation: Situation, over: Over, { socket, peer, below, words, trace }: Subject): Promise<void> {
   const emitted = (event: string): Promise<unknown> =>
     within(5_000, `${event} of a socket, after ${words}`, new Promise((resolve) => socket.once(event, resolve)));
+  // At an error it is closed already, though the event is still to come.
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   if (situation.unread === undefined) read(socket, words);
   // Where the library has paused it, its bytes are the owner's to ask for.
   if (situation.unread === undefined && situation.paused === undefined) socket.resume();
@@ -86,7 +88,7 @@ async function play(situation: Situation, over: Over, { socket, peer, below, wor
       }
     },
     emitted,
-    closed: async () => socket.closed || (await emitted('close')),
+    closed: () => within(5_000, `the close of a socket, after ${words}`, closed),
   });
   await turns(3);
 }
