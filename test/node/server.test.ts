@@ -1,20 +1,45 @@
 /** What Node's servers emit, in which order. Each situation happens for real, and the model of a listener's world allows it. */
 import { once } from 'node:events';
-import { existsSync, linkSync } from 'node:fs';
-import { createServer, type NetConnectOpts, type Server, Socket, connect } from 'node:net';
+import { existsSync, linkSync, unlinkSync } from 'node:fs';
+import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectAndResetAtOnce } from '../support/peers.js';
 import { recordUncaught } from '../support/record.js';
 import { turns, within } from '../support/wait.js';
-import { accept, type Happening } from '../world/accept.js';
+import { accept, type Happening, NO_SERVER, seenServer } from '../world/accept.js';
 import { Stage, type Where, whereOf } from './stage.js';
 import { outcomeOf, read, since, watch, watchServer } from './watch.js';
 
 let stage: Stage;
+const traces: Happening[][] = [];
 beforeEach(() => {
   stage = new Stage();
 });
-afterEach(() => stage.close());
+afterEach(async () => {
+  await stage.close();
+  for (const trace of traces.splice(0)) accept(seenServer, NO_SERVER, trace);
+});
+
+/** A server whose trace is held against the model at the end. */
+function makeServer(options: object = {}): Server {
+  const server = stage.ownServer(createServer(options));
+  const trace: Happening[] = [];
+  traces.push(trace);
+  server.on('listening', () => trace.push('reported server.listening'));
+  server.on('connection', () => trace.push('reported client.arrived'));
+  server.on('error', () => trace.push('reported server.failed'));
+  // As the library hears it: it also comes when the last socket of an earlier listen dies.
+  server.on('close', () => !server.listening && trace.push('reported server.closed'));
+  for (const call of ['listen', 'close'] as const) {
+    const calls = server[call].bind(server) as (...args: unknown[]) => Server;
+    server[call] = (...args: unknown[]) => {
+      const result = calls(...args);
+      trace.push(`called server.${call}`);
+      return result;
+    };
+  }
+  return server;
+}
 
 const HOST = '127.0.0.1';
 const ANY = { host: HOST, port: 0 };
@@ -26,7 +51,7 @@ const dial = (server: Server): Socket => stage.dial('TCP', whereOf(server));
 
 /** A server that has listened, and what it emits from now on. */
 async function listening(options: object = {}, where: object = ANY): Promise<{ server: Server; words: string[] }> {
-  const server = stage.ownServer(createServer(options));
+  const server = makeServer(options);
   const words = watchServer(server);
   server.listen(where);
   await happens(server, 'listening');
@@ -64,7 +89,7 @@ describe('close()', () => {
 
   test('of a server that does not listen, and a second time: ERR_SERVER_NOT_RUNNING, and it closes again', async () => {
     const words: string[] = [];
-    const fresh = stage.ownServer(createServer());
+    const fresh = makeServer();
     watchServer(fresh, words);
     fresh.close((error) => words.push(`callback ${outcomeOf(error)}`));
     await turns();
@@ -79,7 +104,7 @@ describe('close()', () => {
     ['a host', ANY, 'ERR_SERVER_NOT_RUNNING'],
     ['no host', { port: 0 }, 'ok'],
   ])('right after listen() with %s: it never listens', async (_what, where, outcome) => {
-    const server = stage.ownServer(createServer());
+    const server = makeServer();
     const words = watchServer(server);
     server.listen(where);
     server.close((error) => words.push(`callback ${outcomeOf(error)}`));
@@ -101,7 +126,7 @@ describe('close()', () => {
 describe('listen()', () => {
   test('on a port that is taken: an error in the next tick, and the same server may try again', async () => {
     const { server: holder } = await listening();
-    const server = stage.ownServer(createServer());
+    const server = makeServer();
     const words = watchServer(server);
     const where = whereOf(holder);
     server.listen(where, () => words.push('callback of the first'));
@@ -131,7 +156,7 @@ describe('listen()', () => {
     linkSync(`${path}.dying`, path);
     gone.close();
     await happens(gone, 'close');
-    const server = stage.ownServer(createServer());
+    const server = makeServer();
     const words = watchServer(server);
     server.listen({ path });
     await happens(server, 'error');
@@ -140,7 +165,7 @@ describe('listen()', () => {
 
   test(`on a path that is too long: ${since({ 20: 'it is cut', 24: 'EINVAL' })}`, async () => {
     const path = `${stage.path()}${'x'.repeat(150)}`;
-    const server = stage.ownServer(createServer());
+    const server = makeServer();
     const words = watchServer(server);
     server.listen({ path });
     await new Promise<void>((resolve) => server.once('listening', resolve).once('error', () => resolve()));
@@ -151,7 +176,6 @@ describe('listen()', () => {
   test('a path that a newer server has taken is removed by the close of the older one', async () => {
     const path = stage.path();
     const { server: older } = await listening({}, { path });
-    const { unlinkSync } = await import('node:fs');
     unlinkSync(path);
     await listening({}, { path });
     expect(existsSync(path)).toBe(true);
@@ -184,26 +208,29 @@ describe('accepting', () => {
     expect(words).toEqual(['listening', since({ 20: 'connection', 22: 'drop' })]);
   });
 
-  test.each(['nothing', 'a byte'])('one that is reset already, after %s: it looks open, and has no address', async (sent) => {
-    const { server, words } = await listening();
-    server.on('connection', (socket) => {
-      words.push(`${socket.readyState} from ${socket.remoteAddress}`);
-      watch(socket, words);
-      read(socket, words);
-    });
-    const closed = new Promise((resolve) => server.on('connection', (socket) => socket.once('close', resolve)));
-    await connectAndResetAtOnce((whereOf(server) as { port: number }).port, sent === 'a byte' ? 'x' : undefined);
-    await within(5_000, 'its close', closed);
-    const lost = ['error ECONNRESET read @destroyed', 'close after error'];
-    expect(words).toEqual([
-      'listening',
-      'connection',
-      'open from undefined',
-      ...(sent === 'nothing'
-        ? lost
-        : ['data', ...since({ 20: ['end @writeOnly', 'finish @closed', 'close'], 24: lost })]),
-    ]);
-  });
+  test.each(['nothing', 'a byte'])(
+    'one that is reset already, after %s: it looks open, and has no address',
+    async (sent) => {
+      const { server, words } = await listening();
+      server.on('connection', (socket) => {
+        words.push(`${socket.readyState} from ${socket.remoteAddress}`);
+        watch(socket, words);
+        read(socket, words);
+      });
+      const closed = new Promise((resolve) => server.on('connection', (socket) => socket.once('close', resolve)));
+      await connectAndResetAtOnce((whereOf(server) as { port: number }).port, sent === 'a byte' ? 'x' : undefined);
+      await within(5_000, 'its close', closed);
+      const lost = ['error ECONNRESET read @destroyed', 'close after error'];
+      expect(words).toEqual([
+        'listening',
+        'connection',
+        'open from undefined',
+        ...(sent === 'nothing'
+          ? lost
+          : ['data', ...since({ 20: ['end @writeOnly', 'finish @closed', 'close'], 24: lost })]),
+      ]);
+    },
+  );
 
   test('one that is reset already, and whose error is listened for too late: uncaught', async () => {
     const uncaught = recordUncaught();

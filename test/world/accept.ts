@@ -4,6 +4,7 @@
  */
 import type { EventObject } from 'xstate';
 import { type Chance, type Effect, must } from './explore.js';
+import { type ListenerWorld, listenerWorld } from './listener.js';
 import { performOnSocket, type SocketWorld, socketChances } from './socket.js';
 
 /** What happened: something was reported, or somebody has called something. */
@@ -68,3 +69,14 @@ export const ownedSocket: Model<SocketWorld> = {
   unseen: (world) =>
     socketChances(world, true).flatMap(({ event, world: other }) => (event === undefined ? other : [])),
 };
+
+const listener = listenerWorld(Number.POSITIVE_INFINITY);
+
+/** A `net.Server`, whoever listens with it. */
+export const seenServer: Model<ListenerWorld> = {
+  chances: (world) => listener.chances(world, 'serving'),
+  perform: (world, call) => listener.perform(world, call),
+  unseen: (world) => (world.starts === 0 ? [{ ...world, starts: 1 }] : []),
+};
+
+export const NO_SERVER = listener.initial;
