@@ -160,7 +160,8 @@ describe('in the middle of a handshake', () => {
   });
 
   test('the server says nothing: a timeout, if one is asked for, and nothing else', async () => {
-    const { socket, words } = shake(await servePlain((raw) => void raw.resume()), { timeout: 20 });
+    const { socket, words } = shake(await servePlain((raw) => void raw.resume()));
+    socket.once('ready', () => socket.setTimeout(20));
     await happens(socket, 'timeout');
     await turns(20);
     expect(words).toEqual([...UP, 'timeout @open']);
