@@ -651,8 +651,11 @@ function checkedSocket(socket: Socket, server: Server): Socket {
     }
     throw new OptionError(`connect of ${server}`, socket, 'a function that returns a net.Socket');
   }
-  if (socket.destroyed)
+  if (socket.destroyed) {
+    // What it was destroyed for is told in a later tick, and nobody else may hear it.
+    socket.on('error', () => {});
     throw Object.assign(new Error('The socket is destroyed already.'), { code: 'ERR_SOCKET_CLOSED' });
+  }
   return socket;
 }
 
