@@ -76,7 +76,7 @@ export class World {
   readonly tls: ServerTls | undefined;
   readonly handshakes: Handshakes | undefined;
 
-  private constructor(over: Over) {
+  private constructor(front: Over, back: Over) {
     const options = { allowHalfOpen: true };
     const accept = (socket: Socket): void => {
       quieten(socket);
@@ -85,18 +85,19 @@ export class World {
       this.#byPort.set(socket.remotePort as number, socket);
       this.#server.emit('arrived', socket);
     };
-    if (over === 'TLS') {
+    if (back === 'TLS') {
       this.#server = createTlsServer({ ...options, ...CERTIFICATE, ...SAYS_NOTHING } as TlsOptions, accept);
       this.tls = { ca: CERTIFICATE.cert };
-      this.handshakes = new Handshakes(listenTls('tls', CERTIFICATE));
     } else {
       this.#server = createServer(options, accept);
     }
+    this.handshakes = front === 'TLS' ? new Handshakes(listenTls('tls', CERTIFICATE)) : undefined;
     this.#front = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   }
 
-  static async create(over: Over = 'TCP'): Promise<World> {
-    const world = new World(over);
+  /** @param front what its pairs speak; @param back what its server speaks */
+  static async create(front: Over = 'TCP', back: Over = front): Promise<World> {
+    const world = new World(front, back);
     for (const server of [world.#server, world.#front]) {
       server.listen(0, HOST);
       await once(server, 'listening');
@@ -127,7 +128,7 @@ export class World {
     const arrived = once(this.#front, 'connection');
     const raw = await dial(portOf(this.#front));
     const [accepted] = (await arrived) as [Socket];
-    if (this.tls === undefined) return { accepted, peer: raw };
+    if (this.handshakes === undefined) return { accepted, peer: raw };
     const peer = tlsConnect({ socket: raw, ca: CERTIFICATE.cert, servername: 'localhost' });
     peer.allowHalfOpen = true;
     quieten(peer);
@@ -211,6 +212,11 @@ export async function dial(port: number): Promise<Socket> {
 export function resetPeer(peer: Socket): void {
   if (rawOf(peer) === undefined) peer.resetAndDestroy();
   else reset(peer);
+}
+
+/** Whether a socket is being destroyed: over TLS, also where the connection below was reset. */
+export function isDestroyed(socket: Socket): boolean {
+  return socket.destroyed || rawOf(socket)?.destroyed === true;
 }
 
 /** Reads and forgets: a peer's errors are its own affair, and what nobody reads hides how a stream ends. */
