@@ -3,7 +3,7 @@ import { constants } from 'node:crypto';
 import dns from 'node:dns';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions, connect as tlsConnect } from 'node:tls';
+import { createSecureContext, createServer as createTlsServer, type TlsOptions, connect as tlsConnect } from 'node:tls';
 import { expect } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import type { Backend } from '../../src/adapters/backend.js';
@@ -62,6 +62,9 @@ export type Over = 'TCP' | 'TLS';
  */
 const SAYS_NOTHING = { maxVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET };
 
+/** Made once: it costs more than a handshake. */
+const TRUST = createSecureContext({ ca: CERTIFICATE.cert });
+
 /** A server whose sockets do only what they are told, accepted sockets for whoever wants one, and a dead port. */
 export class World {
   /** The server's ends that live, and the newest by the port of the other end: ports are used again. */
@@ -77,7 +80,7 @@ export class World {
   readonly handshakes: Handshakes | undefined;
 
   private constructor(front: Over, back: Over) {
-    const options = { allowHalfOpen: true };
+    const options = { allowHalfOpen: true, noDelay: true };
     const accept = (socket: Socket): void => {
       quieten(socket);
       this.#live.add(socket);
@@ -92,7 +95,7 @@ export class World {
       this.#server = createServer(options, accept);
     }
     this.handshakes = front === 'TLS' ? new Handshakes(listenTls('tls', CERTIFICATE)) : undefined;
-    this.#front = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    this.#front = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
   /** @param front what its pairs speak; @param back what its server speaks */
@@ -129,7 +132,7 @@ export class World {
     const raw = await dial(portOf(this.#front));
     const [accepted] = (await arrived) as [Socket];
     if (this.handshakes === undefined) return { accepted, peer: raw };
-    const peer = tlsConnect({ socket: raw, ca: CERTIFICATE.cert, servername: 'localhost' });
+    const peer = tlsConnect({ socket: raw, secureContext: TRUST, servername: 'localhost' });
     peer.allowHalfOpen = true;
     quieten(peer);
     return { accepted, peer };
@@ -202,7 +205,7 @@ export function portOf(server: NetServer): number {
 
 /** The peer's end of a new connection, which may have been reset already. */
 export async function dial(port: number): Promise<Socket> {
-  const socket = connect({ host: HOST, port, allowHalfOpen: true });
+  const socket = connect({ host: HOST, port, allowHalfOpen: true, noDelay: true });
   quieten(socket);
   await once(socket, 'connect').catch(() => {});
   return socket;
