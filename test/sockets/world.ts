@@ -21,7 +21,7 @@ import {
   shortName,
   transitionsOf,
 } from '../../src/testing/index.js';
-import { listenTls, type ServerTls } from '../../src/tls.js';
+import { type ListenTls, listenTls, type ServerTls } from '../../src/tls.js';
 import { type Bounded, graphOf } from '../machines/bounds.js';
 import { CERTIFICATE } from '../support/peers.js';
 
@@ -78,6 +78,8 @@ export class World {
   /** What a server of this world is dialled with, and what a client's raw socket is handed to. */
   readonly tls: ServerTls | undefined;
   readonly handshakes: Handshakes | undefined;
+  /** What a listener is told to speak as these pairs do. */
+  readonly listenTls: ListenTls | undefined;
 
   private constructor(front: Over, back: Over) {
     const options = { allowHalfOpen: true, noDelay: true };
@@ -94,7 +96,10 @@ export class World {
     } else {
       this.#server = createServer(options, accept);
     }
-    this.handshakes = front === 'TLS' ? new Handshakes(listenTls('tls', CERTIFICATE)) : undefined;
+    if (front === 'TLS') {
+      this.listenTls = CERTIFICATE;
+      this.handshakes = new Handshakes(listenTls('tls', CERTIFICATE));
+    }
     this.#front = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
@@ -129,13 +134,19 @@ export class World {
   /** A connection: the end that was accepted, untouched and paused, and the end of its peer. */
   async pair(): Promise<{ accepted: Socket; peer: Socket }> {
     const arrived = once(this.#front, 'connection');
-    const raw = await dial(portOf(this.#front));
+    const peer = await this.dial(portOf(this.#front));
     const [accepted] = (await arrived) as [Socket];
-    if (this.handshakes === undefined) return { accepted, peer: raw };
+    return { accepted, peer };
+  }
+
+  /** The peer's end of a new connection; over TLS, its handshake has begun. */
+  async dial(port: number): Promise<Socket> {
+    const raw = await dial(port);
+    if (this.handshakes === undefined || raw.destroyed) return raw;
     const peer = tlsConnect({ socket: raw, secureContext: TRUST, servername: 'localhost' });
     peer.allowHalfOpen = true;
     quieten(peer);
-    return { accepted, peer };
+    return peer;
   }
 
   async dispose(): Promise<void> {
@@ -204,15 +215,22 @@ export function portOf(server: NetServer): number {
 }
 
 /** The peer's end of a new connection, which may have been reset already. */
-export async function dial(port: number): Promise<Socket> {
+async function dial(port: number): Promise<Socket> {
   const socket = connect({ host: HOST, port, allowHalfOpen: true, noDelay: true });
   quieten(socket);
   await once(socket, 'connect').catch(() => {});
   return socket;
 }
 
+/** Waits for the end of a handshake that was begun in this turn, or whose other side has not heard of it yet. */
+export async function shaken(peer: Socket): Promise<void> {
+  if (rawOf(peer) === undefined || peer.closed) return;
+  await Promise.race([once(peer, 'secureConnect'), once(peer, 'close')]).catch(() => {});
+}
+
 /** A peer resets its end: over TLS, the connection below. */
-export function resetPeer(peer: Socket): void {
+export function resetPeer(peer: Socket | undefined): void {
+  if (peer === undefined) return;
   if (rawOf(peer) === undefined) peer.resetAndDestroy();
   else reset(peer);
 }
