@@ -8,10 +8,19 @@ import {
   createServer as createTlsServer,
   type TLSSocket,
   type TlsOptions,
+  TLSSocket as TlsSocket,
   connect as tlsConnect,
 } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { type Client, createListener, createProxy, type ListenTls, type Outcome, Servers } from '../src/index.js';
+import {
+  type Cause,
+  type Client,
+  createListener,
+  createProxy,
+  type ListenTls,
+  type Outcome,
+  Servers,
+} from '../src/index.js';
 import { useBench } from './support/bench.js';
 import { LOOPBACK, makers } from './support/make.js';
 import { CERTIFICATE, echo, PeerServer, Reader, send } from './support/peers.js';
@@ -390,6 +399,37 @@ describe('towards a server', () => {
     expect(times(seen, 'retry')).toBeGreaterThanOrEqual(times(seen, 'dropped') - 1);
   });
 
+  test('a TLS socket that Node refuses to make fails the attempt, closes the connection, and is tried again', async () => {
+    const server = await tlsPeer({ allowHalfOpen: false } as TlsOptions);
+    const { backend, seen } = makeBackend({ servers: [{ ...(server.at as At), tls: TRUST }] });
+    const accepted: Socket[] = [];
+    server.server.on('connection', (raw: Socket) => accepted.push(raw));
+    const causes: Cause[] = [];
+    backend.on('retry', ({ cause }) => causes.push(cause));
+    const refusal = new Error('not today');
+    // What our checks let through and Node throws at depends on its version and OpenSSL's: it throws where it sets options.
+    const prototype = TlsSocket.prototype as unknown as { _init: (...args: unknown[]) => unknown };
+    const { _init: init } = prototype;
+    prototype._init = function (this: { _tlsOptions: { isServer?: boolean } }, ...args) {
+      if (this._tlsOptions.isServer) return init.apply(this, args);
+      prototype._init = init;
+      throw refusal;
+    };
+    try {
+      await expect(backend.connect({ failuresMax: 1 })).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+      const { socket } = await within(3_000, 'the next attempt', backend.ready());
+      const reader = new Reader(socket);
+      socket.write('hello');
+      await reader.has(5);
+    } finally {
+      prototype._init = init;
+    }
+    expect(causes).toEqual([{ initiator: 'system', manner: 'error', phase: 'command', code: 'Error', error: refusal }]);
+    expect(times(seen, 'dropped')).toBe(0);
+    await until('the first connection to be closed', () => accepted.length === 2 && accepted[0]?.destroyed === true);
+  });
+
+  // With TLS put over a socket that Node dials on with, Node ends the process.
   test('a name with several addresses of which the first refuses', async () => {
     const server = await tlsPeer({});
     const lookup = dns.lookup;

@@ -313,7 +313,7 @@ export async function takePaths<M extends AnyStateMachine>(
   let steps = 0;
   let stopped = 0;
   for (const path of paths) {
-    const driven = await drivePath(path, makeDriver, 1_500).catch((error: Error) => {
+    const driven = await drivePath(path, makeDriver, 10_000).catch((error: Error) => {
       throw new Error(`on the path ${describePath(path)}`, { cause: error });
     });
     steps += driven.steps;
