@@ -8,6 +8,7 @@ import {
   createServer as createTlsServer,
   type TLSSocket,
   type TlsOptions,
+  type Server as TlsServer,
   TLSSocket as TlsSocket,
   connect as tlsConnect,
 } from 'node:tls';
@@ -372,6 +373,69 @@ describe('towards a server', () => {
     await expect(backend.connect()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
     expect(seen).toEqual([`exhausted system/error/connecting/${code}`]);
     expect(backend.servers.list[0]?.excluded).toMatchObject({ code });
+  });
+
+  describe('one that has expired excludes the server until', () => {
+    const EXPIRED = { key: CERTIFICATE.key, cert: fixture('expired-cert.pem') };
+
+    /** A server whose certificate has expired, and how often it was dialled. */
+    async function expired() {
+      const server = await tlsPeer(EXPIRED);
+      let dialled = 0;
+      server.server.on('connection', () => dialled++);
+      const tls = { ca: [EXPIRED.cert, CERTIFICATE.cert] };
+      return {
+        servers: [{ ...(server.at as At), tls }],
+        dialled: () => dialled,
+        renew: () => (server.server as TlsServer).setSecureContext(CERTIFICATE),
+      };
+    }
+
+    test('it is renewed, and connect() of a backend that is exhausted tries again', async () => {
+      const { servers, dialled, renew } = await expired();
+      const { backend, seen } = makeBackend({ servers, whenExhausted: 'wait' });
+      for (const times of [1, 2]) {
+        await expect(backend.connect()).rejects.toMatchObject({ cause: { code: 'CERT_HAS_EXPIRED' } });
+        expect(dialled()).toBe(times);
+      }
+      renew();
+      await within(3_000, 'the connection', backend.connect());
+      expect(times(seen, 'dropped')).toBe(0);
+    });
+
+    test('it is renewed and restored, and a backend that is exhausted tries again by itself', async () => {
+      const { servers, dialled, renew } = await expired();
+      const backoff = { initialMs: 20, maxMs: 40 };
+      const { backend } = makeBackend({ servers, backoff });
+      let exhausted = 0;
+      backend.on('exhausted', () => exhausted++);
+      void backend.connect();
+      await until('that it was exhausted more than once', () => exhausted > 2);
+      expect(dialled()).toBe(1);
+      renew();
+      backend.servers.restore();
+      await until('the connection', () => backend.connection !== undefined);
+      expect(dialled()).toBe(2);
+    });
+
+    test('it is renewed and restored, and a proxy serves again', async () => {
+      const { servers, dialled, renew } = await expired();
+      const { proxy, at } = await makeProxy({ servers });
+      for (let client = 0; client < 3; client++) {
+        const ended = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
+        const refused = new Reader(bench.own(connect(at)));
+        expect(await refused.ends()).toBe('reset');
+        expect(how(await ended)).toBe('refused system/error/connecting/CERT_HAS_EXPIRED');
+      }
+      expect(dialled()).toBe(1);
+      renew();
+      proxy.servers.restore();
+      const client = bench.own(connect(at));
+      const answer = new Reader(client);
+      client.end('back again');
+      expect(await answer.ends()).toBe('end');
+      expect(answer.text).toBe('back again');
+    });
   });
 
   test('one that nobody has signed is taken if that is asked for', async () => {
