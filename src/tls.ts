@@ -150,6 +150,15 @@ export function listenTls(name: string, options: ListenTls): CheckedListenTls {
   };
 }
 
+/** @internal What was given, with what is given now in its place; a certificate goes with its key. */
+export function renewed(before: ListenTls, now: ListenTls): ListenTls {
+  mustBeObject('tls', now);
+  const given = Object.fromEntries(Object.entries(now).filter(([, value]) => value !== undefined)) as ListenTls;
+  if (given.key === undefined && given.cert === undefined && given.pfx === undefined) return { ...before, ...given };
+  const { key: _key, cert: _cert, pfx: _pfx, passphrase: _passphrase, ...rest } = before;
+  return { ...rest, ...given };
+}
+
 /** @internal What a server is dialled with after TCP, checked; made once. */
 export type CheckedServerTls = Pick<
   ConnectionOptions,

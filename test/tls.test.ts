@@ -168,6 +168,37 @@ describe('a listener', () => {
     expect(() => plain.renewTls(EXAMPLE)).toThrow(expect.objectContaining({ code: 'ERR_NOT_SUPPORTED' }));
   });
 
+  test('keeps what a renewal leaves out: names, versions, who is let in', async () => {
+    const { listener, at } = await listening({
+      ...CERTIFICATE,
+      names: { 'example.com': EXAMPLE },
+      maxVersion: 'TLSv1.2',
+      ALPNProtocols: ['a'],
+    });
+    listener.renewTls(EXAMPLE);
+    const options = { rejectUnauthorized: false, ALPNProtocols: ['a'] };
+    const socket = await dial(at, options);
+    expect(socket.getPeerCertificate().subject.CN).toBe('example.com');
+    expect(socket.getProtocol()).toBe('TLSv1.2');
+    listener.renewTls({ names: { 'example.com': CERTIFICATE } });
+    const named = await dial(at, { ...options, servername: 'example.com' });
+    expect(named.getPeerCertificate().subject.CN).toBe('localhost');
+    listener.renewTls({ names: {}, maxVersion: 'TLSv1.3' });
+    const last = await dial(at, { ...options, servername: 'example.com' });
+    expect(last.getPeerCertificate().subject.CN).toBe('example.com');
+    expect(last.getProtocol()).toBe('TLSv1.3');
+  });
+
+  test('that asks for certificates still does after a renewal that says nothing of it', async () => {
+    const { listener, at } = await listening({ ...CERTIFICATE, ca: EXAMPLE.cert, requestCert: true });
+    listener.renewTls(EXAMPLE);
+    const end = clientEnd(listener);
+    shake(at, { rejectUnauthorized: false });
+    expect((await end).ending).toBe('refused');
+    await dial(at, { ...EXAMPLE, rejectUnauthorized: false });
+    await until('the client', () => listener.clients.size === 1);
+  });
+
   describe('that asks for certificates', () => {
     const mutual = { ...CERTIFICATE, ca: EXAMPLE.cert, requestCert: true };
 

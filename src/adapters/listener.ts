@@ -4,7 +4,7 @@ import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
-import { type ListenTls, listenTls } from '../tls.js';
+import type { ListenTls } from '../tls.js';
 import { Client, type ClientConfig, type ClientOwner } from './client.js';
 import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
 import { Handshakes } from './handshake.js';
@@ -104,7 +104,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.clientsMax = limits.settings.clientsMax;
     this.#clientConfig = limits.client;
     this.#owner = owner;
-    this.#handshakes = where.tls === undefined ? undefined : new Handshakes(listenTls('tls', where.tls));
+    this.#handshakes = where.tls === undefined ? undefined : new Handshakes(where.tls);
     this.#server = where.server ?? createServer(limits.serverOptions);
     if ('setSecureContext' in this.#server) {
       this.#server.on('secureConnection', this.#onConnection);
@@ -170,8 +170,8 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /**
    * Takes other certificates (and `ca`, `names`, ciphers, versions) for handshakes that begin from now on; connections
-   * keep what they have. What else is given must be as it was: who asks for certificates, or for other protocols,
-   * needs another listener.
+   * keep what they have. What is left out stays as it is; `names` that are given take the place of all that there were.
+   * `ALPNProtocols`, `requestCert` and `rejectUnauthorized` must be as they were: for others another listener is needed.
    *
    * @throws OptionError for what cannot be right; nothing has changed then
    * @throws NotSupportedError where it does not speak TLS by itself

@@ -21,7 +21,7 @@ import {
   shortName,
   transitionsOf,
 } from '../../src/testing/index.js';
-import { type ListenTls, listenTls, type ServerTls } from '../../src/tls.js';
+import type { ListenTls, ServerTls } from '../../src/tls.js';
 import { type Bounded, graphOf } from '../machines/bounds.js';
 import { CERTIFICATE } from '../support/peers.js';
 
@@ -98,7 +98,7 @@ export class World {
     }
     if (front === 'TLS') {
       this.listenTls = CERTIFICATE;
-      this.handshakes = new Handshakes(listenTls('tls', CERTIFICATE));
+      this.handshakes = new Handshakes(CERTIFICATE);
     }
     this.#front = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
