@@ -23,7 +23,7 @@ import {
 } from '../../src/testing/index.js';
 import type { ListenTls, ServerTls } from '../../src/tls.js';
 import { type Bounded, graphOf } from '../machines/bounds.js';
-import { CERTIFICATE } from '../support/peers.js';
+import { CERTIFICATE, refusingPort } from '../support/peers.js';
 
 const HOST = '127.0.0.1';
 
@@ -194,6 +194,8 @@ export class Port {
 
   static async create(): Promise<Port> {
     const port = new Port();
+    // No outgoing connection, of whatever program, takes it while it is free.
+    port.number = await refusingPort();
     await port.take();
     return port;
   }
