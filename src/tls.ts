@@ -70,7 +70,7 @@ export interface ListenTls extends TlsContext {
    * gets the certificate beside this option.
    */
   readonly names?: Readonly<Record<string, TlsCertificate>> | undefined;
-  /** Protocols to choose from by ALPN, the most wanted first. A client that offers only others is refused. */
+  /** Protocols to choose from by ALPN, the most wanted first. A client that offers only others is refused; one that offers none is not. */
   readonly ALPNProtocols?: readonly string[] | undefined;
   /**
    * Asks for the client's certificate (mutual TLS), which one of `ca` must have signed. Sessions are not resumed then, for
