@@ -364,6 +364,22 @@ describe('a listener', () => {
     socket.destroy();
   });
 
+  test('a TLS server that was given does not keep who says nothing', async () => {
+    const server = createTlsServer({ ...CERTIFICATE, handshakeTimeout: 50 });
+    const listener = makeListener({ ...LOOPBACK, server });
+    const at = (await listener.start()) as At;
+    const silent = new Reader(bench.own(connect(at.port, at.host)));
+    expect(await silent.ends()).toBe('end');
+    // Who fails is still told why.
+    const failed = once(
+      shake(at, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+      'error',
+    );
+    await expect(failed.catch((error) => error)).resolves.toMatchObject([{ code: expect.stringMatching(/^ERR_SSL_/) }]);
+    await listener.abort();
+    expect(server.listenerCount('tlsClientError')).toBe(0);
+  });
+
   test('a TLS server that was given can be reset as well', async () => {
     const listener = makeListener({
       ...LOOPBACK,

@@ -17,7 +17,7 @@ import {
   type ListenerOptions,
   listenerLimits,
 } from './listener-options.js';
-import { reportOf, reset } from './socket.js';
+import { rawOf, reportOf, reset } from './socket.js';
 import { bindingName, type Claim, claim, isFile, unclaim } from './unix.js';
 
 export type ListenerEvents = {
@@ -109,6 +109,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     if ('setSecureContext' in this.#server) {
       this.#server.on('secureConnection', this.#onConnection);
       this.#server.on('connection', this.#onHandshake);
+      this.#server.on('tlsClientError', this.#onHandshakeFailed);
     } else {
       this.#server.on('connection', this.#onConnection);
     }
@@ -220,6 +221,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     server.off('connection', this.#onConnection);
     server.off('secureConnection', this.#onConnection);
     server.off('connection', this.#onHandshake);
+    server.off('tlsClientError', this.#onHandshakeFailed);
     // Its clients are gone: what is left has not shaken hands.
     for (const socket of this.#shaking) socket.destroy();
     server.off('listening', this.#onListening);
@@ -277,6 +279,11 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   readonly #onHandshake = (socket: Socket): void => {
     this.#shaking.add(socket);
     socket.once('close', () => this.#shaking.delete(socket));
+  };
+
+  /** Node leaves it open, such as one that has said nothing for `handshakeTimeout`; once the alert is out. */
+  readonly #onHandshakeFailed = (_error: Error, socket: Socket): void => {
+    setImmediate(() => rawOf(socket)?.destroy());
   };
 
   readonly #onError = (error: Error): void => this.#failed(error);
