@@ -18,7 +18,7 @@ describe.each<Over>(['TCP', 'TLS'])('its clients over %s', (over) => {
 
   const taken = new Set<string>();
 
-  test('the paths on real sockets', { timeout: 180_000 }, async () => {
+  test('the paths on real sockets', { timeout: 600_000 }, async () => {
     await takePaths(`listener, over ${over}`, pathsOf(bound), listenerDriver(world, name), taken);
   });
 

@@ -21,7 +21,7 @@ describe.each<Over>(['TCP', 'TLS'])('all its sockets over %s', (over) => {
 
   const taken = new Set<string>();
 
-  test('the paths on real sockets', { timeout: 180_000 }, async () => {
+  test('the paths on real sockets', { timeout: 600_000 }, async () => {
     await takePaths(`proxy, over ${over}`, paths, proxyDriver(world, name), taken);
   });
 

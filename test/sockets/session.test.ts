@@ -22,7 +22,7 @@ describe.each<[Over, Over]>([
   const taken = new Set<string>();
   const paths = front === back ? pathsOf(bound) : graphOf(bound).edgePaths();
 
-  test('the paths on real sockets', { timeout: 180_000 }, async () => {
+  test('the paths on real sockets', { timeout: 600_000 }, async () => {
     await takePaths(`session, ${front} to ${back}`, paths, sessionDriver(world), taken);
   });
 
