@@ -29,7 +29,7 @@ export interface ClientLimits {
    * Decides whether a client may stay: returning `false` or throwing refuses it. Until then its bytes are unread.
    */
   readonly admit?: ((client: Client, context: AdmitContext) => unknown) | undefined;
-  /** Time for admission, in milliseconds. Default 10 000. */
+  /** Time for admission, the TLS handshake of a listener included, in milliseconds. Default 10 000. */
   readonly acceptTimeout?: Timeout | undefined;
   /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
   readonly closeTimeout?: Timeout | undefined;

@@ -105,9 +105,21 @@ export const SERVERS_OPTIONS = [
   'random',
 ] as const;
 
+/** What Node calls a certificate, or a list of revoked ones, that it does not take. */
+const BAD_CERTIFICATE =
+  /^(?:CERT_|CRL_|ERROR_IN_C(?:ERT|RL)_|UNABLE_TO_(?:GET|DECRYPT|DECODE|VERIFY)_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|ERR_TLS_CERT_ALTNAME_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$)/;
+
 /**
- * Failures that stay however often one tries: a certificate that cannot be trusted, a path that may not be opened, an
- * option that Node refuses.
+ * Failures that stay however often one tries: a certificate that cannot be trusted, also one that has expired; a path
+ * that may not be opened; an option that Node refuses. What was mended is told by {@link Servers.restore}.
+ *
+ * @example
+ * ```ts
+ * // Somebody else renews their certificate in time, or soon after: goes on trying, at the pace of the backoff.
+ * const servers = new Servers(list, {
+ *   isPermanent: (cause) => cause.code !== 'CERT_HAS_EXPIRED' && isPermanent(cause),
+ * });
+ * ```
  */
 export function isPermanent(cause: Cause): boolean {
   const { code } = cause;
@@ -115,15 +127,9 @@ export function isPermanent(cause: Cause): boolean {
   return (
     code === 'EACCES' ||
     code === 'EPERM' ||
-    code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' ||
-    code === 'DEPTH_ZERO_SELF_SIGNED_CERT' ||
-    code === 'SELF_SIGNED_CERT_IN_CHAIN' ||
-    code === 'UNABLE_TO_GET_ISSUER_CERT' ||
-    code === 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' ||
-    code === 'ERR_TLS_CERT_ALTNAME_INVALID' ||
     code === 'ERR_SOCKET_BAD_PORT' ||
-    code.startsWith('CERT_') ||
-    code.startsWith('ERR_INVALID_')
+    code.startsWith('ERR_INVALID_') ||
+    BAD_CERTIFICATE.test(code)
   );
 }
 
@@ -243,6 +249,11 @@ export class Servers {
   /** The connection, or the attempt, is over: its place is free for whoever has waited longest. */
   leave(server: Server): void {
     server.connections--;
+    this.#serve();
+  }
+
+  /** Those who wait for a place get one while there is one, the longest first. */
+  #serve(): void {
     // An asker that fails at once frees its place again, here inside: the loop that runs already serves it.
     if (this.#isServing) return;
     this.#isServing = true;
@@ -289,12 +300,17 @@ export class Servers {
     asker.memory = undefined;
   }
 
-  /** Servers that were excluded may be chosen again: all, or one. */
+  /**
+   * Servers that were excluded may be chosen again, all or one: what no retry could mend was mended, such as a certificate
+   * that was renewed. Who asks next is served, and who waits for a place; a persistent backend that is exhausted tries
+   * again by itself at its slowest pace, and at once by `connect()`, which restores them all.
+   */
   restore(server?: Server): void {
     for (const one of server === undefined ? this.list : [server]) {
       one.excluded = undefined;
       one.downUntil = 0;
     }
+    this.#serve();
   }
 
   toJSON() {

@@ -22,7 +22,7 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
 
   test.each(bounded.filter(({ machine }) => machine === backendMachine))(
     'the paths of a $name on real sockets',
-    { timeout: 180_000 },
+    { timeout: 600_000 },
     async (bound) => {
       const { persistent, attemptsMax } = bound.options.input.settings;
       const driver = backendDriver(world, persistent, attemptsMax);

@@ -25,7 +25,7 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
   test.each([
     ['of a proxy', true],
     ['adopted by hand', false],
-  ])('the paths on real sockets, %s', { timeout: 40_000 }, async (name, owned) => {
+  ])('the paths on real sockets, %s', { timeout: 600_000 }, async (name, owned) => {
     await takePaths(`client ${name}, over ${over}`, pathsOf(bound), clientDriver(world, owned), taken);
   });
 
