@@ -60,7 +60,12 @@ const TLS_FAULTS = {
 /** @typedef {keyof typeof SOUND | keyof typeof FAULTS | keyof typeof TLS_FAULTS | 'long'} Kind */
 /** @typedef {'intact' | 'wrong' | 'short' | 'cut' | 'stuck'} Verdict */
 
-const KINDS = /** @type {Kind[]} */ ([...Object.keys(SOUND), ...Object.keys(FAULTS), ...Object.keys(TLS_FAULTS), 'long']);
+const KINDS = /** @type {Kind[]} */ ([
+  ...Object.keys(SOUND),
+  ...Object.keys(FAULTS),
+  ...Object.keys(TLS_FAULTS),
+  'long',
+]);
 const WITHOUT_FAULTS = new Set([...Object.keys(SOUND), 'long']);
 
 /** @param {string} kind */
@@ -138,7 +143,9 @@ export class Crowd {
     return Promise.all(
       hosts.map(async (host) => {
         const options = { allowHalfOpen: true, noDelay: true };
-        const server = isTls ? createTlsServer(/** @type {any} */ ({ ...CERTIFICATE, ...options })) : createServer(options);
+        const server = isTls
+          ? createTlsServer(/** @type {any} */ ({ ...CERTIFICATE, ...options }))
+          : createServer(options);
         server.on(isTls ? 'secureConnection' : 'connection', (socket) => this.#answer(socket));
         if (isTls) server.on('connection', (raw) => this.#own(raw));
         server.on('tlsClientError', nothing);
@@ -294,7 +301,8 @@ export class Crowd {
       case 'sink': {
         let got = 0;
         goOn((chunk) => {
-          if (!chunk.equals(said.subarray(got, got + chunk.length))) this.wrong.push('sink: the server got other bytes');
+          if (!chunk.equals(said.subarray(got, got + chunk.length)))
+            this.wrong.push('sink: the server got other bytes');
           got += chunk.length;
         });
         socket.on('end', () => socket.end(header('sink', number, got)));

@@ -4,8 +4,8 @@ import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createProxy } from '../../dist/index.js';
-import { serve } from './child.mjs';
 import { CERTIFICATE, TRUST } from './certificates.mjs';
+import { serve } from './child.mjs';
 
 /**
  * What a proxy is made of, as far as it can be said over IPC.

@@ -61,7 +61,13 @@ export async function soak({ seed, short, long, tls }) {
     };
     const start = async (/** @type {boolean} */ isTls, /** @type {number} */ block) => {
       const servers = await crowd.serve(hosts(block), isTls);
-      const wanted = { options, servers: [...servers, await refusing()], hosts: hosts(block + 1), front: isTls, back: isTls };
+      const wanted = {
+        options,
+        servers: [...servers, await refusing()],
+        hosts: hosts(block + 1),
+        front: isTls,
+        back: isTls,
+      };
       return /** @type {Promise<Address[]>} */ (proxy.call('start', wanted));
     };
     const plain = await start(false, 90);
@@ -105,7 +111,8 @@ export async function soak({ seed, short, long, tls }) {
       const keepers = [];
       // A few at a time: the queues of those who accept are not what is tested.
       while (keepers.length < longs) {
-        while (keepers.length < longs && staying.size - keepers.length < 50 && keepers.length % 50 < 49) keepers.push(keep());
+        while (keepers.length < longs && staying.size - keepers.length < 50 && keepers.length % 50 < 49)
+          keepers.push(keep());
         if (keepers.length < longs) keepers.push(keep());
         await Promise.all([...staying].slice(-50).map(({ answered }) => answered));
       }
@@ -213,11 +220,15 @@ async function settled(proxy, before) {
     const { live } = await proxy.call('counts');
     /** @type {Usage} */
     const usage = await proxy.call('settled');
-    const isSettled = before === undefined ? usage.resources.Timeout === undefined : usage.files === before.files && same(usage, before);
+    const isSettled =
+      before === undefined
+        ? usage.resources.Timeout === undefined
+        : usage.files === before.files && same(usage, before);
     if ((live === 0 && isSettled) || performance.now() > deadline) return usage;
     await sleep(100);
   }
 }
 
 /** @param {Usage} a @param {Usage} b */
-const same = (a, b) => JSON.stringify(Object.entries(a.resources).sort()) === JSON.stringify(Object.entries(b.resources).sort());
+const same = (a, b) =>
+  JSON.stringify(Object.entries(a.resources).sort()) === JSON.stringify(Object.entries(b.resources).sort());
