@@ -79,8 +79,7 @@ const PATTERN = new Random(1).bytes(SIZE_MAX + 8_192);
 const HELLO = Buffer.from('16030100c8010000c40303', 'hex');
 const BAD_RECORD = Buffer.from('1703030005aaaaaaaaaa', 'hex');
 const STUCK_MS = 60_000;
-/** One in so many connections is reset by the server that has just accepted it. */
-const RESET_ON_ACCEPT = 1 / 200;
+const RESETS_ON_ACCEPT = 1 / 200;
 
 /** @param {number} number @param {number} size */
 function words(number, size) {
@@ -127,15 +126,17 @@ export class Crowd {
   wrong = [];
   messages = 0;
   #random;
+  #resetsOnAccept;
   #number = 0;
   /** @type {import('node:net').Server[]} */
   #servers = [];
   /** @type {Set<Socket>} */
   #sockets = new Set();
 
-  /** @param {number} seed */
-  constructor(seed) {
+  /** @param {number} seed @param {number} [resetsOnAccept] how many of all connections the servers reset at once */
+  constructor(seed, resetsOnAccept = RESETS_ON_ACCEPT) {
     this.#random = new Random(seed);
+    this.#resetsOnAccept = resetsOnAccept;
   }
 
   /** @param {readonly string[]} hosts @param {boolean} isTls @returns {Promise<Address[]>} */
@@ -163,14 +164,15 @@ export class Crowd {
 
   /** What a short conversation is about. @param {boolean} isTls @returns {Kind} */
   kind(isTls) {
-    return this.#random.weighted(isTls ? { ...SOUND, ...FAULTS, ...TLS_FAULTS } : { ...SOUND, ...FAULTS });
+    return isTls
+      ? this.#random.weighted({ ...SOUND, ...FAULTS, ...TLS_FAULTS })
+      : this.#random.weighted({ ...SOUND, ...FAULTS });
   }
 
   /** @param {Kind} kind @param {Address} address @param {boolean} isTls */
   async talk(kind, address, isTls) {
     const verdict = await this.#talk(kind, address, isTls);
-    const counts = (this.verdicts[kind] ??= {});
-    counts[verdict] = (counts[verdict] ?? 0) + 1;
+    this.verdicts[kind] = { ...this.verdicts[kind], [verdict]: (this.verdicts[kind]?.[verdict] ?? 0) + 1 };
     if (verdict === 'wrong' || verdict === 'stuck') this.wrong.push(`${kind}: ${verdict}`);
     return verdict;
   }
@@ -258,7 +260,7 @@ export class Crowd {
   /** The server's side. @param {Socket} socket */
   #answer(socket) {
     this.#own(socket);
-    if (this.#random.chance(RESET_ON_ACCEPT)) {
+    if (this.#random.chance(this.#resetsOnAccept)) {
       this.resetOnAccept++;
       cut(socket);
       return;

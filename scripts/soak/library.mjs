@@ -46,6 +46,34 @@ subscribe('net.server.socket', (message) => {
   accepted.set(localPort, (accepted.get(localPort) ?? 0) + 1);
 });
 
+/** Sockets and servers that are open, whoever they belong to. */
+function handlesLeft() {
+  const open = process.getActiveResourcesInfo().filter((name) => /TCP|TLS/.test(name));
+  if (open.length === 0) return [];
+  const handles = /** @type {any} */ (process)._getActiveHandles();
+  return [...open, ...handles.map(describe)];
+}
+
+/** @param {any} handle */
+function describe(handle) {
+  const { destroyed, encrypted, readyState, writableEnded, writableFinished, readableEnded, localPort, remotePort } =
+    handle;
+  const listeners = handle
+    .eventNames?.()
+    .map((/** @type {string} */ name) => `${String(name)} ${handle.listenerCount(name)}`);
+  const facts = {
+    destroyed,
+    encrypted,
+    readyState,
+    writableEnded,
+    writableFinished,
+    readableEnded,
+    localPort,
+    remotePort,
+  };
+  return `${handle.constructor.name} ${JSON.stringify(facts)} ${listeners?.join()}`;
+}
+
 /** @param {string} what */
 const count = (what) => {
   counts[what] = (counts[what] ?? 0) + 1;
@@ -223,8 +251,12 @@ class Owner {
     const random = this.#random;
     const { socket } = client;
     watch(client, 'client');
-    if (random.chance(0.5)) socket.on('data', (chunk) => socket.write(chunk));
-    else if (random.chance(0.5)) socket.resume();
+    random.pick([
+      () => socket.on('data', (chunk) => socket.write(chunk)),
+      () => socket.on('data', (chunk) => socket.write(chunk)),
+      () => socket.resume(),
+      () => {},
+    ])();
     if (random.chance(0.7)) socket.on('end', () => socket.end());
     this.hook(socket, client, 0.15);
     if (random.chance(0.4)) this.meddle(client, () => client.socket);
@@ -287,6 +319,9 @@ class Owner {
       return;
     }
     const clients = /** @type {import('../../dist/index.js').Client[]} */ ([]);
+    /** Who has not shaken hands is the server's own; a handshake that fails may leave it open. @type {Socket[]} */
+    const raw = [];
+    server.on('connection', (socket) => raw.push(socket));
     let isOver = false;
     server.on('secureConnection', (socket) => {
       const client = adoptClient(socket, {
@@ -303,6 +338,7 @@ class Owner {
     await sleep(400);
     isOver = true;
     await Promise.all(clients.map((client) => (random.chance(0.5) ? client.abort() : client.close())));
+    for (const socket of raw) setImmediate(() => socket.destroy());
   }
 
   /** @param {import('../../dist/index.js').Listener} listener @param {() => void} meanwhile */
@@ -424,8 +460,9 @@ serve({
     };
     await Promise.all(Array.from({ length: STAGES }, stage));
     const late = performance.now() + END_MS;
-    while (lives.size > 0 && performance.now() < late) await sleep(50);
-    return { errors, counts, left: [...lives].map(([{ id, state }, kind]) => `${kind} ${id}: ${state}`) };
+    while ((lives.size > 0 || handlesLeft().length > 0) && performance.now() < late) await sleep(50);
+    const left = [...lives].map(([{ id, state }, kind]) => `${kind} ${id}: ${state}`);
+    return { errors, counts, left: [...left, ...handlesLeft()] };
   },
   release() {
     process.removeAllListeners('disconnect');

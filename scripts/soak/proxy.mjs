@@ -107,6 +107,9 @@ serve({
     errors,
     refused: proxies.reduce((sum, { refused }) => sum + refused, 0),
     live: proxies.reduce((sum, proxy) => sum + proxy.connections().length, 0),
+    relayed: proxies
+      .flatMap((proxy) => proxy.connections())
+      .reduce((sum, { bytes }) => sum + bytes.fromClient + bytes.fromBackend, 0),
   }),
 
   usage,

@@ -40,7 +40,11 @@ export class Random {
   weighted(weights) {
     const names = /** @type {K[]} */ (Object.keys(weights));
     let left = this.next() * names.reduce((sum, name) => sum + weights[name], 0);
-    return names.find((name) => (left -= weights[name]) < 0) ?? /** @type {K} */ (names[0]);
+    for (const name of names) {
+      left -= weights[name];
+      if (left < 0) return name;
+    }
+    throw new Error('nothing has any weight');
   }
 
   /** @param {number} length */

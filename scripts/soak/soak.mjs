@@ -111,25 +111,24 @@ export async function soak({ seed, short, long, tls }) {
       const keepers = [];
       // A few at a time: the queues of those who accept are not what is tested.
       while (keepers.length < longs) {
-        while (keepers.length < longs && staying.size - keepers.length < 50 && keepers.length % 50 < 49)
-          keepers.push(keep());
-        if (keepers.length < longs) keepers.push(keep());
+        for (let few = 0; few < 50 && keepers.length < longs; few++) keepers.push(keep());
         await Promise.all([...staying].slice(-50).map(({ answered }) => answered));
       }
       await Promise.all(Array.from({ length: CONCURRENCY }, worker));
       const seconds = (performance.now() - began) / 1_000;
+      /** @type {Usage} */
+      const peak = await proxy.call('usage');
       clearInterval(progress);
       isOver = true;
       for (const one of staying) one.end();
       await Promise.all(keepers);
-      return { seconds, verdicts, replaced };
+      return { seconds, verdicts, replaced, peak };
     };
 
     await run(Math.max(500, Math.ceil(short / 50)), long, 'warm-up');
     const before = await settled(proxy);
     const countsBefore = await proxy.call('counts');
-    const { seconds, verdicts, replaced } = await run(short, long, 'soak');
-    const peak = /** @type {Usage} */ (await proxy.call('usage'));
+    const { seconds, verdicts, replaced, peak } = await run(short, long, 'soak');
     const after = await settled(proxy, before);
     const counts = await proxy.call('counts');
 
@@ -158,7 +157,7 @@ export async function soak({ seed, short, long, tls }) {
     return [
       `${accepted} accepted in ${seconds.toFixed(0)} s, ${Math.round(accepted / seconds)} a second, ${long} long ones beside them (${crowd.messages} messages, ${replaced} cut and replaced)`,
       `endings ${list(counts.endings)}; clients saw ${list(summary(crowd))}`,
-      `heap / buffers / process ${mib(before)} before, ${mib(after)} after`,
+      `heap / buffers / process ${mib(before)} before, ${mib(peak)} at the end of the load, ${mib(after)} after`,
       `handles and timers ${list(after.resources)}; files ${before.files} before, ${peak.files} at the end of the load, ${after.files} after`,
       `faults ${list(faults(crowd))}, by servers on accept ${crowd.resetOnAccept}`,
     ].join('\n        ');

@@ -79,19 +79,17 @@ class Peers {
       return;
     }
     const version = random.pick(['TLSv1.2', 'TLSv1.3', 'TLSv1.3']);
-    const socket = this.#own(
-      tlsConnect(
-        /** @type {any} */ ({
-          ...TRUST,
-          socket: raw,
-          rejectUnauthorized: random.chance(0.15),
-          minVersion: version,
-          maxVersion: version,
-          servername: random.pick(['localhost', 'example.com', 'www.example.com', 'no.where']),
-          ...(random.chance(0.4) && EXAMPLE),
-          ...(random.chance(0.15) && { ALPNProtocols: [random.pick(['h2', 'spdy'])] }),
-        }),
-      ),
+    const socket = tlsConnect(
+      /** @type {import('node:tls').ConnectionOptions} */ ({
+        ...TRUST,
+        socket: raw,
+        rejectUnauthorized: random.chance(0.15),
+        minVersion: version,
+        maxVersion: version,
+        servername: random.pick(['localhost', 'example.com', 'www.example.com', 'no.where']),
+        ...(random.chance(0.4) && EXAMPLE),
+        ...(random.chance(0.15) && { ALPNProtocols: [random.pick(['h2', 'spdy'])] }),
+      }),
     );
     this.#behave(socket);
     if (version === 'TLSv1.2' && random.chance(0.2)) {
