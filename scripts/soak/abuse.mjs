@@ -199,7 +199,7 @@ async function flood(scene) {
  * @returns {Scenario}
  */
 const unread = (reader, isTls, keptMax) => async (scene) => {
-  const READERS = 60;
+  const READERS = scene.size < 100_000 ? 16 : 60;
   const chunk = Buffer.alloc(64 * KIB, 'u');
   const pour = (/** @type {Socket} */ socket) => {
     const more = () => {
@@ -313,6 +313,12 @@ async function bytes(scene) {
       return other;
     },
     () => first.subarray(0, random.below(first.length)),
+    // Whoever is asked for is chosen by name: any bytes in its place.
+    () => {
+      const other = Buffer.from(first);
+      random.bytes(9).copy(other, other.indexOf('localhost'));
+      return other;
+    },
     () => Buffer.concat([first, random.bytes(random.between(1, 2_000))]),
   ];
   const throwAt = async (/** @type {Address} */ address) => {

@@ -28,6 +28,8 @@ const RSS_MAX = 96 * MIB;
 const SETTLE_MS = 30_000;
 /** Short ones at the same time. */
 const CONCURRENCY = 512;
+/** Long ones that come together. */
+const RAMP = 250;
 /** Each address of loopback has ports of its own, so that a minute of closed connections never uses them up. */
 const ADDRESSES = 12;
 const PROGRESS_MS = 10_000;
@@ -111,8 +113,8 @@ export async function soak({ seed, short, long, tls }) {
       const keepers = [];
       // A few at a time: the queues of those who accept are not what is tested.
       while (keepers.length < longs) {
-        for (let few = 0; few < 50 && keepers.length < longs; few++) keepers.push(keep());
-        await Promise.all([...staying].slice(-50).map(({ answered }) => answered));
+        for (let few = 0; few < RAMP && keepers.length < longs; few++) keepers.push(keep());
+        await Promise.all([...staying].slice(-RAMP).map(({ answered }) => answered));
       }
       await Promise.all(Array.from({ length: CONCURRENCY }, worker));
       const seconds = (performance.now() - began) / 1_000;
