@@ -6,7 +6,7 @@ import { createServer, Socket } from 'node:net';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { printable, readArgs, UsageError } from '../src/cli/args.js';
-import { packCause, unwrap } from '../src/cluster/messages.js';
+import { packCause, type ToPrimary, unwrap } from '../src/cluster/messages.js';
 import { checkedCluster } from '../src/cluster/options.js';
 import {
   adoptClient,
@@ -24,8 +24,12 @@ import { openSockets } from './support/bench.js';
 /** SOCKCHART_SEED=1 repeats a run, SOCKCHART_RUNS=20 makes it so many times as long. */
 const seed = Number(process.env.SOCKCHART_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const times = Number(process.env.SOCKCHART_RUNS ?? 1);
-const check = (property: fc.IProperty<never> | fc.IRawProperty<never>, numRuns: number): void =>
-  fc.assert(property as fc.IRawProperty<unknown>, { seed, numRuns: numRuns * times });
+function check<T>(arbitrary: fc.Arbitrary<T>, holds: (given: T) => void, numRuns: number): void {
+  fc.assert(
+    fc.property(arbitrary, (given) => holds(given)),
+    { seed, numRuns: numRuns * times },
+  );
+}
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
@@ -114,26 +118,26 @@ describe('options of', () => {
     ['a cluster', { module: new URL(import.meta.url) }, checkedCluster],
   ])('%s', (_what, some, make) => {
     const before = openSockets();
-    check(fc.property(withSome(some), (given) => refusesOrMakes(() => make(given))) as never, 500);
+    check(withSome(some), (given) => refusesOrMakes(() => make(given)), 500);
     expect(openSockets()).toBe(before);
   });
 
   test('a set of servers, and each of them', () => {
     const list = fc.oneof(fc.array(withSome({ port: 1 }), { maxLength: 3 }), fc.anything());
     check(
-      fc.property(list, options, (servers, given) =>
-        refusesOrMakes(() => new Servers(servers as never, given as never)),
-      ) as never,
+      fc.tuple(list, options),
+      ([servers, given]) => refusesOrMakes(() => new Servers(servers as never, given as never)),
       500,
     );
   });
 
   test('TLS, on both sides', () => {
     check(
-      fc.property(options, (tls) => {
+      options,
+      (tls) => {
         refusesOrMakes(() => createListener({ port: 0, tls } as never));
         refusesOrMakes(() => new Servers([{ port: 1, tls } as never]));
-      }) as never,
+      },
       300,
     );
   });
@@ -144,7 +148,8 @@ describe('calls of a handle', () => {
 
   test('close, abort, connect, ready', () => {
     check(
-      fc.property(values, (given) => {
+      values,
+      (given) => {
         for (const method of ['close', 'abort', 'connect', 'ready'] as const) {
           const backend = createBackend({ servers: [{ port: 1 }] });
           refusesOrMakes(() => {
@@ -160,7 +165,7 @@ describe('calls of a handle', () => {
           void backend.abort();
           expect(backend.outcome).toBeDefined();
         }
-      }) as never,
+      },
       300,
     );
   });
@@ -190,10 +195,7 @@ describe('calls of a handle', () => {
 });
 
 test('a machine that is none', () => {
-  check(
-    fc.property(fc.oneof(...VALUES, options), (machine) => refusesOrMakes(() => compile(machine as never))) as never,
-    1_000,
-  );
+  check(fc.oneof(...VALUES, options), (machine) => refusesOrMakes(() => compile(machine as never)), 1_000);
   expect(() => compile({} as never)).toThrow(/"machine" must be a machine/);
 });
 
@@ -232,7 +234,8 @@ describe('arguments of the program', () => {
   test('are taken, or refused in one line that cannot steer a terminal', () => {
     let taken = 0;
     check(
-      fc.property(argv, fc.boolean(), (given, isHelped) => {
+      fc.tuple(argv, fc.boolean()),
+      ([given, isHelped]) => {
         try {
           const args = readArgs([...given.flat(), ...(isHelped ? needed : [])]);
           // What they say is what the library takes, but for combinations that only it knows.
@@ -242,7 +245,7 @@ describe('arguments of the program', () => {
           if (!(error instanceof UsageError)) throw error;
           expect(error.message).not.toMatch(UNPRINTABLE);
         }
-      }) as never,
+      },
       1_500,
     );
     expect(taken).toBeGreaterThan(100);
@@ -250,9 +253,10 @@ describe('arguments of the program', () => {
 
   test('and whatever is printed is printable', () => {
     check(
-      fc.property(text, (given) => {
+      text,
+      (given) => {
         expect(printable(given)).not.toMatch(UNPRINTABLE);
-      }) as never,
+      },
       1_000,
     );
   });
@@ -265,9 +269,10 @@ test('names that clients of TLS ask for', () => {
     fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('latin1')),
   );
   check(
-    fc.property(name, (asked) => {
+    name,
+    (asked) => {
       expect(typeof asAsked(asked)).toBe('string');
-    }) as never,
+    },
     1_500,
   );
 });
@@ -286,21 +291,23 @@ describe('messages between the processes of a cluster', () => {
 
   test('are ours and answered, or nothing', () => {
     check(
-      fc.property(message, (received) => {
-        const ours = unwrap(received, ANSWERED);
+      message,
+      (received) => {
+        const ours = unwrap<ToPrimary>(received, ANSWERED);
         if (ours !== undefined) expect(Object.keys(ANSWERED)).toContain(ours.type);
-      }) as never,
+      },
       1_500,
     );
-    expect(unwrap({ 'sockchart:cluster': { type: 'ready' } }, ANSWERED)).toEqual({ type: 'ready' });
+    expect(unwrap<ToPrimary>({ 'sockchart:cluster': { type: 'ready' } }, ANSWERED)).toEqual({ type: 'ready' });
   });
 
   test('and a cause can travel, whatever was thrown', () => {
     check(
-      fc.property(fc.anything(), (error) => {
+      fc.anything(),
+      (error) => {
         const packed = packCause({ initiator: 'owner', manner: 'error', error });
         expect(() => structuredClone(packed)).not.toThrow();
-      }) as never,
+      },
       2_000,
     );
   });

@@ -260,7 +260,7 @@ async function connected(scene, address, isTls) {
 
 /** @type {Scenario} */
 async function storm(scene) {
-  const RESETS = Math.max(500, scene.size / 20);
+  const RESETS = Math.max(300, scene.size / 20);
   const plain = await scene.start({});
   const secure = await scene.start({ front: true, back: true });
   let begun = 0;
@@ -295,8 +295,8 @@ async function storm(scene) {
 /** @type {Scenario} */
 async function bytes(scene) {
   const { random } = scene;
-  const EACH = Math.max(100, scene.size / 1_000);
-  const secure = await scene.start({ options: { acceptTimeout: 1_000 }, front: true });
+  const EACH = Math.max(50, scene.size / 1_000);
+  const secure = await scene.start({ options: { acceptTimeout: 500 }, front: true });
   const first = await hello();
   const answers = [
     () => random.bytes(random.between(1, 3_000)),

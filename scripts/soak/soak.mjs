@@ -28,6 +28,8 @@ const RSS_MAX = 96 * MIB;
 const SETTLE_MS = 30_000;
 /** Short ones at the same time. */
 const CONCURRENCY = 512;
+/** Between two messages of a long one, on average. */
+const PAUSE_MS = 20_000;
 /** Long ones that come together. */
 const RAMP = 250;
 /** Each address of loopback has ports of its own, so that a minute of closed connections never uses them up. */
@@ -91,7 +93,7 @@ export async function soak({ seed, short, long, tls }) {
       const keep = async () => {
         for (;;) {
           const isTls = random.chance(tls);
-          const one = crowd.stay(random.pick(isTls ? secure : plain), isTls, 10_000);
+          const one = crowd.stay(random.pick(isTls ? secure : plain), isTls, PAUSE_MS);
           staying.add(one);
           const verdict = await one.over;
           staying.delete(one);
@@ -127,7 +129,7 @@ export async function soak({ seed, short, long, tls }) {
       return { seconds, verdicts, replaced, peak };
     };
 
-    await run(Math.max(500, Math.ceil(short / 50)), long, 'warm-up');
+    await run(Math.max(300, Math.ceil(short / 50)), long, 'warm-up');
     const before = await settled(proxy);
     const countsBefore = await proxy.call('counts');
     const { seconds, verdicts, replaced, peak } = await run(short, long, 'soak');
