@@ -21,6 +21,8 @@ import { Random } from './random.mjs';
 const KIB = 1_024;
 const HOST = '127.0.0.1';
 const WAIT_MS = 60_000;
+/** For a scenario, and a millisecond more for each short connection that it is scaled by. */
+const PART_MS = 120_000;
 
 class Scene {
   proxy = new Child('proxy.mjs');
@@ -386,9 +388,15 @@ export const ABUSE = Object.fromEntries(
     name,
     async ({ seed, short }) => {
       const scene = new Scene(seed, short);
+      const deadline = new AbortController();
+      const late = sleep(PART_MS + short, undefined, deadline).then(async () => {
+        throw new Error(`still not over: ${JSON.stringify(await scene.counts())}`);
+      });
       try {
-        return await scenario(scene);
+        return await Promise.race([scenario(scene), late]);
       } finally {
+        late.catch(() => {});
+        deadline.abort();
         scene.close();
       }
     },
