@@ -48,9 +48,9 @@ const FAULTS = {
 
 /** What only TLS has. */
 const TLS_FAULTS = {
-  /** No TLS at all. */
+  /** Bytes that are no TLS at all. */
   noTls: 4,
-  /** The first bytes of a ClientHello, and then the end, a reset, or nothing. */
+  /** The first bytes of a ClientHello, and then the end or a reset, at once or later. */
   halfHello: 4,
   distrusts: 3,
   /** A record that nobody can read, after the handshake. */
@@ -78,7 +78,7 @@ const PATTERN = new Random(1).bytes(SIZE_MAX + 8_192);
 /** As `openssl s_client` would begin. */
 const HELLO = Buffer.from('16030100c8010000c40303', 'hex');
 const BAD_RECORD = Buffer.from('1703030005aaaaaaaaaa', 'hex');
-const STUCK_MS = 60_000;
+const STUCK_MS = 300_000;
 const RESETS_ON_ACCEPT = 1 / 200;
 
 /** @param {number} number @param {number} size */
@@ -225,10 +225,10 @@ export class Crowd {
       socket.once(speaksTls ? 'secureConnect' : 'connect', () => {
         if (kind === 'clientResetsAtOnce') return cut(socket);
         if (kind === 'silent') return socket.end();
-        if (kind === 'noTls') return socket.write(random.bytes(random.between(1, 600)));
+        if (kind === 'noTls') return socket.end(random.bytes(random.between(1, 600)));
         if (kind === 'halfHello') {
           socket.write(HELLO.subarray(0, random.between(1, HELLO.length)));
-          return random.pick([() => socket.end(), () => cut(socket), nothing])();
+          return random.pick([() => socket.end(), () => cut(socket), () => setTimeout(() => socket.end(), 200)])();
         }
         socket.write(header(kind, number, size));
         if (kind === 'badRecord') raw.write(BAD_RECORD);
