@@ -3,6 +3,7 @@ import dns from 'node:dns';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import {
   type ConnectionOptions,
   createServer as createTlsServer,
@@ -339,6 +340,39 @@ describe('a listener', () => {
       await silent.ends();
     });
   });
+
+  // The last record of the handshake and one that nobody can read come in one piece, when nobody wants the socket any more.
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a bad record after the handshake of a client that was closed, over %s',
+    async (version) => {
+      const { listener, clients, at } = await listening(CERTIFICATE);
+      const raw = bench.own(connect({ ...at, allowHalfOpen: true }));
+      const flights: Buffer[] = [];
+      const wire = new Duplex({
+        read: () => {},
+        write: (chunk: Buffer, _encoding, done) => {
+          if (flights.push(chunk) === 1) raw.write(chunk);
+          done();
+        },
+      });
+      raw.on('data', (chunk) => wire.push(chunk));
+      const socket = tlsConnect({
+        socket: wire,
+        ...TRUST,
+        servername: 'localhost',
+        minVersion: version,
+        maxVersion: version,
+      });
+      socket.on('error', () => {});
+      await until('the second flight', () => flights.length > 1);
+      const [client] = [...listener.clients] as [Client];
+      const closed = client.close();
+      raw.write(Buffer.concat([...flights.slice(1), Buffer.from('1703030005aaaaaaaaaa', 'hex')]));
+      expect(how(await within(3_000, 'the close', closed))).toBe('closed owner/close/accepted');
+      expect(clients).toEqual([]);
+      socket.destroy();
+    },
+  );
 
   test('an abort is a reset, and nobody can take it for an end', async () => {
     const { clients, at } = await listening(CERTIFICATE);

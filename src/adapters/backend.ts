@@ -93,9 +93,19 @@ const EMPTIED = { type: 'holds.emptied' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter']);
 
-const KIND: Kind<Backend, BackendCommand> = {
+const KIND: Kind<Backend, BackendCommand, BackendEvents> = {
   name: 'backend',
   made: 0,
+  events: {
+    established: true,
+    dropped: true,
+    failover: true,
+    retry: true,
+    closing: true,
+    released: true,
+    exhausted: true,
+    closed: true,
+  },
   commands: {
     'server.choose': (backend, { attempt, cause }) => backend.chooseServer(attempt, cause),
     'server.forget': (backend) => backend.forgetServer(),

@@ -78,9 +78,10 @@ const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
 
-const KIND: Kind<Client, ClientCommand> = {
+const KIND: Kind<Client, ClientCommand, ClientEvents> = {
   name: 'client',
   made: 0,
+  events: { established: true, dropped: true, released: true, closed: true },
   commands: {
     'socket.end': (client) => endGracefully(client.socket),
     'socket.destroy': (client) => client.destroySocket(),

@@ -43,7 +43,8 @@ export class Handshakes {
       SNICallback: (name, answer) => answer(null, this.#contextFor(asAsked(name))),
     });
     this.#server.on('secureConnection', (socket: TLSSocket) => {
-      // Nobody may want it any more, and Node emits what goes wrong with it even after it was destroyed.
+      // Nobody may want it any more, and Node emits what goes wrong with it even after it was destroyed; up to 20.19 it
+      // has no listener of its own for that.
       socket.on('error', ignore);
       takeShaking(socket)?.handshakeDone(socket);
     });

@@ -51,9 +51,18 @@ const LISTENING = { type: 'server.listening' } as const;
 const SERVER_CLOSED = { type: 'server.closed' } as const;
 const CLIENT_CLOSED = { type: 'client.closed' } as const;
 
-const KIND: Kind<Listener, ListenerCommand> = {
+const KIND: Kind<Listener, ListenerCommand, ListenerEvents> = {
   name: 'listener',
   made: 0,
+  events: {
+    listening: true,
+    client: true,
+    clientClosed: true,
+    refused: true,
+    retry: true,
+    warning: true,
+    closed: true,
+  },
   commands: {
     'server.listen': (listener) => listener.listen(),
     'server.close': (listener) => listener.closeServer(),
