@@ -37,7 +37,7 @@ interface Dialling {
   readonly options?: object;
   /** How, if not just so. */
   readonly dial?: (stage: Stage, over: Over, where: Where) => Socket;
-  /** What is done to the socket; `called` before what is the owner's to call. */
+  /** What is done to the socket. */
   act?(socket: Socket, attempt: Attempt): unknown;
   /** The event after which nothing more is awaited; `close` if nothing is said. */
   readonly until?: string | Partial<Record<Over, string>>;
@@ -383,8 +383,6 @@ const diallings: readonly Dialling[] = [
   },
 ];
 
-type Mode = 'bare' | 'traced';
-
 const dialOf = ({ dial, options }: Dialling, stage: Stage, over: Over, where: Where): Socket =>
   dial === undefined ? stage.dial(over, where, options) : dial(stage, over, where);
 
@@ -395,7 +393,7 @@ const happens = (socket: Socket, event: string): Promise<unknown> =>
 async function dialled(
   dialling: Dialling,
   over: Over,
-  mode: Mode,
+  mode: 'bare' | 'traced',
   until = expectedOver(dialling.until ?? 'close', over),
 ): Promise<{ words: string[]; trace: Happening[] }> {
   const stage = new Stage();

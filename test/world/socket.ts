@@ -1,4 +1,7 @@
-/** What one `net.Socket` may report, in every order that Node allows: see docs/correctness.md. */
+/**
+ * What one `net.Socket` may report, in every order that Node allows. What real ones report is held against it: see
+ * accept.ts and docs/correctness.md.
+ */
 import type { EventObject } from 'xstate';
 import type { Chance, Effect } from './explore.js';
 
@@ -29,7 +32,11 @@ const report = (type: string): EventObject => ({ type });
 const failed = (code: string): EventObject =>
   ({ type: 'socket.failed', cause: { initiator: 'peer', manner: 'reset', code } }) as EventObject;
 
-/** What the socket may report now. @param mine whether the owner may end or destroy it, for it was given to him */
+/**
+ * What the socket may report now.
+ *
+ * @param mine whether the owner may end or destroy it, for it was given to him
+ */
 export function socketChances(socket: SocketWorld, mine: boolean): Chance<SocketWorld>[] {
   const { phase, connected, peerEnded, local, linked } = socket;
   const chances: Chance<SocketWorld>[] = [];
@@ -42,8 +49,9 @@ export function socketChances(socket: SocketWorld, mine: boolean): Chance<Socket
     chances.push({ who, what, world: { ...socket, ...change }, event });
   };
   if (phase === 'none') return chances;
-  // A TLS handshake that is broken off ends before it fails, and one that we have ended finishes before it is done. What was under way when the socket was destroyed is told
-  // all the same: the end and the finish come a tick after they are due, and listeners of one event may destroy it.
+  // A TLS handshake that is broken off ends before it fails, and one that we have ended finishes before it is done. What
+  // is under way when the socket is destroyed is told all the same: an end and a finish come a tick after they are due,
+  // and whoever hears first that it is connected may destroy it.
   if (!peerEnded) may('peer', 'ended', { peerEnded: true }, report('socket.ended'));
   if (local === 'ending') may('system', 'finished', { local: 'finished' }, report('socket.finished'));
   if (!connected) {
