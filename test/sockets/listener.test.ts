@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { listenerMachine } from '../../src/machines/index.js';
-import { type Bounded, bounded } from '../machines/bounds.js';
+import { type Bounded, bounded, graphOf } from '../machines/bounds.js';
 import { listenerDriver } from './listener.js';
 import { expectTaken, type Over, pathsOf, SlowName, takePaths, World } from './world.js';
 
@@ -19,7 +19,9 @@ describe.each<Over>(['TCP', 'TLS'])('its clients over %s', (over) => {
   const taken = new Set<string>();
 
   test('the paths on real sockets', { timeout: 600_000 }, async () => {
-    await takePaths(`listener, over ${over}`, pathsOf(bound), listenerDriver(world, name), taken);
+    // A listener does not see what its clients speak: over TLS the shortest path to each edge will do.
+    const paths = over === 'TCP' ? pathsOf(bound) : graphOf(bound).edgePaths();
+    await takePaths(`listener, over ${over}`, paths, listenerDriver(world, name), taken);
   });
 
   test('every transition was made', () => expectTaken(listenerMachine, taken));
