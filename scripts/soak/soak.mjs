@@ -27,7 +27,7 @@ const BUFFERS_MAX = 5 * MIB;
 const RSS_MAX = 96 * MIB;
 const SETTLE_MS = 30_000;
 /** Short ones at the same time. */
-const CONCURRENCY = 512;
+const CONCURRENCY = 128;
 /** Between two messages of a long one, on average. */
 const PAUSE_MS = 20_000;
 /** Long ones that come together. */
