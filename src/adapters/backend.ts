@@ -150,6 +150,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   #tenancy: Tenancy | undefined = undefined;
   #waiters: Set<Waiter> | undefined = undefined;
   #truncated = false;
+  #isUnlinked = false;
   #keepAlive = true;
 
   /** @internal */
@@ -324,7 +325,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   socketEnded(): void {
     this.life.send(ENDED);
-    this.#owner?.backendEnded(this);
+    // One that is being closed is read to its end for nobody: what it said last was thrown away, and is no end of a stream.
+    if (!this.#isUnlinked) this.#owner?.backendEnded(this);
   }
 
   socketFinished(): void {
@@ -431,6 +433,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   openSocket(incarnation: number): void {
     this.incarnation = incarnation;
     this.#wasDropped = false;
+    this.#isUnlinked = false;
     const server = this.#target as Server;
     const from = this.#lastTarget;
     this.#lastTarget = server;
@@ -479,6 +482,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   unlinkSocket(): void {
+    this.#isUnlinked = true;
     if (this.#socket !== undefined && this.#before !== undefined) unlinkOwner(this.#socket, this.#before);
     this.#owner?.backendUnlinked(this);
   }

@@ -111,6 +111,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   #isBroken = false;
   #admission: AbortController | undefined = undefined;
   #truncated = false;
+  #isUnlinked = false;
   #socketClosed = false;
 
   /** @internal */
@@ -154,7 +155,8 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   socketEnded(): void {
     this.life.send(ENDED);
-    this.partner?.clientEnded();
+    // One that is being closed is read to its end for nobody: what it said last was thrown away, and is no end of a stream.
+    if (!this.#isUnlinked) this.partner?.clientEnded();
   }
 
   socketFinished(): void {
@@ -240,6 +242,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   /** @internal */
   unlinkSocket(): void {
+    this.#isUnlinked = true;
     this.#admission?.abort();
     this.#isShaking = false;
     if (this.#before !== undefined) unlinkOwner(this.socket, this.#before);
