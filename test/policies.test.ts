@@ -357,6 +357,42 @@ describe('Servers', () => {
   });
 });
 
+describe('a full server next to one that fails', () => {
+  const twoServers = (): Servers =>
+    setOf([{ port: 1 }, { port: 2, connectionsMax: 1 }], { backoff: { initialMs: 100, jitter: 0 } });
+
+  test('is no reason to try that one again at once', () => {
+    const set = twoServers();
+    const first = new Connection(set).chosen();
+    const full = new Connection(set).chosen();
+    expect([first.port, full.port]).toEqual([1, 2]);
+    const connection = new Connection(set);
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const server = connection.chosen();
+      expect(server).toBe(first);
+      connection.fail(server);
+      waits.push(connection.delay());
+    }
+    expect(waits).toEqual([100, 200, 400]);
+    // As soon as there is a place, it is next.
+    set.leave(full);
+    expect(connection.chosen()).toBe(full);
+  });
+
+  test('and filled in the meantime: it waits before it tries that one again', () => {
+    const set = twoServers();
+    const connection = new Connection(set);
+    const failing = connection.chosen();
+    connection.fail(failing);
+    expect(connection.delay()).toBe(0);
+    const full = new Connection(set).chosen();
+    expect(full.port).toBe(2);
+    expect(connection.delay()).toBe(100);
+    expect(connection.chosen()).toBe(failing);
+  });
+});
+
 describe('the queue of a full set', () => {
   const full = (count: number, servers: readonly object[] = [{ port: 1, connectionsMax: 1 }], options: object = {}) => {
     const set = setOf(servers, options);

@@ -160,6 +160,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   #tenancy: Tenancy | undefined = undefined;
   #waiters: Set<Waiter> | undefined = undefined;
   #truncated = false;
+  #isUnlinked = false;
   #keepAlive = true;
 
   /** @internal */
@@ -334,7 +335,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   socketEnded(): void {
     this.life.send(ENDED);
-    this.#owner?.backendEnded(this);
+    // One that is being closed is read to its end for nobody: what it said last was thrown away, and is no end of a stream.
+    if (!this.#isUnlinked) this.#owner?.backendEnded(this);
   }
 
   socketFinished(): void {
@@ -441,6 +443,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   openSocket(incarnation: number): void {
     this.incarnation = incarnation;
     this.#wasDropped = false;
+    this.#isUnlinked = false;
     const server = this.#target as Server;
     const from = this.#lastTarget;
     this.#lastTarget = server;
@@ -489,6 +492,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   unlinkSocket(): void {
+    this.#isUnlinked = true;
     if (this.#socket !== undefined && this.#before !== undefined) unlinkOwner(this.#socket, this.#before);
     this.#owner?.backendUnlinked(this);
   }

@@ -112,6 +112,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   #isBroken = false;
   #admission: AbortController | undefined = undefined;
   #truncated = false;
+  #isUnlinked = false;
   #socketClosed = false;
 
   /** @internal */
@@ -155,7 +156,8 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   socketEnded(): void {
     this.life.send(ENDED);
-    this.partner?.clientEnded();
+    // One that is being closed is read to its end for nobody: what it said last was thrown away, and is no end of a stream.
+    if (!this.#isUnlinked) this.partner?.clientEnded();
   }
 
   socketFinished(): void {
@@ -241,6 +243,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   /** @internal */
   unlinkSocket(): void {
+    this.#isUnlinked = true;
     this.#admission?.abort();
     this.#isShaking = false;
     if (this.#before !== undefined) unlinkOwner(this.socket, this.#before);

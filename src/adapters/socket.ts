@@ -99,11 +99,11 @@ const hidesReset = Number.parseInt(process.versions.node, 10) < 24;
 
 /**
  * Whether a socket whose `end` was just emitted was reset. A reset socket has no peer any more; that can be asked only
- * while our own side is open, for after both FINs there is none either. `getpeername` is asked of the handle because
+ * until our own FIN is out, for after both FINs there is none either. `getpeername` is asked of the handle because
  * `remoteAddress` remembers an earlier answer.
  */
 function wasReset(socket: Socket): boolean {
-  if (socket.writableEnded || socket.destroyed) return false;
+  if (socket.writableFinished || socket.destroyed) return false;
   const handle = (socket as unknown as { _handle?: { getpeername?: (out: object) => number } | null })._handle;
   return typeof handle?.getpeername === 'function' && handle.getpeername({}) !== 0;
 }

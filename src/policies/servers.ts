@@ -222,11 +222,13 @@ export class Servers {
     }
     this.#now = this.clock.now();
     this.#tried = memory?.tried;
-    const server =
-      this.#balancer.choose(this.list, this.#isUp) ??
-      this.#balancer.choose(this.list, this.#isUsable) ??
-      this.#balancer.choose(this.list, this.#isOpen);
+    const server = this.#balancer.choose(this.list, this.#isUp) ?? this.#balancer.choose(this.list, this.#isUsable);
     if (server === undefined && !this.#isExhausted()) {
+      if (memory !== undefined && this.#isRoundOver(memory)) {
+        // Others have taken the last places of those that this one had yet to try.
+        this.#queue.delete(asker);
+        return { kind: 'deferred', delayMs: this.#endRound(memory) };
+      }
       // Who waits already keeps its place in the queue.
       this.#queue.add(asker);
       return FULL;
@@ -326,17 +328,24 @@ export class Servers {
   #defer(asker: Asker, memory: AskerMemory): Choice {
     if (this.#isExhausted()) return this.#allExcluded();
     memory.rested = true;
-    const untried = this.list.some((server) => server.excluded === undefined && !memory.tried.has(server));
-    let delayMs = 0;
-    if (!untried) {
-      memory.tried.clear();
-      delayMs = this.#backoff.delayMs(memory.round++, this.#random());
-    }
+    let delayMs = this.#isRoundOver(memory) ? this.#endRound(memory) : 0;
     if (!this.#budget.withdraw(this.clock.now())) {
       if (!asker.persistent) return BUDGET_EMPTY;
       delayMs = this.#backoff.longestMs(this.#random());
     }
     return { kind: 'deferred', delayMs };
+  }
+
+  /** Every server that has a place was tried: that others are full is no reason to try these again at once. */
+  #isRoundOver({ tried }: AskerMemory): boolean {
+    const open = this.list.filter(this.#isOpen);
+    if (open.length > 0) return open.every((server) => tried.has(server));
+    return this.list.every((server) => server.excluded !== undefined || tried.has(server));
+  }
+
+  #endRound(memory: AskerMemory): number {
+    memory.tried.clear();
+    return this.#backoff.delayMs(memory.round++, this.#random());
   }
 
   #isExhausted(): boolean {
