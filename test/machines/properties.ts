@@ -3,7 +3,7 @@
  * the numbers are those of docs/properties.md.
  */
 import { expect } from 'vitest';
-import type { Model, ReplayedStep } from '../../src/testing/index.js';
+import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
 
 type Check = (model: Model<never>) => void;
 
@@ -197,12 +197,106 @@ const orderedStop: Check = (model) => {
   }
 };
 
+/** What has to be noted as a cause: by whom it came to a state's end, and why. */
+const NEWS: Record<string, RegExp> = {
+  backend:
+    /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|(idle|active.*|closing.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout)$/,
+  client:
+    /^(live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|closing client.abort|closing closeTimeout)$/,
+  listener:
+    /^((idle|serving.*|draining) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|draining drainTimeout)$/,
+  session:
+    /^((connecting.*|relaying.*) session.close|(connecting|relaying|draining).* session.abort|connecting.* (client|backend).closed|(relaying|draining).* (client|backend).closed|connecting.open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (sessionConnectTimeout|durationMax|closeTimeout))$/,
+  proxy:
+    /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(listeners|backends)) proxy.abort|starting.connecting backends.failed|(starting.binding|running) listeners.failed|draining drainTimeout)$/,
+};
+
+/** What a life is doing in a state, as a cause says it; the first that fits. */
+const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
+  backend: [
+    [/^idle/, 'idle'],
+    [/^active.disposing.revoking/, 'preparing'],
+    [/^active.(waiting|disposing|failover|exhausted)/, 'waiting'],
+    [/^active.choosing/, 'choosing'],
+    [/^active.connecting/, 'connecting'],
+    [/^active.preparing/, 'preparing'],
+    [/^active.established/, 'established'],
+    [/^closing/, 'closing'],
+  ],
+  client: [
+    [/^live.accepted/, 'accepted'],
+    [/^live.established/, 'established'],
+    [/^closing/, 'closing'],
+  ],
+  listener: [
+    [/^idle/, 'idle'],
+    [/^serving.binding server/, 'binding'],
+    [/^serving/, 'listening'],
+    [/^draining/, 'closing'],
+  ],
+  session: [
+    [/ended$|Ended relay.idled$/, 'established'],
+    [/^connecting/, 'connecting'],
+    [/^relaying/, 'established'],
+    [/^draining/, 'closing'],
+  ],
+  proxy: [
+    [/^idle/, 'idle'],
+    [/backends.failed$/, 'connecting'],
+    [/^starting/, 'binding'],
+    [/^running listeners/, 'listening'],
+    [/^running/, 'established'],
+    [/^(draining|stopping)/, 'closing'],
+  ],
+};
+
+/** How something came about, by the end of its event. */
+const MANNERS: Record<string, string> = {
+  close: 'close',
+  abort: 'abort',
+  ended: 'end',
+  finished: 'end',
+  closed: 'destroy',
+  idled: 'timeout',
+  failed: 'error',
+  refused: 'error',
+  exhausted: 'error',
+};
+
+/** A cause is noted when something happens that needs one, and says what that was. */
+const causesTell =
+  (machine: string): Check =>
+  (model) => {
+    for (const step of model.steps) {
+      const event = shortName(step.event);
+      const at = `${step.from} ${event}`;
+      const { cause } = step.snapshot.context as { cause?: { manner: string; phase: string; code?: string } };
+      if (NEWS[machine]?.test(at)) {
+        expect(cause, `${at} is noted`).toBeDefined();
+        const [, phase] = PHASES[machine]?.find(([states]) => states.test(at)) ?? [];
+        if (event !== step.event) {
+          expect(cause, at).toMatchObject({ manner: 'timeout', code: event });
+        } else if (machine === 'session' && event.endsWith('closed')) {
+          // A leg says itself why it has closed.
+          expect(cause, at).toMatchObject({ code: 'ECONNRESET' });
+          continue;
+        } else {
+          expect(cause, at).toMatchObject({ manner: MANNERS[event.slice(event.indexOf('.') + 1)] });
+        }
+        if (event === 'relay.idled') {
+          expect(cause?.code, at).toBe(step.from.endsWith('.both') ? 'idleTimeout' : 'halfCloseTimeout');
+        }
+        if (event !== 'closeTimeout') expect(cause?.phase, at).toBe(phase);
+      }
+    }
+  };
+
 const common = [finalOutcome, commandsBelong];
 
 export const properties: Record<string, readonly Check[]> = {
-  backend: [...common, closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(false)],
-  client: [...common, closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(true)],
-  listener: [...common, newcomersAreAnswered, handlesAreClosed],
-  session: [...common, finsArePassedOn],
-  proxy: [...common, orderedStop],
+  backend: [...common, causesTell('backend'), closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(false)],
+  client: [...common, causesTell('client'), closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(true)],
+  listener: [...common, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
+  session: [...common, causesTell('session'), finsArePassedOn],
+  proxy: [...common, causesTell('proxy'), orderedStop],
 };
