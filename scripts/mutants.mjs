@@ -1,32 +1,43 @@
 /**
- * Makes every machine wrong in one place after the other, and looks which test finds out. What nobody finds is listed in
- * test/mutants/survivors.json with the reason; anything else that nobody finds is an error, and so is a reason for what is found.
+ * Makes every machine and every table of the adapters wrong in one place after the other, and looks who finds out: the
+ * worlds and paths of a machine, without sockets, then the tests that take the transition in question. What nobody finds
+ * has to be listed in test/mutants/survivors.json, with the reason; what is listed and found is an error as well.
  *
- *     npm run mutants -- [--machine backend] [--only 'closing: '] [--list] [--lanes 2] [--report file.json]
+ *     npm run mutants -- [--part backend] [--only 'closing: '] [--list] [--lanes 2] [--pure] [--report file.json]
  */
 import { fork } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
+/**
+ * @typedef {{ id: string, part: string, machines: string[], state?: string, event?: string }} Mutant
+ * @typedef {{ file: string, id: string, name: string, passes: boolean, ms: number, taken: string[] }} Test
+ * @typedef {{ by?: string, test?: string, why?: string, ms?: number }} Result
+ */
+
 const SURVIVORS = new URL('../test/mutants/survivors.json', import.meta.url);
 const LANE = new URL('mutants/lane.mjs', import.meta.url);
 
-/** Who may find out about each machine: whoever is quick, or likely to, first. Tests of `dist` see no mutant. */
+const files = (/** @type {string} */ names) => names.split(' ').map((name) => `test/${name}.test.ts`);
+
+/** Who may find out about each machine and its adapter. Tests of `dist` see no mutant. @type {Record<string, string[]>} */
 const SUITES = {
   backend: files('scenarios failover edges stop contract tls proxy relay sockets/backend sockets/session'),
   client: files('scenarios listener edges stop contract tls proxy relay sockets/client sockets/session'),
-  listener: files('listener stop contract scenarios tls proxy start sockets/listener'),
+  listener: files('listener stop contract scenarios tls proxy start edges sockets/listener'),
   session: files('proxy failover scenarios stop relay edges contract tls sockets/session'),
   proxy: files('stop start proxy contract listener scenarios tls sockets/proxy'),
 };
-function files(names) {
-  return names.split(' ').map((name) => `test/${name}.test.ts`);
-}
+const PARTS = [...Object.keys(SUITES), 'socket'];
+const machinesOf = (/** @type {string} */ part) => (part === 'socket' ? ['backend', 'client'] : [part]);
 
+/** These count what gets through in some time: on a busy machine they fail by themselves. */
+const DEPENDS_ON_LOAD = /1,000 live connections/;
 
 /** What takes longer than a file of tests ever does hangs. */
 const LIMIT_MS = 300_000;
 
+/** @param {string} message @returns {never} */
 function fail(message) {
   console.error(message);
   process.exit(2);
@@ -36,42 +47,46 @@ function options() {
   try {
     const { values } = parseArgs({
       options: {
-        machine: { type: 'string', multiple: true },
-        only: { type: 'string' },
-        list: { type: 'boolean' },
+        part: { type: 'string', multiple: true, default: PARTS },
+        only: { type: 'string', default: '' },
+        list: { type: 'boolean', default: false },
         lanes: { type: 'string', default: '2' },
+        pure: { type: 'boolean', default: false },
         report: { type: 'string' },
-        pure: { type: 'boolean' },
       },
     });
-    for (const machine of values.machine ?? []) {
-      if (!(machine in SUITES)) fail(`--machine: there is no ${machine}, but ${Object.keys(SUITES).join(', ')}`);
+    for (const part of values.part) {
+      if (!PARTS.includes(part)) fail(`--part: there is no ${part}, but ${PARTS.join(', ')}`);
     }
     const lanes = Number(values.lanes);
     if (!Number.isInteger(lanes) || lanes < 1) fail('--lanes: how many at once, such as 2');
     return { ...values, lanes };
   } catch (error) {
-    return fail(error.message);
+    return fail(/** @type {Error} */ (error).message);
   }
 }
 
 /** A process that does one thing after the other; one that hangs is ended, with what it has started. */
 class Lane {
+  /** @type {import('node:child_process').ChildProcess | undefined} */
   #child;
-  #mutants;
-  #settle;
+  /** @type {(done: any) => void} */
+  #settle = () => {};
 
-  /** Resolves with all mutants. */
+  /** @returns {Promise<Mutant[]>} all of them, once it is ready */
   start() {
-    this.#child = fork(LANE, { detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    this.#child.on('message', ({ mutants, done }) => (mutants === undefined ? this.#settle(done) : this.#mutants(mutants)));
+    const child = fork(LANE, { detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.#child = child;
     return new Promise((resolve, reject) => {
-      this.#mutants = resolve;
-      this.#child.once('exit', (code) => reject(new Error(`A lane has ended by itself: ${code}`)));
+      child.once('exit', (code) => reject(new Error(`A lane has ended by itself: ${code}`)));
+      child.on('message', (/** @type {any} */ { mutants, done }) => {
+        if (mutants === undefined) this.#settle(done);
+        else resolve(mutants);
+      });
     });
   }
 
-  /** Resolves with what became of it; undefined if it hangs. */
+  /** What became of an order; nothing if it hangs. @param {string} order @param {object} what @returns {Promise<any>} */
   async give(order, what) {
     let limit;
     const hangs = new Promise((resolve) => {
@@ -80,7 +95,7 @@ class Lane {
     const done = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.#child.send({ order, ...what });
+    this.#child?.send({ order, ...what });
     const result = await Promise.race([done, hangs]);
     clearTimeout(limit);
     if (result === undefined) {
@@ -91,69 +106,102 @@ class Lane {
   }
 
   stop() {
-    this.#child.removeAllListeners();
+    this.#child?.removeAllListeners();
     try {
-      process.kill(-this.#child.pid, 'SIGKILL');
+      process.kill(-(/** @type {number} */ (this.#child?.pid)), 'SIGKILL');
     } catch {
       // It has ended already.
     }
   }
 }
 
-/** Does it with each item, as soon as a lane is free. */
+/** Does it with each item, as soon as a lane is free. @template T @param {Iterable<T>} items @param {(lane: Lane, item: T) => Promise<void>} work */
 async function each(items, work) {
   const queue = [...items];
   await Promise.all(
     lanes.map(async (lane) => {
-      while (queue.length > 0) await work(lane, queue.shift());
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(lane, item);
     }),
   );
 }
 
-/** The tests that can tell a mutant from the machine as it is, file by file, the quickest first. */
-function testsFor({ machine, state, event }, tests) {
-  const within = (path) => path === state || path.startsWith(`${state}.`) || state === '';
-  const concerns = (taken) => {
-    const [name, from, type, to] = taken.split(' ');
-    if (name !== machine) return false;
-    if (event === 'always') return true;
-    return event === undefined ? within(to) : type === event && within(from);
-  };
-  const files = new Map();
-  for (const test of tests) {
-    if (!SUITES[machine].includes(test.file) || !test.taken.some(concerns)) continue;
-    const of = files.get(test.file) ?? { file: test.file, testIds: [], ms: 0 };
-    files.set(test.file, of);
-    of.testIds.push(test.id);
-    of.ms += test.ms;
-  }
-  return [...files.values()].sort((one, other) => one.ms - other.ms);
+/** Whether a test takes the transition that is wrong in a mutant, or is about the machine at all where that is not known. */
+function concerns(/** @type {Mutant} */ { machines, state, event }, /** @type {string} */ taken) {
+  const [machine = '', from = '', type, to = ''] = taken.split(' ');
+  if (!machines.includes(machine)) return false;
+  if (state === undefined || event === 'always') return true;
+  const within = (/** @type {string} */ path) => state === '' || path === state || path.startsWith(`${state}.`);
+  return event === undefined ? within(to) : type === event && within(from);
 }
 
-/** Who finds out about one mutant. */
-async function hunt(lane, mutant, tests) {
-  const { id } = mutant;
-  const orders = [
-    ['judge', { id }],
-    ...testsFor(mutant, tests).map(({ file, testIds }) => ['test', { id, file, testIds }]),
-    ['judge', { id, thorough: true }],
-  ];
-  for (const [order, what] of orders) {
-    const result = await lane.give(order, what);
-    if (result === undefined) return { by: 'timeout', why: what.file ?? 'without sockets' };
-    if (result.by !== undefined) return result;
+/** The tests that can tell a mutant from what is right, file by file, the quickest first. */
+function testsFor(/** @type {Mutant} */ mutant, /** @type {Test[]} */ tests) {
+  /** @type {Map<string, { file: string, testIds: string[], ms: number }>} */
+  const found = new Map();
+  const suites = mutant.machines.flatMap((machine) => SUITES[machine]);
+  for (const { file, id, ms, taken } of tests) {
+    if (!suites.includes(file) || !taken.some((transition) => concerns(mutant, transition))) continue;
+    const known = found.get(file) ?? { file, testIds: [], ms: 0 };
+    found.set(file, { file, testIds: [...known.testIds, id], ms: known.ms + ms });
   }
-  return {};
+  return [...found.values()].sort((one, other) => one.ms - other.ms);
 }
 
-const { machine: machines = Object.keys(SUITES), only = '', list, lanes: count, report, pure } = options();
-const lanes = Array.from({ length: count }, () => new Lane());
+/** What is right, first: which transitions its tests take. @returns {Promise<Test[]>} */
+async function observe(/** @type {string[]} */ parts) {
+  const suites = new Set(parts.flatMap(machinesOf).flatMap((machine) => SUITES[machine] ?? []));
+  /** @type {Test[]} */
+  const tests = [];
+  await each(suites, async (lane, file) => {
+    const observed = (await lane.give('observe', { file })) ?? fail(`Without a mutant, ${file} hangs`);
+    for (const test of observed.tests) {
+      if (!test.passes) console.error(`Without a mutant this fails, and is left out: ${test.name}`);
+      else if (!DEPENDS_ON_LOAD.test(test.name)) tests.push(test);
+    }
+  });
+  return tests;
+}
+
+/** How many there were of each part, and who has found them. */
+function summary(/** @type {Map<Mutant, Result>} */ results) {
+  /** @type {Map<string, Record<string, number>>} */
+  const table = new Map();
+  for (const [{ id }, { by = 'nobody' }] of results) {
+    const name = id.slice(0, id.indexOf(':'));
+    const row = table.get(name) ?? { mutants: 0 };
+    table.set(name, row);
+    row.mutants = (row.mutants ?? 0) + 1;
+    row[by] = (row[by] ?? 0) + 1;
+  }
+  return [...table].map(([name, { mutants, ...by }]) => {
+    const finders = Object.entries(by).sort(([, one], [, other]) => other - one);
+    return `${name}: ${mutants} mutants; ${finders.map(([finder, count]) => `${finder} ${count}`).join(', ')}`;
+  });
+}
+
+/** What does not agree with the list of survivors. */
+function complaints(/** @type {Map<Mutant, Result>} */ results, /** @type {Mutant[]} */ all) {
+  /** @type {{ why: string, mutants: string[] }[]} */
+  const listed = JSON.parse(readFileSync(SURVIVORS, 'utf8'));
+  const excused = listed.flatMap(({ mutants }) => mutants);
+  const known = new Set(all.map(({ id }) => id));
+  const found = [];
+  for (const [{ id }, { by, test }] of results) {
+    if (by === undefined && !excused.includes(id)) found.push(`Nobody finds out: ${id}`);
+    if (by !== undefined && excused.includes(id)) found.push(`Listed as a survivor, and found by ${test ?? by}: ${id}`);
+  }
+  for (const id of excused) if (!known.has(id)) found.push(`Listed as a survivor, and there is none: ${id}`);
+  return found;
+}
+
+const { part: parts, only, list, lanes: count, pure, report } = options();
+const lanes = Array.from({ length: list ? 1 : count }, () => new Lane());
 process.on('exit', () => {
   for (const lane of lanes) lane.stop();
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
-const [all] = await Promise.all(lanes.map((lane) => lane.start()));
-const wanted = all.filter(({ id, machine }) => machines.includes(machine) && id.includes(only));
+const [all = []] = await Promise.all(lanes.map((lane) => lane.start()));
+const wanted = all.filter(({ id, part, state }) => parts.includes(part) && id.includes(only) && !(pure && state === undefined));
 if (wanted.length === 0) fail(`--only: no mutant is called ${only}`);
 if (list) {
   console.log(wanted.map(({ id }) => id).join('\n'));
@@ -161,21 +209,40 @@ if (list) {
 }
 
 const began = performance.now();
-const tests = [];
-await each(new Set(pure ? [] : machines.flatMap((machine) => SUITES[machine])), async (lane, file) => {
-  const { tests: observed, failure } = (await lane.give('observe', { file })) ?? fail(`Without a mutant, ${file} hangs`);
-  if (failure !== undefined) fail(`Without a mutant, ${failure.test} fails: ${failure.why}`);
-  tests.push(...observed);
-});
-console.log(`${tests.length} tests pass without a mutant; ${Math.round((performance.now() - began) / 1000)} s`);
-
+const seconds = () => Math.round((performance.now() - began) / 1000);
+/** @type {Map<Mutant, Result>} */
 const results = new Map();
-await each(wanted, async (lane, mutant) => {
-  const started = performance.now();
-  const result = await hunt(lane, mutant, tests);
-  results.set(mutant.id, { ...result, ms: Math.round(performance.now() - started) });
-  if (report !== undefined) writeFileSync(report, JSON.stringify(Object.fromEntries(results), null, 1));
-  console.log(`${results.size}/${wanted.length} ${mutant.id}: ${result.by ?? 'SURVIVES'}${result.test ? ` (${result.test})` : ''}`);
-});
-console.log(`${Math.round((performance.now() - began) / 1000)} s`);
-process.exit();
+
+/** Notes who has found a mutant: the orders are given one after the other, until somebody does. */
+async function hunt(/** @type {Lane} */ lane, /** @type {Mutant} */ mutant, /** @type {[string, { file?: string }][]} */ orders) {
+  /** @type {Result | undefined} */
+  let result;
+  for (const [order, what] of orders) {
+    result = (await lane.give(order, { id: mutant.id, ...what })) ?? { by: 'a timeout', why: what.file ?? 'without sockets' };
+    if (result.by !== undefined) break;
+  }
+  results.set(mutant, result ?? {});
+  console.log(`${seconds()} s: ${mutant.id} – ${result?.by ?? 'nobody yet'}: ${result?.test ?? result?.why ?? ''}`);
+  if (report !== undefined) {
+    writeFileSync(report, JSON.stringify(Object.fromEntries([...results].map(([{ id }, found]) => [id, found])), null, 1));
+  }
+}
+
+/** Those that nobody has found yet. */
+const left = () => wanted.filter((mutant) => results.get(mutant)?.by === undefined);
+
+await each(wanted, (lane, mutant) => hunt(lane, mutant, mutant.state === undefined ? [] : [['judge', { thorough: false }]]));
+if (!pure && left().length > 0) {
+  const tests = await observe([...new Set(left().map(({ part }) => part))]);
+  console.log(`${seconds()} s: ${left().length} of ${wanted.length} are left for ${tests.length} tests`);
+  await each(left(), (lane, mutant) =>
+    hunt(lane, mutant, [
+      ...testsFor(mutant, tests).map(({ file, testIds }) => /** @type {[string, object]} */ (['test', { file, testIds }])),
+      ...(mutant.state === undefined ? [] : [/** @type {[string, object]} */ (['judge', { thorough: true }])]),
+    ]),
+  );
+}
+console.log(`\n${summary(results).join('\n')}\nafter ${seconds()} s`);
+const wrong = complaints(results, all);
+if (wrong.length > 0) console.error(`\n${wrong.join('\n')}`);
+process.exit(wrong.length > 0 ? 1 : 0);

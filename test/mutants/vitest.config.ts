@@ -1,9 +1,10 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from '../../vitest.config.js';
+import { withChoices } from './rows.js';
 
 const MACHINES = /\/src\/machines\/[^/]+\.ts$/;
 
-/** The tests as they are, but the machines come from an XState that makes one of them wrong. */
+/** The tests as they are, but for what `SOCKCHART_MUTANT` names: see operators.ts and rows.ts. */
 export default mergeConfig(
   base,
   defineConfig({
@@ -15,6 +16,7 @@ export default mergeConfig(
           if (source !== 'xstate' || !MACHINES.test(importer ?? '')) return undefined;
           return new URL('xstate.ts', import.meta.url).pathname;
         },
+        transform: (source, id) => withChoices(id, source),
       },
     ],
     test: {

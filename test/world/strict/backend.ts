@@ -24,8 +24,11 @@ interface StrictBackend extends BackendWorld {
   readonly afresh: 'no' | 'asked' | 'restored';
   /** The owner wants the next attempt now. */
   readonly hastened: boolean;
-  /** No server was to be had. */
+  /** A server was to be had; none was. */
+  readonly chosen: boolean;
   readonly gaveUp: boolean;
+  /** The owner waits no longer for those who were told to let go. */
+  readonly impatient: boolean;
 }
 
 const FACTS = {
@@ -41,7 +44,9 @@ const FACTS = {
   rested: false,
   afresh: 'no',
   hastened: false,
+  chosen: false,
   gaveUp: false,
+  impatient: false,
 } as const;
 
 const CLOSE_MS = 7;
@@ -55,7 +60,10 @@ const followed: Record<string, (world: StrictBackend, command: Command) => Parti
   'server.choose': () => ({ retried: false, exhausted: false, hastened: false, gaveUp: false }),
   'server.forget': () => ({ gaveUp: true }),
   'server.restore': () => ({ afresh: 'restored' }),
-  'socket.open': () => ({ fin: false, rested: false, afresh: 'no' }),
+  'socket.open'({ chosen }) {
+    must(chosen, 'It opens a socket, and no server was chosen');
+    return { chosen: false, fin: false, rested: false, afresh: 'no' };
+  },
   'socket.end': () => ({ fin: true }),
   'socket.reset': () => ({ reset: true }),
   'owner.prepare'({ toRepair }, { repair }) {
@@ -82,6 +90,9 @@ const CLEARED = /^active\.(disposing\.destroying|choosing|waiting|exhausted|conn
 /** Something may have been written there, and is not known to be out. */
 const WRITTEN = /^(active\.(preparing|established)|closing\.(holding|revoking|flushing))/;
 
+/** It is over, but for those who were told to let go. */
+const DONE_WITH = /^(ending|dropping\.revoking)$/;
+
 function changed(world: StrictBackend, { what, event }: Chance<BackendWorld>, state: string): Partial<StrictBackend> {
   const isHeard = WRITTEN.test(state) && state !== 'active.preparing';
   switch (event?.type) {
@@ -93,14 +104,18 @@ function changed(world: StrictBackend, { what, event }: Chance<BackendWorld>, st
       return { flushed: world.flushed || isHeard };
     case 'socket.closed':
       return { whole: world.whole || (what === 'closed' && state.endsWith('bothEnded')) };
+    case 'server.chosen':
+      return { chosen: true };
     case 'server.exhausted':
       return { gaveUp: true };
     case 'backend.connect':
       return state === 'active.exhausted' ? { afresh: 'asked' } : {};
     case 'backend.retry':
       return { hastened: /^active\.(exhausted|waiting)$/.test(state) };
+    case 'backend.close':
+      return { impatient: DONE_WITH.test(state) };
     case 'backend.abort':
-      return { mustReset: WRITTEN.test(state) };
+      return { impatient: DONE_WITH.test(state), mustReset: WRITTEN.test(state) };
     default:
       return {};
   }
@@ -149,6 +164,10 @@ export const strictBackend: WorldModel<StrictBackend> = {
     must(choosing === (state === 'active.choosing'), 'It waits for a choice that was made, or does not for one that was not');
     must(!is(/^active\.waiting/) || world.retried, 'It backs off, and nobody is told');
     must(!is(/^active\.exhausted/) || world.exhausted, 'It is exhausted, and nobody is told');
+    must(settings.persistent || !is(/^active\.(failover|exhausted)/), 'It goes on after its one conversation');
+    must(!settings.persistent || !is(/^(dropp|fail)/), 'It is lost, and not replaced');
+    must(!world.impatient || !DONE_WITH.test(state), 'It waits on for those whom nobody waits for');
+    must(!is(/^closing\.destroying/) || flushed, 'It destroys what has to be written (8)');
     must(!world.hastened, 'It was told to try now, and does not');
     must(world.afresh !== 'asked', 'It was told to start afresh, and does not');
     must(world.afresh !== 'restored' || attempts === 0 || !choosing, 'It starts afresh, and counts on');
@@ -194,7 +213,7 @@ export const strictBackend: WorldModel<StrictBackend> = {
     must(state !== 'aborted' || over, 'It ends as aborted, and was not');
   },
 
-  forget: (world) => ({ ...world, reset: false, mustReset: false, news: undefined, hastened: false }),
+  forget: (world) => ({ ...world, reset: false, mustReset: false, news: undefined, hastened: false, impatient: false }),
 
   mayRest: backendWorld.mayRest,
 };
