@@ -3,7 +3,7 @@
  * worlds and paths of a machine, without sockets, then the tests that take the transition in question. What nobody finds
  * has to be listed in test/mutants/survivors.json, with the reason; what is listed and found is an error as well.
  *
- *     npm run mutants -- [--part backend] [--only 'closing: '] [--list] [--lanes 2] [--pure] [--report file.json]
+ *     npm run mutants -- [--part backend] [--only 'closing: '] [--list] [--lanes 2] [--pure] [--report file.json [--resume]]
  */
 import { fork } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 /**
  * @typedef {{ id: string, part: string, machines: string[], state?: string, event?: string }} Mutant
  * @typedef {{ file: string, id: string, name: string, passes: boolean, ms: number, taken: string[] }} Test
+ * @typedef {[order: string, what: { file?: string, testIds?: string[], thorough?: boolean }]} Order
  * @typedef {{ by?: string, test?: string, why?: string, ms?: number }} Result
  */
 
@@ -53,12 +54,14 @@ function options() {
         lanes: { type: 'string', default: '2' },
         pure: { type: 'boolean', default: false },
         report: { type: 'string' },
+        resume: { type: 'boolean', default: false },
       },
     });
     for (const part of values.part) {
       if (!PARTS.includes(part)) fail(`--part: there is no ${part}, but ${PARTS.join(', ')}`);
     }
     const lanes = Number(values.lanes);
+    if (values.resume && values.report === undefined) fail('--resume: goes on with a --report');
     if (!Number.isInteger(lanes) || lanes < 1) fail('--lanes: how many at once, such as 2');
     return { ...values, lanes };
   } catch (error) {
@@ -194,14 +197,16 @@ function complaints(/** @type {Map<Mutant, Result>} */ results, /** @type {Mutan
   return found;
 }
 
-const { part: parts, only, list, lanes: count, pure, report } = options();
+const { part: parts, only, list, lanes: count, pure, report, resume } = options();
 const lanes = Array.from({ length: list ? 1 : count }, () => new Lane());
 process.on('exit', () => {
   for (const lane of lanes) lane.stop();
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 const [all = []] = await Promise.all(lanes.map((lane) => lane.start()));
-const wanted = all.filter(({ id, part, state }) => parts.includes(part) && id.includes(only) && !(pure && state === undefined));
+const wanted = all.filter(
+  ({ id, part, state }) => parts.includes(part) && id.includes(only) && !(pure && state === undefined),
+);
 if (wanted.length === 0) fail(`--only: no mutant is called ${only}`);
 if (list) {
   console.log(wanted.map(({ id }) => id).join('\n'));
@@ -214,31 +219,37 @@ const seconds = () => Math.round((performance.now() - began) / 1000);
 const results = new Map();
 
 /** Notes who has found a mutant: the orders are given one after the other, until somebody does. */
-async function hunt(/** @type {Lane} */ lane, /** @type {Mutant} */ mutant, /** @type {[string, { file?: string }][]} */ orders) {
-  /** @type {Result | undefined} */
-  let result;
+async function hunt(/** @type {Lane} */ lane, /** @type {Mutant} */ mutant, /** @type {Order[]} */ orders) {
+  /** @type {Result} */
+  let result = {};
   for (const [order, what] of orders) {
-    result = (await lane.give(order, { id: mutant.id, ...what })) ?? { by: 'a timeout', why: what.file ?? 'without sockets' };
+    const hangs = { by: 'a timeout', why: what.file ?? 'without sockets' };
+    result = (await lane.give(order, { id: mutant.id, ...what })) ?? hangs;
     if (result.by !== undefined) break;
   }
-  results.set(mutant, result ?? {});
-  console.log(`${seconds()} s: ${mutant.id} – ${result?.by ?? 'nobody yet'}: ${result?.test ?? result?.why ?? ''}`);
+  results.set(mutant, result);
+  console.log(`${seconds()} s: ${mutant.id} – ${result.by ?? 'nobody yet'}: ${result.test ?? result.why ?? ''}`);
   if (report !== undefined) {
-    writeFileSync(report, JSON.stringify(Object.fromEntries([...results].map(([{ id }, found]) => [id, found])), null, 1));
+    writeFileSync(
+      report,
+      JSON.stringify(Object.fromEntries([...results].map(([{ id }, found]) => [id, found])), null, 1),
+    );
   }
 }
 
 /** Those that nobody has found yet. */
 const left = () => wanted.filter((mutant) => results.get(mutant)?.by === undefined);
 
-await each(wanted, (lane, mutant) => hunt(lane, mutant, mutant.state === undefined ? [] : [['judge', { thorough: false }]]));
+await each(wanted, (lane, mutant) =>
+  hunt(lane, mutant, mutant.state === undefined ? [] : [['judge', { thorough: false }]]),
+);
 if (!pure && left().length > 0) {
   const tests = await observe([...new Set(left().map(({ part }) => part))]);
   console.log(`${seconds()} s: ${left().length} of ${wanted.length} are left for ${tests.length} tests`);
   await each(left(), (lane, mutant) =>
     hunt(lane, mutant, [
-      ...testsFor(mutant, tests).map(({ file, testIds }) => /** @type {[string, object]} */ (['test', { file, testIds }])),
-      ...(mutant.state === undefined ? [] : [/** @type {[string, object]} */ (['judge', { thorough: true }])]),
+      ...testsFor(mutant, tests).map(({ file, testIds }) => /** @type {Order} */ (['test', { file, testIds }])),
+      ...(mutant.state === undefined ? [] : [/** @type {Order} */ (['judge', { thorough: true }])]),
     ]),
   );
 }

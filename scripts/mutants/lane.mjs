@@ -74,7 +74,9 @@ const orders = {
   },
 };
 
-process.on('message', async (/** @type {any} */ { order, ...what }) => process.send?.({ done: await orders[order]?.(what) }));
+process.on('message', async (/** @type {any} */ { order, ...what }) =>
+  process.send?.({ done: await orders[order]?.(what) }),
+);
 process.on('disconnect', () => process.exit());
 process.send?.({
   mutants: [

@@ -312,8 +312,24 @@ const causesTell =
 const common = [finalOutcome, commandsBelong];
 
 export const properties: Record<string, readonly Check[]> = {
-  backend: [...common, closeIsNoAbort, causesTell('backend'), closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(false)],
-  client: [...common, closeIsNoAbort, causesTell('client'), closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(true)],
+  backend: [
+    ...common,
+    closeIsNoAbort,
+    causesTell('backend'),
+    closeIsFinal,
+    dropsAreLosses,
+    releasedOnce,
+    socketsAreAccountedFor(false),
+  ],
+  client: [
+    ...common,
+    closeIsNoAbort,
+    causesTell('client'),
+    closeIsFinal,
+    dropsAreLosses,
+    releasedOnce,
+    socketsAreAccountedFor(true),
+  ],
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
   session: [...common, causesTell('session'), finsArePassedOn],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop],

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { clientMachine } from '../../src/machines/index.js';
-import { machineOf, judge, mutants } from './pure.js';
+import { judge, machineOf, mutants } from './pure.js';
 import { rows, withChoices } from './rows.js';
 
 const survivors = JSON.parse(readFileSync(new URL('survivors.json', import.meta.url), 'utf8')) as {
@@ -30,7 +30,10 @@ const named = (id: string) => {
   return mutant;
 };
 
-const PREPARED = ['client: dropping: entry: dropOwner left out', 'client: dropping: entry: releaseOwner instead of dropOwner'];
+const PREPARED = [
+  'client: dropping: entry: dropOwner left out',
+  'client: dropping: entry: releaseOwner instead of dropOwner',
+];
 
 test('a mutant is another machine, in one place; the machine itself stays as it is', () => {
   const before = JSON.stringify(clientMachine.config);
@@ -48,7 +51,10 @@ test.each([
   ['client: dropping: entry: dropOwner left out', 'test/machines'],
   ['client: closing: socket.closed → closed left out', 'test/world'],
   ['client: dropping: after abortTimeout → dropped left out', 'test/world'],
-  ['listener: serving.listening.accepting: client.arrived [isLastPlace] → saturated: unless isLastPlace', 'test/machines'],
+  [
+    'listener: serving.listening.accepting: client.arrived [isLastPlace] → saturated: unless isLastPlace',
+    'test/machines',
+  ],
 ])('is found: %s', (id, by) => {
   expect(judge(id, false)?.by).toBe(by);
 });

@@ -174,7 +174,10 @@ type Predicate = (...args: never[]) => boolean;
 
 /** The guards, and the contrary of each. */
 export function contraries(guards: Record<string, Predicate>): Record<string, Predicate> {
-  const contrary = (guard: Predicate): Predicate => (...args) => !guard(...args);
+  const contrary =
+    (guard: Predicate): Predicate =>
+    (...args) =>
+      !guard(...args);
   return {
     ...guards,
     ...Object.fromEntries(Object.entries(guards).map(([name, guard]) => [negated(name), contrary(guard)])),

@@ -4,14 +4,15 @@ import * as machines from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { compile } from '../../src/runtime/compile.js';
 import { exploreMachine, type Path, replay } from '../../src/testing/index.js';
-import { backendSettings, type Bounded, bounded } from '../machines/bounds.js';
+import { type Bounded, backendSettings, bounded } from '../machines/bounds.js';
 import { properties } from '../machines/properties.js';
-import { type ConnectionBounds, connectionModel } from '../world/connection.js';
+import type { ConnectionBounds } from '../world/connection.js';
 import { explore, exploreSystem, type WorldModel } from '../world/explore.js';
-import { proxyWorld } from '../world/proxy.js';
 import { strictBackend } from '../world/strict/backend.js';
 import { strictClient } from '../world/strict/client.js';
 import { strictListener } from '../world/strict/listener.js';
+import { strictProxy } from '../world/strict/proxy.js';
+import { strictConnection } from '../world/strict/session.js';
 import { commandsOf, contraries, type MachineConfig, type Mutant, mutantsOf } from './operators.js';
 
 /** Who has found a wrong machine, and what was said. */
@@ -55,7 +56,7 @@ const listener = (bindAttempts: number): World =>
 const connection =
   (bounds: Partial<ConnectionBounds>): World =>
   (machine) => {
-    const model = connectionModel({ askedMax: 1, hooks: false, attemptsMax: 1, idleTimeout: NEVER_MS, ...bounds });
+    const model = strictConnection({ askedMax: 1, hooks: false, attemptsMax: 1, idleTimeout: NEVER_MS, ...bounds });
     return exploreSystem({ ...model, parts: { ...model.parts, session: { ...model.parts.session, machine } } });
   };
 
@@ -68,7 +69,7 @@ const worlds: Readonly<Record<string, readonly [quick: readonly World[], long: r
   client: [[alone({ acceptTimeout: 1, closeTimeout: 1, abortTimeout: 1 }, strictClient)], []],
   listener: [[listener(2), listener(1)], []],
   session: [[connection({})], [connection({ idleTimeout: 4 })]],
-  proxy: [[alone({ drainTimeout: 1, abortTimeout: 1 }, proxyWorld)], []],
+  proxy: [[alone({ drainTimeout: 1, abortTimeout: 1 }, strictProxy)], []],
 };
 
 /** The wrong machine itself. */
@@ -128,7 +129,9 @@ function pathsHold(machine: AnyStateMachine, mutant: Mutant, kind: 'edgePaths' |
 function concerns({ state, event }: Mutant, path: Path): boolean {
   if (event === 'always') return true;
   const within = (other: string): boolean => state === '' || other === state || other.startsWith(`${state}.`);
-  return path.some(({ from, to, event: { type } }) => (event === undefined ? within(to) : type === event && within(from)));
+  return path.some(({ from, to, event: { type } }) =>
+    event === undefined ? within(to) : type === event && within(from),
+  );
 }
 
 function holds(machine: AnyStateMachine, { input }: Bounded['options'], path: Path): void {

@@ -11,7 +11,7 @@ declare module 'vitest' {
   }
 }
 
-if (process.env['SOCKCHART_MUTANT'] === undefined) {
+if (process.env.SOCKCHART_MUTANT === undefined) {
   const taken = new Set<string>();
   subscribe(TRANSITION_CHANNEL, (message) => {
     const { machine, from, event, to } = message as Transition;

@@ -14,7 +14,7 @@ type Setup = (implementations: object) => { createMachine(config: MachineConfig)
 /** As XState's. */
 export function setup(implementations: Implementations): ReturnType<Setup> {
   const { actions = {}, guards = {} } = implementations;
-  const wanted = process.env['SOCKCHART_MUTANT'];
+  const wanted = process.env.SOCKCHART_MUTANT;
   const made = (right as unknown as Setup)({ ...implementations, guards: contraries(guards) });
   return {
     ...made,

@@ -4,10 +4,10 @@ import { backendMachine, clientMachine, listenerMachine, proxyMachine } from '..
 import { backendSettings } from '../machines/bounds.js';
 import { broken, type Loose, violationOf } from './broken.js';
 import { explore } from './explore.js';
-import { proxyWorld } from './proxy.js';
 import { strictBackend } from './strict/backend.js';
 import { strictClient } from './strict/client.js';
 import { strictListener } from './strict/listener.js';
+import { strictProxy } from './strict/proxy.js';
 
 const LISTENER = {
   settings: { clientsMax: 2, bindAttempts: 2, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 },
@@ -40,14 +40,15 @@ test('a client', { timeout: 60_000 }, () => {
   expect(states).toBeGreaterThan(100);
 });
 
-test('a listener', { timeout: 60_000 }, () => {
-  const { states, transitions } = explore(listenerMachine, LISTENER, strictListener(2, 2));
-  console.log(`listener: ${states} states, ${transitions} transitions`);
+test.each([1, 2])('a listener: %i attempts to bind', { timeout: 60_000 }, (bindAttempts) => {
+  const settings = { ...LISTENER.settings, bindAttempts };
+  const { states, transitions } = explore(listenerMachine, { settings }, strictListener(2, bindAttempts));
+  console.log(`listener, ${bindAttempts} attempts to bind: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(500);
 });
 
 test('a proxy', { timeout: 60_000 }, () => {
-  const { states, transitions } = explore(proxyMachine, PROXY, proxyWorld);
+  const { states, transitions } = explore(proxyMachine, PROXY, strictProxy);
   console.log(`proxy: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(200);
 });
@@ -141,6 +142,6 @@ describe('a machine that is wrong in one place is found out', () => {
       /before its backends are there/,
     ],
   ])('a proxy: %s', (_what, change, expected) => {
-    expect(violationOf(() => explore(broken(proxyMachine, change), PROXY, proxyWorld)).message).toMatch(expected);
+    expect(violationOf(() => explore(broken(proxyMachine, change), PROXY, strictProxy)).message).toMatch(expected);
   });
 });

@@ -150,7 +150,8 @@ export const strictBackend: WorldModel<StrictBackend> = {
 
   check(world, state, isDone, context) {
     backendWorld.check(world, state, isDone, context);
-    const { socket, owned, choosing, hook, awaited, told, established, dropped, over, connects, closes, aborts } = world;
+    const { socket, owned, choosing, hook, awaited, told, established, dropped, over, connects, closes, aborts } =
+      world;
     const { settings, attempts, flushed } = context as {
       settings: { persistent: boolean; attemptsMax: number };
       attempts: number;
@@ -161,7 +162,10 @@ export const strictBackend: WorldModel<StrictBackend> = {
     must(!is(/^closing/) || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
     must((connects === 0 && !over) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
     must(!over || !is(/^active/), 'It goes on after the end was asked for (1)');
-    must(choosing === (state === 'active.choosing'), 'It waits for a choice that was made, or does not for one that was not');
+    must(
+      choosing === (state === 'active.choosing'),
+      'It waits for a choice that was made, or does not for one that was not',
+    );
     must(!is(/^active\.waiting/) || world.retried, 'It backs off, and nobody is told');
     must(!is(/^active\.exhausted/) || world.exhausted, 'It is exhausted, and nobody is told');
     must(settings.persistent || !is(/^active\.(failover|exhausted)/), 'It goes on after its one conversation');
@@ -190,7 +194,10 @@ export const strictBackend: WorldModel<StrictBackend> = {
     must(!settings.persistent || !is(/\.peerEnded$/), 'Its peer has ended, and it goes on (2)');
     if (is(/^active\.established/)) {
       const ends = socket.peerEnded ? ['peerEnded', 'bothEnded'] : ['open', 'localEnded'];
-      must(state.endsWith(ends[socket.local === 'finished' ? 1 : 0] as string), `It is ${state}, and its socket is not`);
+      must(
+        state.endsWith(ends[socket.local === 'finished' ? 1 : 0] as string),
+        `It is ${state}, and its socket is not`,
+      );
     }
 
     const isLinked = is(/^(active\.(preparing|established)|closing\.holding)/);

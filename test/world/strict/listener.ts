@@ -135,7 +135,10 @@ export function strictListener(clientsMax: number, bindAttempts: number): WorldM
         must((serves === 'suspended') === suspended, 'It is suspended, or not, against what was asked for');
         must(serves !== 'waiting' || world.retried, 'It waits, and nobody is told');
         must(serves !== 'listening' || world.announced, 'It listens, and nobody is told');
-        must(serves !== 'listening' || (how === 'saturated') === clients >= clientsMax, 'It is full, and does not know');
+        must(
+          serves !== 'listening' || (how === 'saturated') === clients >= clientsMax,
+          'It is full, and does not know',
+        );
       } else {
         must(handle === 'none', `It is ${state}, and its handle is ${handle}`);
       }
