@@ -240,7 +240,11 @@ async function hunt(/** @type {Lane} */ lane, /** @type {Mutant} */ mutant, /** 
 /** Those that nobody has found yet. */
 const left = () => wanted.filter((mutant) => results.get(mutant)?.by === undefined);
 
-await each(wanted, (lane, mutant) =>
+if (resume && report !== undefined) {
+  const before = JSON.parse(readFileSync(report, 'utf8'));
+  for (const mutant of wanted) if (before[mutant.id]?.by !== undefined) results.set(mutant, before[mutant.id]);
+}
+await each(left(), (lane, mutant) =>
   hunt(lane, mutant, mutant.state === undefined ? [] : [['judge', { thorough: false }]]),
 );
 if (!pure && left().length > 0) {

@@ -4,7 +4,7 @@
  * transitions here, and each of them can be wrong by itself.
  *
  * An event that is ignored with a reason is no transition to take away: without it, it would be ignored as well. Only
- * where a state further out would answer it, it is.
+ * where a state further out would answer it, it is. Nor is the first child of a state one that nothing begins in.
  */
 
 /** The parts of a configuration that are looked at; all of a machine's own are written like this. */
@@ -127,7 +127,7 @@ export function mutantsOf(config: MachineConfig, commands: readonly string[]): M
   const visit = (node: NodeConfig, path: readonly string[], answered: ReadonlySet<string>): void => {
     const { initial, states = {}, on = {}, after = {}, always } = node;
     const names = Object.keys(states);
-    if (initial !== undefined && names.length > 1) {
+    if (initial !== undefined && names.length > 1 && begins.has(path.join('.'))) {
       const other = names[(names.indexOf(initial) + 1) % names.length] as string;
       add(path, undefined, `begins in ${other} instead of ${initial}`, (changed) => {
         changed.initial = other;
@@ -155,6 +155,7 @@ export function mutantsOf(config: MachineConfig, commands: readonly string[]): M
     for (const [name, child] of Object.entries(states)) visit(child, [...path, name], here);
   };
 
+  const begins = new Set(['', ...targetsOf(config, config, [])]);
   visit(config, [], new Set());
   return mutants;
 }
@@ -198,9 +199,26 @@ function nameOf(action: Action): string {
 /** The path of a target: `#backend.closed` is `closed`. */
 const bare = ({ id }: MachineConfig, target: string): string => target.replace(`#${id}.`, '');
 
+/** What is entered without naming a child of it: only there it matters which one is the first. */
+function targetsOf(config: MachineConfig, node: NodeConfig, path: readonly string[]): string[] {
+  const branches = [...Object.values(node.on ?? {}), ...Object.values(node.after ?? {}), node.always ?? []].flatMap(
+    listOf,
+  );
+  const targets = branches.flatMap(({ target }) =>
+    target === undefined ? [] : pathOf(config, path, target).join('.'),
+  );
+  if (node.initial !== undefined) targets.push([...path, node.initial].join('.'));
+  const children = Object.entries(node.states ?? {});
+  return [...targets, ...children.flatMap(([name, child]) => targetsOf(config, child, [...path, name]))];
+}
+
+function pathOf(config: MachineConfig, from: readonly string[], target: string): string[] {
+  return target.startsWith('#') ? bare(config, target).split('.') : [...from.slice(0, -1), ...target.split('.')];
+}
+
 /** The next of the states around a target. */
 function siblingOf(config: MachineConfig, from: readonly string[], target: string): string {
-  const path = target.startsWith('#') ? bare(config, target).split('.') : [...from.slice(0, -1), ...target.split('.')];
+  const path = pathOf(config, from, target);
   const names = Object.keys(nodeAt(config, path.slice(0, -1)).states ?? {});
   const index = names.indexOf(path.at(-1) as string);
   if (index < 0 || names.length < 2) throw new Error(`${target} has no other state beside it`);

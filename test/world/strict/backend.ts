@@ -71,8 +71,9 @@ const followed: Record<string, (world: StrictBackend, command: Command) => Parti
     return { flushed: false };
   },
   'owner.establish': ({ socket }) => ({ toRepair: false, flushed: socket.local === 'finished' }),
-  'owner.drop'(_world, { cause }) {
+  'owner.drop'({ socket }, { cause }) {
     must(cause !== undefined, 'It drops without a cause');
+    must(!socket.peerEnded || socket.local !== 'finished', 'It drops what both sides have ended (2)');
     return { toRepair: true };
   },
   'owner.retry'(_world, { delayMs }) {
@@ -171,6 +172,8 @@ export const strictBackend: WorldModel<StrictBackend> = {
     must(settings.persistent || !is(/^active\.(failover|exhausted)/), 'It goes on after its one conversation');
     must(!settings.persistent || !is(/^(dropp|fail)/), 'It is lost, and not replaced');
     must(!world.impatient || !DONE_WITH.test(state), 'It waits on for those whom nobody waits for');
+    const isGone = world.news === 'failed' || socket.phase === 'none';
+    must(!is(/^closing\.holding/) || !isGone, 'Its socket is gone, and its holders are not told');
     must(!is(/^closing\.destroying/) || flushed, 'It destroys what has to be written (8)');
     must(!world.hastened, 'It was told to try now, and does not');
     must(world.afresh !== 'asked', 'It was told to start afresh, and does not');
@@ -211,6 +214,7 @@ export const strictBackend: WorldModel<StrictBackend> = {
     must(!is(/^abort/) || !world.mustReset || world.reset, 'It is aborted, and not reset (9)');
 
     if (!isDone) return;
+    must(context.cause !== undefined, 'It ends without a cause');
     must(flushed === (world.flushed || state === 'failed'), `It says that what was written is out: ${flushed} (8)`);
     must(state !== 'dropped' || dropped, 'It ends as dropped, and was not (2)');
     must(settings.persistent || !dropped || state === 'dropped', 'It was dropped, and ends as something else (2)');

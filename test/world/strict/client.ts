@@ -62,6 +62,7 @@ export const strictClient: WorldModel<StrictClient> = {
     must(!world.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
     must(hook !== 'none' || !state.startsWith('live.accepted'), 'Its admission is decided, and it waits on');
     if (!isDone) return;
+    must(context.cause !== undefined, 'It ends without a cause');
     must(context.flushed === world.flushed, `It says that what was written is out: ${context.flushed} (8)`);
     must(dropped === (state === 'dropped'), 'It ends as dropped, and was not, or the other way round (2)');
     const isEnded = established && !over && world.whole;

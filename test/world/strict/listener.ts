@@ -17,6 +17,8 @@ interface StrictListener extends ListenerWorld {
   readonly warned: boolean;
   /** Its server was told to close, could not listen, or was closed by somebody else. */
   readonly closed: boolean;
+  /** A client has just gone. */
+  readonly left: boolean;
   /** Closed with a time of its own. */
   readonly hasOwnTime: boolean;
 }
@@ -30,6 +32,7 @@ const FACTS = {
   announced: false,
   warned: false,
   closed: false,
+  left: false,
   hasOwnTime: false,
 };
 
@@ -51,6 +54,8 @@ function follow(world: StrictListener, chance: Chance<ListenerWorld>, state: str
   switch (event?.type) {
     case 'client.arrived':
       return change({ arrived: true });
+    case 'client.closed':
+      return change({ left: true });
     case 'server.failed':
       return change(world.handle === 'listening' ? { unwarned: true } : { closed: true });
     case 'server.closed':
@@ -143,10 +148,14 @@ export function strictListener(clientsMax: number, bindAttempts: number): WorldM
         must(handle === 'none', `It is ${state}, and its handle is ${handle}`);
       }
       if (!isDone) return;
+      must(context.cause !== undefined, 'It ends without a cause');
       must(state === 'failed' || world.closed, 'It ends, and its server was not told (6)');
+      must(!world.left || clients === 0, 'It ends before its last client is gone (11)');
       must(state !== 'closed' || aborts === 0, 'It ends as closed, and was aborted');
       must(state !== 'aborted' || aborts > 0 || areCut, 'It ends as aborted, and nobody was cut');
     },
+
+    forget: (world) => ({ ...world, left: false }),
 
     // What the system never answers while it binds has no timer.
     mayRest: (world, state) => base.mayRest(world, state) && state !== 'serving.waiting',
