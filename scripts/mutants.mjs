@@ -209,8 +209,8 @@ const wanted = all.filter(
 );
 if (wanted.length === 0) fail(`--only: no mutant is called ${only}`);
 if (list) {
-  console.log(wanted.map(({ id }) => id).join('\n'));
-  process.exit();
+  process.stdout.write(`${wanted.map(({ id }) => id).join('\n')}\n`, () => process.exit());
+  await new Promise(() => {});
 }
 
 const began = performance.now();
@@ -260,4 +260,5 @@ if (!pure && left().length > 0) {
 console.log(`\n${summary(results).join('\n')}\nafter ${seconds()} s`);
 const wrong = complaints(results, all);
 if (wrong.length > 0) console.error(`\n${wrong.join('\n')}`);
-process.exit(wrong.length > 0 ? 1 : 0);
+process.exitCode = wrong.length > 0 ? 1 : 0;
+for (const lane of lanes) lane.stop();

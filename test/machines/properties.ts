@@ -196,6 +196,28 @@ const finsArePassedOn: Check = (model) => {
   }
 };
 
+/** 9: what is cut is cut on both sides, and does not end as if it were whole; what stands still is looked at. */
+const cutsAreTold: Check = (model) => {
+  let cut = false;
+  for (const step of model.steps) {
+    const event = shortName(step.event);
+    const commands = types(step);
+    cut ||= commands.some((type) => /\.(abort|reset)$/.test(type));
+    if (event === 'session.abort' || event === 'relay.idled') {
+      expect(commands, `${step.from} ${event}`).toEqual(['client.abort', 'backend.abort']);
+    }
+    if (event.endsWith('Probe')) {
+      expect(commands, `${step.from} ${event}`).toEqual(['relay.probe']);
+      expect(step.to).toBe(step.from);
+    }
+  }
+  const { outcome } = model;
+  if (outcome === undefined) return;
+  if (cut) expect(outcome.ending).not.toBe('ended');
+  if (outcome.cause.manner === 'timeout') expect(outcome.ending).toMatch(/aborted|refused/);
+  if (outcome.ending === 'closed') expect(model.steps.map(({ event }) => event)).toContain('session.close');
+};
+
 /** 11: backends first, then listeners; to stop, listeners first, backends last. */
 const orderedStop: Check = (model) => {
   const order = all(model).map(({ type }) => type);
@@ -206,9 +228,14 @@ const orderedStop: Check = (model) => {
     expect(stop).toBeGreaterThanOrEqual(0);
     expect(stop).toBeLessThan(first('backends.close'));
     expect(first('sessions.await')).toBeLessThan(first('backends.close'));
+    expect(first('listeners.await')).toBeLessThan(first('backends.close'));
+    expect(order).toContain('listeners.await');
   }
   let over = false;
   for (const step of model.steps) {
+    if (step.event === 'proxy.close' && step.from !== step.to) expect(types(step)[0]).toBe('listeners.close');
+    const isCut = step.event === 'proxy.abort' && /^(idle|starting|running|draining|stopping.cutting)/.test(step.from);
+    if (isCut || shortName(step.event) === 'drainTimeout') expect(types(step)).toContain('backends.abort');
     if (over) expect(types(step)).not.toContain('listeners.start');
     over ||= asked(step);
   }
@@ -331,6 +358,6 @@ export const properties: Record<string, readonly Check[]> = {
     socketsAreAccountedFor(true),
   ],
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
-  session: [...common, causesTell('session'), finsArePassedOn],
+  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop],
 };

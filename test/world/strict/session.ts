@@ -36,6 +36,7 @@ export function strictConnection(bounds: ConnectionBounds): SystemModel<StrictCo
       const { client, relayed, wanted } = world;
       must(wanted === '' || !/^(connecting|relaying)$/.test(where), 'It goes on, and its end was asked for (1)');
       must(wanted !== 'session.abort' || where === 'finishing', 'It drains, and was aborted');
+      must(where !== 'draining' || world.asked > 0, 'It drains, and nobody asked for it');
       if (where === 'connecting') {
         must(backend?.state !== 'idle', 'It waits for a backend that nobody connects');
         must(!/^active.established/.test(backend?.state ?? ''), 'Its backend is there, and nothing comes of it');
