@@ -3,6 +3,8 @@
  * the numbers are those of docs/properties.md.
  */
 import { expect } from 'vitest';
+import { type AnyStateMachine, createActor, SimulatedClock } from 'xstate';
+import { QUIET_PROBES } from '../../src/machines/session.js';
 import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
 
 type Check = (model: Model<never>) => void;
@@ -205,6 +207,11 @@ const cutsAreTold: Check = (model) => {
     cut ||= commands.some((type) => /\.(abort|reset)$/.test(type));
     if (event === 'session.abort' || event === 'relay.idled') {
       expect(commands, `${step.from} ${event}`).toEqual(['client.abort', 'backend.abort']);
+      expect(step.snapshot.context.ending, `${step.from} ${event}`).not.toBe('ended');
+      if (/^(relaying|draining)/.test(step.from)) expect(step.snapshot.context.ending).toBe('aborted');
+    }
+    if (commands.join() === 'client.abort,backend.abort' && !step.from.startsWith('finishing')) {
+      expect(step.to).toMatch(/^finishing.both$/);
     }
     if (event.endsWith('Probe')) {
       expect(commands, `${step.from} ${event}`).toEqual(['relay.probe']);
@@ -216,6 +223,24 @@ const cutsAreTold: Check = (model) => {
   if (cut) expect(outcome.ending).not.toBe('ended');
   if (outcome.cause.manner === 'timeout') expect(outcome.ending).toMatch(/aborted|refused/);
   if (outcome.ending === 'closed') expect(model.steps.map(({ event }) => event)).toContain('session.close');
+};
+
+/** Whoever looks once looks again. */
+const probesGoOn: Check = (model) => {
+  const last = model.steps.at(-1) as ReplayedStep;
+  if (!shortName(last.event).endsWith('Probe')) return;
+  const clock = new SimulatedClock();
+  const { settings } = last.snapshot.context as { settings: { idleTimeout: number } };
+  const actor = createActor(last.snapshot.machine as AnyStateMachine, { input: { settings }, clock });
+  let probes = 0;
+  actor.on('relay.probe', () => probes++);
+  actor.start();
+  for (const { event } of model.steps.slice(1, -1)) actor.send({ type: event });
+  probes = 0;
+  for (let times = 1; times < 4; times++) {
+    clock.increment(settings.idleTimeout / QUIET_PROBES);
+    expect(probes, `${last.from} looks again`).toBe(times);
+  }
 };
 
 /** 11: backends first, then listeners; to stop, listeners first, backends last. */
@@ -358,6 +383,6 @@ export const properties: Record<string, readonly Check[]> = {
     socketsAreAccountedFor(true),
   ],
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
-  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold],
+  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, probesGoOn],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop],
 };

@@ -36,6 +36,8 @@ export function strictConnection(bounds: ConnectionBounds): SystemModel<StrictCo
       const { client, relayed, wanted } = world;
       must(wanted === '' || !/^(connecting|relaying)$/.test(where), 'It goes on, and its end was asked for (1)');
       must(wanted !== 'session.abort' || where === 'finishing', 'It drains, and was aborted');
+      const areCut = (['client', 'backend'] as const).every((leg) => world[leg].over || world.left[leg] !== undefined);
+      must(wanted !== 'session.abort' || areCut, 'It was aborted, and its legs go on');
       must(where !== 'draining' || world.asked > 0, 'It drains, and nobody asked for it');
       if (where === 'connecting') {
         must(backend?.state !== 'idle', 'It waits for a backend that nobody connects');
