@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { proxyMachine, sessionMachine } from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { broken, type Loose, violationOf } from './broken.js';
-import { type ConnectionBounds, connectionModel } from './connection.js';
+import type { ConnectionBounds } from './connection.js';
 import { exploreSystem } from './explore.js';
+import { strictConnection } from './strict/session.js';
 import { type WholeBounds, wholeModel } from './whole.js';
 
 const CONNECTION: ConnectionBounds = { askedMax: 1, hooks: false, attemptsMax: 1, idleTimeout: 4 };
@@ -27,7 +28,7 @@ test.each<[string, ConnectionBounds]>([
   ['nothing is too idle', { ...CONNECTION, idleTimeout: NEVER_MS }],
   ...(IS_LARGE ? LARGE_CONNECTIONS : []),
 ])('a client, its session and its backend: %s', { timeout: 240_000 }, (what, bounds) => {
-  const { states, transitions } = exploreSystem(connectionModel(bounds));
+  const { states, transitions } = exploreSystem(strictConnection(bounds));
   console.log(`connection, ${what}: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(5_000);
 });
@@ -90,7 +91,7 @@ describe('a machine that is wrong in one place is found out', () => {
       /ends before its legs/,
     ],
   ])('a session: %s', { timeout: 60_000 }, (_what, change, expected) => {
-    const model = connectionModel({ ...CONNECTION, idleTimeout: NEVER_MS });
+    const model = strictConnection({ ...CONNECTION, idleTimeout: NEVER_MS });
     const session = { ...model.parts.session, machine: broken(sessionMachine, change) };
     const { message } = violationOf(() => exploreSystem({ ...model, parts: { ...model.parts, session } }));
     expect(message).toMatch(expected);
