@@ -225,22 +225,25 @@ const cutsAreTold: Check = (model) => {
   if (outcome.ending === 'closed') expect(model.steps.map(({ event }) => event)).toContain('session.close');
 };
 
-/** Whoever looks once looks again. */
-const probesGoOn: Check = (model) => {
+/** As long as anything is relayed or delivered it is looked at, again and again; what stands still is cut. */
+const stillnessIsSeen: Check = (model) => {
   const last = model.steps.at(-1) as ReplayedStep;
-  if (!shortName(last.event).endsWith('Probe')) return;
+  if (!/^(relaying|draining|finishing)/.test(last.to)) return;
   const clock = new SimulatedClock();
   const { settings } = last.snapshot.context as { settings: { idleTimeout: number } };
   const actor = createActor(last.snapshot.machine as AnyStateMachine, { input: { settings }, clock });
   let probes = 0;
   actor.on('relay.probe', () => probes++);
   actor.start();
-  for (const { event } of model.steps.slice(1, -1)) actor.send({ type: event });
+  for (const { event } of model.steps.slice(1)) actor.send({ type: event });
   probes = 0;
   for (let times = 1; times < 4; times++) {
     clock.increment(settings.idleTimeout / QUIET_PROBES);
-    expect(probes, `${last.from} looks again`).toBe(times);
+    expect(probes, `${last.to} is looked at`).toBe(times);
   }
+  actor.send({ type: 'relay.idled' });
+  expect(actor.getSnapshot().value, `${last.to} stands still`).toHaveProperty('finishing');
+  actor.stop();
 };
 
 /** 11: backends first, then listeners; to stop, listeners first, backends last. */
@@ -383,6 +386,6 @@ export const properties: Record<string, readonly Check[]> = {
     socketsAreAccountedFor(true),
   ],
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
-  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, probesGoOn],
+  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, stillnessIsSeen],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop],
 };

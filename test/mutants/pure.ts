@@ -125,13 +125,13 @@ function pathsHold(machine: AnyStateMachine, mutant: Mutant, kind: 'edgePaths' |
   }
 }
 
-/** A path that does not come by what is wrong goes as it always has. */
+/** A path that neither comes by what is wrong nor ends there goes as it always has. */
 function concerns({ state, event }: Mutant, path: Path): boolean {
   if (event === 'always') return true;
   const within = (other: string): boolean => state === '' || other === state || other.startsWith(`${state}.`);
-  return path.some(({ from, to, event: { type } }) =>
-    event === undefined ? within(to) : type === event && within(from),
-  );
+  const comesBy = ({ from, to, event: { type } }: Path[number]): boolean =>
+    event === undefined ? within(to) : type === event && within(from);
+  return path.some(comesBy) || within(path.at(-1)?.to ?? '');
 }
 
 function holds(machine: AnyStateMachine, { input }: Bounded['options'], path: Path): void {
