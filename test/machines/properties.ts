@@ -226,8 +226,13 @@ const cutsAreTold: Check = (model) => {
 };
 
 /** As long as anything is relayed or delivered it is looked at, again and again; what stands still is cut. */
-const stillnessIsSeen: Check = (model) => {
-  const last = model.steps.at(-1) as ReplayedStep;
+const stillnessIsSeen: Check = ({ steps }) => {
+  // Where it ends, and one step before: so every state is come by.
+  for (const end of [steps.length - 1, steps.length - 2]) if (end > 0) isLookedAt(steps.slice(0, end + 1));
+};
+
+function isLookedAt(steps: readonly ReplayedStep[]): void {
+  const last = steps.at(-1) as ReplayedStep;
   if (!/^(relaying|draining|finishing)/.test(last.to)) return;
   const clock = new SimulatedClock();
   const { settings } = last.snapshot.context as { settings: { idleTimeout: number } };
@@ -235,7 +240,7 @@ const stillnessIsSeen: Check = (model) => {
   let probes = 0;
   actor.on('relay.probe', () => probes++);
   actor.start();
-  for (const { event } of model.steps.slice(1)) actor.send({ type: event });
+  for (const { event } of steps.slice(1)) actor.send({ type: event });
   probes = 0;
   for (let times = 1; times < 4; times++) {
     clock.increment(settings.idleTimeout / QUIET_PROBES);
@@ -244,7 +249,7 @@ const stillnessIsSeen: Check = (model) => {
   actor.send({ type: 'relay.idled' });
   expect(actor.getSnapshot().value, `${last.to} stands still`).toHaveProperty('finishing');
   actor.stop();
-};
+}
 
 /** 11: backends first, then listeners; to stop, listeners first, backends last. */
 const orderedStop: Check = (model) => {

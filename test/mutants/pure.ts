@@ -131,7 +131,8 @@ function concerns({ state, event }: Mutant, path: Path): boolean {
   const within = (other: string): boolean => state === '' || other === state || other.startsWith(`${state}.`);
   const comesBy = ({ from, to, event: { type } }: Path[number]): boolean =>
     event === undefined ? within(to) : type === event && within(from);
-  return path.some(comesBy) || within(path.at(-1)?.to ?? '');
+  const last = path.at(-1);
+  return path.some(comesBy) || (last !== undefined && (within(last.from) || within(last.to)));
 }
 
 function holds(machine: AnyStateMachine, { input }: Bounded['options'], path: Path): void {
