@@ -427,6 +427,17 @@ describe('a listener', () => {
     expect((await client.abort()).truncated).toBeUndefined();
     expect(await reader.ends()).toBe('reset');
   });
+
+  test('of a TLS server that was given, no handshake outlives the listener', async () => {
+    const server = createTlsServer({ ...CERTIFICATE, allowHalfOpen: true } as TlsOptions);
+    const listener = makeListener({ ...LOOPBACK, server });
+    const arrived = once(server, 'connection');
+    const raw = await bench.dial((await listener.start()) as At);
+    await arrived;
+    const gone = once(raw.resume(), 'end');
+    await listener.close();
+    await within(3_000, 'the end of one that has not shaken hands', gone);
+  });
 });
 
 describe('towards a server', () => {

@@ -225,23 +225,31 @@ const cutsAreTold: Check = (model) => {
   if (outcome.ending === 'closed') expect(model.steps.map(({ event }) => event)).toContain('session.close');
 };
 
-/** Whoever looks once looks again. */
-const probesGoOn: Check = (model) => {
-  const last = model.steps.at(-1) as ReplayedStep;
-  if (!shortName(last.event).endsWith('Probe')) return;
+/** As long as anything is relayed or delivered it is looked at, again and again; what stands still is cut. */
+const stillnessIsSeen: Check = ({ steps }) => {
+  // Where it ends, and one step before: so every state is come by.
+  for (const end of [steps.length - 1, steps.length - 2]) if (end > 0) isLookedAt(steps.slice(0, end + 1));
+};
+
+function isLookedAt(steps: readonly ReplayedStep[]): void {
+  const last = steps.at(-1) as ReplayedStep;
+  if (!/^(relaying|draining|finishing)/.test(last.to)) return;
   const clock = new SimulatedClock();
   const { settings } = last.snapshot.context as { settings: { idleTimeout: number } };
   const actor = createActor(last.snapshot.machine as AnyStateMachine, { input: { settings }, clock });
   let probes = 0;
   actor.on('relay.probe', () => probes++);
   actor.start();
-  for (const { event } of model.steps.slice(1, -1)) actor.send({ type: event });
+  for (const { event } of steps.slice(1)) actor.send({ type: event });
   probes = 0;
   for (let times = 1; times < 4; times++) {
     clock.increment(settings.idleTimeout / QUIET_PROBES);
-    expect(probes, `${last.from} looks again`).toBe(times);
+    expect(probes, `${last.to} is looked at`).toBe(times);
   }
-};
+  actor.send({ type: 'relay.idled' });
+  expect(actor.getSnapshot().value, `${last.to} stands still`).toHaveProperty('finishing');
+  actor.stop();
+}
 
 /** 11: backends first, then listeners; to stop, listeners first, backends last. */
 const orderedStop: Check = (model) => {
@@ -383,6 +391,6 @@ export const properties: Record<string, readonly Check[]> = {
     socketsAreAccountedFor(true),
   ],
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
-  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, probesGoOn],
+  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, stillnessIsSeen],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop],
 };

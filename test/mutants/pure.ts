@@ -125,13 +125,14 @@ function pathsHold(machine: AnyStateMachine, mutant: Mutant, kind: 'edgePaths' |
   }
 }
 
-/** A path that does not come by what is wrong goes as it always has. */
+/** A path that neither comes by what is wrong nor ends there goes as it always has. */
 function concerns({ state, event }: Mutant, path: Path): boolean {
   if (event === 'always') return true;
   const within = (other: string): boolean => state === '' || other === state || other.startsWith(`${state}.`);
-  return path.some(({ from, to, event: { type } }) =>
-    event === undefined ? within(to) : type === event && within(from),
-  );
+  const comesBy = ({ from, to, event: { type } }: Path[number]): boolean =>
+    event === undefined ? within(to) : type === event && within(from);
+  const last = path.at(-1);
+  return path.some(comesBy) || (last !== undefined && (within(last.from) || within(last.to)));
 }
 
 function holds(machine: AnyStateMachine, { input }: Bounded['options'], path: Path): void {
