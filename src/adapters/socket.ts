@@ -93,7 +93,8 @@ const RESET: Report = { initiator: 'peer', manner: 'reset', code: 'ECONNRESET' }
 
 /**
  * Before Node 24, data and RST that arrive in one poll look like data and FIN: libuv reports the end in the same breath
- * as the data. So where another socket was read in between, it is an end. Under TLS every Node does so.
+ * as the data. So where another socket was read in between, it is an end. Every Node does so with the last of a TLS 1.3
+ * handshake.
  */
 const hidesReset = Number.parseInt(process.versions.node, 10) < 24;
 
