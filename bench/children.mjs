@@ -19,6 +19,20 @@ for (const [signal, code] of /** @type {const} */ ([
   process.once(signal, () => process.exit(code));
 }
 
+/** Where Debian has what others call by name. @type {Record<string, string>} */
+const PACKAGES = { taskset: 'util-linux', setpriv: 'util-linux' };
+
+/** @param {NodeJS.ErrnoException} error */
+function cannotStart({ code, path = '', message }) {
+  const how = PACKAGES[path];
+  console.error(
+    code === 'ENOENT' && how !== undefined
+      ? `The benchmarks need ${path}, which is not installed: on Debian, apt-get install ${how}.`
+      : `The benchmarks could not start ${path}: ${message}`,
+  );
+  process.exit(1);
+}
+
 /**
  * Starts a program on one core. `taskset` becomes the program, so that the child's pid is the program's.
  *
@@ -33,6 +47,7 @@ export function start(core, command, args, stdio) {
       ? spawn(command, args, { stdio })
       : spawn('taskset', ['-c', String(core), command, ...args], { stdio });
   running.add(child);
+  child.once('error', cannotStart);
   child.once('exit', () => running.delete(child));
   return child;
 }

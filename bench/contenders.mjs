@@ -133,8 +133,16 @@ function found(program) {
 }
 
 /** @param {string} program @param {string} how */
-const missing = (program, how) => () =>
-  found(program) === undefined ? `${program} is not installed (on Debian: apt-get install ${how})` : undefined;
+const missing = (program, how) => () => {
+  for (const [one, of] of [
+    [program, how],
+    ['setpriv', 'util-linux'],
+  ]) {
+    if (found(/** @type {string} */ (one)) === undefined)
+      return `${one} is not installed (on Debian: apt-get install ${of})`;
+  }
+  return undefined;
+};
 
 const startHaproxy = foreignProxy(
   'haproxy',

@@ -65,16 +65,17 @@ export class NotSupportedError extends SockchartError {
   readonly code = 'ERR_NOT_SUPPORTED';
 }
 
-/** A machine that cannot be compiled: thrown when it is, not when it runs. */
+/** A machine that cannot be compiled, or has parallel states and so cannot be run at all: thrown before it runs. */
 export class CompileError extends SockchartError {
   readonly code = 'ERR_COMPILE';
   constructor(
-    /** The id of the state that cannot be compiled: `door.open`. */
+    /** The id of the state that is in the way: `door.open`. */
     readonly state: string,
     why: string,
     advice: string,
+    verb = 'compile',
   ) {
-    super(`Cannot compile "${state}": ${why}. ${advice}.`);
+    super(`Cannot ${verb} "${state}": ${why}. ${advice}.`);
   }
 }
 

@@ -70,7 +70,7 @@ export interface ListenTls extends TlsContext {
    * gets the certificate beside this option.
    */
   readonly names?: Readonly<Record<string, TlsCertificate>> | undefined;
-  /** Protocols to choose from by ALPN, the most wanted first. A client that offers only others is refused. */
+  /** Protocols to choose from by ALPN, the most wanted first. A client that offers only others is refused; one that offers none is not. */
   readonly ALPNProtocols?: readonly string[] | undefined;
   /**
    * Asks for the client's certificate (mutual TLS), which one of `ca` must have signed. Sessions are not resumed then, for
@@ -148,6 +148,15 @@ export function listenTls(name: string, options: ListenTls): CheckedListenTls {
     requestCert,
     rejectUnauthorized: flag(`${name}.rejectUnauthorized`, options.rejectUnauthorized, true),
   };
+}
+
+/** @internal What was given, with what is given now in its place; a certificate goes with its key. */
+export function renewed(before: ListenTls, now: ListenTls): ListenTls {
+  mustBeObject('tls', now);
+  const given = Object.fromEntries(Object.entries(now).filter(([, value]) => value !== undefined)) as ListenTls;
+  if (given.key === undefined && given.cert === undefined && given.pfx === undefined) return { ...before, ...given };
+  const { key: _key, cert: _cert, pfx: _pfx, passphrase: _passphrase, ...rest } = before;
+  return { ...rest, ...given };
 }
 
 /** @internal What a server is dialled with after TCP, checked; made once. */

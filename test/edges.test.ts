@@ -260,3 +260,19 @@ test('a connect option may return a socket that is connected already, but not on
   const bad = createBackend({ servers: [{ port, connect: () => gone }], persistent: false, attemptsMax: 1, clock });
   await expect(bad.connect()).rejects.toMatchObject({ cause: { code: 'ERR_SOCKET_CLOSED' } });
 });
+
+test('close while established takes the owner’s listeners off: what still arrives is not his', async () => {
+  const backend = createBackend({ servers: [{ port: await serve() }] });
+  ends.push(() => backend.abort());
+  const arrived = once(servers[0] as Server, 'connection');
+  const { socket } = await backend.connect();
+  const [peer] = (await arrived) as [Socket];
+  const heard: string[] = [];
+  socket.on('data', (chunk) => heard.push(String(chunk)));
+  socket.on('end', () => heard.push('end'));
+  const closed = backend.close();
+  expect(backend.state).toBe('closing.flushing');
+  peer.end('too late');
+  expect(await closed).toMatchObject({ ending: 'closed', flushed: true });
+  expect(heard).toEqual([]);
+});

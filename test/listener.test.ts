@@ -450,3 +450,13 @@ describe('suspend and resume', () => {
     await closing;
   });
 });
+
+test('an accept that fails is told, and the listener listens on', async () => {
+  const server = createServer();
+  const listener = makeListener({ ...LOOPBACK, server });
+  await listener.start();
+  const warned = new Promise((resolve) => listener.once('warning', resolve));
+  server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+  expect(await warned).toMatchObject({ cause: { initiator: 'system', phase: 'listening', code: 'EMFILE' } });
+  expect(listener.state).toBe('serving.listening.accepting');
+});

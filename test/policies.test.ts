@@ -269,6 +269,17 @@ describe('Servers', () => {
     expect(new Connection(set).chosen().port).toBe(2);
   });
 
+  test('one that is restored takes who waits for a place elsewhere', () => {
+    const set = setOf([{ port: 1 }, { port: 2, connectionsMax: 1 }], { balance: 'inOrder' });
+    const connection = new Connection(set);
+    connection.fail(connection.chosen(), UNTRUSTED);
+    expect(new Connection(set).chosen().port).toBe(2);
+    const waiting = new Connection(set);
+    expect(waiting.ask()).toEqual({ kind: 'full' });
+    set.restore();
+    expect(waiting.answered).toMatchObject({ kind: 'chosen', server: { port: 1 } });
+  });
+
   test('what is permanent can be said', () => {
     const set = setOf([{ port: 1 }], { isPermanent: ({ code }: Cause) => code === 'ECONNREFUSED' });
     const connection = new Connection(set);
@@ -278,7 +289,38 @@ describe('Servers', () => {
 
   test.each([
     ['EACCES', true],
-    ['CERT_HAS_EXPIRED', true],
+    // As Node's documentation of `tls` lists them, and those of OpenSSL's that it may show.
+    ...[
+      'UNABLE_TO_GET_ISSUER_CERT',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'UNABLE_TO_GET_CRL',
+      'UNABLE_TO_DECRYPT_CERT_SIGNATURE',
+      'UNABLE_TO_DECRYPT_CRL_SIGNATURE',
+      'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'CERT_SIGNATURE_FAILURE',
+      'CERT_NOT_YET_VALID',
+      'CERT_HAS_EXPIRED',
+      'CERT_CHAIN_TOO_LONG',
+      'CERT_REVOKED',
+      'CERT_UNTRUSTED',
+      'CERT_REJECTED',
+      'CRL_SIGNATURE_FAILURE',
+      'CRL_NOT_YET_VALID',
+      'CRL_HAS_EXPIRED',
+      'ERROR_IN_CERT_NOT_BEFORE_FIELD',
+      'ERROR_IN_CERT_NOT_AFTER_FIELD',
+      'ERROR_IN_CRL_LAST_UPDATE_FIELD',
+      'ERROR_IN_CRL_NEXT_UPDATE_FIELD',
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'INVALID_CA',
+      'INVALID_PURPOSE',
+      'PATH_LENGTH_EXCEEDED',
+      'HOSTNAME_MISMATCH',
+    ].map((code): [string, boolean] => [code, true]),
+    ['OUT_OF_MEM', false],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', false],
     ['ERR_INVALID_ARG_TYPE', true],
     ['ERR_TLS_CERT_ALTNAME_INVALID', true],
     ['ECONNREFUSED', false],
@@ -312,6 +354,42 @@ describe('Servers', () => {
     expect(connection.delay()).toBe(100);
     connection.fail(connection.chosen());
     expect(connection.delay()).toBe(100);
+  });
+});
+
+describe('a full server next to one that fails', () => {
+  const twoServers = (): Servers =>
+    setOf([{ port: 1 }, { port: 2, connectionsMax: 1 }], { backoff: { initialMs: 100, jitter: 0 } });
+
+  test('is no reason to try that one again at once', () => {
+    const set = twoServers();
+    const first = new Connection(set).chosen();
+    const full = new Connection(set).chosen();
+    expect([first.port, full.port]).toEqual([1, 2]);
+    const connection = new Connection(set);
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const server = connection.chosen();
+      expect(server).toBe(first);
+      connection.fail(server);
+      waits.push(connection.delay());
+    }
+    expect(waits).toEqual([100, 200, 400]);
+    // As soon as there is a place, it is next.
+    set.leave(full);
+    expect(connection.chosen()).toBe(full);
+  });
+
+  test('and filled in the meantime: it waits before it tries that one again', () => {
+    const set = twoServers();
+    const connection = new Connection(set);
+    const failing = connection.chosen();
+    connection.fail(failing);
+    expect(connection.delay()).toBe(0);
+    const full = new Connection(set).chosen();
+    expect(full.port).toBe(2);
+    expect(connection.delay()).toBe(100);
+    expect(connection.chosen()).toBe(failing);
   });
 });
 

@@ -359,6 +359,53 @@ describe('resets', () => {
     backend.destroy();
     expect((await session.closed).ending).toBe('aborted');
   });
+
+  test.each(['client', 'backend'] as const)(
+    'the %s leg is closed through its own handle: what its peer still says goes nowhere, and is no end for the other',
+    async (side) => {
+      const server = await bench.server(() => {});
+      const { proxy, at } = await makeProxy({ servers: [server.at], closeTimeout: 2_000 });
+      const client = await bench.dial(at);
+      const backend = await server.connection();
+      const session = await oneSession(proxy);
+      await until('the session to be established', () => session.matches('relaying'));
+      const [from, to] = side === 'client' ? [client, backend] : [backend, client];
+      const leg = session[side].socket as Socket;
+      from.pause();
+      void send(to, randomBytes(65_536), 512);
+      await until('the relay to be full', () => leg.writableLength > 0);
+      void session[side].close();
+      from.end('words that nobody hears');
+      const other = new Reader(to);
+      await until('the end of what it says', () => leg.readableEnded);
+      await turns(10);
+      expect(other.how).toBeUndefined();
+      from.resume();
+      expect(await other.ends()).toBe('reset');
+      expect(other.bytes).toBe(0);
+      expect((await session[side].closed).ending).toBe('closed');
+      expect((await session.closed).ending).toBe('aborted');
+    },
+  );
+
+  test('a client that is closed while its backend connects takes no greeting, and ends in peace', async () => {
+    const port = await bench.refusing();
+    const { proxy, at } = await makeProxy({ servers: [{ port }], attemptsMax: Number.POSITIVE_INFINITY });
+    const client = await bench.dial(at);
+    const reader = new Reader(client);
+    const session = await oneSession(proxy);
+    void session.client.close();
+    expect(await reader.ends()).toBe('end');
+    const server = await bench.greeter('welcome', 'stay', { port });
+    const backend = new Reader(await server.connection());
+    await until('the session to be joined', () => session.matches('relaying'));
+    await turns(10);
+    expect(session.client.state).toBe('closing');
+    client.end();
+    expect(await session.client.closed).toMatchObject({ ending: 'closed', flushed: true });
+    expect(await backend.ends()).toBe('reset');
+    expect(reader.bytes).toBe(0);
+  });
 });
 
 describe('limits', () => {

@@ -50,48 +50,6 @@ describe('the backend', () => {
     expect(backend.servers.list[0]?.connections).toBe(0);
   });
 
-  test('close while waiting to retry', async () => {
-    const port = await bench.refusing();
-    const { backend, seen } = makeBackend({ servers: [{ port }], backoff: { initialMs: 60_000, maxMs: 60_000 } });
-    void backend.connect();
-    const retry = await nextRetry(backend);
-    expect(why(retry.cause)).toBe('peer/refusal/connecting/ECONNREFUSED');
-    expect(backend.state).toBe('active.waiting');
-    const closed = backend.close();
-    expect(backend.state).toBe('closed');
-    expect(how(await closed)).toBe('closed owner/close/waiting');
-    expect(seen).toEqual(['retry 2', 'closed closed']);
-    // The server comes back, and nobody comes.
-    const server = await bench.echo({ port });
-    backend.retryNow();
-    await turns();
-    expect(server.accepted).toBe(0);
-    expect(bench.clock.pending.size).toBe(0);
-  });
-
-  test('close while preparing', async () => {
-    const server = await bench.echo();
-    const entered = gate<AbortSignal>();
-    const { backend, seen } = makeBackend({
-      servers: [server.at],
-      prepare: (socket, context) => {
-        entered.open(context.signal);
-        return untilAborted(socket, context);
-      },
-    });
-    const connecting = backend.connect();
-    const signal = await entered.promise;
-    expect(backend.state).toBe('active.preparing');
-    const closing = backend.close();
-    expect(signal.aborted).toBe(true);
-    const outcome = await within(200, 'the close', closing);
-    expect(how(outcome)).toBe('closed owner/close/preparing');
-    expect(seen).toEqual(['released 1', 'closed closed']);
-    await expect(connecting).rejects.toMatchObject({ code: 'ERR_CLOSED' });
-    await server.left();
-    expect(server.accepted).toBe(1);
-  });
-
   test('a connect that succeeds after close', async () => {
     const server = await bench.echo();
     let connected = 0;
@@ -160,51 +118,6 @@ describe('the backend', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
     expect(seen).toEqual(['released 1', 'retry 2', 'established 2']);
     expect(server.accepted).toBe(2);
-  });
-
-  test("prepare fails once, then works, then the first socket's close arrives", async () => {
-    const server = await bench.echo();
-    const held = gate();
-    const sockets: Socket[] = [];
-    const { backend, seen } = makeBackend({
-      disposeTimeout: 30,
-      servers: [
-        {
-          ...server.at,
-          connectionsMax: 2,
-          connect: ({ host, port }: Server) => {
-            const socket = connect({ host, port: port as number });
-            sockets.push(socket);
-            if (sockets.length === 1) {
-              // A socket that takes its time to die.
-              const destroy = socket._destroy.bind(socket);
-              socket._destroy = (error, done) => void held.promise.then(() => destroy(error, done));
-            }
-            return socket;
-          },
-        },
-      ],
-      prepare: (_socket, { incarnation }) => {
-        if (incarnation === 1) throw Object.assign(new Error('not yet'), { code: 'NOT_YET' });
-      },
-    });
-    const connection = await backend.connect();
-    expect(connection.incarnation).toBe(2);
-    const expected = ['released 1', 'retry 2', 'established 2'];
-    expect(seen).toEqual(expected);
-    const [first] = sockets as [Socket];
-    expect(first.closed).toBe(false);
-    held.open();
-    await once(first, 'close');
-    await turns();
-    expect(seen).toEqual(expected);
-    expect(backend.state).toBe('active.established.open');
-    expect(backend.connection?.socket).toBe(sockets[1]);
-    expect(backend.servers.list[0]?.connections).toBe(1);
-    expect(first.listenerCount('close') + first.listenerCount('data')).toBeLessThanOrEqual(1);
-    await backend.close();
-    expect(seen).toEqual([...expected, 'released 2', 'closed closed']);
-    expect(backend.servers.list[0]?.connections).toBe(0);
   });
 
   test('accept-then-drop flapping', async () => {
@@ -351,19 +264,6 @@ describe('the backend', () => {
     young.release();
     expect(how(await closing)).toBe('closed owner/close/established');
     expect(times(seen, 'released')).toBe(2);
-  });
-
-  test('close when the server stays silent', async () => {
-    const server = await bench.silent();
-    const { backend, seen } = makeBackend({ servers: [server.at], closeTimeout: 60 });
-    await backend.connect();
-    const startedAt = performance.now();
-    const outcome = await backend.close();
-    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(55);
-    expect(performance.now() - startedAt).toBeLessThan(60 + WAITS.abortTimeout);
-    expect(how(outcome)).toBe('aborted library/timeout/closing/closeTimeout');
-    expect(seen).toEqual(['established 1', 'released 1', 'closed aborted']);
-    await server.left();
   });
 
   test('bytes written before a close are flushed', async () => {

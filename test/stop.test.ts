@@ -185,20 +185,6 @@ describe('stop', () => {
     expect(proxy.servers.list[0]?.connections).toBe(0);
   });
 
-  test('while a session backs off: no attempt is made after the end', async () => {
-    const port = await bench.refusing();
-    const { proxy, at, seen } = await makeProxy({ servers: [{ port }], attemptsMax: 1_000 });
-    const reader = new Reader(await bench.dial(at));
-    await until('a retry', () => times(seen, 'retry') > 2);
-    const outcome = await within(2_000, 'the abort', proxy.abort());
-    expect(outcome.ending).toBe('aborted');
-    expect(await reader.ends()).toBe('reset');
-    const server = await bench.echo({ port });
-    await turns();
-    expect(server.accepted).toBe(0);
-    expect(bench.clock.pending.size).toBe(0);
-  });
-
   test('while sessions connect, and they come up: they are served to their end', async () => {
     const port = await bench.refusing();
     const { proxy, at, seen } = await makeProxy({ servers: [{ port }], attemptsMax: 1_000 });

@@ -3,15 +3,26 @@ import dns from 'node:dns';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import {
   type ConnectionOptions,
   createServer as createTlsServer,
   type TLSSocket,
   type TlsOptions,
+  type Server as TlsServer,
+  TLSSocket as TlsSocket,
   connect as tlsConnect,
 } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { type Client, createListener, createProxy, type ListenTls, type Outcome, Servers } from '../src/index.js';
+import {
+  type Cause,
+  type Client,
+  createListener,
+  createProxy,
+  type ListenTls,
+  type Outcome,
+  Servers,
+} from '../src/index.js';
 import { useBench } from './support/bench.js';
 import { LOOPBACK, makers } from './support/make.js';
 import { CERTIFICATE, echo, PeerServer, Reader, send } from './support/peers.js';
@@ -158,6 +169,37 @@ describe('a listener', () => {
     expect(() => plain.renewTls(EXAMPLE)).toThrow(expect.objectContaining({ code: 'ERR_NOT_SUPPORTED' }));
   });
 
+  test('keeps what a renewal leaves out: names, versions, who is let in', async () => {
+    const { listener, at } = await listening({
+      ...CERTIFICATE,
+      names: { 'example.com': EXAMPLE },
+      maxVersion: 'TLSv1.2',
+      ALPNProtocols: ['a'],
+    });
+    listener.renewTls(EXAMPLE);
+    const options = { rejectUnauthorized: false, ALPNProtocols: ['a'] };
+    const socket = await dial(at, options);
+    expect(socket.getPeerCertificate().subject.CN).toBe('example.com');
+    expect(socket.getProtocol()).toBe('TLSv1.2');
+    listener.renewTls({ names: { 'example.com': CERTIFICATE } });
+    const named = await dial(at, { ...options, servername: 'example.com' });
+    expect(named.getPeerCertificate().subject.CN).toBe('localhost');
+    listener.renewTls({ names: {}, maxVersion: 'TLSv1.3' });
+    const last = await dial(at, { ...options, servername: 'example.com' });
+    expect(last.getPeerCertificate().subject.CN).toBe('example.com');
+    expect(last.getProtocol()).toBe('TLSv1.3');
+  });
+
+  test('that asks for certificates still does after a renewal that says nothing of it', async () => {
+    const { listener, at } = await listening({ ...CERTIFICATE, ca: EXAMPLE.cert, requestCert: true });
+    listener.renewTls(EXAMPLE);
+    const end = clientEnd(listener);
+    shake(at, { rejectUnauthorized: false });
+    expect((await end).ending).toBe('refused');
+    await dial(at, { ...EXAMPLE, rejectUnauthorized: false });
+    await until('the client', () => listener.clients.size === 1);
+  });
+
   describe('that asks for certificates', () => {
     const mutual = { ...CERTIFICATE, ca: EXAMPLE.cert, requestCert: true };
 
@@ -299,6 +341,39 @@ describe('a listener', () => {
     });
   });
 
+  // The last record of the handshake and one that nobody can read come in one piece, when nobody wants the socket any more.
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a bad record after the handshake of a client that was closed, over %s',
+    async (version) => {
+      const { listener, clients, at } = await listening(CERTIFICATE);
+      const raw = bench.own(connect({ ...at, allowHalfOpen: true }));
+      const flights: Buffer[] = [];
+      const wire = new Duplex({
+        read: () => {},
+        write: (chunk: Buffer, _encoding, done) => {
+          if (flights.push(chunk) === 1) raw.write(chunk);
+          done();
+        },
+      });
+      raw.on('data', (chunk) => wire.push(chunk));
+      const socket = tlsConnect({
+        socket: wire,
+        ...TRUST,
+        servername: 'localhost',
+        minVersion: version,
+        maxVersion: version,
+      });
+      socket.on('error', () => {});
+      await until('the second flight', () => flights.length > 1);
+      const [client] = [...listener.clients] as [Client];
+      const closed = client.close();
+      raw.write(Buffer.concat([...flights.slice(1), Buffer.from('1703030005aaaaaaaaaa', 'hex')]));
+      expect(how(await within(3_000, 'the close', closed))).toBe('closed owner/close/accepted');
+      expect(clients).toEqual([]);
+      socket.destroy();
+    },
+  );
+
   test('an abort is a reset, and nobody can take it for an end', async () => {
     const { clients, at } = await listening(CERTIFICATE);
     const socket = await dial(at);
@@ -323,6 +398,22 @@ describe('a listener', () => {
     socket.destroy();
   });
 
+  test('a TLS server that was given does not keep who says nothing', async () => {
+    const server = createTlsServer({ ...CERTIFICATE, handshakeTimeout: 50 });
+    const listener = makeListener({ ...LOOPBACK, server });
+    const at = (await listener.start()) as At;
+    const silent = new Reader(bench.own(connect(at.port, at.host)));
+    expect(await silent.ends()).toBe('end');
+    // Who fails is still told why.
+    const failed = once(
+      shake(at, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+      'error',
+    );
+    await expect(failed.catch((error) => error)).resolves.toMatchObject([{ code: expect.stringMatching(/^ERR_SSL_/) }]);
+    await listener.abort();
+    expect(server.listenerCount('tlsClientError')).toBe(0);
+  });
+
   test('a TLS server that was given can be reset as well', async () => {
     const listener = makeListener({
       ...LOOPBACK,
@@ -335,6 +426,17 @@ describe('a listener', () => {
     client.socket.resume();
     expect((await client.abort()).truncated).toBeUndefined();
     expect(await reader.ends()).toBe('reset');
+  });
+
+  test('of a TLS server that was given, no handshake outlives the listener', async () => {
+    const server = createTlsServer({ ...CERTIFICATE, allowHalfOpen: true } as TlsOptions);
+    const listener = makeListener({ ...LOOPBACK, server });
+    const arrived = once(server, 'connection');
+    const raw = await bench.dial((await listener.start()) as At);
+    await arrived;
+    const gone = once(raw.resume(), 'end');
+    await listener.close();
+    await within(3_000, 'the end of one that has not shaken hands', gone);
   });
 });
 
@@ -365,6 +467,69 @@ describe('towards a server', () => {
     expect(backend.servers.list[0]?.excluded).toMatchObject({ code });
   });
 
+  describe('one that has expired excludes the server until', () => {
+    const EXPIRED = { key: CERTIFICATE.key, cert: fixture('expired-cert.pem') };
+
+    /** A server whose certificate has expired, and how often it was dialled. */
+    async function expired() {
+      const server = await tlsPeer(EXPIRED);
+      let dialled = 0;
+      server.server.on('connection', () => dialled++);
+      const tls = { ca: [EXPIRED.cert, CERTIFICATE.cert] };
+      return {
+        servers: [{ ...(server.at as At), tls }],
+        dialled: () => dialled,
+        renew: () => (server.server as TlsServer).setSecureContext(CERTIFICATE),
+      };
+    }
+
+    test('it is renewed, and connect() of a backend that is exhausted tries again', async () => {
+      const { servers, dialled, renew } = await expired();
+      const { backend, seen } = makeBackend({ servers, whenExhausted: 'wait' });
+      for (const times of [1, 2]) {
+        await expect(backend.connect()).rejects.toMatchObject({ cause: { code: 'CERT_HAS_EXPIRED' } });
+        expect(dialled()).toBe(times);
+      }
+      renew();
+      await within(3_000, 'the connection', backend.connect());
+      expect(times(seen, 'dropped')).toBe(0);
+    });
+
+    test('it is renewed and restored, and a backend that is exhausted tries again by itself', async () => {
+      const { servers, dialled, renew } = await expired();
+      const backoff = { initialMs: 20, maxMs: 40 };
+      const { backend } = makeBackend({ servers, backoff });
+      let exhausted = 0;
+      backend.on('exhausted', () => exhausted++);
+      void backend.connect();
+      await until('that it was exhausted more than once', () => exhausted > 2);
+      expect(dialled()).toBe(1);
+      renew();
+      backend.servers.restore();
+      await until('the connection', () => backend.connection !== undefined);
+      expect(dialled()).toBe(2);
+    });
+
+    test('it is renewed and restored, and a proxy serves again', async () => {
+      const { servers, dialled, renew } = await expired();
+      const { proxy, at } = await makeProxy({ servers });
+      for (let client = 0; client < 3; client++) {
+        const ended = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
+        const refused = new Reader(bench.own(connect(at)));
+        expect(await refused.ends()).toBe('reset');
+        expect(how(await ended)).toBe('refused system/error/connecting/CERT_HAS_EXPIRED');
+      }
+      expect(dialled()).toBe(1);
+      renew();
+      proxy.servers.restore();
+      const client = bench.own(connect(at));
+      const answer = new Reader(client);
+      client.end('back again');
+      expect(await answer.ends()).toBe('end');
+      expect(answer.text).toBe('back again');
+    });
+  });
+
   test('one that nobody has signed is taken if that is asked for', async () => {
     const server = await tlsPeer({});
     const { backend } = makeBackend({ servers: [{ ...(server.at as At), tls: { rejectUnauthorized: false } }] });
@@ -390,6 +555,37 @@ describe('towards a server', () => {
     expect(times(seen, 'retry')).toBeGreaterThanOrEqual(times(seen, 'dropped') - 1);
   });
 
+  test('a TLS socket that Node refuses to make fails the attempt, closes the connection, and is tried again', async () => {
+    const server = await tlsPeer({ allowHalfOpen: false } as TlsOptions);
+    const { backend, seen } = makeBackend({ servers: [{ ...(server.at as At), tls: TRUST }] });
+    const accepted: Socket[] = [];
+    server.server.on('connection', (raw: Socket) => accepted.push(raw));
+    const causes: Cause[] = [];
+    backend.on('retry', ({ cause }) => causes.push(cause));
+    const refusal = new Error('not today');
+    // What our checks let through and Node throws at depends on its version and OpenSSL's: it throws where it sets options.
+    const prototype = TlsSocket.prototype as unknown as { _init: (...args: unknown[]) => unknown };
+    const { _init: init } = prototype;
+    prototype._init = function (this: { _tlsOptions: { isServer?: boolean } }, ...args) {
+      if (this._tlsOptions.isServer) return init.apply(this, args);
+      prototype._init = init;
+      throw refusal;
+    };
+    try {
+      await expect(backend.connect({ failuresMax: 1 })).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+      const { socket } = await within(3_000, 'the next attempt', backend.ready());
+      const reader = new Reader(socket);
+      socket.write('hello');
+      await reader.has(5);
+    } finally {
+      prototype._init = init;
+    }
+    expect(causes).toEqual([{ initiator: 'system', manner: 'error', phase: 'command', code: 'Error', error: refusal }]);
+    expect(times(seen, 'dropped')).toBe(0);
+    await until('the first connection to be closed', () => accepted.length === 2 && accepted[0]?.destroyed === true);
+  });
+
+  // With TLS put over a socket that Node dials on with, Node ends the process.
   test('a name with several addresses of which the first refuses', async () => {
     const server = await tlsPeer({});
     const lookup = dns.lookup;

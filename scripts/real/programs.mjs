@@ -53,6 +53,15 @@ function findIn(name, folders) {
   return folders.map((folder) => join(folder, name)).find(isProgram);
 }
 
+/**
+ * Where a program is, also one that ordinary users have no need of.
+ *
+ * @param {string} name
+ */
+export function findProgram(name) {
+  return findIn(name, FOLDERS);
+}
+
 /** @typedef {(name: string) => string} Programs Answers where a program is. */
 
 /**

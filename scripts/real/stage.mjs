@@ -98,6 +98,7 @@ export class Running {
  * @property {User | undefined} [user] who runs it, if the tests run as root and it may not
  * @property {Buffer | string} [input] what it reads
  * @property {NodeJS.Signals} [stopSignal] what ends it in good order; default SIGTERM
+ * @property {boolean} [ipc] whether it is a program of Node's that is told what to do by messages
  */
 
 export class Stage {
@@ -124,12 +125,12 @@ export class Stage {
    * @param {readonly string[]} args
    * @param {SpawnOptions} [options]
    */
-  spawn(title, file, args, { user, input, stopSignal = 'SIGTERM' } = {}) {
+  spawn(title, file, args, { user, input, stopSignal = 'SIGTERM', ipc = false } = {}) {
     if (this.#closed) throw new Error('the stage is closed');
     const child = spawn(file, args, {
       cwd: this.dir,
       env: { ...ENVIRONMENT, HOME: this.dir },
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(ipc ? [/** @type {const} */ ('ipc')] : [])],
       // A group of its own: an interrupt from the keyboard is for us, and we end the others in order.
       detached: true,
       ...user,

@@ -23,7 +23,7 @@ export interface BackendLimits {
   readonly attemptsMax?: number | undefined;
   /** Time to wait for a place when every server is full, in milliseconds. Default 10 000. */
   readonly chooseTimeout?: Timeout | undefined;
-  /** Time for one attempt to connect, in milliseconds. Default 5 000. */
+  /** Time for one attempt to connect, the TLS handshake included, in milliseconds. Default 5 000. */
   readonly connectTimeout?: Timeout | undefined;
   /** Time for the hooks `prepare` and `repair` together, in milliseconds. Default 10 000. */
   readonly prepareTimeout?: Timeout | undefined;
@@ -52,9 +52,13 @@ const BACKEND_LIMITS = [
 ] as const;
 
 export interface BackendSocketOptions {
-  /** `TCP_NODELAY` on the socket. Default true. */
+  /** `TCP_NODELAY` on the socket, unless a server's own `connect` makes it. Default true. */
   readonly noDelay?: boolean | undefined;
-  /** TCP keep-alive with this idle time, in milliseconds (at least 1 000); `false` for none. Default false. */
+  /**
+   * TCP keep-alive with this idle time, in milliseconds (at least 1 000; whole seconds count); `false` for none. A peer
+   * that vanished is found out 10 seconds later. Default false. As `noDelay` not where a server's own `connect` makes the
+   * socket.
+   */
   readonly keepAlive?: number | false | undefined;
 }
 

@@ -93,9 +93,19 @@ const EMPTIED = { type: 'holds.emptied' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter']);
 
-const KIND: Kind<Backend, BackendCommand> = {
+const KIND: Kind<Backend, BackendCommand, BackendEvents> = {
   name: 'backend',
   made: 0,
+  events: {
+    established: true,
+    dropped: true,
+    failover: true,
+    retry: true,
+    closing: true,
+    released: true,
+    exhausted: true,
+    closed: true,
+  },
   commands: {
     'server.choose': (backend, { attempt, cause }) => backend.chooseServer(attempt, cause),
     'server.forget': (backend) => backend.forgetServer(),
@@ -150,6 +160,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   #tenancy: Tenancy | undefined = undefined;
   #waiters: Set<Waiter> | undefined = undefined;
   #truncated = false;
+  #isUnlinked = false;
   #keepAlive = true;
 
   /** @internal */
@@ -324,7 +335,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   socketEnded(): void {
     this.life.send(ENDED);
-    this.#owner?.backendEnded(this);
+    // One that is being closed is read to its end for nobody: what it said last was thrown away, and is no end of a stream.
+    if (!this.#isUnlinked) this.#owner?.backendEnded(this);
   }
 
   socketFinished(): void {
@@ -431,6 +443,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   openSocket(incarnation: number): void {
     this.incarnation = incarnation;
     this.#wasDropped = false;
+    this.#isUnlinked = false;
     const server = this.#target as Server;
     const from = this.#lastTarget;
     this.#lastTarget = server;
@@ -479,6 +492,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   unlinkSocket(): void {
+    this.#isUnlinked = true;
     if (this.#socket !== undefined && this.#before !== undefined) unlinkOwner(this.#socket, this.#before);
     this.#owner?.backendUnlinked(this);
   }
@@ -651,8 +665,11 @@ function checkedSocket(socket: Socket, server: Server): Socket {
     }
     throw new OptionError(`connect of ${server}`, socket, 'a function that returns a net.Socket');
   }
-  if (socket.destroyed)
+  if (socket.destroyed) {
+    // What it was destroyed for is told in a later tick, and nobody else may hear it.
+    socket.on('error', () => {});
     throw Object.assign(new Error('The socket is destroyed already.'), { code: 'ERR_SOCKET_CLOSED' });
+  }
   return socket;
 }
 

@@ -29,7 +29,7 @@ export interface ClientLimits {
    * Decides whether a client may stay: returning `false` or throwing refuses it. Until then its bytes are unread.
    */
   readonly admit?: ((client: Client, context: AdmitContext) => unknown) | undefined;
-  /** Time for admission, in milliseconds. Default 10 000. */
+  /** Time for admission, the TLS handshake of a listener included, in milliseconds. Default 10 000. */
   readonly acceptTimeout?: Timeout | undefined;
   /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
   readonly closeTimeout?: Timeout | undefined;
@@ -78,9 +78,10 @@ const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
 
-const KIND: Kind<Client, ClientCommand> = {
+const KIND: Kind<Client, ClientCommand, ClientEvents> = {
   name: 'client',
   made: 0,
+  events: { established: true, dropped: true, released: true, closed: true },
   commands: {
     'socket.end': (client) => endGracefully(client.socket),
     'socket.destroy': (client) => client.destroySocket(),
@@ -111,6 +112,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   #isBroken = false;
   #admission: AbortController | undefined = undefined;
   #truncated = false;
+  #isUnlinked = false;
   #socketClosed = false;
 
   /** @internal */
@@ -154,7 +156,8 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   socketEnded(): void {
     this.life.send(ENDED);
-    this.partner?.clientEnded();
+    // One that is being closed is read to its end for nobody: what it said last was thrown away, and is no end of a stream.
+    if (!this.#isUnlinked) this.partner?.clientEnded();
   }
 
   socketFinished(): void {
@@ -240,6 +243,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   /** @internal */
   unlinkSocket(): void {
+    this.#isUnlinked = true;
     this.#admission?.abort();
     this.#isShaking = false;
     if (this.#before !== undefined) unlinkOwner(this.socket, this.#before);

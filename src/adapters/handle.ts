@@ -56,14 +56,15 @@ export type CommandTable<H, C extends { readonly type: string }> = {
   readonly [K in C['type']]: (handle: H, command: Extract<C, { type: K }>) => void;
 };
 
-/** @internal What all handles of a kind share: what their commands do, and the count that numbers them. */
-export interface Kind<H, C extends { readonly type: string }> {
+type Events = Record<string, unknown[]>;
+
+/** @internal What all handles of a kind share: what their commands do, what they tell, and the count that numbers them. */
+export interface Kind<H, C extends { readonly type: string }, E extends Events = Events> {
   readonly name: string;
+  readonly events: Readonly<Record<keyof E & string, true>>;
   readonly commands: CommandTable<H, C>;
   made: number;
 }
-
-type Events = Record<string, unknown[]>;
 
 type AnyCommands = Record<string, (handle: unknown, command: unknown) => void>;
 
@@ -155,8 +156,10 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
    * Ends the life at once; sockets are reset. Final.
    *
    * @returns {@link closed}
+   * @throws OptionError
    */
   abort(cause?: Report): Promise<Outcome> {
+    if (cause !== undefined) checkCause(cause);
     this.requestAbort(cause);
     return this.closed;
   }
@@ -166,23 +169,40 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
     return this.close().then(() => undefined);
   }
 
-  /** Calls `listener` whenever `event` happens. */
+  /**
+   * Calls `listener` whenever `event` happens.
+   *
+   * @throws OptionError for an event that there is not
+   */
   on<K extends keyof E & string>(event: K, listener: (...args: E[K]) => void): this {
-    this.#emitter ??= new EventEmitter();
-    this.#emitter.on(event, listener as (...args: unknown[]) => void);
+    this.#emitterOf(event, listener).on(event, listener as (...args: unknown[]) => void);
     return this;
   }
 
-  /** Calls `listener` the next time that `event` happens. */
+  /**
+   * Calls `listener` the next time that `event` happens.
+   *
+   * @throws OptionError for an event that there is not
+   */
   once<K extends keyof E & string>(event: K, listener: (...args: E[K]) => void): this {
-    this.#emitter ??= new EventEmitter();
-    this.#emitter.once(event, listener as (...args: unknown[]) => void);
+    this.#emitterOf(event, listener).once(event, listener as (...args: unknown[]) => void);
     return this;
   }
 
   off<K extends keyof E & string>(event: K, listener: (...args: E[K]) => void): this {
     this.#emitter?.off(event, listener as (...args: unknown[]) => void);
     return this;
+  }
+
+  /** A misspelt event would be waited for in vain. */
+  #emitterOf(event: string, listener: unknown): EventEmitter {
+    const { events, name } = this.#kind;
+    if (!Object.hasOwn(events, event)) {
+      throw new OptionError('event', event, `one that a ${name} has: ${Object.keys(events).join(', ')}`);
+    }
+    if (typeof listener !== 'function') throw new OptionError('listener', listener, 'a function');
+    this.#emitter ??= new EventEmitter();
+    return this.#emitter;
   }
 
   /** Its timers, and its socket if it has one, no longer keep the process alive. */
@@ -278,6 +298,16 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   /** The last things to do, before anybody hears of the end. */
   protected finished(_outcome: Outcome): void {}
   protected refSocket(_keepAlive: boolean): void {}
+}
+
+/** What somebody hands over who has it from elsewhere: `abort` as a listener would be given an event. */
+function checkCause(cause: Report): void {
+  if (cause === null || typeof cause !== 'object') {
+    throw new OptionError('cause', cause, 'an object with initiator and manner');
+  }
+  for (const word of ['initiator', 'manner'] as const) {
+    if (typeof cause[word] !== 'string') throw new OptionError(`cause.${word}`, cause[word], 'a word of Cause');
+  }
 }
 
 function rethrow(error: unknown): void {

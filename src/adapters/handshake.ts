@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { createServer, type SecureContext, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { OptionError } from '../errors.js';
 import { NEVER_MS, type Report } from '../machines/vocabulary.js';
-import { asAsked, type CheckedListenTls, type ListenTls, listenTls } from '../tls.js';
+import { asAsked, type CheckedListenTls, type ListenTls, listenTls, renewed } from '../tls.js';
 import { rawOf, reportOf } from './socket.js';
 
 /** Who hears how a handshake went: one of the two, once, unless its socket closes before. */
@@ -19,15 +19,19 @@ const SHAKING = Symbol('sockchart.shaking');
 
 type ShakingSocket = Socket & { [SHAKING]?: Shaking | undefined };
 
+/** What the clients of a listener may count on, and Node takes only at the start. */
+const FIXED = ['ALPNProtocols', 'requestCert', 'rejectUnauthorized'] as const satisfies readonly (keyof ListenTls)[];
+
 /** Shakes hands for one listener. */
 export class Handshakes {
   readonly #server: TlsServer;
-  readonly #fixed: Pick<ListenTls, 'ALPNProtocols' | 'requestCert' | 'rejectUnauthorized'>;
-  #names: ReadonlyMap<string, SecureContext>;
+  #given: ListenTls;
+  #checked: CheckedListenTls;
 
-  constructor({ context, names, ALPNProtocols, requestCert, rejectUnauthorized }: CheckedListenTls) {
-    this.#names = names;
-    this.#fixed = { ALPNProtocols, requestCert, ...(requestCert && { rejectUnauthorized }) };
+  constructor(tls: ListenTls) {
+    this.#given = tls;
+    this.#checked = listenTls('tls', tls);
+    const { context, ALPNProtocols, requestCert, rejectUnauthorized } = this.#checked;
     this.#server = createServer({
       ...context,
       ...(ALPNProtocols !== undefined && { ALPNProtocols }),
@@ -39,7 +43,8 @@ export class Handshakes {
       SNICallback: (name, answer) => answer(null, this.#contextFor(asAsked(name))),
     });
     this.#server.on('secureConnection', (socket: TLSSocket) => {
-      // Nobody may want it any more, and Node emits what goes wrong with it even after it was destroyed.
+      // Nobody may want it any more, and Node emits what goes wrong with it even after it was destroyed; up to 20.19 it
+      // has no listener of its own for that.
       socket.on('error', ignore);
       takeShaking(socket)?.handshakeDone(socket);
     });
@@ -48,16 +53,18 @@ export class Handshakes {
     );
   }
 
-  /** Other certificates, for handshakes that begin from now on. */
+  /** Other certificates, for handshakes that begin from now on. What is left out stays: it must not loosen by itself. */
   renew(tls: ListenTls): void {
-    const { context, names, ...rest } = listenTls('tls', { ...this.#fixed, ...tls });
-    for (const option of ['ALPNProtocols', 'requestCert', 'rejectUnauthorized'] as const) {
-      if (tls[option] !== undefined && JSON.stringify(rest[option]) !== JSON.stringify(this.#fixed[option])) {
+    const given = renewed(this.#given, tls);
+    const checked = listenTls('tls', given);
+    for (const option of FIXED) {
+      if (JSON.stringify(checked[option]) !== JSON.stringify(this.#checked[option])) {
         throw new OptionError(`tls.${option}`, tls[option], 'what it was at the start, or left out');
       }
     }
-    this.#server.setSecureContext(context);
-    this.#names = names;
+    this.#server.setSecureContext(checked.context);
+    this.#given = given;
+    this.#checked = checked;
   }
 
   begin(raw: Socket, shaking: Shaking): void {
@@ -68,10 +75,11 @@ export class Handshakes {
   }
 
   #contextFor(name: string): SecureContext | undefined {
-    const exact = this.#names.get(name);
+    const { names } = this.#checked;
+    const exact = names.get(name);
     if (exact !== undefined) return exact;
     const dot = name.indexOf('.');
-    return dot === -1 ? undefined : this.#names.get(`*${name.slice(dot)}`);
+    return dot === -1 ? undefined : names.get(`*${name.slice(dot)}`);
   }
 }
 

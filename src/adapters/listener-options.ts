@@ -46,9 +46,13 @@ export interface ListenerLimits extends ClientLimits {
   readonly bindBackoff?: number | undefined;
   /** Time that a close waits for the clients until it cuts them, in milliseconds. Default 30 000. */
   readonly drainTimeout?: Timeout | undefined;
-  /** `TCP_NODELAY` on clients. Default true. */
+  /** `TCP_NODELAY` on clients. Default true. A `server` that was given has options of its own. */
   readonly noDelay?: boolean | undefined;
-  /** TCP keep-alive on clients with this idle time, in milliseconds (at least 1 000); `false` for none. Default false. */
+  /**
+   * TCP keep-alive on clients with this idle time, in milliseconds (at least 1 000; whole seconds count); `false` for
+   * none. A peer that vanished is found out 10 seconds later. Default false. A `server` that was given has options of its
+   * own.
+   */
   readonly keepAlive?: number | false | undefined;
 }
 

@@ -4,7 +4,7 @@ import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
-import { type ListenTls, listenTls } from '../tls.js';
+import type { ListenTls } from '../tls.js';
 import { Client, type ClientConfig, type ClientOwner } from './client.js';
 import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
 import { Handshakes } from './handshake.js';
@@ -17,7 +17,7 @@ import {
   type ListenerOptions,
   listenerLimits,
 } from './listener-options.js';
-import { reportOf, reset } from './socket.js';
+import { rawOf, reportOf, reset } from './socket.js';
 import { bindingName, type Claim, claim, isFile, unclaim } from './unix.js';
 
 export type ListenerEvents = {
@@ -51,9 +51,18 @@ const LISTENING = { type: 'server.listening' } as const;
 const SERVER_CLOSED = { type: 'server.closed' } as const;
 const CLIENT_CLOSED = { type: 'client.closed' } as const;
 
-const KIND: Kind<Listener, ListenerCommand> = {
+const KIND: Kind<Listener, ListenerCommand, ListenerEvents> = {
   name: 'listener',
   made: 0,
+  events: {
+    listening: true,
+    client: true,
+    clientClosed: true,
+    refused: true,
+    retry: true,
+    warning: true,
+    closed: true,
+  },
   commands: {
     'server.listen': (listener) => listener.listen(),
     'server.close': (listener) => listener.closeServer(),
@@ -104,11 +113,12 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.clientsMax = limits.settings.clientsMax;
     this.#clientConfig = limits.client;
     this.#owner = owner;
-    this.#handshakes = where.tls === undefined ? undefined : new Handshakes(listenTls('tls', where.tls));
+    this.#handshakes = where.tls === undefined ? undefined : new Handshakes(where.tls);
     this.#server = where.server ?? createServer(limits.serverOptions);
     if ('setSecureContext' in this.#server) {
       this.#server.on('secureConnection', this.#onConnection);
       this.#server.on('connection', this.#onHandshake);
+      this.#server.on('tlsClientError', this.#onHandshakeFailed);
     } else {
       this.#server.on('connection', this.#onConnection);
     }
@@ -170,8 +180,8 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /**
    * Takes other certificates (and `ca`, `names`, ciphers, versions) for handshakes that begin from now on; connections
-   * keep what they have. What else is given must be as it was: who asks for certificates, or for other protocols,
-   * needs another listener.
+   * keep what they have. What is left out stays as it is; `names` that are given take the place of all that there were.
+   * `ALPNProtocols`, `requestCert` and `rejectUnauthorized` must be as they were: for others another listener is needed.
    *
    * @throws OptionError for what cannot be right; nothing has changed then
    * @throws NotSupportedError where it does not speak TLS by itself
@@ -220,6 +230,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     server.off('connection', this.#onConnection);
     server.off('secureConnection', this.#onConnection);
     server.off('connection', this.#onHandshake);
+    server.off('tlsClientError', this.#onHandshakeFailed);
     // Its clients are gone: what is left has not shaken hands.
     for (const socket of this.#shaking) socket.destroy();
     server.off('listening', this.#onListening);
@@ -277,6 +288,11 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   readonly #onHandshake = (socket: Socket): void => {
     this.#shaking.add(socket);
     socket.once('close', () => this.#shaking.delete(socket));
+  };
+
+  /** Node leaves it open, such as one that has said nothing for `handshakeTimeout`; once the alert is out. */
+  readonly #onHandshakeFailed = (_error: Error, socket: Socket): void => {
+    setImmediate(() => rawOf(socket)?.destroy());
   };
 
   readonly #onError = (error: Error): void => this.#failed(error);

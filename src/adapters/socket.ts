@@ -23,11 +23,22 @@ type OwnedSocket = Socket & { [OWNER]?: SocketOwner | undefined };
 
 /** Puts the library's listeners on a socket. */
 export function link(socket: Socket, owner: SocketOwner): void {
+  if (OWNER in socket) relink(socket);
   (socket as OwnedSocket)[OWNER] = owner;
   socket.on('error', onError);
   socket.on('close', onClose);
   socket.on('end', onEnd);
   socket.on('finish', onFinish);
+}
+
+/** A socket that connects again still has its listeners: with others beside them, everything would be heard twice. */
+function relink(socket: Socket): void {
+  socket.off('error', onError);
+  socket.off('close', onClose);
+  socket.off('end', onEnd);
+  socket.off('finish', onFinish);
+  socket.off('connect', onConnect);
+  socket.off('secureConnect', onConnect);
 }
 
 /** As {@link link}, for a socket that is still connecting. */
@@ -82,17 +93,18 @@ const RESET: Report = { initiator: 'peer', manner: 'reset', code: 'ECONNRESET' }
 
 /**
  * Before Node 24, data and RST that arrive in one poll look like data and FIN: libuv reports the end in the same breath
- * as the data. So where another socket was read in between, it is an end. Under TLS every Node does so.
+ * as the data. So where another socket was read in between, it is an end. Every Node does so with the last of a TLS 1.3
+ * handshake.
  */
 const hidesReset = Number.parseInt(process.versions.node, 10) < 24;
 
 /**
  * Whether a socket whose `end` was just emitted was reset. A reset socket has no peer any more; that can be asked only
- * while our own side is open, for after both FINs there is none either. `getpeername` is asked of the handle because
+ * until our own FIN is out, for after both FINs there is none either. `getpeername` is asked of the handle because
  * `remoteAddress` remembers an earlier answer.
  */
 function wasReset(socket: Socket): boolean {
-  if (socket.writableEnded || socket.destroyed) return false;
+  if (socket.writableFinished || socket.destroyed) return false;
   const handle = (socket as unknown as { _handle?: { getpeername?: (out: object) => number } | null })._handle;
   return typeof handle?.getpeername === 'function' && handle.getpeername({}) !== 0;
 }

@@ -73,9 +73,19 @@ const SEVERITY: readonly string[] = ['failed', 'closed', 'aborted', 'dropped'];
 
 const POLICIES: Record<Scheduling, number> = { roundRobin: nodeCluster.SCHED_RR, system: nodeCluster.SCHED_NONE };
 
-const KIND: Kind<Cluster, ClusterCommand> = {
+const KIND: Kind<Cluster, ClusterCommand, ClusterEvents> = {
   name: 'cluster',
   made: 0,
+  events: {
+    running: true,
+    started: true,
+    exited: true,
+    retry: true,
+    replaced: true,
+    gaveUp: true,
+    reloaded: true,
+    closed: true,
+  },
   commands: {
     'workers.start': (cluster) => cluster.startWorkers(),
     'workers.reload': (cluster) => cluster.reloadWorkers(),

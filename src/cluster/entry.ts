@@ -180,7 +180,7 @@ process.on('exit', onExit);
 process.on('uncaughtExceptionMonitor', (error) => say({ type: 'crashed', error: packError(error) }));
 cluster.worker?.on('disconnect', onOrphaned);
 process.on('message', (received) => {
-  const message = unwrap<ToWorker>(received);
+  const message = unwrap<ToWorker>(received, ACTIONS);
   if (message !== undefined) (ACTIONS[message.type] as (message: ToWorker) => void)(message);
 });
 say({ type: 'hello' });

@@ -42,10 +42,14 @@ export function wrap(message: ToWorker | ToPrimary): Record<string, unknown> {
   return { [KEY]: message };
 }
 
-/** Ours, or nothing. */
-export function unwrap<M extends ToWorker | ToPrimary>(message: unknown): M | undefined {
+/** Ours, and one that is answered; or nothing. */
+export function unwrap<M extends ToWorker | ToPrimary>(
+  message: unknown,
+  answered: Readonly<Record<M['type'], unknown>>,
+): M | undefined {
   if (message === null || typeof message !== 'object') return undefined;
-  return (message as Record<string, M | undefined>)[KEY];
+  const ours = (message as Record<string, M | null | undefined>)[KEY];
+  return ours !== undefined && ours !== null && Object.hasOwn(answered, ours.type) ? ours : undefined;
 }
 
 /** An error as data: the channel would lose its code, and could not carry everything that people attach. */
@@ -57,7 +61,7 @@ interface PackedError {
 }
 
 export function packError(error: unknown): PackedError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined, code: undefined };
+  if (!(error instanceof Error)) return { name: 'Error', message: textOf(error), stack: undefined, code: undefined };
   const { code } = error as NodeJS.ErrnoException;
   return {
     name: error.name,
@@ -65,6 +69,15 @@ export function packError(error: unknown): PackedError {
     stack: error.stack,
     code: typeof code === 'string' ? code : undefined,
   };
+}
+
+/** Anything can be thrown, also what has no text. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
+  }
 }
 
 export function unpackError(packed: unknown): Error {

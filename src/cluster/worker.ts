@@ -60,6 +60,7 @@ export interface WorkerInfo {
 const KIND: Kind<Worker, WorkerCommand> = {
   name: 'worker',
   made: 0,
+  events: { closed: true },
   commands: {
     'process.fork': (worker, { incarnation }) => worker.fork(incarnation),
     'process.drain': (worker, { timeoutMs }) => worker.tell({ type: 'drain', timeoutMs }),
@@ -170,7 +171,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
       if (exit !== undefined && !child.connected) this.#exited(exit);
     };
     worker.on('message', (received: unknown) => {
-      const message = unwrap<ToPrimary>(received);
+      const message = unwrap<ToPrimary>(received, REPORTS);
       if (message !== undefined) (REPORTS[message.type] as (worker: Worker, message: ToPrimary) => void)(this, message);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {

@@ -105,9 +105,21 @@ export const SERVERS_OPTIONS = [
   'random',
 ] as const;
 
+/** What Node calls a certificate, or a list of revoked ones, that it does not take. */
+const BAD_CERTIFICATE =
+  /^(?:CERT_|CRL_|ERROR_IN_C(?:ERT|RL)_|UNABLE_TO_(?:GET|DECRYPT|DECODE|VERIFY)_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|ERR_TLS_CERT_ALTNAME_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$)/;
+
 /**
- * Failures that stay however often one tries: a certificate that cannot be trusted, a path that may not be opened, an
- * option that Node refuses.
+ * Failures that stay however often one tries: a certificate that cannot be trusted, also one that has expired; a path
+ * that may not be opened; an option that Node refuses. What was mended is told by {@link Servers.restore}.
+ *
+ * @example
+ * ```ts
+ * // Somebody else renews their certificate in time, or soon after: goes on trying, at the pace of the backoff.
+ * const servers = new Servers(list, {
+ *   isPermanent: (cause) => cause.code !== 'CERT_HAS_EXPIRED' && isPermanent(cause),
+ * });
+ * ```
  */
 export function isPermanent(cause: Cause): boolean {
   const { code } = cause;
@@ -115,15 +127,9 @@ export function isPermanent(cause: Cause): boolean {
   return (
     code === 'EACCES' ||
     code === 'EPERM' ||
-    code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' ||
-    code === 'DEPTH_ZERO_SELF_SIGNED_CERT' ||
-    code === 'SELF_SIGNED_CERT_IN_CHAIN' ||
-    code === 'UNABLE_TO_GET_ISSUER_CERT' ||
-    code === 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' ||
-    code === 'ERR_TLS_CERT_ALTNAME_INVALID' ||
     code === 'ERR_SOCKET_BAD_PORT' ||
-    code.startsWith('CERT_') ||
-    code.startsWith('ERR_INVALID_')
+    code.startsWith('ERR_INVALID_') ||
+    BAD_CERTIFICATE.test(code)
   );
 }
 
@@ -216,11 +222,13 @@ export class Servers {
     }
     this.#now = this.clock.now();
     this.#tried = memory?.tried;
-    const server =
-      this.#balancer.choose(this.list, this.#isUp) ??
-      this.#balancer.choose(this.list, this.#isUsable) ??
-      this.#balancer.choose(this.list, this.#isOpen);
+    const server = this.#balancer.choose(this.list, this.#isUp) ?? this.#balancer.choose(this.list, this.#isUsable);
     if (server === undefined && !this.#isExhausted()) {
+      if (memory !== undefined && this.#isRoundOver(memory)) {
+        // Others have taken the last places of those that this one had yet to try.
+        this.#queue.delete(asker);
+        return { kind: 'deferred', delayMs: this.#endRound(memory) };
+      }
       // Who waits already keeps its place in the queue.
       this.#queue.add(asker);
       return FULL;
@@ -243,6 +251,11 @@ export class Servers {
   /** The connection, or the attempt, is over: its place is free for whoever has waited longest. */
   leave(server: Server): void {
     server.connections--;
+    this.#serve();
+  }
+
+  /** Those who wait for a place get one while there is one, the longest first. */
+  #serve(): void {
     // An asker that fails at once frees its place again, here inside: the loop that runs already serves it.
     if (this.#isServing) return;
     this.#isServing = true;
@@ -289,12 +302,17 @@ export class Servers {
     asker.memory = undefined;
   }
 
-  /** Servers that were excluded may be chosen again: all, or one. */
+  /**
+   * Servers that were excluded may be chosen again, all or one: what no retry could mend was mended, such as a certificate
+   * that was renewed. Who asks next is served, and who waits for a place; a persistent backend that is exhausted tries
+   * again by itself at its slowest pace, and at once by `connect()`, which restores them all.
+   */
   restore(server?: Server): void {
     for (const one of server === undefined ? this.list : [server]) {
       one.excluded = undefined;
       one.downUntil = 0;
     }
+    this.#serve();
   }
 
   toJSON() {
@@ -310,17 +328,24 @@ export class Servers {
   #defer(asker: Asker, memory: AskerMemory): Choice {
     if (this.#isExhausted()) return this.#allExcluded();
     memory.rested = true;
-    const untried = this.list.some((server) => server.excluded === undefined && !memory.tried.has(server));
-    let delayMs = 0;
-    if (!untried) {
-      memory.tried.clear();
-      delayMs = this.#backoff.delayMs(memory.round++, this.#random());
-    }
+    let delayMs = this.#isRoundOver(memory) ? this.#endRound(memory) : 0;
     if (!this.#budget.withdraw(this.clock.now())) {
       if (!asker.persistent) return BUDGET_EMPTY;
       delayMs = this.#backoff.longestMs(this.#random());
     }
     return { kind: 'deferred', delayMs };
+  }
+
+  /** Every server that has a place was tried: that others are full is no reason to try these again at once. */
+  #isRoundOver({ tried }: AskerMemory): boolean {
+    const open = this.list.filter(this.#isOpen);
+    if (open.length > 0) return open.every((server) => tried.has(server));
+    return this.list.every((server) => server.excluded !== undefined || tried.has(server));
+  }
+
+  #endRound(memory: AskerMemory): number {
+    memory.tried.clear();
+    return this.#backoff.delayMs(memory.round++, this.#random());
   }
 
   #isExhausted(): boolean {

@@ -117,9 +117,21 @@ const EMPTIED = { type: 'sessions.emptied' } as const;
 const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
 const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 
-const KIND: Kind<TcpProxy, ProxyCommand> = {
+const KIND: Kind<TcpProxy, ProxyCommand, ProxyEvents> = {
   name: 'proxy',
   made: 0,
+  events: {
+    running: true,
+    established: true,
+    retry: true,
+    failover: true,
+    dropped: true,
+    clientClosed: true,
+    sessionClosed: true,
+    warning: true,
+    refused: true,
+    closed: true,
+  },
   commands: {
     'backends.connect': (proxy) => proxy.connectBackends(),
     'backends.close': (proxy) => proxy.closeBackends(),

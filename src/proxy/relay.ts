@@ -17,6 +17,7 @@ export class Relay {
   #down: Leg | undefined = undefined;
   #early: EarlyBytes | undefined = undefined;
   #ends = 0;
+  #hasClientLeft = false;
 
   constructor(client: Socket) {
     this.#client = client;
@@ -61,6 +62,11 @@ export class Relay {
     this.#down = down;
     up.start(client, backend);
     down.start(backend, client);
+    if (this.#hasClientLeft) {
+      // It was closed before there was a backend: neither is read for the other.
+      this.detach(client);
+      return;
+    }
     if (early === undefined || up.carry(early)) up.begin();
     down.begin();
   }
@@ -79,6 +85,7 @@ export class Relay {
   /** Stops relaying from and to this socket: what the other sends has nowhere to go, and waits. */
   detach(socket: Socket): void {
     if (socket === this.#client) {
+      this.#hasClientLeft = true;
       this.#early?.take();
       this.#up?.leave();
     } else if (socket === this.#backend) {

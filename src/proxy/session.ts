@@ -56,9 +56,10 @@ const IDLED = { type: 'relay.idled' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'finishProbe', 'durationMax']);
 
-const KIND: Kind<Session, SessionCommand> = {
+const KIND: Kind<Session, SessionCommand, SessionEvents> = {
   name: 'session',
   made: 0,
+  events: { established: true, closed: true },
   commands: {
     'backend.connect': (session) => session.connectBackend(),
     'relay.start': (session) => session.startRelay(),

@@ -15,7 +15,7 @@ import {
   not,
   or,
 } from 'xstate';
-import { CompileError } from '../errors.js';
+import { CompileError, OptionError } from '../errors.js';
 import type { Host, Life } from './life.js';
 import {
   ACTS,
@@ -68,6 +68,7 @@ export interface CompiledMachine<M extends AnyStateMachine> {
  * `context` may hold half of what the step assigned.
  *
  * @throws CompileError for anything else, such as parallel states, `invoke` or actions that are functions
+ * @throws OptionError for what is no machine
  * @example
  * ```ts
  * const door = compile(doorMachine);
@@ -82,6 +83,9 @@ export interface CompiledMachine<M extends AnyStateMachine> {
  * ```
  */
 export function compile<M extends AnyStateMachine>(machine: M): CompiledMachine<M> {
+  if (typeof machine?.root?.transitions?.keys !== 'function') {
+    throw new OptionError('machine', machine, "a machine that XState's createMachine() has made");
+  }
   const table = new Compiler(machine).table();
   return {
     id: machine.id,

@@ -10,12 +10,13 @@ import {
   type EventObject,
   type StateValue,
 } from 'xstate';
+import { CompileError } from '../errors.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { publish, transitions } from './channel.js';
 import { type Clock, isNever, type Timer } from './clock.js';
 import type { Host, Life, RunningTimer, Runtime } from './life.js';
 
-/** `{ active: { established: 'open' } }` is `active.established.open`. No machine here has parallel states. */
+/** `{ active: { established: 'open' } }` is `active.established.open`. Of parallel states it would show one. */
 export function statePath(value: StateValue): string {
   if (typeof value === 'string') return value;
   // A machine without states has an empty value.
@@ -25,12 +26,25 @@ export function statePath(value: StateValue): string {
   return `${name}.${statePath(child as StateValue)}`;
 }
 
+/**
+ * A life is in one state at a time: in what it shows, in `matches()`, and in what is published.
+ *
+ * @throws CompileError for a machine with parallel states
+ */
+export function refuseParallel({ type, id, states }: AnyStateNode): void {
+  if (type === 'parallel') {
+    throw new CompileError(id, 'its states are parallel', 'Make each of them a machine of its own', 'run');
+  }
+  for (const child of Object.values(states) as AnyStateNode[]) refuseParallel(child);
+}
+
 const timerNames = new WeakMap<AnyStateMachine, ReadonlyMap<string, string>>();
 
 /** What the delays of a machine are called, by the types of the events that they send. Names and ids may have dots. */
 function timerNamesOf(machine: AnyStateMachine): ReadonlyMap<string, string> {
   let names = timerNames.get(machine);
   if (names === undefined) {
+    refuseParallel(machine.root);
     const found = new Map<string, string>();
     const visit = (node: AnyStateNode): void => {
       for (const key of Object.keys(node.config.after ?? {})) {
@@ -210,7 +224,11 @@ class ActorLife implements Life<EventObject> {
   }
 }
 
-/** Runs each machine on an XState actor of its own. */
+/**
+ * Runs each machine on an XState actor of its own.
+ *
+ * Its `run` throws a {@link CompileError} for a machine with parallel states.
+ */
 export const xstateRuntime: Runtime = {
   name: 'xstate',
   run(machine, input, host) {

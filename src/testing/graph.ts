@@ -8,7 +8,7 @@ import type {
   InputFrom,
   SnapshotFrom,
 } from 'xstate';
-import { statePath } from '../runtime/xstate.js';
+import { refuseParallel, statePath } from '../runtime/xstate.js';
 
 export interface ExploreOptions<M extends AnyStateMachine> {
   readonly input: InputFrom<M>;
@@ -49,6 +49,7 @@ export interface MachineGraph {
  * Walks a machine from its initial state, through every event that some state acts on, timers included.
  *
  * @throws Error when it has not seen all after `stepsMax` steps
+ * @throws CompileError for a machine with parallel states
  * @example
  * ```ts
  * const graph = exploreMachine(doorMachine, { input: undefined });
@@ -58,6 +59,7 @@ export interface MachineGraph {
  * ```
  */
 export function exploreMachine<M extends AnyStateMachine>(machine: M, options: ExploreOptions<M>): MachineGraph {
+  refuseParallel(machine.root);
   const { input, key = () => '', stepsMax = 100_000 } = options;
   const { events = (type: string) => [{ type } as EventFromLogic<M>] } = options;
   const traversal = {

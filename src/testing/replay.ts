@@ -1,6 +1,6 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, createActor, type EventObject, type InputFrom } from 'xstate';
 import type { Outcome } from '../machines/vocabulary.js';
-import { statePath } from '../runtime/xstate.js';
+import { refuseParallel, statePath } from '../runtime/xstate.js';
 import { transitionsOf } from './graph.js';
 
 /** What one event brought about. */
@@ -24,6 +24,7 @@ export class Model<M extends AnyStateMachine> {
   #taken: string[] = [];
 
   constructor(machine: M, input: InputFrom<M>) {
+    refuseParallel(machine.root);
     this.#names = namesOf(machine);
     this.#actor = createActor(machine as AnyStateMachine, {
       input,

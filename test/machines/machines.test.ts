@@ -16,7 +16,7 @@ describe.each(bounded)('$name', (bound) => {
   const graph = graphOf(bound);
   const paths = [...graph.edgePaths(), ...(bound.simple ? graph.simplePaths() : [])];
 
-  test('every path does what must hold', () => {
+  test('every path does what must hold', { timeout: 120_000 }, () => {
     let steps = 0;
     for (const path of paths) {
       const model = replay(

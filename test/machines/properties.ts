@@ -3,7 +3,9 @@
  * the numbers are those of docs/properties.md.
  */
 import { expect } from 'vitest';
-import type { Model, ReplayedStep } from '../../src/testing/index.js';
+import { type AnyStateMachine, createActor, SimulatedClock } from 'xstate';
+import { QUIET_PROBES } from '../../src/machines/session.js';
+import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
 
 type Check = (model: Model<never>) => void;
 
@@ -16,6 +18,16 @@ const types = (step: ReplayedStep): string[] => step.commands.map(({ type }) => 
 const asked = (step: ReplayedStep): boolean =>
   /\.(close|abort)$/.test(step.event) && step.from !== step.to && step.taken.length > 0;
 
+/** Why a life can end so. */
+const ENDINGS: Record<string, RegExp> = {
+  closed: /^(close|destroy|end)$/,
+  aborted: /^(abort|timeout|error|reset)$/,
+  ended: /^end$/,
+  dropped: /^(end|error|reset|destroy)$/,
+  refused: /^(error|timeout|reset|destroy)$/,
+  failed: /^(error|timeout|end|destroy)$/,
+};
+
 const finalOutcome: Check = (model) => {
   const last = model.steps.at(-1) as ReplayedStep;
   if (last.snapshot.status !== 'done') return;
@@ -26,6 +38,13 @@ const finalOutcome: Check = (model) => {
     manner: expect.any(String),
     phase: expect.any(String),
   });
+  if (outcome !== undefined) expect(outcome.cause.manner, outcome.ending).toMatch(ENDINGS[outcome.ending] as RegExp);
+};
+
+/** A close that was in time ends as closed, whatever was cut ends as aborted. */
+const closeIsNoAbort: Check = ({ outcome }) => {
+  if (outcome?.cause.manner === 'close') expect(outcome.ending).toBe('closed');
+  if (outcome?.cause.manner === 'abort') expect(outcome.ending).toBe('aborted');
 };
 
 const commandsBelong: Check = (model) => {
@@ -179,6 +198,59 @@ const finsArePassedOn: Check = (model) => {
   }
 };
 
+/** 9: what is cut is cut on both sides, and does not end as if it were whole; what stands still is looked at. */
+const cutsAreTold: Check = (model) => {
+  let cut = false;
+  for (const step of model.steps) {
+    const event = shortName(step.event);
+    const commands = types(step);
+    cut ||= commands.some((type) => /\.(abort|reset)$/.test(type));
+    if (event === 'session.abort' || event === 'relay.idled') {
+      expect(commands, `${step.from} ${event}`).toEqual(['client.abort', 'backend.abort']);
+      expect(step.snapshot.context.ending, `${step.from} ${event}`).not.toBe('ended');
+      if (/^(relaying|draining)/.test(step.from)) expect(step.snapshot.context.ending).toBe('aborted');
+    }
+    if (commands.join() === 'client.abort,backend.abort' && !step.from.startsWith('finishing')) {
+      expect(step.to).toMatch(/^finishing.both$/);
+    }
+    if (event.endsWith('Probe')) {
+      expect(commands, `${step.from} ${event}`).toEqual(['relay.probe']);
+      expect(step.to).toBe(step.from);
+    }
+  }
+  const { outcome } = model;
+  if (outcome === undefined) return;
+  if (cut) expect(outcome.ending).not.toBe('ended');
+  if (outcome.cause.manner === 'timeout') expect(outcome.ending).toMatch(/aborted|refused/);
+  if (outcome.ending === 'closed') expect(model.steps.map(({ event }) => event)).toContain('session.close');
+};
+
+/** As long as anything is relayed or delivered it is looked at, again and again; what stands still is cut. */
+const stillnessIsSeen: Check = ({ steps }) => {
+  // Where it ends, and one step before: so every state is come by.
+  for (const end of [steps.length - 1, steps.length - 2]) if (end > 0) isLookedAt(steps.slice(0, end + 1));
+};
+
+function isLookedAt(steps: readonly ReplayedStep[]): void {
+  const last = steps.at(-1) as ReplayedStep;
+  if (!/^(relaying|draining|finishing)/.test(last.to)) return;
+  const clock = new SimulatedClock();
+  const { settings } = last.snapshot.context as { settings: { idleTimeout: number } };
+  const actor = createActor(last.snapshot.machine as AnyStateMachine, { input: { settings }, clock });
+  let probes = 0;
+  actor.on('relay.probe', () => probes++);
+  actor.start();
+  for (const { event } of steps.slice(1)) actor.send({ type: event });
+  probes = 0;
+  for (let times = 1; times < 4; times++) {
+    clock.increment(settings.idleTimeout / QUIET_PROBES);
+    expect(probes, `${last.to} is looked at`).toBe(times);
+  }
+  actor.send({ type: 'relay.idled' });
+  expect(actor.getSnapshot().value, `${last.to} stands still`).toHaveProperty('finishing');
+  actor.stop();
+}
+
 /** 11: backends first, then listeners; to stop, listeners first, backends last. */
 const orderedStop: Check = (model) => {
   const order = all(model).map(({ type }) => type);
@@ -189,20 +261,136 @@ const orderedStop: Check = (model) => {
     expect(stop).toBeGreaterThanOrEqual(0);
     expect(stop).toBeLessThan(first('backends.close'));
     expect(first('sessions.await')).toBeLessThan(first('backends.close'));
+    expect(first('listeners.await')).toBeLessThan(first('backends.close'));
+    expect(order).toContain('listeners.await');
   }
   let over = false;
   for (const step of model.steps) {
+    if (step.event === 'proxy.close' && step.from !== step.to) expect(types(step)[0]).toBe('listeners.close');
+    const isCut = step.event === 'proxy.abort' && /^(idle|starting|running|draining|stopping.cutting)/.test(step.from);
+    if (isCut || shortName(step.event) === 'drainTimeout') expect(types(step)).toContain('backends.abort');
     if (over) expect(types(step)).not.toContain('listeners.start');
     over ||= asked(step);
   }
 };
 
+/** What has to be noted as a cause: by whom it came to a state's end, and why. */
+const NEWS: Record<string, RegExp> = {
+  backend:
+    /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|(idle|active.*|closing.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout)$/,
+  client:
+    /^(live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|closing client.abort|closing closeTimeout)$/,
+  listener:
+    /^((idle|serving.*|draining) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|draining drainTimeout)$/,
+  session:
+    /^((connecting.*|relaying.*) session.close|(connecting|relaying|draining).* session.abort|connecting.* (client|backend).closed|(relaying|draining).* (client|backend).closed|connecting.open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (sessionConnectTimeout|durationMax|closeTimeout))$/,
+  proxy:
+    /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(listeners|backends)) proxy.abort|starting.connecting backends.failed|(starting.binding|running) listeners.failed|draining drainTimeout)$/,
+};
+
+/** What a life is doing in a state, as a cause says it; the first that fits. */
+const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
+  backend: [
+    [/^idle/, 'idle'],
+    [/^active.disposing.revoking/, 'preparing'],
+    [/^active.(waiting|disposing|failover|exhausted)/, 'waiting'],
+    [/^active.choosing/, 'choosing'],
+    [/^active.connecting/, 'connecting'],
+    [/^active.preparing/, 'preparing'],
+    [/^active.established/, 'established'],
+    [/^closing/, 'closing'],
+  ],
+  client: [
+    [/^live.accepted/, 'accepted'],
+    [/^live.established/, 'established'],
+    [/^closing/, 'closing'],
+  ],
+  listener: [
+    [/^idle/, 'idle'],
+    [/^serving.binding server/, 'binding'],
+    [/^serving/, 'listening'],
+    [/^draining/, 'closing'],
+  ],
+  session: [
+    [/ended$|Ended relay.idled$/, 'established'],
+    [/^connecting/, 'connecting'],
+    [/^relaying/, 'established'],
+    [/^draining/, 'closing'],
+  ],
+  proxy: [
+    [/^idle/, 'idle'],
+    [/backends.failed$/, 'connecting'],
+    [/^starting/, 'binding'],
+    [/^running listeners/, 'listening'],
+    [/^running/, 'established'],
+    [/^(draining|stopping)/, 'closing'],
+  ],
+};
+
+/** How something came about, by the end of its event. */
+const MANNERS: Record<string, string> = {
+  close: 'close',
+  abort: 'abort',
+  ended: 'end',
+  finished: 'end',
+  closed: 'destroy',
+  idled: 'timeout',
+  failed: 'error',
+  refused: 'error',
+  exhausted: 'error',
+};
+
+/** A cause is noted when something happens that needs one, and says what that was. */
+const causesTell =
+  (machine: string): Check =>
+  (model) => {
+    for (const step of model.steps) {
+      const event = shortName(step.event);
+      const at = `${step.from} ${event}`;
+      const { cause } = step.snapshot.context as { cause?: { manner: string; phase: string; code?: string } };
+      if (!NEWS[machine]?.test(at)) continue;
+      const told = `${cause?.manner} ${cause?.code ?? ''}`;
+      // A leg says itself why it has closed.
+      const isLeg = machine === 'session' && event.endsWith('closed');
+      const timeout = step.from.endsWith('.both') ? 'idleTimeout' : 'halfCloseTimeout';
+      const expected =
+        event !== step.event
+          ? `timeout ${event}`
+          : isLeg
+            ? 'reset ECONNRESET'
+            : event === 'relay.idled'
+              ? `timeout ${timeout}`
+              : `${MANNERS[event.slice(event.indexOf('.') + 1)]} `;
+      const [, phase] = PHASES[machine]?.find(([states]) => states.test(at)) ?? [];
+      if (told !== expected) throw new Error(`${at}: it notes “${told}”, not “${expected}”`);
+      if (!isLeg && event !== 'closeTimeout' && cause?.phase !== phase) {
+        throw new Error(`${at}: it notes “${cause?.phase}”, not “${phase}”`);
+      }
+    }
+  };
+
 const common = [finalOutcome, commandsBelong];
 
 export const properties: Record<string, readonly Check[]> = {
-  backend: [...common, closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(false)],
-  client: [...common, closeIsFinal, dropsAreLosses, releasedOnce, socketsAreAccountedFor(true)],
-  listener: [...common, newcomersAreAnswered, handlesAreClosed],
-  session: [...common, finsArePassedOn],
-  proxy: [...common, orderedStop],
+  backend: [
+    ...common,
+    closeIsNoAbort,
+    causesTell('backend'),
+    closeIsFinal,
+    dropsAreLosses,
+    releasedOnce,
+    socketsAreAccountedFor(false),
+  ],
+  client: [
+    ...common,
+    closeIsNoAbort,
+    causesTell('client'),
+    closeIsFinal,
+    dropsAreLosses,
+    releasedOnce,
+    socketsAreAccountedFor(true),
+  ],
+  listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
+  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, stillnessIsSeen],
+  proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop],
 };

@@ -25,6 +25,9 @@ import * as machines from '../../src/machines/index.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { compile } from '../../src/runtime/compile.js';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
+import { xstateRuntime } from '../../src/runtime/xstate.js';
+import { exploreMachine } from '../../src/testing/index.js';
+import { Model } from '../../src/testing/replay.js';
 
 const door = (config: object, implementations: object = {}): AnyStateMachine =>
   createMachine(
@@ -71,6 +74,16 @@ describe('a state that cannot be compiled', () => {
   test('the root, too', () => {
     expect(refusalOf(door({ type: 'parallel', states: { a: {} } })).state).toBe('door');
     expect(refusalOf(door({ invoke: { src: ring } })).state).toBe('door');
+  });
+
+  test.each<[string, (machine: AnyStateMachine) => unknown]>([
+    ['on an actor', (machine) => xstateRuntime.run(machine, undefined, {} as never)],
+    ['in a walk', (machine) => exploreMachine(machine, { input: undefined })],
+    ['in a replay', (machine) => new Model(machine, undefined)],
+  ])('parallel states cannot be run %s either, where one of them would stand for all', (_, run) => {
+    const wide = withOpen({ initial: 'a', states: { a: { type: 'parallel', states: { b: {}, c: {} } } } });
+    expect(() => run(wide)).toThrow(expect.objectContaining({ code: 'ERR_COMPILE', state: 'door.open.a' }));
+    expect(() => run(wide)).toThrow(/^Cannot run "door\.open\.a": its states are parallel\. Make each/);
   });
 
   test('is named by its own id', () => {

@@ -1,21 +1,28 @@
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Backend } from '../../src/adapters/backend.js';
 import { backendMachine } from '../../src/machines/index.js';
 import { bounded } from '../machines/bounds.js';
 import { backendDriver } from './backend.js';
+import { Traces } from './traces.js';
 import { expectTaken, type Over, pathsOf, takePaths, World } from './world.js';
 
 describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
   let world: World;
+  let traces: Traces;
   beforeAll(async () => {
     world = await World.create(over);
+    traces = new Traces(Backend);
   });
-  afterAll(() => world.dispose());
+  afterAll(() => {
+    traces.stop();
+    return world.dispose();
+  });
 
   const taken = new Set<string>();
 
   test.each(bounded.filter(({ machine }) => machine === backendMachine))(
     'the paths of a $name on real sockets',
-    { timeout: 60_000 },
+    { timeout: 600_000 },
     async (bound) => {
       const { persistent, attemptsMax } = bound.options.input.settings;
       const driver = backendDriver(world, persistent, attemptsMax);
@@ -24,4 +31,10 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
   );
 
   test('every transition was made', () => expectTaken(backendMachine, taken));
+
+  test('the model of the world allows what their sockets reported', () => {
+    const { lives, happenings } = traces.accept();
+    console.log(`backend, over ${over}: ${lives} lives, ${happenings} reports and calls`);
+    expect(lives).toBeGreaterThanOrEqual(3000);
+  });
 });

@@ -1,26 +1,39 @@
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Client } from '../../src/adapters/client.js';
 import { clientMachine } from '../../src/machines/index.js';
 import { type Bounded, bounded } from '../machines/bounds.js';
 import { clientDriver } from './client.js';
+import { Traces } from './traces.js';
 import { expectTaken, type Over, pathsOf, takePaths, World } from './world.js';
 
 const bound = bounded.find(({ machine }) => machine === clientMachine) as Bounded;
 
 describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
   let world: World;
+  let traces: Traces;
   beforeAll(async () => {
     world = await World.create(over);
+    traces = new Traces(Client);
   });
-  afterAll(() => world.dispose());
+  afterAll(() => {
+    traces.stop();
+    return world.dispose();
+  });
 
   const taken = new Set<string>();
 
   test.each([
     ['of a proxy', true],
     ['adopted by hand', false],
-  ])('the paths on real sockets, %s', { timeout: 40_000 }, async (name, owned) => {
+  ])('the paths on real sockets, %s', { timeout: 600_000 }, async (name, owned) => {
     await takePaths(`client ${name}, over ${over}`, pathsOf(bound), clientDriver(world, owned), taken);
   });
 
   test('every transition was made', () => expectTaken(clientMachine, taken));
+
+  test('the model of the world allows what their sockets reported', () => {
+    const { lives, happenings } = traces.accept();
+    console.log(`client, over ${over}: ${lives} lives, ${happenings} reports and calls`);
+    expect(lives).toBeGreaterThanOrEqual(200);
+  });
 });

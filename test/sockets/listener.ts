@@ -8,14 +8,15 @@ import { listenerMachine } from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
 import {
-  dial,
   expectNothingLeft,
   gone,
   type Performances,
   Port,
   performer,
   portOf,
+  resetPeer,
   type SlowName,
+  shaken,
   type World,
 } from './world.js';
 
@@ -52,15 +53,16 @@ export function listenerDriver(world: World, name: SlowName) {
     };
     server.on('connection', (socket) => accepted.push(socket));
     const listener = new Listener(
-      { server, host: name.name, port: port.number },
+      { server, host: name.name, port: port.number, tls: world.listenTls },
       { settings, client: CLIENT, serverOptions: {} },
       environmentOf({ clock }),
       owner,
     );
     /** Makes these clients leave. */
     const leave = (clients: readonly Client[]): void => {
-      for (const { socket } of clients)
-        peers.find(({ localPort }) => localPort === socket.remotePort)?.resetAndDestroy();
+      for (const { socket } of clients) {
+        resetPeer(peers.find(({ localPort }) => localPort === socket.remotePort));
+      }
     };
 
     const perform: Performances = {
@@ -89,13 +91,11 @@ export function listenerDriver(world: World, name: SlowName) {
       },
       'client.arrived': async () => {
         const pair = server.listening ? undefined : foreign.pop();
-        if (pair === undefined) {
-          peers.push(await dial(portOf(server)));
-        } else {
-          // As where several share one port: a server takes over what another one has accepted.
-          peers.push(pair.peer);
-          server.emit('connection', pair.accepted);
-        }
+        const peer = pair?.peer ?? (await world.dial(portOf(server)));
+        peers.push(peer);
+        // As where several share one port: a server takes over what another one has accepted.
+        if (pair !== undefined) server.emit('connection', pair.accepted);
+        await shaken(peer);
       },
       'client.closed': (step) => {
         if (step.from !== 'aborting') leave([...listener.clients].slice(0, 1));

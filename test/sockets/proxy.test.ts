@@ -1,33 +1,35 @@
-import { afterAll, beforeAll, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { proxyMachine } from '../../src/machines/index.js';
 import { type Bounded, bounded } from '../machines/bounds.js';
 import { proxyDriver } from './proxy.js';
-import { expectTaken, pathsOf, SlowName, takePaths, World } from './world.js';
+import { expectTaken, type Over, pathsOf, SlowName, takePaths, World } from './world.js';
 
 const name = new SlowName('slow.test');
-let world: World;
-beforeAll(async () => {
-  world = await World.create();
-});
-afterAll(async () => {
-  name.dispose();
-  await world.dispose();
-});
+afterAll(() => name.dispose());
 
-const taken = new Set<string>();
 const bound = bounded.find(({ machine }) => machine === proxyMachine) as Bounded;
 
 /** The listeners end in the same moment as the last session: nothing that the path may do comes in between. */
 const paths = pathsOf(bound).map((path) => path.filter(({ event }) => event.type !== 'listeners.closed'));
 
-test('the paths on real sockets', { timeout: 40_000 }, async () => {
-  await takePaths('proxy', paths, proxyDriver(world, name), taken);
-});
+describe.each<Over>(['TCP', 'TLS'])('all its sockets over %s', (over) => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.create(over);
+  });
+  afterAll(() => world.dispose());
 
-test('every transition that a real socket can make was made', () =>
-  expectTaken(proxyMachine, taken, {
-    'proxy.stopping.cutting abortTimeout #0':
-      'What is cut ends within the same abortTimeout, begun just before: of a client, of a session’s backend, even held.',
-    'proxy.stopping.listeners abortTimeout #0':
-      'A listener is over with its last client, and all are gone by then; one that was cut had the same abortTimeout.',
-  }));
+  const taken = new Set<string>();
+
+  test('the paths on real sockets', { timeout: 600_000 }, async () => {
+    await takePaths(`proxy, over ${over}`, paths, proxyDriver(world, name), taken);
+  });
+
+  test('every transition that a real socket can make was made', () =>
+    expectTaken(proxyMachine, taken, {
+      'proxy.stopping.cutting abortTimeout #0':
+        'What is cut ends within the same abortTimeout, begun just before: of a client, of a session’s backend, even held.',
+      'proxy.stopping.listeners abortTimeout #0':
+        'A listener is over with its last client, and all are gone by then; one that was cut had the same abortTimeout.',
+    }));
+});

@@ -8,13 +8,14 @@ import type { Session } from '../../src/proxy/session.js';
 import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
 import { until } from '../support/wait.js';
 import {
-  dial,
   expectNothingLeft,
   gone,
+  isDestroyed,
   type Performances,
   Port,
   performer,
   portOf,
+  resetPeer,
   ScriptedServers,
   type SlowName,
   type World,
@@ -29,7 +30,7 @@ const NEVER = { chooseTimeout: false, connectTimeout: false, closeTimeout: false
 export function proxyDriver(world: World, name: SlowName) {
   return async (path: Path): Promise<Driver<typeof proxyMachine>> => {
     const clock = new ManualClock();
-    const servers = new ScriptedServers([{ port: world.port }], { clock });
+    const servers = new ScriptedServers([{ port: world.port, tls: world.tls }], { clock });
     const [live] = servers.list as [(typeof servers.list)[0]];
     const backend = createBackend({ ...NEVER, servers, clock, whenExhausted: 'wait', abortTimeout: false });
     // The first serves, the second is the one that is lost.
@@ -38,12 +39,17 @@ export function proxyDriver(world: World, name: SlowName) {
     const proxy = createProxy({
       ...NEVER,
       ...settings,
-      listen: fronts.map((server, index) => ({ server, host: name.name, port: ports[index]?.number as number })),
+      listen: fronts.map((server, index) => ({
+        server,
+        host: name.name,
+        port: ports[index]?.number as number,
+        tls: world.listenTls,
+      })),
       admit: ({ socket }) => {
         socket.resume();
         return session === undefined ? true : new Promise(() => {});
       },
-      servers: [{ port: world.port }],
+      servers: [{ port: world.port, tls: world.tls }],
       backends: [backend],
       clock,
       acceptTimeout: false,
@@ -80,11 +86,11 @@ export function proxyDriver(world: World, name: SlowName) {
         name.resolve();
         await once(fronts[1], 'listening');
         // It serves somebody from now on.
-        peer = await dial(portOf(fronts[0]));
+        peer = await world.dial(portOf(fronts[0]));
         session = await established;
         // Nothing outlasts a cut for longer than a session whose backend somebody holds.
         hold = session.backend.hold();
-        newcomer = await dial(portOf(fronts[0]));
+        newcomer = await world.dial(portOf(fronts[0]));
         await until('the newcomer', () => proxy.listeners[0]?.clients.size === 2);
       },
       'listeners.failed': async (step) => {
@@ -102,14 +108,14 @@ export function proxyDriver(world: World, name: SlowName) {
         if (step.from === 'stopping.cutting') return;
         if (path[index + 1]?.event.type === 'proxy.abort') {
           // Its client's leg ends last, and somebody aborts as soon as the session has ended: its listener has not yet.
-          newcomer?.resetAndDestroy();
+          resetPeer(newcomer);
           await until('the newcomer to be gone', () => proxy.listeners[0]?.clients.size === 1);
           session.on('closed', () => void proxy.abort());
-          (await world.peerOf(session.backend.socket as Socket)).resetAndDestroy();
+          resetPeer(await world.peerOf(session.backend.socket as Socket));
         } else {
-          peer?.resetAndDestroy();
+          resetPeer(peer);
           await session.closed;
-          newcomer?.resetAndDestroy();
+          resetPeer(newcomer);
         }
       },
       abortTimeout: () => {
@@ -119,7 +125,7 @@ export function proxyDriver(world: World, name: SlowName) {
       // These come by themselves.
       'listeners.closed': () => {},
       'backends.closed': async () => {
-        if (backend.socket !== undefined && !backend.socket.destroyed) (await world.peerOf(backend.socket)).end();
+        if (backend.socket !== undefined && !isDestroyed(backend.socket)) (await world.peerOf(backend.socket)).end();
       },
     };
 

@@ -12,8 +12,10 @@ import {
   expectNothingLeft,
   gate,
   gone,
+  isDestroyed,
   type Performances,
   performer,
+  resetPeer,
   ScriptedServers,
   type World,
   writeUntilRefused,
@@ -79,7 +81,10 @@ export function sessionDriver(world: World) {
   return async (path: Path): Promise<Driver<typeof sessionMachine>> => {
     const clock = new ManualClock();
     const environment = environmentOf({ clock });
-    const servers = new ScriptedServers([{ port: world.port }, { port: world.deadPort }], { clock });
+    const servers = new ScriptedServers(
+      [world.port, world.deadPort].map((port) => ({ port, tls: world.tls })),
+      { clock },
+    );
     const [live, dead] = servers.list as [(typeof servers.list)[0], (typeof servers.list)[0]];
     const settings = settingsFor(path);
     const { accepted, peer } = await world.pair();
@@ -98,7 +103,7 @@ export function sessionDriver(world: World) {
         established.resolve();
         if (isClientStuck) {
           peer.pause();
-          accepted.write(TOO_MUCH);
+          session.client.socket.write(TOO_MUCH);
         }
         if (isBackendStuck) session.backend.socket?.write(TOO_MUCH);
       },
@@ -114,16 +119,19 @@ export function sessionDriver(world: World) {
       // It reads ahead, and so sees what the client does while the backend connects.
       connectBufferBytes: 1_024,
     };
+    const begun = gate();
     const clientOwner: ClientOwner = {
       clientEstablished: (admitted) => {
         session = new Session(admitted, config, sessionOwner, admitted);
         admitted.partner = session;
         session.begin();
+        begun.resolve();
       },
       clientClosed: ({ partner }, outcome) => partner?.clientClosed(outcome),
     };
-    const client = new Client(accepted, CLIENT_CONFIG, environment, clientOwner);
+    const client = new Client(accepted, CLIENT_CONFIG, environment, clientOwner, undefined, world.handshakes);
     client.begin();
+    await begun.promise;
     const { backend } = session;
 
     /** Ends a leg in the way that the path wants, unless its end is on its way already. */
@@ -138,7 +146,7 @@ export function sessionDriver(world: World) {
         socket.end();
       } else {
         const peerEnded = itsPeer.writableEnded;
-        itsPeer.resetAndDestroy();
+        resetPeer(itsPeer);
         if (peerEnded && !socket.writableEnded) await writeUntilRefused(socket);
       }
     };
@@ -148,10 +156,10 @@ export function sessionDriver(world: World) {
       'session.abort': () => void session.abort(),
       'client.ended': () => {
         peer.end();
-        return accepted.destroyed ? 'its socket is gone' : undefined;
+        return isDestroyed(client.socket) ? 'its socket is gone' : undefined;
       },
       'client.closed': (step) => {
-        if (accepted.destroyed || client.state.endsWith('bothEnded')) return;
+        if (isDestroyed(client.socket) || client.state.endsWith('bothEnded')) return;
         return endLeg(client, peer, step);
       },
       'backend.established': async () => {
@@ -164,14 +172,14 @@ export function sessionDriver(world: World) {
       },
       'backend.ended': async () => {
         const { socket } = backend;
-        if (socket === undefined || socket.destroyed) return 'its socket is gone';
+        if (socket === undefined || isDestroyed(socket)) return 'its socket is gone';
         (await world.peerOf(socket)).end();
         return undefined;
       },
       'backend.closed': async (step) => {
         hold?.release();
         if (backend.socket !== undefined) {
-          if (backend.socket.destroyed || backend.state.endsWith('bothEnded')) return;
+          if (isDestroyed(backend.socket) || backend.state.endsWith('bothEnded')) return;
           return endLeg(backend, await world.peerOf(backend.socket), step);
         }
         if (!backend.matches('active.choosing')) return;

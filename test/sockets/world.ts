@@ -3,7 +3,7 @@ import { constants } from 'node:crypto';
 import dns from 'node:dns';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions, connect as tlsConnect } from 'node:tls';
+import { createSecureContext, createServer as createTlsServer, type TlsOptions, connect as tlsConnect } from 'node:tls';
 import { expect } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import type { Backend } from '../../src/adapters/backend.js';
@@ -21,9 +21,9 @@ import {
   shortName,
   transitionsOf,
 } from '../../src/testing/index.js';
-import { listenTls, type ServerTls } from '../../src/tls.js';
+import type { ListenTls, ServerTls } from '../../src/tls.js';
 import { type Bounded, graphOf } from '../machines/bounds.js';
-import { CERTIFICATE } from '../support/peers.js';
+import { CERTIFICATE, refusingPort } from '../support/peers.js';
 
 const HOST = '127.0.0.1';
 
@@ -62,6 +62,9 @@ export type Over = 'TCP' | 'TLS';
  */
 const SAYS_NOTHING = { maxVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET };
 
+/** Made once: it costs more than a handshake. */
+const TRUST = createSecureContext({ ca: CERTIFICATE.cert });
+
 /** A server whose sockets do only what they are told, accepted sockets for whoever wants one, and a dead port. */
 export class World {
   /** The server's ends that live, and the newest by the port of the other end: ports are used again. */
@@ -75,9 +78,11 @@ export class World {
   /** What a server of this world is dialled with, and what a client's raw socket is handed to. */
   readonly tls: ServerTls | undefined;
   readonly handshakes: Handshakes | undefined;
+  /** What a listener is told to speak as these pairs do. */
+  readonly listenTls: ListenTls | undefined;
 
-  private constructor(over: Over) {
-    const options = { allowHalfOpen: true };
+  private constructor(front: Over, back: Over) {
+    const options = { allowHalfOpen: true, noDelay: true };
     const accept = (socket: Socket): void => {
       quieten(socket);
       this.#live.add(socket);
@@ -85,18 +90,22 @@ export class World {
       this.#byPort.set(socket.remotePort as number, socket);
       this.#server.emit('arrived', socket);
     };
-    if (over === 'TLS') {
+    if (back === 'TLS') {
       this.#server = createTlsServer({ ...options, ...CERTIFICATE, ...SAYS_NOTHING } as TlsOptions, accept);
       this.tls = { ca: CERTIFICATE.cert };
-      this.handshakes = new Handshakes(listenTls('tls', CERTIFICATE));
     } else {
       this.#server = createServer(options, accept);
     }
-    this.#front = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    if (front === 'TLS') {
+      this.listenTls = CERTIFICATE;
+      this.handshakes = new Handshakes(CERTIFICATE);
+    }
+    this.#front = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
-  static async create(over: Over = 'TCP'): Promise<World> {
-    const world = new World(over);
+  /** @param front what its pairs speak; @param back what its server speaks */
+  static async create(front: Over = 'TCP', back: Over = front): Promise<World> {
+    const world = new World(front, back);
     for (const server of [world.#server, world.#front]) {
       server.listen(0, HOST);
       await once(server, 'listening');
@@ -125,13 +134,19 @@ export class World {
   /** A connection: the end that was accepted, untouched and paused, and the end of its peer. */
   async pair(): Promise<{ accepted: Socket; peer: Socket }> {
     const arrived = once(this.#front, 'connection');
-    const raw = await dial(portOf(this.#front));
+    const peer = await this.dial(portOf(this.#front));
     const [accepted] = (await arrived) as [Socket];
-    if (this.tls === undefined) return { accepted, peer: raw };
-    const peer = tlsConnect({ socket: raw, ca: CERTIFICATE.cert, servername: 'localhost' });
+    return { accepted, peer };
+  }
+
+  /** The peer's end of a new connection; over TLS, its handshake has begun. */
+  async dial(port: number): Promise<Socket> {
+    const raw = await dial(port);
+    if (this.handshakes === undefined || raw.destroyed) return raw;
+    const peer = tlsConnect({ socket: raw, secureContext: TRUST, servername: 'localhost' });
     peer.allowHalfOpen = true;
     quieten(peer);
-    return { accepted, peer };
+    return peer;
   }
 
   async dispose(): Promise<void> {
@@ -179,6 +194,8 @@ export class Port {
 
   static async create(): Promise<Port> {
     const port = new Port();
+    // No outgoing connection, of whatever program, takes it while it is free.
+    port.number = await refusingPort();
     await port.take();
     return port;
   }
@@ -200,17 +217,29 @@ export function portOf(server: NetServer): number {
 }
 
 /** The peer's end of a new connection, which may have been reset already. */
-export async function dial(port: number): Promise<Socket> {
-  const socket = connect({ host: HOST, port, allowHalfOpen: true });
+async function dial(port: number): Promise<Socket> {
+  const socket = connect({ host: HOST, port, allowHalfOpen: true, noDelay: true });
   quieten(socket);
   await once(socket, 'connect').catch(() => {});
   return socket;
 }
 
+/** Waits for the end of a handshake that was begun in this turn, or whose other side has not heard of it yet. */
+export async function shaken(peer: Socket): Promise<void> {
+  if (rawOf(peer) === undefined || peer.closed) return;
+  await Promise.race([once(peer, 'secureConnect'), once(peer, 'close')]).catch(() => {});
+}
+
 /** A peer resets its end: over TLS, the connection below. */
-export function resetPeer(peer: Socket): void {
+export function resetPeer(peer: Socket | undefined): void {
+  if (peer === undefined) return;
   if (rawOf(peer) === undefined) peer.resetAndDestroy();
   else reset(peer);
+}
+
+/** Whether a socket is being destroyed: over TLS, also where the connection below was reset. */
+export function isDestroyed(socket: Socket): boolean {
+  return socket.destroyed || rawOf(socket)?.destroyed === true;
 }
 
 /** Reads and forgets: a peer's errors are its own affair, and what nobody reads hides how a stream ends. */
@@ -286,7 +315,7 @@ export async function takePaths<M extends AnyStateMachine>(
   let steps = 0;
   let stopped = 0;
   for (const path of paths) {
-    const driven = await drivePath(path, makeDriver, 1_500).catch((error: Error) => {
+    const driven = await drivePath(path, makeDriver, 10_000).catch((error: Error) => {
       throw new Error(`on the path ${describePath(path)}`, { cause: error });
     });
     steps += driven.steps;

@@ -205,7 +205,8 @@ export async function blackhole(): Promise<{ port: number; stop(): Promise<void>
     fillers.push(filler);
     const came = await Promise.race([
       once(filler, 'connect').then(() => true),
-      new Promise<boolean>((resolve) => setTimeout(resolve, 150, false)),
+      // A loop that was late hears of the timer first: the socket is asked once more.
+      new Promise<boolean>((resolve) => setTimeout(() => setImmediate(() => setImmediate(resolve, false)), 150)),
     ]);
     if (!came) break;
   }
@@ -221,18 +222,21 @@ export async function blackhole(): Promise<{ port: number; stop(): Promise<void>
 const EARLY = `
   const { parentPort, workerData } = require('node:worker_threads');
   const flag = new Int32Array(workerData);
-  parentPort.once('message', (port) => {
-    const socket = require('node:net').connect({ host: '127.0.0.1', port }, () => socket.resetAndDestroy());
+  parentPort.once('message', ({ port, bytes }) => {
+    const socket = require('node:net').connect({ host: '127.0.0.1', port }, () => {
+      if (bytes !== undefined) socket.write(bytes);
+      socket.resetAndDestroy();
+    });
     socket.on('close', () => { Atomics.store(flag, 0, 1); Atomics.notify(flag, 0); });
   });
 `;
 
-/** Connects and resets while this thread stands still: when a server here accepts it, it is reset already. */
-export async function connectAndResetAtOnce(port: number): Promise<void> {
+/** Connects, and resets after these bytes, while this thread stands still: when a server here accepts it, it is reset already. */
+export async function connectAndResetAtOnce(port: number, bytes?: string): Promise<void> {
   const shared = new SharedArrayBuffer(4);
   const worker = new Worker(EARLY, { eval: true, workerData: shared });
   await once(worker, 'online');
-  worker.postMessage(port);
+  worker.postMessage({ port, bytes });
   if (Atomics.wait(new Int32Array(shared), 0, 0, 5_000) === 'timed-out') throw new Error('No connection was made.');
   await worker.terminate();
 }

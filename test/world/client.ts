@@ -1,7 +1,7 @@
 /** The world of a client: a socket that was accepted, an admission that is decided some time, and an owner. */
 import type { EventObject } from 'xstate';
 import { type Chance, must, type WorldModel } from './explore.js';
-import { NO_SOCKET, performOnSocket, type SocketWorld, socketChances } from './socket.js';
+import { ACCEPTED, performOnSocket, type SocketWorld, socketChances } from './socket.js';
 
 export interface ClientWorld {
   readonly socket: SocketWorld;
@@ -38,7 +38,7 @@ const performances: Record<string, (world: ClientWorld) => ClientWorld> = {
 
 export const clientWorld: WorldModel<ClientWorld> = {
   initial: {
-    socket: { ...NO_SOCKET, phase: 'open', linked: true },
+    socket: ACCEPTED,
     hook: 'none',
     owned: true,
     established: false,

@@ -71,9 +71,11 @@ function setSocket(stage: ConnectionStage, leg: Leg, socket: Partial<SocketWorld
   alter(stage, leg, { socket: { ...stage.world[leg].socket, ...socket } });
 }
 
-/** What the sockets report goes to their legs, and an end to the session too. */
+/** What the sockets report goes to their legs, and an end to the session too, unless the leg has let go of its socket. */
 function report(stage: ConnectionStage, leg: Leg, event: EventObject): void {
+  const { linked, phase } = stage.world[leg].socket;
   stage.tell(leg, event);
+  if (!linked && phase !== 'connecting') return;
   if (event.type === 'socket.ended' && stage.at.session !== undefined) stage.tell('session', { type: `${leg}.ended` });
 }
 
@@ -211,7 +213,9 @@ export function worldTurns(
   for (const leg of ['client', 'backend'] as const) {
     if (at[leg] === undefined) continue;
     for (const { who, what, world: socket, event } of socketChances(world[leg].socket, false)) {
-      may(who as 'peer', `${leg}'s socket: ${what}`, (stage) => {
+      // What the owner does to a socket is asked for below, and counted.
+      if (who === 'owner') continue;
+      may(who as 'peer' | 'system', `${leg}'s socket: ${what}`, (stage) => {
         alter(stage, leg, { socket });
         if (event !== undefined) report(stage, leg, event);
       });
@@ -277,7 +281,7 @@ export function ownerTurns(
         stage.tell(part, { type });
       });
     }
-    if (part !== 'session' && world[part].socket.phase === 'open' && world.relayed) {
+    if (part !== 'session' && /^(open|connecting)$/.test(world[part].socket.phase)) {
       may(`destroys the ${part}'s socket`, (stage) => setSocket(stage, part, { phase: 'closing' }));
     }
   }

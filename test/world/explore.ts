@@ -35,6 +35,8 @@ export interface WorldModel<W> {
   perform(world: W, command: EventObject): Effect<W>;
   /** Throws what is wrong with this state. */
   check(world: W, state: string, isDone: boolean, context: Readonly<Record<string, unknown>>): void;
+  /** What is left of the world once a step was checked, where something matters for that step alone. */
+  forget?: ((world: W) => W) | undefined;
   /** True where nothing needs to happen, unless the end was asked for. */
   mayRest(world: W, state: string): boolean;
 }
@@ -77,6 +79,7 @@ export interface SystemModel<W, P extends string> {
   /** A part's life is over. */
   finish(stage: Stage<W, P>, part: P, outcome: unknown): void;
   check(world: W, at: Everywhere<P>): void;
+  forget?: ((world: W) => W) | undefined;
   mayRest(world: W, at: Everywhere<P>): boolean;
 }
 
@@ -456,6 +459,7 @@ export function exploreSystem<W extends object, P extends string>(model: SystemM
         if (turn === undefined) model.begin(play);
         else turn.happen(play);
         model.check(play.world, play.at);
+        play.world = model.forget?.(play.world) ?? play.world;
       } catch (error) {
         throw new Violation((error as Error).message, system.pathTo(made()));
       }
@@ -533,6 +537,7 @@ export function explore<W extends object>(machine: AnyStateMachine, input: unkno
     check: (world, { machine: at }) => {
       if (at !== undefined) model.check(world, at.state, at.ending !== undefined, at.context);
     },
+    forget: model.forget,
     mayRest: (world, { machine: at }) => model.mayRest(world, at?.state ?? ''),
   });
 }

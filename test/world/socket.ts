@@ -1,10 +1,15 @@
-/** What one `net.Socket` may report, in every order that Node allows: see docs/correctness.md. */
+/**
+ * What one `net.Socket` may report, in every order that Node allows. What real ones report is held against it: see
+ * accept.ts and docs/correctness.md.
+ */
 import type { EventObject } from 'xstate';
 import type { Chance, Effect } from './explore.js';
 
 export interface SocketWorld {
   /** Of the newest socket: `closing` once it was destroyed, reset, or has failed, and its close is still to come. */
   readonly phase: 'none' | 'connecting' | 'open' | 'closing';
+  /** It was said that it is connected. */
+  readonly connected: boolean;
   readonly peerEnded: boolean;
   /** Our FIN: not asked for, on its way behind the last byte, or gone. */
   readonly local: 'open' | 'ending' | 'finished';
@@ -12,15 +17,28 @@ export interface SocketWorld {
   readonly linked: boolean;
 }
 
-export const NO_SOCKET: SocketWorld = { phase: 'none', peerEnded: false, local: 'open', linked: false };
+export const NO_SOCKET: SocketWorld = {
+  phase: 'none',
+  connected: false,
+  peerEnded: false,
+  local: 'open',
+  linked: false,
+};
+
+/** As a server gives it away. */
+export const ACCEPTED: SocketWorld = { ...NO_SOCKET, phase: 'open', connected: true, linked: true };
 
 const report = (type: string): EventObject => ({ type });
 const failed = (code: string): EventObject =>
   ({ type: 'socket.failed', cause: { initiator: 'peer', manner: 'reset', code } }) as EventObject;
 
-/** What the socket may report now. @param mine whether the owner may end or destroy it, for it was given to him */
+/**
+ * What the socket may report now.
+ *
+ * @param mine whether the owner may end or destroy it, for it was given to him
+ */
 export function socketChances(socket: SocketWorld, mine: boolean): Chance<SocketWorld>[] {
-  const { phase, peerEnded, local, linked } = socket;
+  const { phase, connected, peerEnded, local, linked } = socket;
   const chances: Chance<SocketWorld>[] = [];
   const may = (
     who: Chance<SocketWorld>['who'],
@@ -31,26 +49,29 @@ export function socketChances(socket: SocketWorld, mine: boolean): Chance<Socket
     chances.push({ who, what, world: { ...socket, ...change }, event });
   };
   if (phase === 'none') return chances;
-  if (phase === 'connecting') {
-    may('peer', 'connected', { phase: 'open' }, report('socket.connected'));
-    may('peer', 'failed', { phase: 'closing' }, failed('ECONNREFUSED'));
-    // A TLS handshake that is broken off ends before it fails.
-    if (!peerEnded) may('peer', 'ended', { peerEnded: true }, report('socket.ended'));
+  // A TLS handshake that is broken off ends before it fails, and one that we have ended finishes before it is done. What
+  // is under way when the socket is destroyed is told all the same: an end and a finish come a tick after they are due,
+  // and whoever hears first that it is connected may destroy it.
+  if (!peerEnded) may('peer', 'ended', { peerEnded: true }, report('socket.ended'));
+  if (local === 'ending') may('system', 'finished', { local: 'finished' }, report('socket.finished'));
+  if (!connected) {
+    may(
+      'peer',
+      'connected',
+      phase === 'connecting' ? { phase: 'open', connected: true } : { connected: true },
+      report('socket.connected'),
+    );
   }
-  if (phase === 'open') {
-    if (!peerEnded) may('peer', 'ended', { peerEnded: true }, report('socket.ended'));
-    if (local === 'ending') may('system', 'finished', { local: 'finished' }, report('socket.finished'));
-    may('peer', 'failed', { phase: 'closing' }, failed('ECONNRESET'));
-    if (peerEnded && local === 'finished') may('system', 'closed', NO_SOCKET_KEEPING(linked), report('socket.closed'));
-    if (mine && linked) {
-      if (local === 'open') may('owner', 'ends the socket', { local: 'ending' });
-      may('owner', 'destroys the socket', { phase: 'closing' });
-    }
-  }
-  if (phase === 'closing') {
+  // In `closing`: an error that was on its way, as with a write that was cut.
+  const code = phase === 'connecting' ? 'ECONNREFUSED' : phase === 'open' ? 'ECONNRESET' : 'ECANCELED';
+  may('peer', 'failed', { phase: 'closing' }, failed(code));
+  if (phase === 'closing' || (phase === 'open' && peerEnded && local === 'finished')) {
     may('system', 'closed', NO_SOCKET_KEEPING(linked), report('socket.closed'));
-    // An error that was on its way, as with a write that was cut.
-    may('system', 'failed late', {}, failed('ECANCELED'));
+  }
+  // Whoever has made the socket himself has it before it is connected.
+  if (phase === 'connecting' || (phase === 'open' && mine && linked)) {
+    if (local === 'open') may('owner', 'ends the socket', { local: 'ending' });
+    may('owner', 'destroys the socket', { phase: 'closing' });
   }
   return chances;
 }
@@ -68,7 +89,7 @@ export function performOnSocket(socket: SocketWorld, command: EventObject): Effe
       return { world: { ...NO_SOCKET, phase: 'connecting' } };
     case 'socket.end':
       if (phase === 'none') return { world: socket, reports: [report('socket.closed')] };
-      return { world: phase === 'open' && socket.local === 'open' ? { ...socket, local: 'ending' } : socket };
+      return { world: phase !== 'closing' && socket.local === 'open' ? { ...socket, local: 'ending' } : socket };
     case 'socket.destroy':
       if (phase === 'none') return { world: socket, reports: [report('socket.closed')] };
       return { world: { ...socket, phase: 'closing' } };

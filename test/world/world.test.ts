@@ -2,12 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { backendMachine, clientMachine, listenerMachine, proxyMachine } from '../../src/machines/index.js';
 import { backendSettings } from '../machines/bounds.js';
-import { backendWorld } from './backend.js';
 import { broken, type Loose, violationOf } from './broken.js';
-import { clientWorld } from './client.js';
 import { explore } from './explore.js';
-import { listenerWorld } from './listener.js';
-import { proxyWorld } from './proxy.js';
+import { strictBackend } from './strict/backend.js';
+import { strictClient } from './strict/client.js';
+import { strictListener } from './strict/listener.js';
+import { strictProxy } from './strict/proxy.js';
 
 const LISTENER = {
   settings: { clientsMax: 2, bindAttempts: 2, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 },
@@ -25,7 +25,7 @@ test.each([
   const { states, transitions } = explore(
     backendMachine,
     { settings: backendSettings(persistent, attemptsMax) },
-    backendWorld,
+    strictBackend,
   );
   const seconds = ((performance.now() - began) / 1_000).toFixed(1);
   console.log(
@@ -35,19 +35,20 @@ test.each([
 });
 
 test('a client', { timeout: 60_000 }, () => {
-  const { states, transitions } = explore(clientMachine, CLIENT, clientWorld);
+  const { states, transitions } = explore(clientMachine, CLIENT, strictClient);
   console.log(`client: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(100);
 });
 
-test('a listener', { timeout: 60_000 }, () => {
-  const { states, transitions } = explore(listenerMachine, LISTENER, listenerWorld(2));
-  console.log(`listener: ${states} states, ${transitions} transitions`);
+test.each([1, 2])('a listener: %i attempts to bind', { timeout: 60_000 }, (bindAttempts) => {
+  const settings = { ...LISTENER.settings, bindAttempts };
+  const { states, transitions } = explore(listenerMachine, { settings }, strictListener(2, bindAttempts));
+  console.log(`listener, ${bindAttempts} attempts to bind: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(500);
 });
 
 test('a proxy', { timeout: 60_000 }, () => {
-  const { states, transitions } = explore(proxyMachine, PROXY, proxyWorld);
+  const { states, transitions } = explore(proxyMachine, PROXY, strictProxy);
   console.log(`proxy: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(200);
 });
@@ -91,7 +92,7 @@ describe('a machine that is wrong in one place is found out', () => {
     ],
   ])('a backend: %s', { timeout: 60_000 }, (_what, change, expected) => {
     const machine = broken(backendMachine, change);
-    const run = (): unknown => explore(machine, { settings: backendSettings(true, 1) }, backendWorld);
+    const run = (): unknown => explore(machine, { settings: backendSettings(true, 1) }, strictBackend);
     const { message } = violationOf(run);
     expect(message).toMatch(expected);
     expect(message).toContain('sequenceDiagram');
@@ -113,7 +114,7 @@ describe('a machine that is wrong in one place is found out', () => {
       /leaves its clients as they are/,
     ],
   ])('a listener: %s', (_what, change, expected) => {
-    const { message } = violationOf(() => explore(broken(listenerMachine, change), LISTENER, listenerWorld(2)));
+    const { message } = violationOf(() => explore(broken(listenerMachine, change), LISTENER, strictListener(2, 2)));
     expect(message).toMatch(expected);
   });
 
@@ -141,6 +142,6 @@ describe('a machine that is wrong in one place is found out', () => {
       /before its backends are there/,
     ],
   ])('a proxy: %s', (_what, change, expected) => {
-    expect(violationOf(() => explore(broken(proxyMachine, change), PROXY, proxyWorld)).message).toMatch(expected);
+    expect(violationOf(() => explore(broken(proxyMachine, change), PROXY, strictProxy)).message).toMatch(expected);
   });
 });

@@ -1,0 +1,75 @@
+/** The mutants themselves: `npm run mutants` takes minutes to hours, and is no part of `npm test`. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { clientMachine } from '../../src/machines/index.js';
+import { judge, machineOf, mutants } from './pure.js';
+import { rows, withChoices } from './rows.js';
+
+const survivors = JSON.parse(readFileSync(new URL('survivors.json', import.meta.url), 'utf8')) as {
+  why: string;
+  mutants: string[];
+}[];
+
+test('every mutant has a name of its own', () => {
+  const ids = [...mutants, ...rows()].map(({ id }) => id);
+  expect(ids.length).toBeGreaterThan(1_000);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+test('every survivor exists, is listed once, and has a reason', () => {
+  const ids = [...mutants, ...rows()].map(({ id }) => id);
+  const listed = survivors.flatMap((group) => group.mutants);
+  expect(new Set(listed).size).toBe(listed.length);
+  for (const id of listed) expect(ids).toContain(id);
+  for (const { why } of survivors) expect(why).toMatch(/\.$/);
+});
+
+const named = (id: string) => {
+  const mutant = mutants.find((other) => other.id === id);
+  if (mutant === undefined) throw new Error(`There is no ${id}`);
+  return mutant;
+};
+
+const PREPARED = [
+  'client: dropping: entry: dropOwner left out',
+  'client: dropping: entry: releaseOwner instead of dropOwner',
+];
+
+test('a mutant is another machine, in one place; the machine itself stays as it is', () => {
+  const before = JSON.stringify(clientMachine.config);
+  for (const id of PREPARED) {
+    const machine = machineOf(named(id));
+    expect(JSON.stringify(machine.config)).not.toBe(before);
+    expect(JSON.stringify({ ...machine.config, states: { ...machine.config.states, dropping: 0 } })).toBe(
+      JSON.stringify({ ...clientMachine.config, states: { ...clientMachine.config.states, dropping: 0 } }),
+    );
+  }
+  expect(JSON.stringify(clientMachine.config)).toBe(before);
+});
+
+test.each([
+  ['client: dropping: entry: dropOwner left out', 'test/machines'],
+  ['client: closing: socket.closed → closed left out', 'test/world'],
+  ['client: dropping: after abortTimeout → dropped left out', 'test/world'],
+  [
+    'listener: serving.listening.accepting: client.arrived [isLastPlace] → saturated: unless isLastPlace',
+    'test/machines',
+  ],
+])('is found: %s', (id, by) => {
+  expect(judge(id, false)?.by).toBe(by);
+});
+
+test('what is right is not found', () => {
+  const id = 'client: aborting: entry: destroySocket left out';
+  expect(survivors.flatMap((group) => group.mutants)).toContain(id);
+  expect(judge(id, false)).toBeUndefined();
+});
+
+test('the rows of an adapter can be chosen, and the rest of its source stays as it is', () => {
+  const path = 'src/adapters/client.ts';
+  const source = readFileSync(path, 'utf8');
+  const changed = withChoices(`/${path}`, source)?.split('\n') ?? [];
+  const different = source.split('\n').filter((line, index) => line !== changed[index]);
+  expect(different).toHaveLength(rows().filter(({ part }) => part === 'client').length);
+  expect(withChoices('/src/adapters/handle.ts', source)).toBeUndefined();
+});

@@ -1,0 +1,149 @@
+/** What finds wrong machines without a socket: whether they compile, their paths, and their worlds. */
+import { type AnyStateMachine, createMachine } from 'xstate';
+import * as machines from '../../src/machines/index.js';
+import { NEVER_MS } from '../../src/machines/vocabulary.js';
+import { compile } from '../../src/runtime/compile.js';
+import { exploreMachine, type Path, replay } from '../../src/testing/index.js';
+import { type Bounded, backendSettings, bounded } from '../machines/bounds.js';
+import { properties } from '../machines/properties.js';
+import type { ConnectionBounds } from '../world/connection.js';
+import { explore, exploreSystem, type WorldModel } from '../world/explore.js';
+import { strictBackend } from '../world/strict/backend.js';
+import { strictClient } from '../world/strict/client.js';
+import { strictListener } from '../world/strict/listener.js';
+import { strictProxy } from '../world/strict/proxy.js';
+import { strictConnection } from '../world/strict/session.js';
+import { commandsOf, contraries, type MachineConfig, type Mutant, mutantsOf } from './operators.js';
+
+/** Who has found a wrong machine, and what was said. */
+export interface Verdict {
+  readonly by: 'refused' | 'test/machines' | 'test/world';
+  readonly why: string;
+}
+
+const all = Object.values(machines).filter(
+  (exported) => typeof exported === 'object' && 'root' in exported,
+) as unknown as AnyStateMachine[];
+
+const implementationsOf = (machine: AnyStateMachine) =>
+  machine.implementations as unknown as {
+    actions: Record<string, unknown>;
+    guards: Parameters<typeof contraries>[0];
+  };
+
+/** All wrong machines, in their order. */
+export const mutants: readonly Mutant[] = all.flatMap((machine) =>
+  mutantsOf(machine.config as MachineConfig, commandsOf(implementationsOf(machine).actions)),
+);
+
+/** Explores the wrong machine in one of its worlds. */
+type World = (machine: AnyStateMachine) => unknown;
+
+const alone =
+  <W extends object>(settings: object, model: WorldModel<W>): World =>
+  (machine) =>
+    explore(machine, { settings }, model);
+
+const backend = (persistent: boolean, attemptsMax: number): World =>
+  alone(backendSettings(persistent, attemptsMax), strictBackend);
+
+const listener = (bindAttempts: number): World =>
+  alone(
+    { clientsMax: 2, bindAttempts, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 },
+    strictListener(2, bindAttempts),
+  );
+
+const connection =
+  (bounds: Partial<ConnectionBounds>): World =>
+  (machine) => {
+    const model = strictConnection({ askedMax: 1, hooks: false, attemptsMax: 1, idleTimeout: NEVER_MS, ...bounds });
+    return exploreSystem({ ...model, parts: { ...model.parts, session: { ...model.parts.session, machine } } });
+  };
+
+/** As in test/world/*.test.ts: those that are explored at once, and those that take long. */
+const worlds: Readonly<Record<string, readonly [quick: readonly World[], long: readonly World[]]>> = {
+  backend: [
+    [backend(false, 1), backend(true, 1)],
+    [backend(false, 2), backend(true, 2)],
+  ],
+  client: [[alone({ acceptTimeout: 1, closeTimeout: 1, abortTimeout: 1 }, strictClient)], []],
+  listener: [[listener(2), listener(1)], []],
+  session: [[connection({})], [connection({ idleTimeout: 4 })]],
+  proxy: [[alone({ drainTimeout: 1, abortTimeout: 1 }, strictProxy)], []],
+};
+
+/** The wrong machine itself. */
+export function machineOf({ machine: id, apply }: Mutant): AnyStateMachine {
+  const machine = all.find((other) => other.id === id) as AnyStateMachine;
+  const implementations = implementationsOf(machine);
+  return createMachine(apply(machine.config) as never).provide({
+    ...implementations,
+    guards: contraries(implementations.guards),
+  } as never) as never;
+}
+
+/** Who finds this one; nobody, if undefined. @param thorough takes long: for those that nobody else has found */
+export function judge(id: string, thorough: boolean): Verdict | undefined {
+  const mutant = mutants.find((other) => other.id === id);
+  if (mutant === undefined) throw new Error(`There is no ${id}`);
+  let machine: AnyStateMachine;
+  try {
+    machine = machineOf(mutant);
+    compile(machine);
+  } catch (error) {
+    return { by: 'refused', why: firstLine(error) };
+  }
+  const [quick, long] = worlds[machine.id] ?? [[], []];
+  const paths = (kind: 'edgePaths' | 'simplePaths') => verdict('test/machines', () => pathsHold(machine, mutant, kind));
+  if (thorough) return inWorlds(machine, long) ?? paths('simplePaths');
+  return paths('edgePaths') ?? inWorlds(machine, quick);
+}
+
+const inWorlds = (machine: AnyStateMachine, list: readonly World[]): Verdict | undefined =>
+  verdict('test/world', () => {
+    for (const world of list) world(machine);
+  });
+
+function verdict(by: Verdict['by'], check: () => void): Verdict | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return { by, why: firstLine(error) };
+  }
+}
+
+/** A machine of this kind has a tenth of these; one that has more counts without bounds. */
+const STEPS_MAX = 10_000;
+
+function pathsHold(machine: AnyStateMachine, mutant: Mutant, kind: 'edgePaths' | 'simplePaths'): void {
+  for (const { options, simple } of bounded.filter((bound) => bound.machine.id === machine.id)) {
+    if (kind === 'simplePaths' && !simple) continue;
+    for (const path of exploreMachine(machine, { ...options, stepsMax: STEPS_MAX })[kind]()) {
+      if (concerns(mutant, path)) holds(machine, options, path);
+    }
+  }
+}
+
+/** A path that neither comes by what is wrong nor ends there goes as it always has. */
+function concerns({ state, event }: Mutant, path: Path): boolean {
+  if (event === 'always') return true;
+  const within = (other: string): boolean => state === '' || other === state || other.startsWith(`${state}.`);
+  const comesBy = ({ from, to, event: { type } }: Path[number]): boolean =>
+    event === undefined ? within(to) : type === event && within(from);
+  const last = path.at(-1);
+  return path.some(comesBy) || (last !== undefined && (within(last.from) || within(last.to)));
+}
+
+function holds(machine: AnyStateMachine, { input }: Bounded['options'], path: Path): void {
+  const model = replay(
+    machine,
+    input,
+    path.map(({ event }) => event),
+  );
+  const went = model.steps.slice(1).map(({ to }) => to);
+  if (went.join() !== path.map(({ to }) => to).join()) throw new Error('Replayed, a path leads elsewhere');
+  for (const check of properties[machine.id] ?? []) check(model as never);
+}
+
+const firstLine = (error: unknown): string => (error as Error).message.split('\n')[0] as string;

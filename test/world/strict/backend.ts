@@ -1,0 +1,230 @@
+/** The world of a backend, which also knows what must come of every report and request, and how the backend must end. */
+import type { EventObject } from 'xstate';
+import { type BackendWorld, backendWorld } from '../backend.js';
+import { type Chance, must, type WorldModel } from '../explore.js';
+
+interface StrictBackend extends BackendWorld {
+  /** It was told to send a FIN; it was reset, and has to be where something may have been written. */
+  readonly fin: boolean;
+  readonly reset: boolean;
+  readonly mustReset: boolean;
+  /** What the socket has just reported. */
+  readonly news: 'failed' | 'ended' | undefined;
+  /** What was written while it could be, if anything, is out. */
+  readonly flushed: boolean;
+  /** Both sides had sent FIN when it closed. */
+  readonly whole: boolean;
+  /** There was a drop, and no connection since. */
+  readonly toRepair: boolean;
+  /** The owner was told that it backs off; that it is exhausted, now and before this attempt. */
+  readonly retried: boolean;
+  readonly exhausted: boolean;
+  readonly rested: boolean;
+  /** The owner wants it to start afresh; the set of servers was told. */
+  readonly afresh: 'no' | 'asked' | 'restored';
+  /** The owner wants the next attempt now. */
+  readonly hastened: boolean;
+  /** A server was to be had; none was. */
+  readonly chosen: boolean;
+  readonly gaveUp: boolean;
+  /** The owner waits no longer for those who were told to let go. */
+  readonly impatient: boolean;
+}
+
+const FACTS = {
+  fin: false,
+  reset: false,
+  mustReset: false,
+  news: undefined,
+  flushed: true,
+  whole: false,
+  toRepair: false,
+  retried: false,
+  exhausted: false,
+  rested: false,
+  afresh: 'no',
+  hastened: false,
+  chosen: false,
+  gaveUp: false,
+  impatient: false,
+} as const;
+
+const CLOSE_MS = 7;
+const BACKOFF_MS = 100;
+const FINISHED = { type: 'socket.finished' };
+
+type Command = EventObject & { readonly repair: boolean; readonly delayMs: number; readonly cause: unknown };
+
+/** What a command tells the owner, or the world. */
+const followed: Record<string, (world: StrictBackend, command: Command) => Partial<StrictBackend>> = {
+  'server.choose': () => ({ retried: false, exhausted: false, hastened: false, gaveUp: false }),
+  'server.forget': () => ({ gaveUp: true }),
+  'server.restore': () => ({ afresh: 'restored' }),
+  'socket.open'({ chosen }) {
+    must(chosen, 'It opens a socket, and no server was chosen');
+    return { chosen: false, fin: false, rested: false, afresh: 'no' };
+  },
+  'socket.end': () => ({ fin: true }),
+  'socket.reset': () => ({ reset: true }),
+  'owner.prepare'({ toRepair }, { repair }) {
+    must(repair === toRepair, 'It repairs what was not dropped, or the other way round');
+    return { flushed: false };
+  },
+  'owner.establish': ({ socket }) => ({ toRepair: false, flushed: socket.local === 'finished' }),
+  'owner.drop'({ socket }, { cause }) {
+    must(cause !== undefined, 'It drops without a cause');
+    must(!socket.peerEnded || socket.local !== 'finished', 'It drops what both sides have ended (2)');
+    return { toRepair: true };
+  },
+  'owner.retry'(_world, { delayMs }) {
+    must(delayMs === BACKOFF_MS, 'It announces another wait');
+    return { retried: true };
+  },
+  'owner.exhaust'(_world, { cause }) {
+    must(cause !== undefined, 'It is exhausted without a cause');
+    return { exhausted: true, rested: true };
+  },
+};
+
+/** What was the last incarnation's is cleared away there. */
+const CLEARED = /^active\.(disposing\.destroying|choosing|waiting|exhausted|connecting)/;
+/** Something may have been written there, and is not known to be out. */
+const WRITTEN = /^(active\.(preparing|established)|closing\.(holding|revoking|flushing))/;
+
+/** It is over, but for those who were told to let go. */
+const DONE_WITH = /^(ending|dropping\.revoking)$/;
+
+function changed(world: StrictBackend, { what, event }: Chance<BackendWorld>, state: string): Partial<StrictBackend> {
+  const isHeard = WRITTEN.test(state) && state !== 'active.preparing';
+  switch (event?.type) {
+    case 'socket.failed':
+      return { news: 'failed' };
+    case 'socket.ended':
+      return { news: 'ended' };
+    case 'socket.finished':
+      return { flushed: world.flushed || isHeard };
+    case 'socket.closed':
+      return { whole: world.whole || (what === 'closed' && state.endsWith('bothEnded')) };
+    case 'server.chosen':
+      return { chosen: true };
+    case 'server.exhausted':
+      return { gaveUp: true };
+    case 'backend.connect':
+      return state === 'active.exhausted' ? { afresh: 'asked' } : {};
+    case 'backend.retry':
+      return { hastened: /^active\.(exhausted|waiting)$/.test(state) };
+    case 'backend.close':
+      return { impatient: DONE_WITH.test(state) };
+    case 'backend.abort':
+      return { impatient: DONE_WITH.test(state), mustReset: WRITTEN.test(state) };
+    default:
+      return {};
+  }
+}
+
+function follow(world: StrictBackend, chance: Chance<BackendWorld>, state: string): Chance<StrictBackend> {
+  const { what, event } = chance;
+  const now = { ...(chance.world as StrictBackend), ...changed(world, chance, state) };
+  return {
+    ...chance,
+    event: event?.type === 'backend.close' ? ({ type: event.type, timeoutMs: CLOSE_MS } as EventObject) : event,
+    // A handshake that has ended, and has connected nevertheless, is none.
+    world: what === 'connected' ? { ...now, socket: { ...now.socket, peerEnded: false } } : now,
+  };
+}
+
+export const strictBackend: WorldModel<StrictBackend> = {
+  initial: { ...backendWorld.initial, ...FACTS },
+
+  perform(world, command) {
+    const effect = backendWorld.perform(world, command);
+    const now = { ...(effect.world as StrictBackend), ...followed[command.type]?.(world, command as Command) };
+    // The hook may have sent the last word already.
+    const hasFinished = command.type === 'owner.establish' && now.socket.local === 'finished';
+    return { world: now, reports: hasFinished ? [FINISHED] : effect.reports };
+  },
+
+  chances(before, state) {
+    const world = CLEARED.test(state) ? { ...before, flushed: true } : before;
+    return backendWorld.chances(world, state).map((chance) => follow(world, chance, state));
+  },
+
+  check(world, state, isDone, context) {
+    backendWorld.check(world, state, isDone, context);
+    const { socket, owned, choosing, hook, awaited, told, established, dropped, over, connects, closes, aborts } =
+      world;
+    const { settings, attempts, flushed } = context as {
+      settings: { persistent: boolean; attemptsMax: number };
+      attempts: number;
+      flushed: boolean;
+    };
+    const is = (states: RegExp): boolean => states.test(state);
+
+    must(!is(/^closing/) || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
+    must((connects === 0 && !over) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
+    must(!over || !is(/^active/), 'It goes on after the end was asked for (1)');
+    must(
+      choosing === (state === 'active.choosing'),
+      'It waits for a choice that was made, or does not for one that was not',
+    );
+    must(!is(/^active\.waiting/) || world.retried, 'It backs off, and nobody is told');
+    must(!is(/^active\.exhausted/) || world.exhausted, 'It is exhausted, and nobody is told');
+    must(settings.persistent || !is(/^active\.(failover|exhausted)/), 'It goes on after its one conversation');
+    must(!settings.persistent || !is(/^(dropp|fail)/), 'It is lost, and not replaced');
+    must(!world.impatient || !DONE_WITH.test(state), 'It waits on for those whom nobody waits for');
+    const isGone = world.news === 'failed' || socket.phase === 'none';
+    must(!is(/^closing\.holding/) || !isGone, 'Its socket is gone, and its holders are not told');
+    must(!is(/^closing\.destroying/) || flushed, 'It destroys what has to be written (8)');
+    must(!world.hastened, 'It was told to try now, and does not');
+    must(world.afresh !== 'asked', 'It was told to start afresh, and does not');
+    must(world.afresh !== 'restored' || attempts === 0 || !choosing, 'It starts afresh, and counts on');
+    must(!is(/^active\.connecting/) || attempts > 0, 'It does not count its attempts (5)');
+    const isSpent = attempts >= settings.attemptsMax;
+    must(!is(/^(active\.exhausted|failed)/) || world.gaveUp || isSpent, 'It gives up too early');
+    must(!choosing || !isSpent || world.rested, 'It tries more often than it may (5)');
+
+    must(!is(/^active\.connecting/) || socket.phase !== 'open', 'It has connected, and nothing comes of it');
+    must(!is(/^active\.preparing/) || hook === 'running', 'Its hook has settled, and nothing comes of it');
+    must(!is(/^active\.established/) || established, 'It was never offered');
+    const hasSocket = is(/^active\.(connecting|preparing|established)|flushing$|destroying$/);
+    must(!hasSocket || socket.phase !== 'none', 'Its socket has closed, and nothing comes of it');
+    const isDying = is(/^(active\.(disposing|failover)|dropping|aborting|closing\.destroying)/);
+    must(!isDying || /none|closing/.test(socket.phase), 'It waits for its socket, and has not destroyed it');
+    must(!is(/^active\.(choosing|waiting|exhausted)/) || socket.phase === 'none', 'It goes on, and has a socket');
+    const isUp = is(/^active\.(preparing|established\.(?!both))/);
+    must(!isUp || world.news !== 'failed', 'It has failed, and it goes on (2)');
+    must(!is(/^active\.preparing/) || world.news !== 'ended', 'It has ended, and it goes on');
+    must(!settings.persistent || !is(/\.peerEnded$/), 'Its peer has ended, and it goes on (2)');
+    if (is(/^active\.established/)) {
+      const ends = socket.peerEnded ? ['peerEnded', 'bothEnded'] : ['open', 'localEnded'];
+      must(
+        state.endsWith(ends[socket.local === 'finished' ? 1 : 0] as string),
+        `It is ${state}, and its socket is not`,
+      );
+    }
+
+    const isLinked = is(/^(active\.(preparing|established)|closing\.holding)/);
+    must(isLinked === socket.linked, 'It is linked, or not, and is wrong');
+    const isOwned = isLinked || is(/^active\.failover|^ending|revoking$/);
+    must(isOwned === owned, 'It is released too late, or too early (3)');
+    const isWaiting = is(/^active\.failover|^ending|holding$|revoking$/);
+    must(isWaiting === awaited, 'It waits for holders and does not ask them, or the other way round');
+    must(!isWaiting || told !== is(/holding$/), 'It waits for holders who know nothing, or hurries them');
+    must(!is(/flushing$/) || world.fin, 'It waits for a FIN that was not sent (8)');
+    must(!is(/^abort/) || !world.mustReset || world.reset, 'It is aborted, and not reset (9)');
+
+    if (!isDone) return;
+    must(context.cause !== undefined, 'It ends without a cause');
+    must(flushed === (world.flushed || state === 'failed'), `It says that what was written is out: ${flushed} (8)`);
+    must(state !== 'dropped' || dropped, 'It ends as dropped, and was not (2)');
+    must(settings.persistent || !dropped || state === 'dropped', 'It was dropped, and ends as something else (2)');
+    must((state === 'ended') === world.whole, 'It ends as if by itself, and did not, or the other way round (2)');
+    must(state !== 'failed' || (!settings.persistent && !established && !over), 'It fails, and need not');
+    must(state !== 'closed' || (closes > 0 && aborts === 0), 'It ends as closed, and was not');
+    must(state !== 'aborted' || over, 'It ends as aborted, and was not');
+  },
+
+  forget: (world) => ({ ...world, reset: false, mustReset: false, news: undefined, hastened: false, impatient: false }),
+
+  mayRest: backendWorld.mayRest,
+};

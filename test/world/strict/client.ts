@@ -1,0 +1,78 @@
+/** The world of a client, which also knows what must come of every report and request, and how the client must end. */
+import type { EventObject } from 'xstate';
+import { type ClientWorld, clientWorld } from '../client.js';
+import { type Chance, must, type WorldModel } from '../explore.js';
+
+interface StrictClient extends ClientWorld {
+  /** It was told to send a FIN; it was reset. */
+  readonly fin: boolean;
+  readonly reset: boolean;
+  /** It has failed just now. */
+  readonly failed: boolean;
+  /** What was written while it could be, if anything, is out. */
+  readonly flushed: boolean;
+  /** Both sides had sent FIN when it closed. */
+  readonly whole: boolean;
+}
+
+const CLOSE_MS = 7;
+const FINISHED = { type: 'socket.finished' };
+
+/** A request comes with a time of its own; a hook may have written what nobody knows of. */
+function follow(world: StrictClient, chance: Chance<ClientWorld>, state: string): Chance<StrictClient> {
+  const { what, event } = chance;
+  const type = event?.type;
+  const isAsked = type === 'client.close' || type === 'client.abort';
+  const isOut = what === 'finished' && /^(live\.established|closing)/.test(state);
+  return {
+    ...chance,
+    event: type === 'client.close' ? ({ type, timeoutMs: CLOSE_MS } as EventObject) : event,
+    world: {
+      ...(chance.world as StrictClient),
+      failed: type === 'socket.failed',
+      flushed: isAsked && state.startsWith('live.accepted') ? false : world.flushed || isOut,
+      // What finishes after a failure does not make it whole.
+      whole: world.whole || (what === 'closed' && state.endsWith('bothEnded')),
+    },
+  };
+}
+
+export const strictClient: WorldModel<StrictClient> = {
+  initial: { ...clientWorld.initial, fin: false, reset: false, failed: false, flushed: true, whole: false },
+
+  perform(world, command) {
+    const { type } = command;
+    const effect = clientWorld.perform(world, command);
+    const now = effect.world as StrictClient;
+    if (type === 'socket.end') return { ...effect, world: { ...now, fin: true } };
+    if (type === 'socket.reset') return { ...effect, world: { ...now, reset: true } };
+    if (type !== 'owner.establish') return { ...effect, world: now };
+    // The hook may have sent the last word already.
+    const isFinished = now.socket.local === 'finished';
+    return { world: { ...now, flushed: isFinished }, reports: isFinished ? [FINISHED] : [] };
+  },
+
+  chances: (world, state) => clientWorld.chances(world, state).map((chance) => follow(world, chance, state)),
+
+  check(world, state, isDone, context) {
+    clientWorld.check(world, state, isDone, context);
+    const { socket, hook, established, dropped, over, closes, aborts } = world;
+    must(state !== 'closing' || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
+    must(socket.phase !== 'none' || isDone, 'Its socket has closed, and it lives on (6)');
+    must(!world.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
+    must(hook !== 'none' || !state.startsWith('live.accepted'), 'Its admission is decided, and it waits on');
+    if (!isDone) return;
+    must(context.cause !== undefined, 'It ends without a cause');
+    must(context.flushed === world.flushed, `It says that what was written is out: ${context.flushed} (8)`);
+    must(dropped === (state === 'dropped'), 'It ends as dropped, and was not, or the other way round (2)');
+    const isEnded = established && !over && world.whole;
+    must(isEnded === (state === 'ended'), 'It ends as if by itself, and did not, or the other way round (2)');
+    must(state !== 'refused' || (!established && world.reset), 'It ends as refused, and was not (9)');
+    must(state !== 'closed' || (closes > 0 && aborts === 0 && world.fin), 'It ends as closed, and was not (8)');
+    must(state !== 'aborted' || (over && world.reset), 'It ends as aborted, and was not (9)');
+  },
+
+  forget: (world) => ({ ...world, failed: false }),
+
+  mayRest: clientWorld.mayRest,
+};

@@ -1,0 +1,90 @@
+/** The world of a proxy's machine, which also knows what must come of every report and request, and how the proxy must end. */
+import type { EventObject } from 'xstate';
+import { type Chance, must, type WorldModel } from '../explore.js';
+import { type ProxyWorld, proxyWorld } from '../proxy.js';
+
+interface StrictProxy extends ProxyWorld {
+  readonly announced: boolean;
+  /** It could not start, or a listener was lost while it served. */
+  readonly lost: boolean;
+  /** What was cut in this step, and what has to be. */
+  readonly cut: '' | 'backends' | 'listeners';
+  readonly mustCut: '' | 'backends' | 'listeners';
+  readonly sessionsCut: boolean;
+  /** How it has to end, as far as that is known. */
+  readonly ending: '' | 'aborted' | 'failed';
+}
+
+const CLOSE_MS = 7;
+const FACTS = { announced: false, lost: false, cut: '', mustCut: '', sessionsCut: false, ending: '' } as const;
+
+function changed(chance: Chance<ProxyWorld>, state: string): Partial<StrictProxy> {
+  const types = (chance.events ?? []).map(({ type }) => type);
+  const isLost =
+    (state === 'starting.connecting' && types.includes('backends.failed')) ||
+    (/^(starting.binding|running)$/.test(state) && types.includes('listeners.failed'));
+  if (isLost) return { lost: true, ending: 'failed' };
+  if (!types.includes('proxy.abort')) return {};
+  if (state === 'stopping.cutting') return { mustCut: 'backends' };
+  return { mustCut: state === 'stopping.listeners' ? 'listeners' : 'backends', ending: 'aborted' };
+}
+
+export const strictProxy: WorldModel<StrictProxy> = {
+  initial: { ...proxyWorld.initial, ...FACTS },
+
+  perform(world, command) {
+    const effect = proxyWorld.perform(world, command);
+    const now = effect.world as StrictProxy;
+    switch (command.type) {
+      case 'owner.running':
+        return { ...effect, world: { ...now, announced: true } };
+      case 'backends.abort':
+        return { ...effect, world: { ...now, cut: 'backends' } };
+      case 'listeners.abort':
+        return { ...effect, world: { ...now, cut: now.cut || 'listeners' } };
+      case 'sessions.abort':
+        return { ...effect, world: { ...now, sessionsCut: true } };
+      default:
+        return { ...effect, world: now };
+    }
+  },
+
+  chances: (world, state) =>
+    proxyWorld.chances(world, state).map((chance) => ({
+      ...chance,
+      events: chance.events?.map((event) =>
+        event.type === 'proxy.close' ? ({ ...event, timeoutMs: CLOSE_MS } as EventObject) : event,
+      ),
+      world: { ...(chance.world as StrictProxy), ...changed(chance, state) },
+    })),
+
+  check(world, state, isDone, context) {
+    proxyWorld.check(world, state, isDone, context);
+    const { starts, over, lost, listeners, backends, sessions } = world;
+    const areClosing = listeners.every((phase) => phase === 'closing' || phase === 'closed');
+    must((starts === 0 && !over) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
+    must(!/^(idle|starting|running)/.test(state) || (!over && !lost), 'It goes on, and is over (1)');
+    must(
+      state !== 'starting.connecting' || backends === 'connecting',
+      'Its backends are there, and nothing comes of it',
+    );
+    must(state !== 'starting.binding' || listeners.includes('binding'), 'It is bound, and nothing comes of it');
+    must(state !== 'running' || world.announced, 'It runs, and nobody is told');
+    must(!/^(draining|stopping)/.test(state) || areClosing, 'It is over, and its listeners were not told (11)');
+    must(state !== 'draining' || context.drainTimeoutMs === CLOSE_MS, 'It drains in its own time (11)');
+    must(state !== 'draining' || sessions === 'some', 'It waits for sessions, and has none');
+    must(state !== 'stopping.cutting' || sessions === 'cut', 'It waits for sessions that it has not cut');
+    const areLeft = listeners.some((phase) => phase !== 'closed');
+    must(state !== 'stopping.listeners' || (areLeft && world.listenersAwaited), 'It waits for listeners, and has none');
+    must(state !== 'stopping.backends' || backends === 'closing', 'It waits for backends that it has not closed');
+    must(world.mustCut === '' || world.mustCut === world.cut, `It is aborted, and the ${world.mustCut} are not`);
+    if (!isDone) return;
+    must(world.ending === '' || state === world.ending, `It ends as ${state}, not ${world.ending}`);
+    must(world.ending !== '' || state !== 'failed', 'It fails, and nothing was lost');
+    must(state !== 'closed' || !world.sessionsCut, 'It ends as closed, and has cut its sessions');
+  },
+
+  forget: (world) => ({ ...world, cut: '', mustCut: '' }),
+
+  mayRest: proxyWorld.mayRest,
+};
