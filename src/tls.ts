@@ -150,10 +150,13 @@ export function listenTls(name: string, options: ListenTls): CheckedListenTls {
   };
 }
 
-/** @internal What was given, with what is given now in its place; a certificate goes with its key. */
+/** @internal What was given, with what is given now in its place, in an object of our own; a certificate goes with its key. */
 export function renewed(before: ListenTls, now: ListenTls): ListenTls {
   mustBeObject('tls', now);
-  const given = Object.fromEntries(Object.entries(now).filter(([, value]) => value !== undefined)) as ListenTls;
+  const given: { -readonly [O in keyof ListenTls]: ListenTls[O] } = Object.fromEntries(
+    Object.entries(now).filter(([, value]) => value !== undefined),
+  );
+  if (given.names !== null && typeof given.names === 'object') given.names = { ...given.names };
   if (given.key === undefined && given.cert === undefined && given.pfx === undefined) return { ...before, ...given };
   const { key: _key, cert: _cert, pfx: _pfx, passphrase: _passphrase, ...rest } = before;
   return { ...rest, ...given };

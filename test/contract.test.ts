@@ -1,7 +1,8 @@
 /** The contract of handles, kept by every kind of handle over every kind of socket. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:tls';
+import { describe, expect, test } from 'vitest';
 import {
   adoptClient,
   type Backend,
@@ -17,16 +18,24 @@ import { handleContract, type Kind, type Made, type MakeOptions } from './contra
 import { useBench } from './support/bench.js';
 import { LOOPBACK, PROXY_WAITS, WAITS } from './support/make.js';
 import { CERTIFICATE, dialTls, echo, type PeerServer, plainServer, tlsServer, type Where } from './support/peers.js';
-import { gate, until } from './support/wait.js';
+import { gate, until, within } from './support/wait.js';
 
 const bench = useBench();
 
 /** Numbers paths, for a test may need several. */
 let serial = 0;
 
-type Over = 'TCP' | 'Unix' | 'TLS';
+interface Over {
+  readonly tls: boolean;
+  readonly unix: boolean;
+}
 
-const kinds: readonly Over[] = ['TCP', 'Unix', 'TLS'];
+const kinds = {
+  TCP: { tls: false, unix: false },
+  Unix: { tls: false, unix: true },
+  TLS: { tls: true, unix: false },
+  'TLS over a Unix socket': { tls: true, unix: true },
+} satisfies Record<string, Over>;
 
 const ended = (socket: Socket): void => {
   socket.resume();
@@ -34,14 +43,14 @@ const ended = (socket: Socket): void => {
 };
 
 /** A server over such a socket; a silent one neither reads nor ends. */
-async function peerOver(over: Over, silent: boolean, handler = silent ? () => {} : echo): Promise<PeerServer> {
-  if (over === 'TLS') return bench.peer(tlsServer(handler));
-  return bench.peer(plainServer(handler, silent), over === 'Unix' ? { path: bench.path(`peer${serial++}`) } : {});
+async function peerOver({ tls, unix }: Over, silent: boolean, handler = silent ? () => {} : echo): Promise<PeerServer> {
+  const peer = tls ? tlsServer(handler) : plainServer(handler, silent);
+  return bench.peer(peer, unix ? { path: bench.path(`peer${serial++}`) } : {});
 }
 
-async function dialOver(over: Over, where: Where): Promise<Socket> {
-  if (over !== 'TLS') return bench.dial(where);
-  const socket = bench.own(dialTls(where as { host: string; port: number }));
+async function dialOver(tls: boolean, where: Where): Promise<Socket> {
+  if (!tls) return bench.dial(where);
+  const socket = bench.own(dialTls(where));
   await once(socket, 'secureConnect');
   return socket;
 }
@@ -56,13 +65,13 @@ function waits({ signal, closeTimeout = 5_000 }: MakeOptions) {
   return { clock: bench.clock, ...PROXY_WAITS, closeTimeout, ...(signal !== undefined && { signal }) };
 }
 
-for (const over of kinds) {
-  handleContract(`a client over ${over}`, bench, {
+for (const [name, over] of Object.entries(kinds)) {
+  handleContract(`a client over ${name}`, bench, {
     endings: ['closed'],
     async make(options): Promise<Made> {
       const accepted = gate<Socket>();
       const server = await peerOver(over, true, (socket: Socket) => accepted.open(socket));
-      behave(await dialOver(over, server.at), options.silent);
+      behave(await dialOver(over.tls, server.at), options.silent);
       const socket = await accepted.promise;
       const admitted = gate();
       const { signal, closeTimeout = 5_000 } = options;
@@ -95,11 +104,11 @@ for (const over of kinds) {
   });
 
   for (const persistent of [true, false]) {
-    handleContract(`a ${persistent ? 'persistent backend' : 'backend of one conversation'} over ${over}`, bench, {
+    handleContract(`a ${persistent ? 'persistent backend' : 'backend of one conversation'} over ${name}`, bench, {
       endings: ['closed'],
       async make(options): Promise<Made> {
         const server = await peerOver(over, options.silent === true);
-        const at = over === 'TLS' ? { ...server.at, tls: { ca: CERTIFICATE.cert } } : server.at;
+        const at = over.tls ? { ...server.at, tls: { ca: CERTIFICATE.cert } } : server.at;
         const backend: Backend = createBackend({ servers: [at], persistent, ...WAITS, ...waits(options) });
         return {
           handle: backend,
@@ -118,30 +127,51 @@ for (const over of kinds) {
   }
 }
 
-const listenerKinds: Record<string, () => Promise<{ where: Partial<ListenerOptions>; over: Over }>> = {
-  'a port': async () => ({ where: LOOPBACK, over: 'TCP' }),
-  'a path': async () => ({ where: { path: bench.path(`front${serial++}`) }, over: 'Unix' }),
-  'an existing server': async () => ({ where: { ...LOOPBACK, server: createServer() }, over: 'TCP' }),
+describe.each(Object.entries(kinds))('over %s, an end of the peer is no reset', (_name, over) => {
+  test('for a backend of one conversation', async () => {
+    const server = await peerOver(over, true, (socket) => socket.end('bye'));
+    const at = over.tls ? { ...server.at, tls: { ca: CERTIFICATE.cert } } : server.at;
+    const backend = bench.keep(createBackend({ servers: [at], persistent: false, ...WAITS, ...waits({}) }));
+    const { socket } = await backend.connect();
+    ended(socket);
+    expect(await within(5_000, 'the end', backend.closed)).toMatchObject({ ending: 'ended' });
+  });
+
+  test('for a client', async () => {
+    const accepted = gate<Socket>();
+    const server = await peerOver(over, true, accepted.open);
+    const peer = await dialOver(over.tls, server.at);
+    const client = bench.keep(adoptClient(await accepted.promise, { clock: bench.clock }));
+    client.on('established', () => ended(client.socket));
+    peer.resume();
+    peer.end('bye');
+    expect(await within(5_000, 'the end', client.closed)).toMatchObject({ ending: 'ended' });
+  });
+});
+
+const listenerKinds: Record<string, () => Promise<Partial<ListenerOptions>>> = {
+  'a port': async () => LOOPBACK,
+  'a path': async () => ({ path: bench.path(`front${serial++}`) }),
+  'an existing server': async () => ({ ...LOOPBACK, server: createServer() }),
   'an existing server that listens': async () => {
     const server = createServer();
     server.listen(LOOPBACK);
     await once(server, 'listening');
     bench.later(() => server.close(() => {}));
-    return { where: { server }, over: 'TCP' };
+    return { server };
   },
-  'a port, with TLS': async () => ({ where: { ...LOOPBACK, tls: CERTIFICATE }, over: 'TLS' }),
-  'an existing TLS server': async () => ({
-    where: { ...LOOPBACK, server: createTlsServer(CERTIFICATE) },
-    over: 'TLS',
-  }),
+  'a port, with TLS': async () => ({ ...LOOPBACK, tls: CERTIFICATE }),
+  'a path, with TLS': async () => ({ path: bench.path(`front${serial++}`), tls: CERTIFICATE }),
+  'an existing TLS server': async () => ({ ...LOOPBACK, server: createTlsServer(CERTIFICATE) }),
 };
 
 for (const [what, prepare] of Object.entries(listenerKinds)) {
   handleContract(`a listener on ${what}`, bench, {
     endings: ['closed'],
     async make(options): Promise<Made> {
-      const { where, over } = await prepare();
+      const where = await prepare();
       const { server } = where;
+      const tls = where.tls !== undefined || server instanceof TlsServer;
       const events = ['connection', 'secureConnection', 'listening', 'error', 'close'];
       const counts = events.map((event) => server?.listenerCount(event) ?? 0);
       const { signal, closeTimeout = 5_000 } = options;
@@ -161,7 +191,7 @@ for (const [what, prepare] of Object.entries(listenerKinds)) {
           address = (await listener.start()) as Where;
           // A client that leaves when it is told to; a silent one stays.
           if (options.silent === true) {
-            await dialOver(over, address);
+            await dialOver(tls, address);
             await until('the client', () => listener.clients.size === 1);
           }
         },
@@ -182,7 +212,7 @@ for (const [what, prepare] of Object.entries(listenerKinds)) {
 }
 
 async function makeProxyOver(options: MakeOptions, what: 'proxy' | 'session'): Promise<Made> {
-  const server = await peerOver('TCP', options.silent === true);
+  const server = await peerOver(kinds.TCP, options.silent === true);
   const proxy = bench.keep(
     createProxy({
       listen: LOOPBACK,

@@ -187,13 +187,21 @@ describe('calls of a handle', () => {
     void proxy.abort();
   });
 
-  test('a cause that is none', () => {
+  test('a cause that is none: it is said, and it is aborted all the same', async () => {
+    for (const cause of ['SIGTERM', null, { initiator: 'owner' }, { initiator: 1, manner: 'abort' }]) {
+      const backend = createBackend({ servers: [{ port: 1 }] });
+      expect(() => void backend.abort(cause as never)).toThrow(/"cause" must be an Error, or an object/);
+      expect(backend.outcome).toMatchObject({ ending: 'aborted', cause: { initiator: 'owner', manner: 'abort' } });
+    }
+  });
+
+  test('an error is a cause', async () => {
     const backend = createBackend({ servers: [{ port: 1 }] });
-    expect(() => void backend.abort('SIGTERM' as never)).toThrow(/"cause" must be/);
-    expect(() => void backend.abort({ initiator: 'owner' } as never)).toThrow(/"cause.manner" must be/);
-    // Nothing has changed.
-    expect(backend.state).toBe('idle');
-    void backend.abort();
+    const error = Object.assign(new Error('not my day'), { code: 'EDAY' });
+    expect(await backend.abort(error)).toMatchObject({
+      ending: 'aborted',
+      cause: { initiator: 'owner', manner: 'error', code: 'EDAY', error },
+    });
   });
 });
 

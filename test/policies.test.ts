@@ -361,34 +361,49 @@ describe('a full server next to one that fails', () => {
   const twoServers = (): Servers =>
     setOf([{ port: 1 }, { port: 2, connectionsMax: 1 }], { backoff: { initialMs: 100, jitter: 0 } });
 
-  test('is no reason to try that one again at once', () => {
+  test('is waited for: the one that has failed is not tried again instead', () => {
     const set = twoServers();
     const first = new Connection(set).chosen();
     const full = new Connection(set).chosen();
     expect([first.port, full.port]).toEqual([1, 2]);
     const connection = new Connection(set);
-    const waits: number[] = [];
-    for (let attempt = 0; attempt < 3; attempt++) {
-      const server = connection.chosen();
-      expect(server).toBe(first);
-      connection.fail(server);
-      waits.push(connection.delay());
-    }
-    expect(waits).toEqual([100, 200, 400]);
-    // As soon as there is a place, it is next.
+    connection.fail(connection.chosen());
+    expect(connection.delay()).toBe(0);
+    expect(connection.ask().kind).toBe('full');
+    // A place at the one that it has tried is none.
+    set.leave(first);
+    expect(connection.answered?.kind).toBe('full');
     set.leave(full);
-    expect(connection.chosen()).toBe(full);
+    expect(connection.answered).toEqual({ kind: 'chosen', server: full });
   });
 
-  test('and filled in the meantime: it waits before it tries that one again', () => {
+  test('and filled in the meantime: it keeps its place in the queue', () => {
+    const set = twoServers();
+    const early = new Connection(set);
+    const failing = early.chosen();
+    const full = new Connection(set).chosen();
+    expect(full.port).toBe(2);
+    early.fail(failing);
+    expect(early.delay()).toBe(0);
+    expect(early.ask().kind).toBe('full');
+    const late = new Connection(set);
+    late.fail(late.chosen());
+    expect(late.delay()).toBe(0);
+    expect(late.ask().kind).toBe('full');
+    set.leave(full);
+    expect([early.answered?.kind, late.answered?.kind]).toEqual(['chosen', 'full']);
+  });
+
+  test('and excluded in the meantime: the round is over', () => {
     const set = twoServers();
     const connection = new Connection(set);
     const failing = connection.chosen();
+    const full = new Connection(set).chosen();
     connection.fail(failing);
     expect(connection.delay()).toBe(0);
-    const full = new Connection(set).chosen();
-    expect(full.port).toBe(2);
-    expect(connection.delay()).toBe(100);
+    expect(connection.ask().kind).toBe('full');
+    set.failed(new Connection(set), full, UNTRUSTED);
+    expect(connection.answered).toEqual({ kind: 'deferred', delayMs: 100 });
     expect(connection.chosen()).toBe(failing);
   });
 });

@@ -619,6 +619,30 @@ describe('towards a server', () => {
     await server.left();
   });
 
+  test('over Unix sockets, on both sides of a proxy, an end is an end', async () => {
+    const path = bench.path('tls-server');
+    const front = createTlsServer({ ...CERTIFICATE, allowHalfOpen: true } as TlsOptions);
+    await bench.peer(
+      new PeerServer(front, (socket) => {
+        const asked = new Reader(socket);
+        void asked.over.then(() => socket.end(`${asked.text} answered`));
+      }),
+      { path },
+    );
+    const { proxy } = await makeProxy({
+      listen: { path: bench.path('tls-front'), tls: CERTIFICATE },
+      servers: [{ path, tls: TRUST }],
+    });
+    const ended = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
+    const { path: at } = proxy.addresses[0] as { path: string };
+    const client = tlsConnect({ path: at, ...TRUST, allowHalfOpen: true } as ConnectionOptions);
+    const reader = new Reader(client);
+    client.end('request');
+    expect(await reader.ends()).toBe('end');
+    expect(reader.text).toBe('request answered');
+    expect((await within(5_000, 'the end of the session', ended)).ending).toBe('ended');
+  });
+
   test('a hook that throws fails the attempt, not the process', async () => {
     const server = await tlsPeer({});
     const checkServerIdentity = (): never => {

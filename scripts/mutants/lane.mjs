@@ -42,6 +42,12 @@ function failureOf(file, { testModules, unhandledErrors }) {
   return error === undefined ? undefined : { test: file, why: error.message };
 }
 
+/** Whether it passes without a mutant. @param {string} file @param {string[] | undefined} testIds */
+async function passes(file, testIds) {
+  delete process.env.SOCKCHART_MUTANT;
+  return failureOf(file, await run(file, testIds, 1)) === undefined;
+}
+
 /** @type {Record<string, (what: any) => unknown>} */
 const orders = {
   /** Without a mutant: which transitions the tests of a file take, and how long that lasts. */
@@ -71,10 +77,12 @@ const orders = {
     const failure = failureOf(file, await run(file, testIds, 1));
     if (failure === undefined) return {};
     // On a busy machine a test may fail by itself: it has found something only if it passes without that.
-    delete process.env.SOCKCHART_MUTANT;
-    if (failureOf(file, await run(file, testIds, 1)) !== undefined) return {};
+    if (!(await passes(file, testIds))) return {};
     return { by: file.replace('.test.ts', ''), test: failure.test, why: failure.why.split('\n')[0] };
   },
+
+  /** Without a mutant, for one under which it was late. */
+  compare: async ({ file, testIds }) => ({ passes: await passes(file, testIds) }),
 };
 
 process.on('message', async (/** @type {any} */ { order, ...what }) =>

@@ -667,15 +667,17 @@ function checkedSocket(socket: Socket, server: Server): Socket {
   }
   if (socket.destroyed) {
     // What it was destroyed for is told in a later tick, and nobody else may hear it.
-    socket.on('error', () => {});
+    socket.off('error', ignore).on('error', ignore);
     throw Object.assign(new Error('The socket is destroyed already.'), { code: 'ERR_SOCKET_CLOSED' });
   }
   return socket;
 }
 
+function ignore(): void {}
+
 /** A socket that somebody else connected reports nothing any more; a TLS socket does so after its handshake. */
 function isConnected(socket: Socket): boolean {
-  return !socket.connecting && socket.readyState === 'open' && !('encrypted' in socket);
+  return !socket.connecting && !socket.pending && socket.readyState === 'open' && !('encrypted' in socket);
 }
 
 /**

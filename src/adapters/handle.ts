@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
 import type { Commands, Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';
+import { hookReportOf } from './socket.js';
 import { showManyShapes } from './socket-shapes.js';
 
 /** Options that every handle takes. */
@@ -155,12 +156,15 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   /**
    * Ends the life at once; sockets are reset. Final.
    *
+   * @param cause why, for the outcome; an `Error` will do
    * @returns {@link closed}
-   * @throws OptionError
+   * @throws OptionError for a cause that is none, once it is aborted all the same
    */
-  abort(cause?: Report): Promise<Outcome> {
-    if (cause !== undefined) checkCause(cause);
-    this.requestAbort(cause);
+  abort(cause?: Report | Error): Promise<Outcome> {
+    const report = cause instanceof Error ? hookReportOf(cause) : cause;
+    const isCause = report === undefined || isReport(report);
+    this.requestAbort(isCause ? report : undefined);
+    if (!isCause) throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
     return this.closed;
   }
 
@@ -300,14 +304,9 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   protected refSocket(_keepAlive: boolean): void {}
 }
 
-/** What somebody hands over who has it from elsewhere: `abort` as a listener would be given an event. */
-function checkCause(cause: Report): void {
-  if (cause === null || typeof cause !== 'object') {
-    throw new OptionError('cause', cause, 'an object with initiator and manner');
-  }
-  for (const word of ['initiator', 'manner'] as const) {
-    if (typeof cause[word] !== 'string') throw new OptionError(`cause.${word}`, cause[word], 'a word of Cause');
-  }
+/** What somebody may hand over who has it from elsewhere: `abort` as a listener would be given an event. */
+function isReport(cause: Report): boolean {
+  return typeof cause === 'object' && typeof cause?.initiator === 'string' && typeof cause.manner === 'string';
 }
 
 function rethrow(error: unknown): void {

@@ -29,7 +29,7 @@ export class Handshakes {
   #checked: CheckedListenTls;
 
   constructor(tls: ListenTls) {
-    this.#given = tls;
+    this.#given = renewed({}, tls);
     this.#checked = listenTls('tls', tls);
     const { context, ALPNProtocols, requestCert, rejectUnauthorized } = this.#checked;
     this.#server = createServer({

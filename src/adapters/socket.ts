@@ -105,8 +105,10 @@ const hidesReset = Number.parseInt(process.versions.node, 10) < 24;
  */
 function wasReset(socket: Socket): boolean {
   if (socket.writableFinished || socket.destroyed) return false;
-  const handle = (socket as unknown as { _handle?: { getpeername?: (out: object) => number } | null })._handle;
-  return typeof handle?.getpeername === 'function' && handle.getpeername({}) !== 0;
+  const handle = (socket as unknown as { _handle?: { getpeername?: (out: object) => unknown } | null })._handle;
+  // TLS over what is no TCP has nobody to ask, and answers nothing.
+  const asked = handle?.getpeername?.({});
+  return typeof asked === 'number' && asked !== 0;
 }
 
 const { write, end, _write, _writev, _final } = Socket.prototype;

@@ -206,7 +206,7 @@ export const listenerMachine = setup({
         },
         listening: {
           description: 'Bound.',
-          entry: 'announceListening',
+          entry: ['resetAttempts', 'announceListening'],
           on: {
             ...notSuspended,
             ...ignored(['server.listening'], 'It listens already.'),

@@ -225,7 +225,7 @@ export class Servers {
     const server = this.#balancer.choose(this.list, this.#isUp) ?? this.#balancer.choose(this.list, this.#isUsable);
     if (server === undefined && !this.#isExhausted()) {
       if (memory !== undefined && this.#isRoundOver(memory)) {
-        // Others have taken the last places of those that this one had yet to try.
+        // Those that this one had yet to try have been excluded meanwhile.
         this.#queue.delete(asker);
         return { kind: 'deferred', delayMs: this.#endRound(memory) };
       }
@@ -288,8 +288,8 @@ export class Servers {
       reason = { initiator: 'owner', manner: 'error', phase: cause.phase, code: 'isPermanent', error };
     }
     server.excluded = reason;
-    // Nobody will ever get a place: those who wait are told so now.
-    if (this.#isExhausted()) for (const waiting of this.#queue) waiting.serverFreed();
+    // Those who wait for a place there will never get one: they are told so now.
+    for (const waiting of this.#queue) waiting.serverFreed();
   }
 
   /** An established connection was lost: this asker tries the others first. */
@@ -336,10 +336,8 @@ export class Servers {
     return { kind: 'deferred', delayMs };
   }
 
-  /** Every server that has a place was tried: that others are full is no reason to try these again at once. */
+  /** One that was not tried is waited for, also while it is full: those that have failed are not tried again instead. */
   #isRoundOver({ tried }: AskerMemory): boolean {
-    const open = this.list.filter(this.#isOpen);
-    if (open.length > 0) return open.every((server) => tried.has(server));
     return this.list.every((server) => server.excluded !== undefined || tried.has(server));
   }
 

@@ -366,10 +366,12 @@ const situations: readonly Situation[] = [
   {
     what: 'a timeout, once for each time it is idle',
     act: async ({ socket, peer, emitted }) => {
-      socket.setTimeout(15);
+      const idleMs = 15;
+      socket.setTimeout(idleMs);
       await emitted('timeout');
-      // Timers fire in their order: another one would have come before this.
-      await new Promise((resolve) => setTimeout(resolve, 45));
+      // That there is no other can only be waited for. Timers of one length fire in the order in which they were set,
+      // however late they are: that of another timeout would have been set before this one.
+      await new Promise((resolve) => setTimeout(resolve, idleMs));
       peer.write('x');
       await emitted('timeout');
       socket.setTimeout(0);

@@ -10,8 +10,8 @@ type Checks = readonly (readonly [file: string, title: string])[];
 
 interface Row {
   readonly what: string;
-  /** Of Node; those that need a packet to be lost are seen on a network of their own, in test/net. */
-  readonly node: Checks | 'test/net';
+  /** Of Node. */
+  readonly node: Checks;
   /** Of a life of the library; or why there is none. */
   readonly life: Checks | string;
 }
@@ -28,6 +28,13 @@ const bare = (...titles: readonly string[]): Checks => of('node/connection', ...
 const server = (...titles: readonly string[]): Checks => of('node/server', ...titles);
 const tls = (...titles: readonly string[]): Checks => of('node/tls', ...titles);
 
+/** What needs a packet to be lost is seen on a network of its own, and of Node by what the library tells of it. */
+const SCENARIOS = 'scripts/test-net.mjs';
+const net = (...titles: readonly string[]): Pick<Row, 'node' | 'life'> => {
+  const checks = of(SCENARIOS, ...titles);
+  return { node: checks, life: checks };
+};
+
 const rows: readonly Row[] = [
   { what: 'connect', ...dial('by address or path', 'by name') },
   { what: 'refused', ...dial('nobody listens') },
@@ -37,7 +44,7 @@ const rows: readonly Row[] = [
     what: 'nothing comes back, with a timeout',
     ...dial('nothing comes back, and there is a timeout, which destroys nothing'),
   },
-  { what: 'nothing comes back until the system gives up', node: 'test/net', life: 'test/net' },
+  { what: 'nothing comes back until the system gives up', ...net('connect: the kernel gives up first') },
   {
     what: 'nothing comes back from the first of two addresses',
     ...dial('nothing comes back from the first of two addresses'),
@@ -175,8 +182,16 @@ const rows: readonly Row[] = [
     life: of('scenarios', 'a bad port is permanent'),
   },
   { what: 'no way there; not from here', ...dial('no way there', 'from an address that is not ours') },
-  { what: 'a host that is gone from its network', node: 'test/net', life: 'test/net' },
-  { what: 'a peer that vanishes: while we write, with keep-alive', node: 'test/net', life: 'test/net' },
+  { what: 'a host that is gone from its network', ...net('outage: too long', 'connect: the network says no') },
+  {
+    what: 'a peer that vanishes: while we write, with keep-alive',
+    ...net(
+      'vanish: a server that is written to',
+      'vanish: a server that is written to, and a router says so',
+      'vanish: a server, idle',
+      'vanish: a client, idle',
+    ),
+  },
   {
     what: 'a socket that is connected again',
     node: of('node/dial', 'a socket that has closed can be connected again, with the listeners that it has'),
@@ -349,19 +364,18 @@ const sources = new Map<string, string>();
 function sourceOf(file: string): string {
   let source = sources.get(file);
   if (source === undefined) {
-    const name = file === 'contract' ? 'contract.ts' : `${file}.test.ts`;
-    source = readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
+    const name = file === SCENARIOS ? file : file === 'contract' ? 'test/contract.ts' : `test/${file}.test.ts`;
+    source = readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
     sources.set(file, source);
   }
   return source;
 }
 
-const named = (checks: Checks | string): Checks => (typeof checks === 'string' ? [] : checks);
-
 test.each(rows)('$what: its tests are there', ({ node, life }) => {
-  for (const [file, title] of [...named(node), ...named(life)]) {
-    // At the beginning of a title, or of a part of it.
-    expect(sourceOf(file), `${file}: ${title}`).toMatch(new RegExp(`['"\`}:] ?${literal(title)}`));
+  for (const [file, title] of typeof life === 'string' ? node : [...node, ...life]) {
+    // A scenario by its name; a test by the beginning of its title, or of a part of it.
+    const sought = file === SCENARIOS ? `'${literal(title)}': \\w+,` : `['"\`}:] ?${literal(title)}`;
+    expect(sourceOf(file), `${file}: ${title}`).toMatch(new RegExp(sought));
   }
 });
 

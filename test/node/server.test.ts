@@ -237,11 +237,15 @@ describe('accepting', () => {
     try {
       const { server } = await listening();
       server.removeAllListeners('connection');
-      const late = new Promise<Socket>((resolve) =>
-        server.on('connection', (socket) => void setTimeout(() => resolve(socket.on('error', () => {})), 20)),
-      );
+      const arrived = once(server, 'connection') as Promise<[Socket]>;
+      const thrown = once(process, 'uncaughtException');
       await connectAndResetAtOnce((whereOf(server) as { port: number }).port);
-      await late;
+      const [socket] = await arrived;
+      await within(5_000, 'an error that nobody has caught', thrown);
+      const late: unknown[] = [];
+      socket.on('error', (error) => late.push(error));
+      if (!socket.closed) await happens(socket, 'close');
+      expect(late).toEqual([]);
       expect(uncaught.errors).toMatchObject([{ code: 'ECONNRESET' }]);
     } finally {
       uncaught.stop();

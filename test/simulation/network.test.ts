@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../runtime/random.js';
-import { gate } from '../support/wait.js';
+import { gate, until } from '../support/wait.js';
 import { Network } from './network.js';
 import { inhabit, SimulatedProcess } from './node.js';
 import { Time } from './time.js';
@@ -177,16 +177,23 @@ const SCENES: Record<string, Scene> = {
   },
 
   'destroyed while a write waits': async ({ serve, dial, log }) => {
-    const { port } = await serve((socket) => socket.pause());
+    const accepted = gate<Socket>();
+    const { port } = await serve((socket) => accepted.open(socket.pause()));
     const socket = dial(port);
     await once(socket, 'connect');
-    socket.write(Buffer.alloc(30_000_000), (error) =>
-      log.push(`client 1 write ${(error as NodeJS.ErrnoException | null)?.code ?? 'taken'}`),
-    );
+    const told = gate();
+    socket.write(Buffer.alloc(30_000_000), (error) => {
+      log.push(`client 1 write ${(error as NodeJS.ErrnoException | null)?.code ?? 'taken'}`);
+      told.open();
+    });
     await turns();
     socket.destroy();
     await closed(socket);
-    await turns();
+    await told.promise;
+    // It does not read, and so does not hear of that.
+    const peer = await accepted.promise;
+    peer.destroy();
+    await closed(peer);
   },
 
   'the port is taken': async ({ serve, log }) => {
@@ -229,12 +236,35 @@ const SCENES: Record<string, Scene> = {
 let turns: () => Promise<void>;
 const setTurns = (then: () => void): void => void turns().then(then);
 
-function stageOn(host: string, log: string[], servers: Server[]): Stage {
-  let accepted = 0;
-  let dialled = 0;
+/** What was recorded on a stage. */
+class Recorded {
+  readonly log: string[] = [];
+  readonly servers: Server[] = [];
+  readonly accepted: Socket[] = [];
+  readonly dialled: Socket[] = [];
+  #connected = 0;
+
+  dials(socket: Socket): void {
+    record(this.log, `client ${this.dialled.push(socket)}`, socket);
+    socket.once('connect', () => this.#connected++);
+  }
+
+  accepts(socket: Socket): void {
+    record(this.log, `server ${this.accepted.push(socket)}`, socket);
+  }
+
+  /** Whoever has connected was accepted, and every socket has closed. */
+  get isComplete(): boolean {
+    const { accepted, dialled } = this;
+    return accepted.length === this.#connected && [...accepted, ...dialled].every((socket) => socket.closed);
+  }
+}
+
+function stageOn(host: string, recorded: Recorded): Stage {
+  const { log, servers } = recorded;
   const serve: Stage['serve'] = async (handler, options = {}) => {
     const server = createServer(options, (socket) => {
-      record(log, `server ${++accepted}`, socket);
+      recorded.accepts(socket);
       handler(socket);
     });
     servers.push(server);
@@ -247,7 +277,7 @@ function stageOn(host: string, log: string[], servers: Server[]): Stage {
     serve,
     dial(port, options) {
       const socket = connect({ host, port, ...options });
-      record(log, `client ${++dialled}`, socket);
+      recorded.dials(socket);
       return socket;
     },
     async unused() {
@@ -260,17 +290,20 @@ function stageOn(host: string, log: string[], servers: Server[]): Stage {
 }
 
 async function playReal(scene: Scene): Promise<string[]> {
-  const log: string[] = [];
-  const servers: Server[] = [];
-  turns = () => new Promise((resolve) => setTimeout(resolve, 30));
-  await scene(stageOn('127.0.0.1', log, servers));
+  const recorded = new Recorded();
+  // A loop that was late hears of the timer first: the sockets are asked once more.
+  turns = () => new Promise((resolve) => setTimeout(() => setImmediate(() => setImmediate(resolve)), 30));
+  await scene(stageOn('127.0.0.1', recorded));
+  await until('every socket to be accepted and to close', () => recorded.isComplete);
+  // Only so can it be seen that nothing more comes.
   await turns();
-  for (const server of servers) server.close();
-  return log;
+  for (const server of recorded.servers) server.close();
+  return recorded.log;
 }
 
 async function playSimulated(scene: Scene, seed: number): Promise<string[]> {
-  const log: string[] = [];
+  const recorded = new Recorded();
+  const { log } = recorded;
   const time = new Time((error) => {
     throw error;
   });
@@ -281,8 +314,7 @@ async function playSimulated(scene: Scene, seed: number): Promise<string[]> {
   try {
     turns = () => time.sleep(30);
     let isOver = false;
-    const servers: Server[] = [];
-    const played = scene(stageOn('127.0.0.1', log, servers))
+    const played = scene(stageOn('127.0.0.1', recorded))
       .then(turns)
       .then(() => {
         isOver = true;

@@ -3,7 +3,12 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import {
+  type ConnectionOptions,
+  createServer as createTlsServer,
+  type TLSSocket,
+  connect as tlsConnect,
+} from 'node:tls';
 import { Worker } from 'node:worker_threads';
 import { until, within } from './wait.js';
 
@@ -147,8 +152,10 @@ export class Reader {
 /** Before Node 24, data and RST in one poll look like data and FIN; a reset socket has no peer any more. */
 function wasReset(socket: Socket): boolean {
   if (socket.writableEnded || socket.destroyed) return false;
-  const handle = (socket as unknown as { _handle?: { getpeername?(out: object): number } })._handle;
-  return typeof handle?.getpeername === 'function' && handle.getpeername({}) !== 0;
+  const handle = (socket as unknown as { _handle?: { getpeername?(out: object): number | undefined } })._handle;
+  // Under TLS over a Unix socket there is nobody to ask, and the answer is none.
+  const asked = handle?.getpeername?.({});
+  return typeof asked === 'number' && asked !== 0;
 }
 
 export function tlsServer(handler: (socket: Socket, index: number) => void): PeerServer {
@@ -257,8 +264,12 @@ export async function send(socket: Socket, chunk: Buffer, times: number): Promis
   }
 }
 
+/** As `Where`, or as a server of the library's options is told to those who dial it themselves. */
+type Dialled = { readonly [part in keyof Where]?: Where[part] | undefined };
+
 /** Dials TLS, half open, and trusts the certificate of the tests. */
-export function dialTls({ host, port }: { readonly host: string; readonly port: number | undefined }): TLSSocket {
-  const options = { host, port: port as number, ca: CERTIFICATE.cert, allowHalfOpen: true };
-  return tlsConnect(options);
+export function dialTls({ host, port, path }: Dialled): TLSSocket {
+  const where = path === undefined ? { host, port: port as number } : { path };
+  const options = { ...where, ca: CERTIFICATE.cert, allowHalfOpen: true };
+  return tlsConnect(options as ConnectionOptions);
 }

@@ -73,9 +73,9 @@ function setSocket(stage: ConnectionStage, leg: Leg, socket: Partial<SocketWorld
 
 /** What the sockets report goes to their legs, and an end to the session too, unless the leg has let go of its socket. */
 function report(stage: ConnectionStage, leg: Leg, event: EventObject): void {
-  const { linked, phase } = stage.world[leg].socket;
+  const { phase } = stage.world[leg].socket;
   stage.tell(leg, event);
-  if (!linked && phase !== 'connecting') return;
+  if (!stage.world[leg].socket.linked && phase !== 'connecting') return;
   if (event.type === 'socket.ended' && stage.at.session !== undefined) stage.tell('session', { type: `${leg}.ended` });
 }
 
@@ -250,6 +250,7 @@ export function worldTurns(
   }
   if (backend.choosing) {
     tells('backend', { choosing: false }, { type: 'server.chosen' });
+    tells('backend', { choosing: false }, { type: 'server.deferred', delayMs: 1 } as EventObject);
     tells('backend', { choosing: false }, { type: 'server.exhausted', cause: WHO } as EventObject);
   }
   return turns;

@@ -8,6 +8,8 @@ export interface ProxyWorld {
   readonly listeners: readonly ListenerPhase[];
   readonly sessions: 'none' | 'some' | 'cut';
   readonly backends: 'idle' | 'connecting' | 'up' | 'closing' | 'closed';
+  /** Whether they come up has yet to be told, also once they are being closed: then they do not. */
+  readonly asked: boolean;
   readonly listenersAwaited: boolean;
   readonly sessionsAwaited: boolean;
   readonly over: boolean;
@@ -62,7 +64,7 @@ const performances: Record<string, (world: ProxyWorld) => Effect<ProxyWorld>> = 
       !world.over && world.backends === 'idle',
       'It connects its backends twice, or after the end was asked for (1)',
     );
-    return { world: { ...world, backends: 'connecting' } };
+    return { world: { ...world, backends: 'connecting', asked: true } };
   },
   'backends.close'(world) {
     must(world.sessions !== 'some', 'It closes its backends under a session (11)');
@@ -105,6 +107,7 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
     listeners: ['idle', 'idle'],
     sessions: 'none',
     backends: 'idle',
+    asked: false,
     listenersAwaited: false,
     sessionsAwaited: false,
     over: false,
@@ -120,7 +123,7 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
   },
 
   chances(world) {
-    const { listeners, sessions, backends, starts, closes, aborts } = world;
+    const { listeners, sessions, backends, asked, starts, closes, aborts } = world;
     const chances: Chance<ProxyWorld>[] = [];
     const may = (who: Chance<ProxyWorld>['who'], what: string, effect: Effect<ProxyWorld>): void => {
       chances.push({ who, what, world: effect.world, events: effect.reports });
@@ -150,11 +153,12 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
       const gone = { ...world, sessions: 'none' as const };
       may(sessions === 'cut' ? 'time' : 'peer', 'the last session ends', { world: gone, reports: reports(gone) });
     }
-    if (backends === 'connecting') {
-      told('system', { type: 'backends.established' }, { backends: 'up' });
-      told('system', failed('backends.failed'), { backends: 'up' });
+    if (asked) {
+      const up = backends === 'connecting' ? { backends: 'up' as const } : {};
+      told('system', { type: 'backends.established' }, { ...up, asked: false });
+      told('system', failed('backends.failed'), { ...up, asked: false });
     }
-    if (backends === 'closing') told('library', { type: 'backends.closed' }, { backends: 'closed' });
+    if (backends === 'closing') told('library', { type: 'backends.closed' }, { backends: 'closed', asked: false });
     if (starts < 1) told('owner', { type: 'proxy.start' }, { starts: starts + 1 });
     if (closes < 2) told('owner', { type: 'proxy.close' }, { closes: closes + 1, over: true });
     if (aborts < 2) told('owner', { type: 'proxy.abort' }, { aborts: aborts + 1, over: true });

@@ -29,10 +29,13 @@ export interface WholeWorld extends ConnectionWorld {
   readonly sessionsAwaited: boolean;
   readonly listenersAwaited: boolean;
   /** Promises of the proxy's own that are about to be kept. */
-  readonly promised: 'backends.established' | 'backends.closed' | undefined;
+  readonly promised: Readonly<Record<Promised, boolean>>;
   readonly started: boolean;
   readonly stops: number;
 }
+
+/** There are no backends that stay up: they are established, and closed, as soon as a promise is kept. */
+type Promised = 'backends.established' | 'backends.closed';
 
 type WholePart = ConnectionPart | 'listener' | 'proxy';
 
@@ -74,9 +77,13 @@ function reportListeners(stage: WholeStage): void {
   if (stage.world.listenersAwaited && !isLive(stage, 'listener')) stage.tell('proxy', { type: 'listeners.closed' });
 }
 
+function promise(stage: WholeStage, what: Promised, isDue: boolean): void {
+  stage.change({ promised: { ...stage.world.promised, [what]: isDue } });
+}
+
 const proxyCommands: Record<string, (stage: WholeStage) => void> = {
-  'backends.connect': (stage) => stage.change({ promised: 'backends.established' }),
-  'backends.close': (stage) => stage.change({ promised: 'backends.closed' }),
+  'backends.connect': (stage) => promise(stage, 'backends.established', true),
+  'backends.close': (stage) => promise(stage, 'backends.closed', true),
   'backends.abort': () => {},
   'listeners.start': (stage) => stage.tell('listener', { type: 'listener.start' }),
   'listeners.close': (stage) => stopListener(stage, { type: 'listener.close', timeoutMs: NEVER_MS } as EventObject),
@@ -155,14 +162,14 @@ function listenerTurns({ listener, adopted }: WholeWorld, at: Everywhere<WholePa
 
 function stopTurns(world: WholeWorld, { stopsMax }: WholeBounds): Turn<WholeWorld, WholePart>[] {
   const turns: Turn<WholeWorld, WholePart>[] = [];
-  if (world.promised !== undefined) {
-    const { promised } = world;
+  for (const type of ['backends.established', 'backends.closed'] as const) {
+    if (!world.promised[type]) continue;
     turns.push({
       who: 'library',
-      what: promised,
+      what: type,
       happen(stage) {
-        stage.change({ promised: undefined });
-        stage.tell('proxy', { type: promised });
+        promise(stage, type, false);
+        stage.tell('proxy', { type });
       },
     });
   }
@@ -216,7 +223,7 @@ export function wholeModel(bounds: WholeBounds): SystemModel<WholeWorld, WholePa
       adopted: false,
       sessionsAwaited: false,
       listenersAwaited: false,
-      promised: undefined,
+      promised: { 'backends.established': false, 'backends.closed': false },
       started: false,
       stops: 0,
     },
