@@ -11,21 +11,23 @@
  * The library runs in a process of its own, and its peers in this one. Linux only: it uses all addresses of loopback and
  * /proc. Exit codes: 0 all passed, 1 some failed, 2 the arguments are wrong.
  */
-import { parseArgs } from 'node:util';
+import { argumentsOf } from './arguments.mjs';
 import { ABUSE } from './soak/abuse.mjs';
 import { soak } from './soak/soak.mjs';
 import { tls } from './soak/tls.mjs';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 1_000_000)) },
-    short: { type: 'string', default: '1000000' },
-    long: { type: 'string', default: '5000' },
-    tls: { type: 'string', default: '0.02' },
-    seconds: { type: 'string', default: '120' },
+const { values, positionals } = argumentsOf(
+  {
+    options: {
+      seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 1_000_000)) },
+      short: { type: 'string', default: '1000000' },
+      long: { type: 'string', default: '5000' },
+      tls: { type: 'string', default: '0.02' },
+      seconds: { type: 'string', default: '120' },
+    },
   },
-});
+  'npm run soak [-- words of the names of parts] [--seed N] [--short N] [--long N] [--tls SHARE] [--seconds N]',
+);
 
 /** @param {keyof typeof values} name */
 function number(name) {

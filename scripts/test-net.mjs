@@ -9,7 +9,7 @@
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { argumentsOf } from './arguments.mjs';
 import { addresses, blackhole, closeWhileDialling, kernelTimeout, refusals } from './net/connect.mjs';
 import { Lab, removeLeftovers } from './net/lab.mjs';
 import { delay50, delay200, loss10, loss20, slow } from './net/lines.mjs';
@@ -64,7 +64,7 @@ const AT_ONCE = 4;
 /** The end of what a process wrote, in characters. */
 const SHOWN = 4_000;
 
-const { positionals } = parseArgs({ allowPositionals: true });
+const { positionals } = argumentsOf({ options: {} }, 'npm run test:net [-- words of the names of scenarios]');
 const needs = findNeeds();
 if ('problem' in needs) {
   console.error(needs.problem);

@@ -9,7 +9,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { argumentsOf } from './arguments.mjs';
 import { failover } from './real/failover.mjs';
 import { download, drain, upload } from './real/http.mjs';
 import { pgbench } from './real/postgres.mjs';
@@ -43,10 +43,10 @@ const SCENARIOS = {
 /** The end of what a process wrote, in characters. */
 const SHOWN = 4_000;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { cli: { type: 'string', default: fileURLToPath(new URL('../dist/cli.js', import.meta.url)) } },
-});
+const { values, positionals } = argumentsOf(
+  { options: { cli: { type: 'string', default: fileURLToPath(new URL('../dist/cli.js', import.meta.url)) } } },
+  'npm run test:real [-- words of the names of scenarios] [--cli dist/cli.js]',
+);
 const { programs, missing, packages } = findPrograms();
 if (missing.length > 0) {
   console.error(`Missing: ${missing.join(', ')}. On Debian and Ubuntu:\n`);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { helpText, printable, readArgs, UsageError } from './cli/args.js';
+import { helpText, printable, readArgs, StartError, UsageError } from './cli/args.js';
 
 async function main(): Promise<number> {
   const args = readArgs(process.argv.slice(2));
@@ -24,7 +24,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
+  if (!(error instanceof UsageError || error instanceof StartError)) throw error;
   console.error(`sockchart: ${printable(error.message)}`);
-  process.exitCode = 2;
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -247,7 +247,7 @@ function createContext(name: string, options: TlsContext): SecureContext {
   } catch (error) {
     // Node ends some messages by what it was given.
     const why = (error as Error).message.replace(/\s*Received[\s\S]*$/, '');
-    throw new OptionError(name, Object.keys(options), `what OpenSSL takes ("${why}")`);
+    throw new OptionError(name, `{ ${Object.keys(options).join(', ')} }`, `what OpenSSL takes ("${why}")`);
   }
 }
 

@@ -130,6 +130,7 @@ describe('what is shown', () => {
     incarnation: 1,
     server: 'a:1',
     client: undefined,
+    isFinal: false,
     from,
     event: 'socket.failed',
     cause: undefined,

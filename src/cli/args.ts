@@ -45,6 +45,9 @@ export type Args = { readonly mode: 'help' } | { readonly mode: 'version' } | To
 /** Arguments that cannot be right; the message is the one line that the user needs. */
 export class UsageError extends Error {}
 
+/** What was asked for is right, and cannot be done here and now. */
+export class StartError extends Error {}
+
 /** What the flags fill in, in whatever order they come. */
 interface Draft {
   readonly listen: ListenAddress[];

@@ -323,11 +323,13 @@ export async function tour({ output, linesMax, inspect, record, speed }: TourArg
   }
 }
 
-/** Whoever looks at the page may go on. */
+/** Whoever looks at the page may go on; so may whoever reads this, and has yet to open it. */
 async function lookedAt({ page }: Watching, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  if (page === undefined || page.pages === 0 || signal.aborted) return;
-  terminal.print('', '  The live page stays as long as it is open; Ctrl-C ends it.');
-  while (page.pages > 0 && !signal.aborted) await wait(500, undefined, { signal }).catch(() => {});
+  const waits = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  if (page === undefined || signal.aborted || (page.pages === 0 && !waits)) return;
+  terminal.print('', '  The live page stays; Ctrl-C ends it.');
+  if (page.pages === 0) terminal.print(`  It can still be opened, by one browser: ${page.newUrl()}`);
+  while ((waits || page.pages > 0) && !signal.aborted) await wait(500, undefined, { signal }).catch(() => {});
 }
 
 function summary(terminal: Terminal, { tally }: View, { answers, endedEarly }: Served, ending: string): void {

@@ -1,5 +1,5 @@
 /** The live page and the recording of the program. */
-import type { TcpProxy } from '../index.js';
+import { OptionError, type TcpProxy } from '../index.js';
 import {
   createInspectorServer,
   exportRecording,
@@ -7,7 +7,7 @@ import {
   type Recorder,
   record,
 } from '../inspect/index.js';
-import { type ExportArgs, type InspectArgs, UsageError } from './args.js';
+import { type ExportArgs, type InspectArgs, StartError, UsageError } from './args.js';
 import type { Terminal } from './terminal.js';
 
 /** What is asked for besides the proxy itself. */
@@ -41,7 +41,8 @@ export async function startRecording(file: string | undefined): Promise<Recorder
 /**
  * Serves the page and prints its address.
  *
- * @throws UsageError when it cannot listen there
+ * @throws UsageError for an option that cannot be right
+ * @throws StartError when it cannot listen there
  */
 export async function watching(
   { inspect, record: file }: Wanted,
@@ -54,9 +55,10 @@ export async function watching(
     try {
       page = await createInspectorServer({ ...inspect, proxies: [proxy], recorder });
     } catch (error) {
-      throw new UsageError(`--inspect: ${textOf(error)}`);
+      if (error instanceof OptionError) throw new UsageError(`--inspect: ${textOf(error)}`);
+      throw new StartError(`--inspect: ${textOf(error)}`);
     }
-    terminal.print(`live page (for one browser): ${page.url}`);
+    terminal.print('', `  live page (for one browser): ${page.url}`, '');
   }
   return {
     page,
@@ -76,7 +78,8 @@ export async function exportFile({ recording, page }: ExportArgs): Promise<numbe
   try {
     await exportRecording(recording, page);
   } catch (error) {
-    throw new UsageError(textOf(error));
+    throw new StartError(textOf(error));
   }
+  console.log(`written: ${page}`);
   return 0;
 }

@@ -268,7 +268,7 @@ class Page implements InspectorServer {
     if (!isKnown) {
       throw new Refusal(
         403,
-        'The address that the program has printed lets one browser in, once. Ask for another one.',
+        'The address that the program has printed lets one browser in, once. For another one start the program again, or call newUrl().',
       );
     }
     if (pathname === '/api/actions') {

@@ -149,9 +149,8 @@ class StatelyInspection implements Inspection {
       if (transition.machine === 'client' || transition.client !== undefined) this.#actorOf(transition);
     }
     for (const transition of heard) {
-      const { who, machine, to, event } = transition;
+      const { who, machine, event, isFinal: isOver } = transition;
       const actor = this.#actorOf(transition);
-      const isOver = this.#kinds.get(machine)?.finals.has(to) === true;
       if (actor !== undefined) {
         const snapshot = snapshotOf(transition, isOver);
         this.#register(actor, snapshot);
@@ -286,6 +285,7 @@ class StatelyInspection implements Inspection {
       event: INIT,
       cause: undefined,
       to: state,
+      isFinal: false,
       at: clock.now(),
     };
     const actor = this.#meet(start);
@@ -312,27 +312,23 @@ function sourceOf({ client, backend }: Actor, event: string): Actor | undefined 
   return event.startsWith('backend.') ? backend : undefined;
 }
 
-/** What is known of a machine: what it is drawn from, its ends, and the states that it only passes. */
+/** What is known of a machine: what it is drawn from, and the states that it only passes. */
 interface Kind {
   readonly config: object;
-  readonly finals: ReadonlySet<string>;
   readonly transient: ReadonlySet<string>;
 }
 
 interface StateConfig {
-  readonly type?: string;
   readonly always?: unknown;
   readonly states?: Readonly<Record<string, StateConfig>>;
 }
 
 function kindOf(config: StateConfig): Kind {
-  const { states = {} } = config;
-  const finals = Object.keys(states).filter((name) => states[name]?.type === 'final');
   const transient = new Set<string>();
   const visit = (path: string, { always, states: below = {} }: StateConfig): void => {
     if (always !== undefined) transient.add(path);
     for (const [name, state] of Object.entries(below)) visit(path === '' ? name : `${path}.${name}`, state);
   };
   visit('', config);
-  return { config, finals: new Set(finals), transient };
+  return { config, transient };
 }

@@ -149,6 +149,19 @@ const ENDINGS: Record<string, string> = {
   failed: 'it has failed',
 };
 
+/** What a step is that leads nowhere else. */
+const STAYS: Readonly<Record<string, string>> = {
+  'socket.failed': 'the socket has failed; its close follows',
+  'socket.finished': 'our last byte is sent',
+  'client.arrived': 'a client has come',
+  'client.closed': 'a client has gone',
+  'server.failed': 'an accept has failed; it listens on',
+  stableAfter: 'it has been up for long enough: failures are counted anew',
+  idleProbe: 'it was looked whether anything still moves',
+  halfCloseProbe: 'it was looked whether anything still moves',
+  finishProbe: 'it was looked whether anything still moves',
+};
+
 /** Where a step leads, in words: `the connection to the server is established`. */
 export function stateWords(machine: string, state: string): string {
   const found = ARRIVALS[machine]?.find(([start]) => state === start || state.startsWith(`${start}.`));
@@ -171,8 +184,8 @@ export function stepWords(steps: readonly StepInfo[], index: number): string {
   if (isConnecting(step)) return `connecting to ${server ?? 'a server'}`;
   // The cause of a life is the last one that it has noted: here it is told where it is news.
   if (from === to || cause === undefined || isSame(cause, causeBefore(steps, index))) {
-    const words = stateWords(machine, to);
-    return from === to ? `${eventText(event)}: ${words}` : words;
+    if (from !== to) return stateWords(machine, to);
+    return STAYS[eventText(event)] ?? `${eventText(event)}: it stays as it is`;
   }
   const why = causeWords(
     cause,

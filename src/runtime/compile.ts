@@ -206,6 +206,7 @@ class Compiler {
     const always = around.flatMap((state) => state.always ?? []);
     return {
       path: node.path.join('.'),
+      isFinal: node.type === 'final' && node.parent === this.#machine.root,
       within: new Set(around.map(({ path }) => path.join('.')).filter((path) => path !== '')),
       tags: new Set(around.flatMap(({ tags }) => tags as string[])),
       always: this.#steps(node, always),

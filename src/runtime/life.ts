@@ -93,6 +93,8 @@ export interface Transition {
   readonly event: string;
   readonly cause: Cause | undefined;
   readonly to: string;
+  /** The life ends there. */
+  readonly isFinal: boolean;
   /** Milliseconds of the life's clock. */
   readonly at: number;
 }

@@ -565,6 +565,7 @@ export class TableLife implements Life<Event>, TimerOwner {
       event,
       cause,
       to: this.state,
+      isFinal: this.#where.isFinal,
       at: host.clock.now(),
     };
   }

@@ -93,6 +93,8 @@ export interface Leaf {
   /** The path, and the paths of all states around it. */
   readonly within: ReadonlySet<string>;
   readonly tags: ReadonlySet<string>;
+  /** The life ends there. */
+  readonly isFinal: boolean;
   /** The first of those that need no event. */
   readonly always: Step | undefined;
 }

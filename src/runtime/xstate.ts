@@ -218,6 +218,7 @@ class ActorLife implements Life<EventObject> {
       event,
       cause,
       to,
+      isFinal: snapshot._nodes.some(({ type, parent }) => type === 'final' && parent === snapshot.machine.root),
       at: host.clock.now(),
     });
     return to;

@@ -70,6 +70,7 @@ function tell(more: Partial<Transition> & Pick<Transition, 'who' | 'machine' | '
     from: '',
     event: 'xstate.init',
     cause: undefined,
+    isFinal: ENDS.has(more.to),
     at: 0,
     ...more,
   } satisfies Transition);
