@@ -58,7 +58,7 @@ export async function watching(
       if (error instanceof OptionError) throw new UsageError(`--inspect: ${textOf(error)}`);
       throw new StartError(`--inspect: ${textOf(error)}`);
     }
-    terminal.print('', `  live page (for one browser): ${page.url}`, '');
+    terminal.print('', `live page (for one browser): ${page.url}`, '');
   }
   return {
     page,
