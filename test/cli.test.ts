@@ -278,7 +278,7 @@ describe('what is watched', () => {
         ({ machine }) => machine === 'session',
       );
       expect(states.map(({ to }) => to)).toEqual(expect.arrayContaining(['relaying.both', 'ended']));
-      expect(await new Program(['export', page, page]).ended).toBe(2);
+      expect(await new Program(['export', page, page]).ended).toBe(1);
     } finally {
       await rm(folder, { recursive: true });
     }
