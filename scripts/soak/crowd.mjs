@@ -213,6 +213,8 @@ export class Crowd {
         socket.end();
       });
       socket.on('data', (/** @type {Buffer} */ chunk) => {
+        // An alert that says what was wrong.
+        if (isTls && !speaksTls) return;
         if (got + chunk.length > expected || !chunk.equals(words(number, expected).subarray(got, got + chunk.length))) {
           settle('wrong');
           return;
