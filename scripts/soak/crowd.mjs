@@ -209,7 +209,8 @@ export class Crowd {
       socket.on('close', () => settle('cut'));
       socket.on('end', () => {
         if (got === expected && kind !== 'serverResets') settle('intact');
-        else settle(wasReset(rawOf(socket)) ? 'cut' : 'short');
+        // The last of a TLS handshake and a reset in one poll look like an end to who has sent its own FIN.
+        else settle(wasReset(rawOf(socket)) || (isTls && got === 0 && socket.writableEnded) ? 'cut' : 'short');
         socket.end();
       });
       socket.on('data', (/** @type {Buffer} */ chunk) => {
