@@ -138,10 +138,10 @@ export function connectionDetail(
 }
 
 function detailOf(life: ObservedLife, handle: LiveHandle | undefined, steps: StepInfo[], at: number): LifeDetail {
-  const { id, kind, state, since } = life;
+  const { id, kind, state, since, isOver } = life;
   const { machine } = kind;
   const { description, events, timers } = stateText(machine, state.path);
-  const accepted = state.isFinal ? [] : (handle?.accepts() ?? [...events.keys()]);
+  const accepted = isOver ? [] : (handle?.accepts() ?? [...events.keys()]);
   return {
     id,
     machine,

@@ -29,11 +29,11 @@ const ESTABLISHES = 2;
 const RETRIES = 4;
 const DROPS = 8;
 const CONNECTS = 16;
-const ENDS = 32;
 
 /** A leaf state of a machine, with how many are in it. */
 export interface State {
   readonly path: string;
+  /** By the library's charts: of other machines, only their lives say where they end. */
   readonly isFinal: boolean;
   count: number;
 }
@@ -73,6 +73,8 @@ export interface ObservedLife {
   readonly kind: { readonly machine: string };
   connection: Connection;
   state: State;
+  /** It has ended, and its end was counted. */
+  isOver: boolean;
   /** Since when it is in this state: milliseconds since the epoch. */
   since: number;
   cause: Cause | undefined;
@@ -453,7 +455,7 @@ export class Observer {
   }
 
   readonly #onTransition = (message: unknown): void => {
-    const { who, machine, from, event, to, server, incarnation, parent, client } = message as Transition;
+    const { who, machine, from, event, to, isFinal, server, incarnation, parent, client } = message as Transition;
     const cause = causeOf(message as Transition);
     const at = now();
     const kind = this.#kindOf(machine);
@@ -461,8 +463,10 @@ export class Observer {
     edge.total++;
     this.transitions++;
     let life = this.#lives.get(who);
-    if (life === undefined) life = this.#meet(who, kind, edge.to, parent, client, at);
-    else if (life.state !== edge.to) {
+    // A machine of a user's may give the name of one that is over to another.
+    if (life === undefined || (life.isOver && event === INIT)) {
+      life = this.#meet(who, kind, edge.to, parent, client, at);
+    } else if (!life.isOver && life.state !== edge.to) {
       life.state.count--;
       edge.to.count++;
       life.state = edge.to;
@@ -479,18 +483,20 @@ export class Observer {
       life.place = place;
     }
     this.#remember(life.connection, at, edge, cause, place);
-    const { means } = edge;
-    if (means === 0) return;
+    if (edge.means !== 0) this.#count(life, edge, cause, server);
+    if (isFinal) this.#end(life, at);
+  };
+
+  #count(life: ObservedLife, { means, kind }: Edge, cause: Cause | undefined, server: string | undefined): void {
     if (means & ACCEPTS) this.#accepted++;
     if (means & ESTABLISHES) this.#established++;
     if (means & RETRIES) this.#retried++;
-    if (means & DROPS) this.#countDrop(machine, cause);
+    if (means & DROPS) this.#countDrop(kind.machine, cause);
     if (means & CONNECTS) {
       if (life.dialled !== undefined && life.dialled !== server) this.#failedOver++;
       life.dialled = server;
     }
-    if (means & ENDS) this.#end(life, at);
-  };
+  }
 
   readonly #onSessionClosed = ({ session }: { readonly session: LiveSession }): void => {
     const { fromClient, fromBackend } = session.bytes;
@@ -524,8 +530,10 @@ export class Observer {
     const above = machine === 'session' ? client : machine === 'backend' ? parent : undefined;
     const part = machine === 'session' ? 'session' : 'backend';
     let connection = above === undefined ? undefined : this.#lives.get(above)?.connection;
-    // A backend below a machine of somebody's own has no client.
-    if (connection !== undefined && (connection.other ?? connection[part]) !== undefined) connection = undefined;
+    // A backend below a machine of somebody's own has no client; and what has ended does not begin again.
+    if (connection !== undefined && (connection.other ?? connection[part] ?? connection.endedAt) !== undefined) {
+      connection = undefined;
+    }
     const life = this.#add(who, kind, state, connection ?? new Connection(++this.#made, at), at);
     if (machine === 'session') this.#adopt(life);
     else if (machine === 'backend' && above !== undefined && connection === undefined) this.#orphan = { life, above };
@@ -555,6 +563,7 @@ export class Observer {
       kind,
       connection,
       state,
+      isOver: false,
       since,
       cause: undefined,
       place: undefined,
@@ -575,6 +584,8 @@ export class Observer {
   }
 
   #end(life: ObservedLife, at: number): void {
+    if (life.isOver) return;
+    life.isOver = true;
     const { connection, kind } = life;
     if (kind.machine === 'client') this.#closed++;
     if (--connection.living > 0) return;
@@ -595,7 +606,9 @@ export class Observer {
   }
 
   #forget(connection: Connection): void {
-    for (const { id } of connection.lives) this.#lives.delete(id);
+    for (const { id } of connection.lives) {
+      if (this.#lives.get(id)?.connection === connection) this.#lives.delete(id);
+    }
     this.#steps -= connection.packed.length / STEP;
     connection.packed.length = 0;
   }
@@ -735,8 +748,8 @@ const NO_MARKS = new Float64Array(RATE_SECONDS);
 
 const isIn = (state: string, outer: string): boolean => state === outer || state.startsWith(`${outer}.`);
 
-function meaning(machine: string, from: string, event: string, { path: to, isFinal }: State): number {
-  let means = isFinal ? ENDS : 0;
+function meaning(machine: string, from: string, event: string, { path: to }: State): number {
+  let means = 0;
   if (machine === 'client') {
     if (event === INIT) means |= ACCEPTS;
     if (isIn(from, 'live.established') && isIn(to, 'dropping')) means |= DROPS;

@@ -253,6 +253,44 @@ describe('what is remembered', () => {
   });
 });
 
+describe('a machine of a user’s', () => {
+  test('ends where it says so, once, whatever its states are called', () => {
+    const observer = observe({ endedMax: 2 });
+    const door = (who: string, to: string, isFinal = false): void =>
+      tell({ who, machine: 'door', from: 'open', event: 'shut', to, isFinal });
+    for (let round = 0; round < 3; round++) {
+      door('door#1', 'closed');
+      door('door#1', 'open');
+    }
+    const [connection] = [observer.find('door#1')];
+    expect(connection).toMatchObject({ living: 1, endedAt: undefined });
+    door('door#1', 'walled up', true);
+    door('door#1', 'walled up', true);
+    expect(connection).toMatchObject({ living: 0, endedAt: expect.any(Number) });
+    // It fills one place of those that have ended: there is another.
+    door('door#2', 'walled up', true);
+    expect(observer.find('door#1')).toBe(connection);
+    door('door#3', 'walled up', true);
+    expect(observer.find('door#1')).toBeUndefined();
+  });
+
+  test('may have the name of one that is over: who is forgotten does not take the other along', () => {
+    const observer = observe({ endedMax: 1 });
+    const begin = () => tell({ who: 'door#1', machine: 'door', to: 'open' });
+    const end = (who: string) =>
+      tell({ who, machine: 'door', from: 'open', event: 'shut', to: 'shut for good', isFinal: true });
+    begin();
+    end('door#1');
+    const first = observer.find('door#1');
+    begin();
+    const second = observer.find('door#1');
+    expect(second).not.toBe(first);
+    end('door#2');
+    expect(observer.find('door#1')).toBe(second);
+    expect(statesOf(observer, 'door')).toEqual({ open: 1, 'shut for good': 2 });
+  });
+});
+
 describe('the table', () => {
   test('a window is what sorting everything would show there', () => {
     const random = new Random(7);
