@@ -6,7 +6,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Cause } from '../machines/vocabulary.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Transition } from '../runtime/life.js';
-import { stateText } from './charts.js';
+import { MACHINES, stateText } from './charts.js';
 import type { EdgeInfo, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
 import type { LiveBackend, LiveClient, LiveHandle, LiveSession, Registry } from './registry.js';
 import { causeText } from './words.js';
@@ -21,6 +21,8 @@ const RATE_SECONDS = 3;
 const EDGES_MAX = 2_000;
 const MACHINES_MAX = 64;
 const CAUSES_MAX = 100;
+/** Lives of machines that are not the library's: nobody knows whether they end. */
+const STRANGERS_MAX = 10_000;
 const OTHERS = 'others';
 
 /** What the taking of an edge means, beyond the two states. */
@@ -220,6 +222,8 @@ export class Observer {
   #lives = new Map<string, ObservedLife>();
   /** Those of clients and servers that live, in the order in which they were met. */
   readonly connections = new Set<Connection>();
+  /** Those of other machines, that live. */
+  #strangers = new Set<Connection>();
   /** Those that have ended last. */
   #ended: Connection[] = [];
   #endedAt = 0;
@@ -394,6 +398,7 @@ export class Observer {
     this.#kinds = new Map();
     this.#lives = new Map();
     this.connections.clear();
+    this.#strangers.clear();
     this.#ended = [];
     this.#endedAt = 0;
     this.#steps = 0;
@@ -579,8 +584,20 @@ export class Observer {
       this.#hasUnlinked ||= machine === 'client';
     } else {
       connection.other = life;
+      if (!MACHINES.has(machine)) this.#addStranger(connection);
     }
     return life;
+  }
+
+  #addStranger(connection: Connection): void {
+    const strangers = this.#strangers;
+    strangers.add(connection);
+    if (strangers.size <= STRANGERS_MAX) return;
+    const oldest = strangers.values().next().value as Connection;
+    strangers.delete(oldest);
+    // It is met again if it moves.
+    oldest.main.state.count--;
+    this.#forget(oldest);
   }
 
   #end(life: ObservedLife, at: number): void {
@@ -591,6 +608,7 @@ export class Observer {
     if (--connection.living > 0) return;
     connection.endedAt = at;
     this.connections.delete(connection);
+    this.#strangers.delete(connection);
     if (connection.live !== undefined && 'bytes' in connection.live) {
       // One of a registry that does not tell the last bytes.
       const { fromClient, fromBackend } = connection.live.bytes;

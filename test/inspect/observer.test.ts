@@ -291,6 +291,27 @@ describe('a machine of a user’s', () => {
   });
 });
 
+describe('many machines of a user’s', () => {
+  test('that never end are forgotten, the oldest first, and those that end are over', () => {
+    const observer = observe({ endedMax: 10 });
+    for (let number = 0; number < 10_100; number++) tell({ who: `door#${number}`, machine: 'door', to: 'open' });
+    tell({ who: 'proxy#t1', machine: 'proxy', to: 'running' });
+    expect(observer.find('door#99')).toBeUndefined();
+    expect(observer.find('door#100')).toBeDefined();
+    expect(statesOf(observer, 'door')).toEqual({ open: 10_000 });
+    // One that is heard of again is met again.
+    tell({ who: 'door#0', machine: 'door', from: 'open', event: 'knock', to: 'open' });
+    expect(observer.find('door#0')).toBeDefined();
+    expect(observer.find('door#100')).toBeUndefined();
+    for (let number = 101; number < 10_100; number++) {
+      tell({ who: `door#${number}`, machine: 'door', from: 'open', event: 'shut', to: 'gone', isFinal: true });
+    }
+    expect(statesOf(observer, 'door')).toEqual({ open: 1, gone: 9_999 });
+    expect(observer.find('door#10089')).toBeUndefined();
+    expect(observer.find('proxy#t1')).toBeDefined();
+  });
+});
+
 describe('the table', () => {
   test('a window is what sorting everything would show there', () => {
     const random = new Random(7);
