@@ -155,7 +155,7 @@ export class Connection {
         from: edge.from,
         event: edge.event,
         to: edge.to.path,
-        ...(cause !== undefined && { cause: plainCause(cause) }),
+        ...(cause !== undefined && { cause }),
         ...(place?.server !== undefined && { server: place.server }),
         ...(place?.incarnation !== undefined && { incarnation: place.incarnation }),
       });
@@ -182,15 +182,57 @@ function textOf(cause: Cause): string {
   return text;
 }
 
-/** A cause that JSON can hold, whatever its maker has put into it: what a hook threw becomes text. */
-export function plainCause({ initiator, manner, phase, code, error }: Cause): Cause {
+/** What is kept of a transition: only what JSON can hold, whatever a machine of a user's has put into it. */
+export interface Plain {
+  readonly who: string;
+  readonly machine: string;
+  readonly from: string;
+  readonly event: string;
+  readonly to: string;
+  readonly cause: Cause | undefined;
+  readonly server: string | undefined;
+  readonly incarnation: number | undefined;
+}
+
+/** @throws TypeError when it is no transition */
+export function plain(message: unknown): Plain {
+  const { who, machine, from, event, to, cause, server, incarnation } = message as Transition;
+  for (const name of [who, machine, from, event, to]) {
+    if (typeof name !== 'string') throw new TypeError('A transition is told in strings.');
+  }
+  return { who, machine, from, event, to, cause: plainCause(cause), ...placeOf(server, incarnation) };
+}
+
+function placeOf(server: unknown, incarnation: unknown): Place {
   return {
-    initiator,
-    manner,
-    phase,
-    ...(code !== undefined && { code: asText(code) }),
-    ...(error !== undefined && { error: asText(error) }),
+    server: typeof server === 'string' ? server : undefined,
+    incarnation: typeof incarnation === 'number' ? incarnation : undefined,
   };
+}
+
+/** Causes are shared by many lives: each is copied once. */
+const causes = new WeakMap<object, Cause>();
+
+/** A machine of a user's may have a `cause` in its context that is none; and what a hook threw becomes text. */
+function plainCause(cause: unknown): Cause | undefined {
+  if (typeof cause !== 'object' || cause === null) return undefined;
+  const known = causes.get(cause);
+  if (known !== undefined) return known;
+  try {
+    const { initiator, manner, phase, code, error } = cause as Cause;
+    if (typeof initiator !== 'string' || typeof manner !== 'string' || typeof phase !== 'string') return undefined;
+    const copy: Cause = {
+      initiator,
+      manner,
+      phase,
+      ...(code !== undefined && { code: asText(code) }),
+      ...(error !== undefined && { error: asText(error) }),
+    };
+    causes.set(cause, copy);
+    return copy;
+  } catch {
+    return undefined;
+  }
 }
 
 function asText(value: unknown): string {
@@ -318,8 +360,8 @@ export class Observer {
   totals(): Totals {
     let { fromClients, fromBackends } = this.#endedBytes;
     for (const { live } of this.connections) {
-      if (live === undefined || !('bytes' in live)) continue;
-      const { bytes } = live;
+      const bytes = bytesOf(live);
+      if (bytes === undefined) continue;
       fromClients += bytes.fromClient;
       fromBackends += bytes.fromBackend;
     }
@@ -455,13 +497,21 @@ export class Observer {
   #learnBackend(backend: LiveBackend, connection?: Connection): void {
     const life = this.#learnLife('backend', backend, connection);
     const { server, incarnation } = backend;
-    life.place = { server, incarnation };
-    life.dialled = server;
+    life.place = placeOf(server, incarnation);
+    life.dialled = life.place.server;
   }
 
   readonly #onTransition = (message: unknown): void => {
-    const { who, machine, from, event, to, isFinal, server, incarnation, parent, client } = message as Transition;
-    const cause = causeOf(message as Transition);
+    // What is thrown out of a subscriber ends the process.
+    try {
+      this.#note(plain(message), message as Transition);
+    } catch {
+      // It is none.
+    }
+  };
+
+  #note(transition: Plain, { isFinal, parent, client }: Transition): void {
+    const { who, machine, from, event, to, cause, server, incarnation } = transition;
     const at = now();
     const kind = this.#kindOf(machine);
     const edge = edgeOf(kind, from, event, to);
@@ -489,8 +539,8 @@ export class Observer {
     }
     this.#remember(life.connection, at, edge, cause, place);
     if (edge.means !== 0) this.#count(life, edge, cause, server);
-    if (isFinal) this.#end(life, at);
-  };
+    if (isFinal === true) this.#end(life, at);
+  }
 
   #count(life: ObservedLife, { means, kind }: Edge, cause: Cause | undefined, server: string | undefined): void {
     if (means & ACCEPTS) this.#accepted++;
@@ -504,13 +554,14 @@ export class Observer {
   }
 
   readonly #onSessionClosed = ({ session }: { readonly session: LiveSession }): void => {
-    const { fromClient, fromBackend } = session.bytes;
-    this.#endedBytes.fromClients += fromClient;
-    this.#endedBytes.fromBackends += fromBackend;
+    const bytes = bytesOf(session);
+    if (bytes === undefined) return;
+    this.#endedBytes.fromClients += bytes.fromClient;
+    this.#endedBytes.fromBackends += bytes.fromBackend;
     const connection = this.find(session.id);
     if (connection === undefined) return;
-    connection.bytesFromClient = fromClient;
-    connection.bytesFromBackend = fromBackend;
+    connection.bytesFromClient = bytes.fromClient;
+    connection.bytesFromBackend = bytes.fromBackend;
   };
 
   #kindOf(machine: string): Kind {
@@ -609,11 +660,11 @@ export class Observer {
     connection.endedAt = at;
     this.connections.delete(connection);
     this.#strangers.delete(connection);
-    if (connection.live !== undefined && 'bytes' in connection.live) {
-      // One of a registry that does not tell the last bytes.
-      const { fromClient, fromBackend } = connection.live.bytes;
-      connection.bytesFromClient = fromClient;
-      connection.bytesFromBackend = fromBackend;
+    // For a registry that does not tell the last bytes.
+    const bytes = bytesOf(connection.live);
+    if (bytes !== undefined) {
+      connection.bytesFromClient = bytes.fromClient;
+      connection.bytesFromBackend = bytes.fromBackend;
     }
     connection.live = undefined;
     const { endedMax } = this.#options;
@@ -708,9 +759,13 @@ export class Observer {
   }
 }
 
-/** A machine of a user's may have a `cause` in its context that is none. */
-export function causeOf({ cause }: Transition): Cause | undefined {
-  return typeof cause === 'object' && cause !== null ? cause : undefined;
+/** Nothing where it has none, or cannot tell: a getter of somebody's may throw. */
+export function bytesOf(live: Connection['live']): LiveSession['bytes'] | undefined {
+  try {
+    return live !== undefined && 'bytes' in live ? live.bytes : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const NONE = { accepted: 0, established: 0, retried: 0, failedOver: 0, dropped: 0, closed: 0 };

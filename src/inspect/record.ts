@@ -5,8 +5,7 @@ import { access, type FileHandle, open, rename } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { integer, onlyKnown, text } from '../options.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
-import type { Transition } from '../runtime/life.js';
-import { causeOf, now, plainCause } from './observer.js';
+import { now, plain } from './observer.js';
 import type { RecordedHead, RecordedLine, StepInfo } from './protocol.js';
 
 export interface RecordOptions {
@@ -23,7 +22,7 @@ export interface Recorder {
   readonly file: string;
   /** Steps that were taken down. */
   readonly steps: number;
-  /** Steps that were left out, since the disk was too slow; the file says where. */
+  /** Steps that were left out, since the disk was too slow, or since they cannot be written; the file says where. */
   readonly missing: number;
   /** Why it has stopped by itself: the disk is full, or the file cannot be written any more. */
   readonly error: Error | undefined;
@@ -114,15 +113,19 @@ class FileRecorder implements Recorder {
 
   readonly #onTransition = (message: unknown): void => {
     if (this.#pendingBytes > PENDING_BYTES_MAX) {
-      this.missing++;
-      this.#gap++;
+      this.#miss();
       return;
     }
-    if (this.#gap > 0) {
-      this.#push({ at: now(), missing: this.#gap });
-      this.#gap = 0;
+    let written: string;
+    try {
+      written = lineOf(stepOf(message));
+    } catch {
+      // What is thrown out of a subscriber ends the process.
+      this.#miss();
+      return;
     }
-    this.#push(stepOf(message as Transition));
+    this.#pushGap();
+    this.#push(written);
     this.steps++;
     if (this.#writing === undefined) this.#flushSoon();
   };
@@ -131,8 +134,18 @@ class FileRecorder implements Recorder {
     this.#timer ??= setTimeout(() => void this.flush(), WRITE_EVERY_MS).unref();
   }
 
-  #push(line: RecordedLine): void {
-    const written = `${JSON.stringify(line)}\n`;
+  #miss(): void {
+    this.missing++;
+    this.#gap++;
+  }
+
+  #pushGap(): void {
+    if (this.#gap === 0) return;
+    this.#push(lineOf({ at: now(), missing: this.#gap }));
+    this.#gap = 0;
+  }
+
+  #push(written: string): void {
     this.#pending.push(written);
     this.#pendingBytes += written.length;
   }
@@ -178,26 +191,18 @@ class FileRecorder implements Recorder {
   }
 }
 
+const lineOf = (line: RecordedLine): string => `${JSON.stringify(line)}\n`;
+
 const nameOf = (file: string, number: number): string => (number === 0 ? file : `${file}.${number}`);
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-function stepOf(transition: Transition): StepInfo {
-  const { who, machine, from, event, to, server, incarnation } = transition;
-  const cause = causeOf(transition);
-  return {
-    at: Math.round(now() * 10) / 10,
-    who,
-    machine,
-    from,
-    event,
-    to,
-    ...(cause !== undefined && { cause: plainCause(cause) }),
-    ...(server !== undefined && { server }),
-    ...(incarnation !== undefined && { incarnation }),
-  };
+/** @throws TypeError when it is no transition */
+function stepOf(message: unknown): StepInfo {
+  // What is undefined is not written.
+  return { at: Math.round(now() * 10) / 10, ...plain(message) };
 }
 
 /** The files of a recording that are there, the oldest first. */

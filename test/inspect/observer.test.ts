@@ -312,6 +312,37 @@ describe('many machines of a user’s', () => {
   });
 });
 
+test('what is no transition is skipped, and what is none of its parts is left out', async () => {
+  const uncaught: unknown[] = [];
+  const onUncaught = (error: unknown): void => void uncaught.push(error);
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', onUncaught);
+  const observer = observe();
+  transitions.publish(null as never);
+  tell({ who: 7n as never, machine: 'x', to: 'a' });
+  const cause = { initiator: 'peer', manner: 'reset', phase: 'established', code: Symbol('s') as never } as const;
+  tell({ who: 'backend#t1', machine: 'backend', to: 'active.established.open', server: {} as never });
+  tell({ who: 'backend#t1', machine: 'backend', from: 'active.established.open', event: 'x', to: 'dropping', cause });
+  const thrower = {
+    get initiator() {
+      throw new Error('not even this');
+    },
+  };
+  tell({ who: 'backend#t2', machine: 'backend', to: 'active.established.open', cause: thrower as never });
+  await turns(2);
+  process.off('uncaughtException', onUncaught);
+  for (const other of others) process.on('uncaughtException', other);
+  expect(uncaught).toEqual([]);
+  expect(observer.transitions).toBe(3);
+  expect(observer.totals().dropped).toEqual({ 'backend Symbol(s)': 1 });
+  expect(connectionsPage(observer, query({ sort: 'id' })).rows).toMatchObject([
+    { id: 'backend#t1', server: '', lastCause: 'peer reset while established, Symbol(s)' },
+    { id: 'backend#t2', server: '', lastCause: '' },
+  ]);
+  expect(() => JSON.stringify(observer.lastSteps(10))).not.toThrow();
+});
+
 describe('the table', () => {
   test('a window is what sorting everything would show there', () => {
     const random = new Random(7);

@@ -157,6 +157,45 @@ describe('a recording', () => {
     expect(causes[2]?.code).toBe('7');
   });
 
+  test('what is no transition is missing, what is none of its parts is left out, and neither ends the process', async () => {
+    const uncaught: unknown[] = [];
+    const onUncaught = (error: unknown): void => void uncaught.push(error);
+    const others = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', onUncaught);
+    const recorder = await record(file);
+    const cyclic: Record<string, unknown> = {};
+    cyclic.self = cyclic;
+    const thrower = {
+      get initiator() {
+        throw new Error('not even this');
+      },
+    };
+    tell(1, { server: cyclic as never, incarnation: 7n as never });
+    tell(2, { cause: thrower as never });
+    tell(3, { cause: { initiator: 'peer', manner: 'end' } as never });
+    tell(4, { cause: { initiator: 'peer', manner: 'end', phase: 'idle', code: Symbol('s') as never } });
+    transitions.publish(null as never);
+    tell(5, { to: cyclic as never });
+    tell(6);
+    await recorder.stop();
+    await new Promise(setImmediate);
+    process.off('uncaughtException', onUncaught);
+    for (const other of others) process.on('uncaughtException', other);
+    expect(uncaught).toEqual([]);
+    expect(recorder).toMatchObject({ steps: 5, missing: 2 });
+    const lines = await everyLine();
+    expect(stepsOf(lines).map(({ who, cause, server }) => [who, cause?.code, server])).toEqual([
+      ['x#1', undefined, undefined],
+      ['x#2', undefined, undefined],
+      ['x#3', undefined, undefined],
+      ['x#4', 'Symbol(s)', undefined],
+      ['x#6', undefined, undefined],
+    ]);
+    expect(stepsOf(lines)[2]?.cause).toBeUndefined();
+    expect(lines.at(-2)).toMatchObject({ missing: 2 });
+  });
+
   test('refuses options that cannot be right, and files that are none', async () => {
     await expect(record('')).rejects.toThrow(OptionError);
     await expect(record(file, { bytesMax: 1 })).rejects.toThrow('bytesMax');
