@@ -258,6 +258,8 @@ export interface ObserverOptions {
 
 export class Observer {
   readonly #options: ObserverOptions;
+  /** One that is named twice is asked once. */
+  readonly #registries: ReadonlySet<Registry>;
   #isWatching = false;
   #timer: NodeJS.Timeout | undefined;
   #kinds = new Map<string, Kind>();
@@ -291,6 +293,7 @@ export class Observer {
 
   constructor(options: ObserverOptions) {
     this.#options = options;
+    this.#registries = new Set(options.registries);
   }
 
   get isWatching(): boolean {
@@ -302,11 +305,16 @@ export class Observer {
     if (this.#isWatching) return;
     this.#isWatching = true;
     this.#reset();
-    for (const registry of this.#options.registries) {
-      this.#learn(registry);
-      registry.on?.('sessionClosed', this.#onSessionClosed);
-    }
     subscribe(TRANSITION_CHANNEL, this.#onTransition);
+    try {
+      for (const registry of this.#registries) {
+        this.#learn(registry);
+        registry.on?.('sessionClosed', this.#onSessionClosed);
+      }
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
     this.#timer = setInterval(() => this.#tick(), SECOND_MS).unref();
   }
 
@@ -316,8 +324,14 @@ export class Observer {
     this.#isWatching = false;
     clearInterval(this.#timer);
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
-    for (const registry of this.#options.registries) registry.off?.('sessionClosed', this.#onSessionClosed);
     this.#reset();
+    for (const registry of this.#registries) {
+      try {
+        registry.off?.('sessionClosed', this.#onSessionClosed);
+      } catch {
+        // The others are left all the same.
+      }
+    }
   }
 
   /** The connection that has this life, also one that has ended. */
@@ -403,33 +417,41 @@ export class Observer {
 
   /** Finds in the registries what was met on the channel since. */
   link(): void {
-    for (const { sessions, listeners, backends } of this.#options.registries) {
-      // The newest are last: whoever was found before, and all before it, need not be looked for.
-      for (let index = sessions.length - 1; index >= 0; index--) {
-        const session = sessions[index] as LiveSession;
-        const connection = this.#lives.get(session.id)?.connection;
-        if (connection === undefined) continue;
-        if (connection.live === session) break;
-        linkTo(connection, session, session.client);
-        this.#linked.add(session.client);
-      }
-      for (const backend of backends) {
-        const connection = this.#lives.get(backend.id)?.connection;
-        if (connection !== undefined) connection.live ??= backend;
-      }
-      if (!this.#hasUnlinked) continue;
-      for (const { clients } of listeners) {
-        for (const client of clients) {
-          // Its name is made when it is asked for: that is for those who have just come.
-          if (this.#linked.has(client)) continue;
-          const connection = this.#lives.get(client.id)?.connection;
-          if (connection === undefined) continue;
-          this.#linked.add(client);
-          if (connection.session === undefined) linkTo(connection, client, client);
-        }
+    for (const registry of this.#registries) {
+      try {
+        this.#linkAll(registry);
+      } catch {
+        // A getter of somebody's; what it did not tell is not shown.
       }
     }
     this.#hasUnlinked = false;
+  }
+
+  #linkAll({ sessions, listeners, backends }: Registry): void {
+    // The newest are last: whoever was found before, and all before it, need not be looked for.
+    for (let index = sessions.length - 1; index >= 0; index--) {
+      const session = sessions[index] as LiveSession;
+      const connection = this.#lives.get(session.id)?.connection;
+      if (connection === undefined) continue;
+      if (connection.live === session) break;
+      linkTo(connection, session, session.client);
+      this.#linked.add(session.client);
+    }
+    for (const backend of backends) {
+      const connection = this.#lives.get(backend.id)?.connection;
+      if (connection !== undefined) connection.live ??= backend;
+    }
+    if (!this.#hasUnlinked) return;
+    for (const { clients } of listeners) {
+      for (const client of clients) {
+        // Its name is made when it is asked for: that is for those who have just come.
+        if (this.#linked.has(client)) continue;
+        const connection = this.#lives.get(client.id)?.connection;
+        if (connection === undefined) continue;
+        this.#linked.add(client);
+        if (connection.session === undefined) linkTo(connection, client, client);
+      }
+    }
   }
 
   /** True when a client came that no registry was asked about yet. */
@@ -462,7 +484,10 @@ export class Observer {
   /** What lived before anybody watched. */
   #learn(registry: Registry): void {
     this.#learnLife('proxy', registry);
-    for (const backend of registry.backends) this.#learnBackend(backend);
+    for (const backend of registry.backends) {
+      // It may be in another registry too.
+      if (!this.#lives.has(backend.id)) this.#learnBackend(backend);
+    }
     for (const listener of registry.listeners) this.#learnLife('listener', listener);
     for (const session of registry.sessions) {
       const { client, backend } = session;
@@ -476,6 +501,11 @@ export class Observer {
         if (!this.#lives.has(client.id)) this.#learnClient(client);
       }
     }
+    for (const { connection } of [...this.#lives.values()]) {
+      if (connection.living > 0) continue;
+      this.connections.delete(connection);
+      this.#forget(connection);
+    }
     this.#hasUnlinked = true;
     this.link();
   }
@@ -483,9 +513,9 @@ export class Observer {
   #learnLife(machine: string, { id, state }: LiveHandle, connection?: Connection): ObservedLife {
     const kind = this.#kindOf(machine);
     const entered = stateOf(kind, state);
-    const life = this.#add(id, kind, entered, connection ?? new Connection(++this.#made, this.since), this.since);
-    if (entered.isFinal) this.#end(life, this.since);
-    return life;
+    const own = connection ?? new Connection(++this.#made, this.since);
+    // An end that nobody watched is none that is counted.
+    return this.#add(id, kind, entered, own, this.since, entered.isFinal);
   }
 
   /** It is as old as its clock says. */
@@ -600,7 +630,7 @@ export class Observer {
   #adopt({ id, connection }: ObservedLife): void {
     const orphan = this.#orphan;
     this.#orphan = undefined;
-    if (orphan?.above !== id) return;
+    if (orphan?.above !== id || orphan.life.isOver) return;
     const { life } = orphan;
     const own = life.connection;
     for (let at = 0; at < own.packed.length; at += STEP) {
@@ -613,20 +643,22 @@ export class Observer {
     connection.living++;
   }
 
-  #add(id: string, kind: Kind, state: State, connection: Connection, since: number): ObservedLife {
+  #add(id: string, kind: Kind, state: State, connection: Connection, since: number, isOver = false): ObservedLife {
     const life: ObservedLife = {
       id,
       kind,
       connection,
       state,
-      isOver: false,
+      isOver,
       since,
       cause: undefined,
       place: undefined,
       dialled: undefined,
     };
-    state.count++;
-    connection.living++;
+    if (!isOver) {
+      state.count++;
+      connection.living++;
+    }
     this.#lives.set(id, life);
     const { machine } = kind;
     if (machine === 'client' || machine === 'session' || machine === 'backend') {

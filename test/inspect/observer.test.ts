@@ -6,6 +6,7 @@ import { type Cause, createProxy, TRANSITION_CHANNEL, type Transition } from '..
 import { type ConnectionsQuery, connectionDetail, connectionsPage } from '../../src/inspect/connections.js';
 import { Observer, type ObserverOptions } from '../../src/inspect/observer.js';
 import type { MachineInfo, Sort, StepInfo } from '../../src/inspect/protocol.js';
+import type { Registry } from '../../src/inspect/registry.js';
 import { windowOf } from '../../src/inspect/select.js';
 import { causeWords, durationText, stepWords } from '../../src/inspect/words.js';
 import { Random } from '../runtime/random.js';
@@ -341,6 +342,85 @@ test('what is no transition is skipped, and what is none of its parts is left ou
     { id: 'backend#t2', server: '', lastCause: '' },
   ]);
   expect(() => JSON.stringify(observer.lastSteps(10))).not.toThrow();
+});
+
+describe('what began before anybody watched', () => {
+  const session = (number: number, states: readonly [session: string, client: string, backend: string]) => {
+    const life = (machine: string, state: string) => ({
+      id: `${machine}#t${number}`,
+      state,
+      timers: () => [],
+      accepts: () => [],
+    });
+    const client = { ...life('client', states[1]), since: 0, clock: { now: () => 5 }, socket: {} };
+    const backend = { ...life('backend', states[2]), server: 'a:1', incarnation: 1 };
+    return { ...life('session', states[0]), client, backend, bytes: { fromClient: 1, fromBackend: 2 } };
+  };
+  const registry = (more: Partial<Registry> = {}): Registry => ({
+    id: 'proxy#t',
+    state: 'running',
+    timers: () => [],
+    accepts: () => [],
+    listeners: [],
+    sessions: [],
+    backends: [],
+    servers: { list: [], clock: { now: () => 0 } },
+    ...more,
+  });
+
+  test('does not end again, and is not shown if nothing of it lives', () => {
+    const sessions = [
+      session(1, ['finishing.clientLeft', 'ended', 'active.established.open']),
+      session(2, ['ended', 'ended', 'ended']),
+    ];
+    const observer = observe({ registries: [registry({ sessions })] });
+    expect(observer.totals()).toMatchObject({ closed: 0, endings: {} });
+    expect(connectionsPage(observer, query()).rows.map(({ id }) => id)).toEqual(['session#t1']);
+    expect(observer.find('client#t1')).toMatchObject({ living: 2, client: { state: { path: 'ended' } } });
+    expect(observer.find('client#t2')).toBeUndefined();
+    tell({ who: 'backend#t1', machine: 'backend', from: 'ending', event: 'socket.closed', to: 'ended' });
+    expect(observer.connections.size).toBe(1);
+    tell({ who: 'session#t1', machine: 'session', from: 'finishing.clientLeft', event: 'backend.ended', to: 'ended' });
+    expect(observer.connections.size).toBe(0);
+    expect(observer.totals()).toMatchObject({ closed: 0, endings: { ended: 1 } });
+  });
+
+  test('a backend that is over is not taken for that of a session which is heard of later', () => {
+    const observer = observe();
+    tell({ who: 'backend#t1', machine: 'backend', parent: 'session#t1', to: 'ended', event: 'socket.closed' });
+    tell({ who: 'session#t1', machine: 'session', to: 'finishing.backendLeft', event: 'backend.ended' });
+    tell({ who: 'session#t1', machine: 'session', to: 'ended', event: 'client.ended' });
+    expect(observer.connections.size).toBe(0);
+    expect(observer.find('session#t1')).toMatchObject({ living: 0, backend: undefined });
+  });
+
+  test('a registry is asked once, however often it is named', () => {
+    const one = registry({
+      sessions: [session(1, ['relaying.both', 'live.established.open', 'active.established.open'])],
+    });
+    const observer = observe({ registries: [one, one] });
+    expect(observer.connections.size).toBe(1);
+    expect(statesOf(observer, 'session')).toEqual({ 'relaying.both': 1 });
+  });
+
+  test('a registry that throws is told of at once, and leaves nothing behind', () => {
+    let isBroken = true;
+    const broken = registry();
+    Object.defineProperty(broken, 'sessions', {
+      get: () => {
+        if (isBroken) throw new Error('no sessions');
+        return [];
+      },
+    });
+    const observer = new Observer({ registries: [broken], stepsPerConnectionMax: 8, stepsMax: 8, endedMax: 8 });
+    expect(() => observer.watch()).toThrow('no sessions');
+    expect([observer.isWatching, transitions.hasSubscribers]).toEqual([false, false]);
+    isBroken = false;
+    observer.watch();
+    bench.later(() => observer.stop());
+    isBroken = true;
+    expect(() => observer.link()).not.toThrow();
+  });
 });
 
 describe('the table', () => {
