@@ -584,14 +584,18 @@ export class Observer {
   }
 
   readonly #onSessionClosed = ({ session }: { readonly session: LiveSession }): void => {
-    const bytes = bytesOf(session);
-    if (bytes === undefined) return;
-    this.#endedBytes.fromClients += bytes.fromClient;
-    this.#endedBytes.fromBackends += bytes.fromBackend;
-    const connection = this.find(session.id);
-    if (connection === undefined) return;
-    connection.bytesFromClient = bytes.fromClient;
-    connection.bytesFromBackend = bytes.fromBackend;
+    try {
+      const { id, bytes } = session;
+      const { fromClient, fromBackend } = bytes;
+      this.#endedBytes.fromClients += fromClient;
+      this.#endedBytes.fromBackends += fromBackend;
+      const connection = this.find(id);
+      if (connection === undefined) return;
+      connection.bytesFromClient = fromClient;
+      connection.bytesFromBackend = fromBackend;
+    } catch {
+      // It cannot tell them.
+    }
   };
 
   #kindOf(machine: string): Kind {

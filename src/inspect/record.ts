@@ -1,7 +1,7 @@
 /** Writes what happens to a file, as lines of JSON: within bounds on the disk, and in memory where the disk is slow. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createReadStream, readFileSync } from 'node:fs';
-import { access, type FileHandle, open, rename } from 'node:fs/promises';
+import { access, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { integer, onlyKnown, text } from '../options.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
@@ -34,6 +34,8 @@ export interface Recorder {
 
 /** What a disk that does not keep up may cost. */
 const PENDING_BYTES_MAX = 1_048_576;
+/** What the first line of a file may take. */
+const HEAD_BYTES_MAX = 256;
 /** Lines are written together: what is written one by one costs more than all else. */
 const WRITE_EVERY_MS = 200;
 
@@ -43,7 +45,7 @@ export const headOf = (startedAt: number): RecordedHead => ({ sockchart: version
 
 /**
  * Records every transition of every life of this process. A file of that name that is there already becomes
- * `<file>.1`. The last fifth of a second is lost if the process dies without {@link Recorder.stop}.
+ * `<file>.1`, or is removed if `filesMax` is 1. The last fifth of a second is lost if the process dies without {@link Recorder.stop}.
  *
  * @throws OptionError
  * @throws Error when the file cannot be opened
@@ -104,6 +106,7 @@ class FileRecorder implements Recorder {
 
   async stop(): Promise<void> {
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
+    if (this.error === undefined) this.#pushGap();
     // What came while a write was under way is not part of it.
     while (this.#writing !== undefined || this.#timer !== undefined || this.#pending.length > 0) await this.flush();
     const handle = this.#handle;
@@ -119,6 +122,7 @@ class FileRecorder implements Recorder {
     let written: string;
     try {
       written = lineOf(stepOf(message));
+      if (Buffer.byteLength(written) > this.#bytesMax - HEAD_BYTES_MAX) throw new RangeError('It fits into no file.');
     } catch {
       // What is thrown out of a subscriber ends the process.
       this.#miss();
@@ -184,7 +188,9 @@ class FileRecorder implements Recorder {
       const older = nameOf(this.file, number);
       await rename(nameOf(this.file, number - 1), older).catch(ignoreMissing);
     }
-    this.#handle = await open(this.file, 'w', 0o600);
+    // Never through a link that somebody has put there, nor into a file that others may read.
+    await rm(this.file, { force: true });
+    this.#handle = await open(this.file, 'wx', 0o600);
     const head = `${JSON.stringify(headOf(now()))}\n`;
     await this.#handle.appendFile(head);
     this.#bytes = head.length;

@@ -440,6 +440,27 @@ describe('the table', () => {
     }
   });
 
+  test('no order of the rows makes a window slow', () => {
+    // Each pivot in the middle would be the greatest that is left.
+    const length = 3_000;
+    const places = Array.from({ length }, (_, index) => index);
+    const order = new Array<string>(length).fill('');
+    for (let right = length - 1; right >= 0; right--) {
+      const middle = right >> 1;
+      order[places[middle] as number] = String(right).padStart(5, '0');
+      places[middle] = places[right] as number;
+    }
+    let looks = 0;
+    const keys = new Proxy(order, {
+      get: (target, name) => {
+        looks++;
+        return Reflect.get(target, name);
+      },
+    });
+    expect([...windowOf(keys, false, 0, 1)]).toEqual([order.indexOf('00000')]);
+    expect(looks).toBeLessThan(length * 200);
+  });
+
   test('pages are disjoint, complete and sorted, whatever they are sorted by', () => {
     const observer = observe();
     for (let number = 0; number < 250; number++) tellConnection(number);
@@ -520,6 +541,23 @@ describe('words', () => {
       'the backend reset the connection 3 ms after it was established (ECONNRESET); failing over to b:2',
       'the failed attempt is being cleared away',
       'connecting to b:2',
+    ]);
+  });
+
+  test('names that every object has are names like others', () => {
+    const strange = { initiator: 'peer', manner: 'constructor', phase: 'toString' } as never;
+    expect(causeWords(strange, 'backend')).toBe('the connection to the backend failed while toString');
+    expect(causeWords({ ...cause, initiator: 'owner', manner: 'valueOf' as never }, 'x')).toMatch(
+      /^the owner decided so/,
+    );
+    expect(causeWords({ ...cause, initiator: 'constructor' as never }, 'x')).toMatch(/^constructor reset while/);
+    const steps = [
+      step('a', 'constructor', { machine: 'constructor' }),
+      step('a', 'a', { machine: 'constructor', event: 'constructor' }),
+    ];
+    expect(steps.map((_, index) => stepWords(steps, index))).toEqual([
+      'the constructor is constructor',
+      'constructor: it stays as it is',
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -194,6 +194,43 @@ describe('a recording', () => {
     ]);
     expect(stepsOf(lines)[2]?.cause).toBeUndefined();
     expect(lines.at(-2)).toMatchObject({ missing: 2 });
+  });
+
+  test('says at its end what is missing there', async () => {
+    const recorder = await record(file);
+    tell(1);
+    tell(2, { to: 7n as never });
+    await recorder.stop();
+    expect(recorder.missing).toBe(1);
+    expect((await everyLine()).at(-1)).toMatchObject({ missing: 1 });
+  });
+
+  test('leaves out a line that fits into no file', async () => {
+    const recorder = await record(file, { bytesMax: 4_096 });
+    tell(1);
+    tell(2, { event: 'é'.repeat(2_500) });
+    tell(3);
+    await recorder.stop();
+    expect(recorder).toMatchObject({ steps: 2, missing: 1 });
+    expect(await readdir(folder)).toEqual(['run.jsonl']);
+    expect((await everyLine()).map((line) => ('missing' in line ? line.missing : 'who' in line && line.who))).toEqual([
+      false,
+      'x#1',
+      1,
+      'x#3',
+    ]);
+  });
+
+  test('writes a file of its own, also where it keeps but one', async () => {
+    const precious = join(folder, 'precious');
+    await writeFile(precious, 'mine');
+    await symlink(precious, file);
+    await (await record(file, { filesMax: 1 })).stop();
+    expect(await readFile(precious, 'utf8')).toBe('mine');
+    expect((await lstat(file)).isFile()).toBe(true);
+    await chmod(file, 0o644);
+    await (await record(file, { filesMax: 1 })).stop();
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
   test('refuses options that cannot be right, and files that are none', async () => {
