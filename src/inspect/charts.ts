@@ -25,14 +25,13 @@ export interface StateText {
 }
 
 const UNKNOWN: StateText = { description: '', isFinal: false, events: new Map(), timers: new Map() };
-const ENDINGS: ReadonlySet<string> = new Set(['ended', 'closed', 'aborted', 'dropped', 'refused', 'failed']);
 
 const known = new Map<string, Map<string, StateText>>();
 
-/** What is known of a leaf state; of machines that are not the library's, only whether it sounds like an end. */
+/** What is known of a leaf state: of machines that are not the library's, nothing. */
 export function stateText(machine: string, path: string): StateText {
   const chart = MACHINES.get(machine);
-  if (chart === undefined) return { ...UNKNOWN, isFinal: ENDINGS.has(path) };
+  if (chart === undefined) return UNKNOWN;
   let texts = known.get(machine);
   if (texts === undefined) {
     texts = new Map();
@@ -70,7 +69,7 @@ function read(node: AnyStateNode, texts: Map<string, StateText>): void {
   }
   texts.set(node.path.join('.'), {
     description: describe(node),
-    isFinal: node.type === 'final',
+    isFinal: node.type === 'final' && node.parent === node.machine.root,
     events,
     timers,
   });

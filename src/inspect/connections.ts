@@ -1,6 +1,6 @@
 /** The table of connections, a page at a time, and one of them with all that is known of it. */
 import { stateText } from './charts.js';
-import { type Connection, now, type ObservedLife, type Observer, type State } from './observer.js';
+import { bytesOf, type Connection, now, type ObservedLife, type Observer, type State } from './observer.js';
 import type { ConnectionDetail, ConnectionRow, ConnectionsPage, LifeDetail, Sort, StepInfo } from './protocol.js';
 import type { LiveBackend, LiveHandle, LiveListener, LiveSession, Registry } from './registry.js';
 import { type Keys, windowOf } from './select.js';
@@ -67,7 +67,7 @@ function keysOf(connections: readonly Connection[], sort: Sort, descending: bool
       return Float64Array.from(connections, ({ since }) => -since);
     case 'bytes':
       return Float64Array.from(connections, (connection) => {
-        const { fromClient, fromBackend } = bytesOf(connection);
+        const { fromClient, fromBackend } = bytesNow(connection);
         return fromClient + fromBackend;
       });
     case 'peer':
@@ -97,15 +97,13 @@ function ranks(words: readonly string[], descending: boolean): Keys {
   return Float64Array.from(words, (word) => places.get(word) as number);
 }
 
-function bytesOf({ live, bytesFromClient, bytesFromBackend }: Connection): LiveSession['bytes'] {
-  return live !== undefined && 'bytes' in live
-    ? live.bytes
-    : { fromClient: bytesFromClient, fromBackend: bytesFromBackend };
+function bytesNow({ live, bytesFromClient, bytesFromBackend }: Connection): LiveSession['bytes'] {
+  return bytesOf(live) ?? { fromClient: bytesFromClient, fromBackend: bytesFromBackend };
 }
 
 function rowOf(connection: Connection, at: number): ConnectionRow {
   const { id, peer, server, main, since, endedAt, lastCause } = connection;
-  const bytes = bytesOf(connection);
+  const bytes = bytesNow(connection);
   return {
     id,
     peer,
@@ -138,10 +136,10 @@ export function connectionDetail(
 }
 
 function detailOf(life: ObservedLife, handle: LiveHandle | undefined, steps: StepInfo[], at: number): LifeDetail {
-  const { id, kind, state, since } = life;
+  const { id, kind, state, since, isOver } = life;
   const { machine } = kind;
   const { description, events, timers } = stateText(machine, state.path);
-  const accepted = state.isFinal ? [] : (handle?.accepts() ?? [...events.keys()]);
+  const accepted = isOver ? [] : (handle?.accepts() ?? [...events.keys()]);
   return {
     id,
     machine,

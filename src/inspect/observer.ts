@@ -6,7 +6,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Cause } from '../machines/vocabulary.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Transition } from '../runtime/life.js';
-import { stateText } from './charts.js';
+import { MACHINES, stateText } from './charts.js';
 import type { EdgeInfo, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
 import type { LiveBackend, LiveClient, LiveHandle, LiveSession, Registry } from './registry.js';
 import { causeText } from './words.js';
@@ -21,6 +21,8 @@ const RATE_SECONDS = 3;
 const EDGES_MAX = 2_000;
 const MACHINES_MAX = 64;
 const CAUSES_MAX = 100;
+/** Lives of machines that are not the library's: nobody knows whether they end. */
+const STRANGERS_MAX = 10_000;
 const OTHERS = 'others';
 
 /** What the taking of an edge means, beyond the two states. */
@@ -29,11 +31,11 @@ const ESTABLISHES = 2;
 const RETRIES = 4;
 const DROPS = 8;
 const CONNECTS = 16;
-const ENDS = 32;
 
 /** A leaf state of a machine, with how many are in it. */
 export interface State {
   readonly path: string;
+  /** By the library's charts: of other machines, only their lives say where they end. */
   readonly isFinal: boolean;
   count: number;
 }
@@ -73,6 +75,8 @@ export interface ObservedLife {
   readonly kind: { readonly machine: string };
   connection: Connection;
   state: State;
+  /** It has ended, and its end was counted. */
+  isOver: boolean;
   /** Since when it is in this state: milliseconds since the epoch. */
   since: number;
   cause: Cause | undefined;
@@ -151,7 +155,7 @@ export class Connection {
         from: edge.from,
         event: edge.event,
         to: edge.to.path,
-        ...(cause !== undefined && { cause: plainCause(cause) }),
+        ...(cause !== undefined && { cause }),
         ...(place?.server !== undefined && { server: place.server }),
         ...(place?.incarnation !== undefined && { incarnation: place.incarnation }),
       });
@@ -178,15 +182,57 @@ function textOf(cause: Cause): string {
   return text;
 }
 
-/** A cause that JSON can hold, whatever its maker has put into it: what a hook threw becomes text. */
-export function plainCause({ initiator, manner, phase, code, error }: Cause): Cause {
+/** What is kept of a transition: only what JSON can hold, whatever a machine of a user's has put into it. */
+export interface Plain {
+  readonly who: string;
+  readonly machine: string;
+  readonly from: string;
+  readonly event: string;
+  readonly to: string;
+  readonly cause: Cause | undefined;
+  readonly server: string | undefined;
+  readonly incarnation: number | undefined;
+}
+
+/** @throws TypeError when it is no transition */
+export function plain(message: unknown): Plain {
+  const { who, machine, from, event, to, cause, server, incarnation } = message as Transition;
+  for (const name of [who, machine, from, event, to]) {
+    if (typeof name !== 'string') throw new TypeError('A transition is told in strings.');
+  }
+  return { who, machine, from, event, to, cause: plainCause(cause), ...placeOf(server, incarnation) };
+}
+
+function placeOf(server: unknown, incarnation: unknown): Place {
   return {
-    initiator,
-    manner,
-    phase,
-    ...(code !== undefined && { code: asText(code) }),
-    ...(error !== undefined && { error: asText(error) }),
+    server: typeof server === 'string' ? server : undefined,
+    incarnation: typeof incarnation === 'number' ? incarnation : undefined,
   };
+}
+
+/** Causes are shared by many lives: each is copied once. */
+const causes = new WeakMap<object, Cause>();
+
+/** A machine of a user's may have a `cause` in its context that is none; and what a hook threw becomes text. */
+function plainCause(cause: unknown): Cause | undefined {
+  if (typeof cause !== 'object' || cause === null) return undefined;
+  const known = causes.get(cause);
+  if (known !== undefined) return known;
+  try {
+    const { initiator, manner, phase, code, error } = cause as Cause;
+    if (typeof initiator !== 'string' || typeof manner !== 'string' || typeof phase !== 'string') return undefined;
+    const copy: Cause = {
+      initiator,
+      manner,
+      phase,
+      ...(code !== undefined && { code: asText(code) }),
+      ...(error !== undefined && { error: asText(error) }),
+    };
+    causes.set(cause, copy);
+    return copy;
+  } catch {
+    return undefined;
+  }
 }
 
 function asText(value: unknown): string {
@@ -212,12 +258,16 @@ export interface ObserverOptions {
 
 export class Observer {
   readonly #options: ObserverOptions;
+  /** One that is named twice is asked once. */
+  readonly #registries: ReadonlySet<Registry>;
   #isWatching = false;
   #timer: NodeJS.Timeout | undefined;
   #kinds = new Map<string, Kind>();
   #lives = new Map<string, ObservedLife>();
   /** Those of clients and servers that live, in the order in which they were met. */
   readonly connections = new Set<Connection>();
+  /** Those of other machines, that live. */
+  #strangers = new Set<Connection>();
   /** Those that have ended last. */
   #ended: Connection[] = [];
   #endedAt = 0;
@@ -243,6 +293,7 @@ export class Observer {
 
   constructor(options: ObserverOptions) {
     this.#options = options;
+    this.#registries = new Set(options.registries);
   }
 
   get isWatching(): boolean {
@@ -254,11 +305,16 @@ export class Observer {
     if (this.#isWatching) return;
     this.#isWatching = true;
     this.#reset();
-    for (const registry of this.#options.registries) {
-      this.#learn(registry);
-      registry.on?.('sessionClosed', this.#onSessionClosed);
-    }
     subscribe(TRANSITION_CHANNEL, this.#onTransition);
+    try {
+      for (const registry of this.#registries) {
+        this.#learn(registry);
+        registry.on?.('sessionClosed', this.#onSessionClosed);
+      }
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
     this.#timer = setInterval(() => this.#tick(), SECOND_MS).unref();
   }
 
@@ -268,8 +324,14 @@ export class Observer {
     this.#isWatching = false;
     clearInterval(this.#timer);
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
-    for (const registry of this.#options.registries) registry.off?.('sessionClosed', this.#onSessionClosed);
     this.#reset();
+    for (const registry of this.#registries) {
+      try {
+        registry.off?.('sessionClosed', this.#onSessionClosed);
+      } catch {
+        // The others are left all the same.
+      }
+    }
   }
 
   /** The connection that has this life, also one that has ended. */
@@ -312,8 +374,8 @@ export class Observer {
   totals(): Totals {
     let { fromClients, fromBackends } = this.#endedBytes;
     for (const { live } of this.connections) {
-      if (live === undefined || !('bytes' in live)) continue;
-      const { bytes } = live;
+      const bytes = bytesOf(live);
+      if (bytes === undefined) continue;
       fromClients += bytes.fromClient;
       fromBackends += bytes.fromBackend;
     }
@@ -355,33 +417,41 @@ export class Observer {
 
   /** Finds in the registries what was met on the channel since. */
   link(): void {
-    for (const { sessions, listeners, backends } of this.#options.registries) {
-      // The newest are last: whoever was found before, and all before it, need not be looked for.
-      for (let index = sessions.length - 1; index >= 0; index--) {
-        const session = sessions[index] as LiveSession;
-        const connection = this.#lives.get(session.id)?.connection;
-        if (connection === undefined) continue;
-        if (connection.live === session) break;
-        linkTo(connection, session, session.client);
-        this.#linked.add(session.client);
-      }
-      for (const backend of backends) {
-        const connection = this.#lives.get(backend.id)?.connection;
-        if (connection !== undefined) connection.live ??= backend;
-      }
-      if (!this.#hasUnlinked) continue;
-      for (const { clients } of listeners) {
-        for (const client of clients) {
-          // Its name is made when it is asked for: that is for those who have just come.
-          if (this.#linked.has(client)) continue;
-          const connection = this.#lives.get(client.id)?.connection;
-          if (connection === undefined) continue;
-          this.#linked.add(client);
-          if (connection.session === undefined) linkTo(connection, client, client);
-        }
+    for (const registry of this.#registries) {
+      try {
+        this.#linkAll(registry);
+      } catch {
+        // A getter of somebody's; what it did not tell is not shown.
       }
     }
     this.#hasUnlinked = false;
+  }
+
+  #linkAll({ sessions, listeners, backends }: Registry): void {
+    // The newest are last: whoever was found before, and all before it, need not be looked for.
+    for (let index = sessions.length - 1; index >= 0; index--) {
+      const session = sessions[index] as LiveSession;
+      const connection = this.#lives.get(session.id)?.connection;
+      if (connection === undefined) continue;
+      if (connection.live === session) break;
+      linkTo(connection, session, session.client);
+      this.#linked.add(session.client);
+    }
+    for (const backend of backends) {
+      const connection = this.#lives.get(backend.id)?.connection;
+      if (connection !== undefined) connection.live ??= backend;
+    }
+    if (!this.#hasUnlinked) return;
+    for (const { clients } of listeners) {
+      for (const client of clients) {
+        // Its name is made when it is asked for: that is for those who have just come.
+        if (this.#linked.has(client)) continue;
+        const connection = this.#lives.get(client.id)?.connection;
+        if (connection === undefined) continue;
+        this.#linked.add(client);
+        if (connection.session === undefined) linkTo(connection, client, client);
+      }
+    }
   }
 
   /** True when a client came that no registry was asked about yet. */
@@ -392,6 +462,7 @@ export class Observer {
     this.#kinds = new Map();
     this.#lives = new Map();
     this.connections.clear();
+    this.#strangers.clear();
     this.#ended = [];
     this.#endedAt = 0;
     this.#steps = 0;
@@ -413,7 +484,10 @@ export class Observer {
   /** What lived before anybody watched. */
   #learn(registry: Registry): void {
     this.#learnLife('proxy', registry);
-    for (const backend of registry.backends) this.#learnBackend(backend);
+    for (const backend of registry.backends) {
+      // It may be in another registry too.
+      if (!this.#lives.has(backend.id)) this.#learnBackend(backend);
+    }
     for (const listener of registry.listeners) this.#learnLife('listener', listener);
     for (const session of registry.sessions) {
       const { client, backend } = session;
@@ -427,6 +501,11 @@ export class Observer {
         if (!this.#lives.has(client.id)) this.#learnClient(client);
       }
     }
+    for (const { connection } of [...this.#lives.values()]) {
+      if (connection.living > 0) continue;
+      this.connections.delete(connection);
+      this.#forget(connection);
+    }
     this.#hasUnlinked = true;
     this.link();
   }
@@ -434,9 +513,9 @@ export class Observer {
   #learnLife(machine: string, { id, state }: LiveHandle, connection?: Connection): ObservedLife {
     const kind = this.#kindOf(machine);
     const entered = stateOf(kind, state);
-    const life = this.#add(id, kind, entered, connection ?? new Connection(++this.#made, this.since), this.since);
-    if (entered.isFinal) this.#end(life, this.since);
-    return life;
+    const own = connection ?? new Connection(++this.#made, this.since);
+    // An end that nobody watched is none that is counted.
+    return this.#add(id, kind, entered, own, this.since, entered.isFinal);
   }
 
   /** It is as old as its clock says. */
@@ -448,21 +527,31 @@ export class Observer {
   #learnBackend(backend: LiveBackend, connection?: Connection): void {
     const life = this.#learnLife('backend', backend, connection);
     const { server, incarnation } = backend;
-    life.place = { server, incarnation };
-    life.dialled = server;
+    life.place = placeOf(server, incarnation);
+    life.dialled = life.place.server;
   }
 
   readonly #onTransition = (message: unknown): void => {
-    const { who, machine, from, event, to, server, incarnation, parent, client } = message as Transition;
-    const cause = causeOf(message as Transition);
+    // What is thrown out of a subscriber ends the process.
+    try {
+      this.#note(plain(message), message as Transition);
+    } catch {
+      // It is none.
+    }
+  };
+
+  #note(transition: Plain, { isFinal, parent, client }: Transition): void {
+    const { who, machine, from, event, to, cause, server, incarnation } = transition;
     const at = now();
     const kind = this.#kindOf(machine);
     const edge = edgeOf(kind, from, event, to);
     edge.total++;
     this.transitions++;
     let life = this.#lives.get(who);
-    if (life === undefined) life = this.#meet(who, kind, edge.to, parent, client, at);
-    else if (life.state !== edge.to) {
+    // A machine of a user's may give the name of one that is over to another.
+    if (life === undefined || (life.isOver && event === INIT)) {
+      life = this.#meet(who, kind, edge.to, parent, client, at);
+    } else if (!life.isOver && life.state !== edge.to) {
       life.state.count--;
       edge.to.count++;
       life.state = edge.to;
@@ -479,27 +568,34 @@ export class Observer {
       life.place = place;
     }
     this.#remember(life.connection, at, edge, cause, place);
-    const { means } = edge;
-    if (means === 0) return;
+    if (edge.means !== 0) this.#count(life, edge, cause, server);
+    if (isFinal === true) this.#end(life, at);
+  }
+
+  #count(life: ObservedLife, { means, kind }: Edge, cause: Cause | undefined, server: string | undefined): void {
     if (means & ACCEPTS) this.#accepted++;
     if (means & ESTABLISHES) this.#established++;
     if (means & RETRIES) this.#retried++;
-    if (means & DROPS) this.#countDrop(machine, cause);
+    if (means & DROPS) this.#countDrop(kind.machine, cause);
     if (means & CONNECTS) {
       if (life.dialled !== undefined && life.dialled !== server) this.#failedOver++;
       life.dialled = server;
     }
-    if (means & ENDS) this.#end(life, at);
-  };
+  }
 
   readonly #onSessionClosed = ({ session }: { readonly session: LiveSession }): void => {
-    const { fromClient, fromBackend } = session.bytes;
-    this.#endedBytes.fromClients += fromClient;
-    this.#endedBytes.fromBackends += fromBackend;
-    const connection = this.find(session.id);
-    if (connection === undefined) return;
-    connection.bytesFromClient = fromClient;
-    connection.bytesFromBackend = fromBackend;
+    try {
+      const { id, bytes } = session;
+      const { fromClient, fromBackend } = bytes;
+      this.#endedBytes.fromClients += fromClient;
+      this.#endedBytes.fromBackends += fromBackend;
+      const connection = this.find(id);
+      if (connection === undefined) return;
+      connection.bytesFromClient = fromClient;
+      connection.bytesFromBackend = fromBackend;
+    } catch {
+      // It cannot tell them.
+    }
   };
 
   #kindOf(machine: string): Kind {
@@ -524,8 +620,10 @@ export class Observer {
     const above = machine === 'session' ? client : machine === 'backend' ? parent : undefined;
     const part = machine === 'session' ? 'session' : 'backend';
     let connection = above === undefined ? undefined : this.#lives.get(above)?.connection;
-    // A backend below a machine of somebody's own has no client.
-    if (connection !== undefined && (connection.other ?? connection[part]) !== undefined) connection = undefined;
+    // A backend below a machine of somebody's own has no client; and what has ended does not begin again.
+    if (connection !== undefined && (connection.other ?? connection[part] ?? connection.endedAt) !== undefined) {
+      connection = undefined;
+    }
     const life = this.#add(who, kind, state, connection ?? new Connection(++this.#made, at), at);
     if (machine === 'session') this.#adopt(life);
     else if (machine === 'backend' && above !== undefined && connection === undefined) this.#orphan = { life, above };
@@ -536,7 +634,7 @@ export class Observer {
   #adopt({ id, connection }: ObservedLife): void {
     const orphan = this.#orphan;
     this.#orphan = undefined;
-    if (orphan?.above !== id) return;
+    if (orphan?.above !== id || orphan.life.isOver) return;
     const { life } = orphan;
     const own = life.connection;
     for (let at = 0; at < own.packed.length; at += STEP) {
@@ -549,19 +647,22 @@ export class Observer {
     connection.living++;
   }
 
-  #add(id: string, kind: Kind, state: State, connection: Connection, since: number): ObservedLife {
+  #add(id: string, kind: Kind, state: State, connection: Connection, since: number, isOver = false): ObservedLife {
     const life: ObservedLife = {
       id,
       kind,
       connection,
       state,
+      isOver,
       since,
       cause: undefined,
       place: undefined,
       dialled: undefined,
     };
-    state.count++;
-    connection.living++;
+    if (!isOver) {
+      state.count++;
+      connection.living++;
+    }
     this.#lives.set(id, life);
     const { machine } = kind;
     if (machine === 'client' || machine === 'session' || machine === 'backend') {
@@ -570,21 +671,36 @@ export class Observer {
       this.#hasUnlinked ||= machine === 'client';
     } else {
       connection.other = life;
+      if (!MACHINES.has(machine)) this.#addStranger(connection);
     }
     return life;
   }
 
+  #addStranger(connection: Connection): void {
+    const strangers = this.#strangers;
+    strangers.add(connection);
+    if (strangers.size <= STRANGERS_MAX) return;
+    const oldest = strangers.values().next().value as Connection;
+    strangers.delete(oldest);
+    // It is met again if it moves.
+    oldest.main.state.count--;
+    this.#forget(oldest);
+  }
+
   #end(life: ObservedLife, at: number): void {
+    if (life.isOver) return;
+    life.isOver = true;
     const { connection, kind } = life;
     if (kind.machine === 'client') this.#closed++;
     if (--connection.living > 0) return;
     connection.endedAt = at;
     this.connections.delete(connection);
-    if (connection.live !== undefined && 'bytes' in connection.live) {
-      // One of a registry that does not tell the last bytes.
-      const { fromClient, fromBackend } = connection.live.bytes;
-      connection.bytesFromClient = fromClient;
-      connection.bytesFromBackend = fromBackend;
+    this.#strangers.delete(connection);
+    // For a registry that does not tell the last bytes.
+    const bytes = bytesOf(connection.live);
+    if (bytes !== undefined) {
+      connection.bytesFromClient = bytes.fromClient;
+      connection.bytesFromBackend = bytes.fromBackend;
     }
     connection.live = undefined;
     const { endedMax } = this.#options;
@@ -595,7 +711,9 @@ export class Observer {
   }
 
   #forget(connection: Connection): void {
-    for (const { id } of connection.lives) this.#lives.delete(id);
+    for (const { id } of connection.lives) {
+      if (this.#lives.get(id)?.connection === connection) this.#lives.delete(id);
+    }
     this.#steps -= connection.packed.length / STEP;
     connection.packed.length = 0;
   }
@@ -677,9 +795,13 @@ export class Observer {
   }
 }
 
-/** A machine of a user's may have a `cause` in its context that is none. */
-export function causeOf({ cause }: Transition): Cause | undefined {
-  return typeof cause === 'object' && cause !== null ? cause : undefined;
+/** Nothing where it has none, or cannot tell: a getter of somebody's may throw. */
+export function bytesOf(live: Connection['live']): LiveSession['bytes'] | undefined {
+  try {
+    return live !== undefined && 'bytes' in live ? live.bytes : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const NONE = { accepted: 0, established: 0, retried: 0, failedOver: 0, dropped: 0, closed: 0 };
@@ -735,8 +857,8 @@ const NO_MARKS = new Float64Array(RATE_SECONDS);
 
 const isIn = (state: string, outer: string): boolean => state === outer || state.startsWith(`${outer}.`);
 
-function meaning(machine: string, from: string, event: string, { path: to, isFinal }: State): number {
-  let means = isFinal ? ENDS : 0;
+function meaning(machine: string, from: string, event: string, { path: to }: State): number {
+  let means = 0;
   if (machine === 'client') {
     if (event === INIT) means |= ACCEPTS;
     if (isIn(from, 'live.established') && isIn(to, 'dropping')) means |= DROPS;

@@ -1,12 +1,11 @@
 /** Writes what happens to a file, as lines of JSON: within bounds on the disk, and in memory where the disk is slow. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createReadStream, readFileSync } from 'node:fs';
-import { access, type FileHandle, open, rename } from 'node:fs/promises';
+import { access, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { integer, onlyKnown, text } from '../options.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
-import type { Transition } from '../runtime/life.js';
-import { causeOf, now, plainCause } from './observer.js';
+import { now, plain } from './observer.js';
 import type { RecordedHead, RecordedLine, StepInfo } from './protocol.js';
 
 export interface RecordOptions {
@@ -23,7 +22,7 @@ export interface Recorder {
   readonly file: string;
   /** Steps that were taken down. */
   readonly steps: number;
-  /** Steps that were left out, since the disk was too slow; the file says where. */
+  /** Steps that were left out, since the disk was too slow, or since they cannot be written; the file says where. */
   readonly missing: number;
   /** Why it has stopped by itself: the disk is full, or the file cannot be written any more. */
   readonly error: Error | undefined;
@@ -35,6 +34,8 @@ export interface Recorder {
 
 /** What a disk that does not keep up may cost. */
 const PENDING_BYTES_MAX = 1_048_576;
+/** What the first line of a file may take. */
+const HEAD_BYTES_MAX = 256;
 /** Lines are written together: what is written one by one costs more than all else. */
 const WRITE_EVERY_MS = 200;
 
@@ -44,7 +45,7 @@ export const headOf = (startedAt: number): RecordedHead => ({ sockchart: version
 
 /**
  * Records every transition of every life of this process. A file of that name that is there already becomes
- * `<file>.1`. The last fifth of a second is lost if the process dies without {@link Recorder.stop}.
+ * `<file>.1`, or is removed if `filesMax` is 1. The last fifth of a second is lost if the process dies without {@link Recorder.stop}.
  *
  * @throws OptionError
  * @throws Error when the file cannot be opened
@@ -105,6 +106,7 @@ class FileRecorder implements Recorder {
 
   async stop(): Promise<void> {
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
+    if (this.error === undefined) this.#pushGap();
     // What came while a write was under way is not part of it.
     while (this.#writing !== undefined || this.#timer !== undefined || this.#pending.length > 0) await this.flush();
     const handle = this.#handle;
@@ -114,15 +116,20 @@ class FileRecorder implements Recorder {
 
   readonly #onTransition = (message: unknown): void => {
     if (this.#pendingBytes > PENDING_BYTES_MAX) {
-      this.missing++;
-      this.#gap++;
+      this.#miss();
       return;
     }
-    if (this.#gap > 0) {
-      this.#push({ at: now(), missing: this.#gap });
-      this.#gap = 0;
+    let written: string;
+    try {
+      written = lineOf(stepOf(message));
+      if (Buffer.byteLength(written) > this.#bytesMax - HEAD_BYTES_MAX) throw new RangeError('It fits into no file.');
+    } catch {
+      // What is thrown out of a subscriber ends the process.
+      this.#miss();
+      return;
     }
-    this.#push(stepOf(message as Transition));
+    this.#pushGap();
+    this.#push(written);
     this.steps++;
     if (this.#writing === undefined) this.#flushSoon();
   };
@@ -131,8 +138,18 @@ class FileRecorder implements Recorder {
     this.#timer ??= setTimeout(() => void this.flush(), WRITE_EVERY_MS).unref();
   }
 
-  #push(line: RecordedLine): void {
-    const written = `${JSON.stringify(line)}\n`;
+  #miss(): void {
+    this.missing++;
+    this.#gap++;
+  }
+
+  #pushGap(): void {
+    if (this.#gap === 0) return;
+    this.#push(lineOf({ at: now(), missing: this.#gap }));
+    this.#gap = 0;
+  }
+
+  #push(written: string): void {
     this.#pending.push(written);
     this.#pendingBytes += written.length;
   }
@@ -171,12 +188,16 @@ class FileRecorder implements Recorder {
       const older = nameOf(this.file, number);
       await rename(nameOf(this.file, number - 1), older).catch(ignoreMissing);
     }
-    this.#handle = await open(this.file, 'w', 0o600);
+    // Never through a link that somebody has put there, nor into a file that others may read.
+    await rm(this.file, { force: true });
+    this.#handle = await open(this.file, 'wx', 0o600);
     const head = `${JSON.stringify(headOf(now()))}\n`;
     await this.#handle.appendFile(head);
     this.#bytes = head.length;
   }
 }
+
+const lineOf = (line: RecordedLine): string => `${JSON.stringify(line)}\n`;
 
 const nameOf = (file: string, number: number): string => (number === 0 ? file : `${file}.${number}`);
 
@@ -184,20 +205,10 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-function stepOf(transition: Transition): StepInfo {
-  const { who, machine, from, event, to, server, incarnation } = transition;
-  const cause = causeOf(transition);
-  return {
-    at: Math.round(now() * 10) / 10,
-    who,
-    machine,
-    from,
-    event,
-    to,
-    ...(cause !== undefined && { cause: plainCause(cause) }),
-    ...(server !== undefined && { server }),
-    ...(incarnation !== undefined && { incarnation }),
-  };
+/** @throws TypeError when it is no transition */
+function stepOf(message: unknown): StepInfo {
+  // What is undefined is not written.
+  return { at: Math.round(now() * 10) / 10, ...plain(message) };
 }
 
 /** The files of a recording that are there, the oldest first. */

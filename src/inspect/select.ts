@@ -37,7 +37,8 @@ function partition(
 ): void {
   let [left, right] = [first, last];
   while (left < right) {
-    const pivot = indices[(left + right) >> 1] as number;
+    // A peer may have a say in the order: any place that could be foretold would make this quadratic.
+    const pivot = indices[left + Math.floor(Math.random() * (right - left + 1))] as number;
     let [low, high] = [left, right];
     while (low <= high) {
       while (compare(indices[low] as number, pivot) < 0) low++;

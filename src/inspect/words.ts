@@ -10,7 +10,12 @@ export function causeText({ initiator, manner, phase, code }: Cause): string {
   return `${initiator} ${manner} while ${phase}${code === undefined ? '' : `, ${code}`}`;
 }
 
-const PEER: Partial<Record<Cause['manner'], string>> = {
+/** Names come from machines of users and from files: `constructor` must find nothing. */
+function wordsOf<T>(words: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(words, name) ? words[name] : undefined;
+}
+
+const PEER: Readonly<Record<string, string>> = {
   end: 'ended the connection',
   reset: 'reset the connection',
   refusal: 'refused the connection',
@@ -56,16 +61,16 @@ export function causeWords(cause: Cause, peer: string, establishedMs?: number): 
   const when =
     phase === 'established' && establishedMs !== undefined
       ? `${durationText(establishedMs)} after it was established`
-      : WHILE[phase];
+      : (wordsOf(WHILE, phase) ?? `while ${phase}`);
   // A code that the sentence has said already is not repeated.
   let said = false;
   let what: string;
   switch (initiator) {
     case 'peer':
-      what = PEER[manner] === undefined ? `the connection to ${who} failed` : `${who} ${PEER[manner]}`;
+      what = wordsOf(PEER, manner) === undefined ? `the connection to ${who} failed` : `${who} ${PEER[manner]}`;
       break;
     case 'owner':
-      what = OWNER[manner];
+      what = wordsOf(OWNER, manner) ?? `the owner decided so (${manner})`;
       break;
     case 'system':
       what = 'the system reported an error';
@@ -78,6 +83,8 @@ export function causeWords(cause: Cause, peer: string, establishedMs?: number): 
       else if (manner === 'error') what = 'something failed';
       else what = `the library decided so (${manner})`;
       break;
+    default:
+      what = `${initiator} ${manner}`;
   }
   return `${what} ${when}${code === undefined || said ? '' : ` (${code})`}`;
 }
@@ -164,8 +171,8 @@ const STAYS: Readonly<Record<string, string>> = {
 
 /** Where a step leads, in words: `the connection to the server is established`. */
 export function stateWords(machine: string, state: string): string {
-  const found = ARRIVALS[machine]?.find(([start]) => state === start || state.startsWith(`${start}.`));
-  return found?.[1] ?? ENDINGS[state] ?? `the ${machine} is ${state.replaceAll('.', ', ')}`;
+  const found = wordsOf(ARRIVALS, machine)?.find(([start]) => state === start || state.startsWith(`${start}.`));
+  return found?.[1] ?? wordsOf(ENDINGS, state) ?? `the ${machine} is ${state.replaceAll('.', ', ')}`;
 }
 
 const isUp = (state: string): boolean => /(?:^|\.)(?:established|relaying|draining)(?:\.|$)/.test(state);
@@ -185,7 +192,7 @@ export function stepWords(steps: readonly StepInfo[], index: number): string {
   // The cause of a life is the last one that it has noted: here it is told where it is news.
   if (from === to || cause === undefined || isSame(cause, causeBefore(steps, index))) {
     if (from !== to) return stateWords(machine, to);
-    return STAYS[eventText(event)] ?? `${eventText(event)}: it stays as it is`;
+    return wordsOf(STAYS, eventText(event)) ?? `${eventText(event)}: it stays as it is`;
   }
   const why = causeWords(
     cause,

@@ -6,6 +6,7 @@ import { type Cause, createProxy, TRANSITION_CHANNEL, type Transition } from '..
 import { type ConnectionsQuery, connectionDetail, connectionsPage } from '../../src/inspect/connections.js';
 import { Observer, type ObserverOptions } from '../../src/inspect/observer.js';
 import type { MachineInfo, Sort, StepInfo } from '../../src/inspect/protocol.js';
+import type { Registry } from '../../src/inspect/registry.js';
 import { windowOf } from '../../src/inspect/select.js';
 import { causeWords, durationText, stepWords } from '../../src/inspect/words.js';
 import { Random } from '../runtime/random.js';
@@ -253,6 +254,175 @@ describe('what is remembered', () => {
   });
 });
 
+describe('a machine of a user’s', () => {
+  test('ends where it says so, once, whatever its states are called', () => {
+    const observer = observe({ endedMax: 2 });
+    const door = (who: string, to: string, isFinal = false): void =>
+      tell({ who, machine: 'door', from: 'open', event: 'shut', to, isFinal });
+    for (let round = 0; round < 3; round++) {
+      door('door#1', 'closed');
+      door('door#1', 'open');
+    }
+    const [connection] = [observer.find('door#1')];
+    expect(connection).toMatchObject({ living: 1, endedAt: undefined });
+    door('door#1', 'walled up', true);
+    door('door#1', 'walled up', true);
+    expect(connection).toMatchObject({ living: 0, endedAt: expect.any(Number) });
+    // It fills one place of those that have ended: there is another.
+    door('door#2', 'walled up', true);
+    expect(observer.find('door#1')).toBe(connection);
+    door('door#3', 'walled up', true);
+    expect(observer.find('door#1')).toBeUndefined();
+  });
+
+  test('may have the name of one that is over: who is forgotten does not take the other along', () => {
+    const observer = observe({ endedMax: 1 });
+    const begin = () => tell({ who: 'door#1', machine: 'door', to: 'open' });
+    const end = (who: string) =>
+      tell({ who, machine: 'door', from: 'open', event: 'shut', to: 'shut for good', isFinal: true });
+    begin();
+    end('door#1');
+    const first = observer.find('door#1');
+    begin();
+    const second = observer.find('door#1');
+    expect(second).not.toBe(first);
+    end('door#2');
+    expect(observer.find('door#1')).toBe(second);
+    expect(statesOf(observer, 'door')).toEqual({ open: 1, 'shut for good': 2 });
+  });
+});
+
+describe('many machines of a user’s', () => {
+  test('that never end are forgotten, the oldest first, and those that end are over', () => {
+    const observer = observe({ endedMax: 10 });
+    for (let number = 0; number < 10_100; number++) tell({ who: `door#${number}`, machine: 'door', to: 'open' });
+    tell({ who: 'proxy#t1', machine: 'proxy', to: 'running' });
+    expect(observer.find('door#99')).toBeUndefined();
+    expect(observer.find('door#100')).toBeDefined();
+    expect(statesOf(observer, 'door')).toEqual({ open: 10_000 });
+    // One that is heard of again is met again.
+    tell({ who: 'door#0', machine: 'door', from: 'open', event: 'knock', to: 'open' });
+    expect(observer.find('door#0')).toBeDefined();
+    expect(observer.find('door#100')).toBeUndefined();
+    for (let number = 101; number < 10_100; number++) {
+      tell({ who: `door#${number}`, machine: 'door', from: 'open', event: 'shut', to: 'gone', isFinal: true });
+    }
+    expect(statesOf(observer, 'door')).toEqual({ open: 1, gone: 9_999 });
+    expect(observer.find('door#10089')).toBeUndefined();
+    expect(observer.find('proxy#t1')).toBeDefined();
+  });
+});
+
+test('what is no transition is skipped, and what is none of its parts is left out', async () => {
+  const uncaught: unknown[] = [];
+  const onUncaught = (error: unknown): void => void uncaught.push(error);
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', onUncaught);
+  const observer = observe();
+  transitions.publish(null as never);
+  tell({ who: 7n as never, machine: 'x', to: 'a' });
+  const cause = { initiator: 'peer', manner: 'reset', phase: 'established', code: Symbol('s') as never } as const;
+  tell({ who: 'backend#t1', machine: 'backend', to: 'active.established.open', server: {} as never });
+  tell({ who: 'backend#t1', machine: 'backend', from: 'active.established.open', event: 'x', to: 'dropping', cause });
+  const thrower = {
+    get initiator() {
+      throw new Error('not even this');
+    },
+  };
+  tell({ who: 'backend#t2', machine: 'backend', to: 'active.established.open', cause: thrower as never });
+  await turns(2);
+  process.off('uncaughtException', onUncaught);
+  for (const other of others) process.on('uncaughtException', other);
+  expect(uncaught).toEqual([]);
+  expect(observer.transitions).toBe(3);
+  expect(observer.totals().dropped).toEqual({ 'backend Symbol(s)': 1 });
+  expect(connectionsPage(observer, query({ sort: 'id' })).rows).toMatchObject([
+    { id: 'backend#t1', server: '', lastCause: 'peer reset while established, Symbol(s)' },
+    { id: 'backend#t2', server: '', lastCause: '' },
+  ]);
+  expect(() => JSON.stringify(observer.lastSteps(10))).not.toThrow();
+});
+
+describe('what began before anybody watched', () => {
+  const session = (number: number, states: readonly [session: string, client: string, backend: string]) => {
+    const life = (machine: string, state: string) => ({
+      id: `${machine}#t${number}`,
+      state,
+      timers: () => [],
+      accepts: () => [],
+    });
+    const client = { ...life('client', states[1]), since: 0, clock: { now: () => 5 }, socket: {} };
+    const backend = { ...life('backend', states[2]), server: 'a:1', incarnation: 1 };
+    return { ...life('session', states[0]), client, backend, bytes: { fromClient: 1, fromBackend: 2 } };
+  };
+  const registry = (more: Partial<Registry> = {}): Registry => ({
+    id: 'proxy#t',
+    state: 'running',
+    timers: () => [],
+    accepts: () => [],
+    listeners: [],
+    sessions: [],
+    backends: [],
+    servers: { list: [], clock: { now: () => 0 } },
+    ...more,
+  });
+
+  test('does not end again, and is not shown if nothing of it lives', () => {
+    const sessions = [
+      session(1, ['finishing.clientLeft', 'ended', 'active.established.open']),
+      session(2, ['ended', 'ended', 'ended']),
+    ];
+    const observer = observe({ registries: [registry({ sessions })] });
+    expect(observer.totals()).toMatchObject({ closed: 0, endings: {} });
+    expect(connectionsPage(observer, query()).rows.map(({ id }) => id)).toEqual(['session#t1']);
+    expect(observer.find('client#t1')).toMatchObject({ living: 2, client: { state: { path: 'ended' } } });
+    expect(observer.find('client#t2')).toBeUndefined();
+    tell({ who: 'backend#t1', machine: 'backend', from: 'ending', event: 'socket.closed', to: 'ended' });
+    expect(observer.connections.size).toBe(1);
+    tell({ who: 'session#t1', machine: 'session', from: 'finishing.clientLeft', event: 'backend.ended', to: 'ended' });
+    expect(observer.connections.size).toBe(0);
+    expect(observer.totals()).toMatchObject({ closed: 0, endings: { ended: 1 } });
+  });
+
+  test('a backend that is over is not taken for that of a session which is heard of later', () => {
+    const observer = observe();
+    tell({ who: 'backend#t1', machine: 'backend', parent: 'session#t1', to: 'ended', event: 'socket.closed' });
+    tell({ who: 'session#t1', machine: 'session', to: 'finishing.backendLeft', event: 'backend.ended' });
+    tell({ who: 'session#t1', machine: 'session', to: 'ended', event: 'client.ended' });
+    expect(observer.connections.size).toBe(0);
+    expect(observer.find('session#t1')).toMatchObject({ living: 0, backend: undefined });
+  });
+
+  test('a registry is asked once, however often it is named', () => {
+    const one = registry({
+      sessions: [session(1, ['relaying.both', 'live.established.open', 'active.established.open'])],
+    });
+    const observer = observe({ registries: [one, one] });
+    expect(observer.connections.size).toBe(1);
+    expect(statesOf(observer, 'session')).toEqual({ 'relaying.both': 1 });
+  });
+
+  test('a registry that throws is told of at once, and leaves nothing behind', () => {
+    let isBroken = true;
+    const broken = registry();
+    Object.defineProperty(broken, 'sessions', {
+      get: () => {
+        if (isBroken) throw new Error('no sessions');
+        return [];
+      },
+    });
+    const observer = new Observer({ registries: [broken], stepsPerConnectionMax: 8, stepsMax: 8, endedMax: 8 });
+    expect(() => observer.watch()).toThrow('no sessions');
+    expect([observer.isWatching, transitions.hasSubscribers]).toEqual([false, false]);
+    isBroken = false;
+    observer.watch();
+    bench.later(() => observer.stop());
+    isBroken = true;
+    expect(() => observer.link()).not.toThrow();
+  });
+});
+
 describe('the table', () => {
   test('a window is what sorting everything would show there', () => {
     const random = new Random(7);
@@ -268,6 +438,27 @@ describe('the table', () => {
       const [offset, limit] = [random.below(70), random.below(20)];
       expect([...windowOf(keys, descending, offset, limit)]).toEqual(sorted.slice(offset, offset + limit));
     }
+  });
+
+  test('no order of the rows makes a window slow', () => {
+    // Each pivot in the middle would be the greatest that is left.
+    const length = 3_000;
+    const places = Array.from({ length }, (_, index) => index);
+    const order = new Array<string>(length).fill('');
+    for (let right = length - 1; right >= 0; right--) {
+      const middle = right >> 1;
+      order[places[middle] as number] = String(right).padStart(5, '0');
+      places[middle] = places[right] as number;
+    }
+    let looks = 0;
+    const keys = new Proxy(order, {
+      get: (target, name) => {
+        looks++;
+        return Reflect.get(target, name);
+      },
+    });
+    expect([...windowOf(keys, false, 0, 1)]).toEqual([order.indexOf('00000')]);
+    expect(looks).toBeLessThan(length * 200);
   });
 
   test('pages are disjoint, complete and sorted, whatever they are sorted by', () => {
@@ -350,6 +541,23 @@ describe('words', () => {
       'the backend reset the connection 3 ms after it was established (ECONNRESET); failing over to b:2',
       'the failed attempt is being cleared away',
       'connecting to b:2',
+    ]);
+  });
+
+  test('names that every object has are names like others', () => {
+    const strange = { initiator: 'peer', manner: 'constructor', phase: 'toString' } as never;
+    expect(causeWords(strange, 'backend')).toBe('the connection to the backend failed while toString');
+    expect(causeWords({ ...cause, initiator: 'owner', manner: 'valueOf' as never }, 'x')).toMatch(
+      /^the owner decided so/,
+    );
+    expect(causeWords({ ...cause, initiator: 'constructor' as never }, 'x')).toMatch(/^constructor reset while/);
+    const steps = [
+      step('a', 'constructor', { machine: 'constructor' }),
+      step('a', 'a', { machine: 'constructor', event: 'constructor' }),
+    ];
+    expect(steps.map((_, index) => stepWords(steps, index))).toEqual([
+      'the constructor is constructor',
+      'constructor: it stays as it is',
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -155,6 +155,82 @@ describe('a recording', () => {
       undefined,
     ]);
     expect(causes[2]?.code).toBe('7');
+  });
+
+  test('what is no transition is missing, what is none of its parts is left out, and neither ends the process', async () => {
+    const uncaught: unknown[] = [];
+    const onUncaught = (error: unknown): void => void uncaught.push(error);
+    const others = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', onUncaught);
+    const recorder = await record(file);
+    const cyclic: Record<string, unknown> = {};
+    cyclic.self = cyclic;
+    const thrower = {
+      get initiator() {
+        throw new Error('not even this');
+      },
+    };
+    tell(1, { server: cyclic as never, incarnation: 7n as never });
+    tell(2, { cause: thrower as never });
+    tell(3, { cause: { initiator: 'peer', manner: 'end' } as never });
+    tell(4, { cause: { initiator: 'peer', manner: 'end', phase: 'idle', code: Symbol('s') as never } });
+    transitions.publish(null as never);
+    tell(5, { to: cyclic as never });
+    tell(6);
+    await recorder.stop();
+    await new Promise(setImmediate);
+    process.off('uncaughtException', onUncaught);
+    for (const other of others) process.on('uncaughtException', other);
+    expect(uncaught).toEqual([]);
+    expect(recorder).toMatchObject({ steps: 5, missing: 2 });
+    const lines = await everyLine();
+    expect(stepsOf(lines).map(({ who, cause, server }) => [who, cause?.code, server])).toEqual([
+      ['x#1', undefined, undefined],
+      ['x#2', undefined, undefined],
+      ['x#3', undefined, undefined],
+      ['x#4', 'Symbol(s)', undefined],
+      ['x#6', undefined, undefined],
+    ]);
+    expect(stepsOf(lines)[2]?.cause).toBeUndefined();
+    expect(lines.at(-2)).toMatchObject({ missing: 2 });
+  });
+
+  test('says at its end what is missing there', async () => {
+    const recorder = await record(file);
+    tell(1);
+    tell(2, { to: 7n as never });
+    await recorder.stop();
+    expect(recorder.missing).toBe(1);
+    expect((await everyLine()).at(-1)).toMatchObject({ missing: 1 });
+  });
+
+  test('leaves out a line that fits into no file', async () => {
+    const recorder = await record(file, { bytesMax: 4_096 });
+    tell(1);
+    tell(2, { event: 'é'.repeat(2_500) });
+    tell(3);
+    await recorder.stop();
+    expect(recorder).toMatchObject({ steps: 2, missing: 1 });
+    expect(await readdir(folder)).toEqual(['run.jsonl']);
+    expect((await everyLine()).map((line) => ('missing' in line ? line.missing : 'who' in line && line.who))).toEqual([
+      false,
+      'x#1',
+      1,
+      'x#3',
+    ]);
+  });
+
+  test('writes a file of its own, also where it keeps but one', async () => {
+    const precious = join(folder, 'precious');
+    await writeFile(precious, 'mine');
+    await symlink(precious, file);
+    await (await record(file, { filesMax: 1 })).stop();
+    expect(await readFile(precious, 'utf8')).toBe('mine');
+    expect((await lstat(file)).isFile()).toBe(true);
+    await chmod(file, 0o644);
+    await (await record(file, { filesMax: 1 })).stop();
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
   test('refuses options that cannot be right, and files that are none', async () => {
