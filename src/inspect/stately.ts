@@ -41,6 +41,8 @@ export interface Inspection {
   readonly connections: number;
   /** Connections that were left out: by the filter, the sample, or for there were too many. */
   readonly leftOut: number;
+  /** Errors of the inspector and of the filter: none of them reaches what is shown. A life that the filter threw at is left out. */
+  readonly failures: number;
   /** Shows no more. What was shown stays in the inspector. */
   stop(): void;
 }
@@ -97,6 +99,7 @@ export function inspectWith(inspector: StatelyInspector, options: InspectOptions
 
 class StatelyInspection implements Inspection {
   leftOut = 0;
+  failures = 0;
   readonly #inspect: Observer<InspectionEvent>;
   readonly #kinds: ReadonlyMap<string, Kind>;
   readonly #sample: number;
@@ -192,13 +195,22 @@ class StatelyInspection implements Inspection {
     // A connection is shown as a whole, and its client comes first.
     if (client !== undefined && this.#hidden.has(client)) return false;
     if (parent !== undefined && this.#hidden.has(parent)) return false;
-    if (this.#filter?.(transition) === false) return false;
+    if (!this.#passes(transition)) return false;
     if (machine !== 'client') return true;
     if (this.#connections.size >= this.#connectionsMax) return false;
     this.#share += this.#sample;
     if (this.#share < 1) return false;
     this.#share--;
     return true;
+  }
+
+  #passes(transition: Transition): boolean {
+    try {
+      return this.#filter?.(transition) !== false;
+    } catch {
+      this.failures++;
+      return false;
+    }
   }
 
   #add(who: string, machine: string): Actor {
@@ -249,7 +261,12 @@ class StatelyInspection implements Inspection {
   #send(inspection: object, actorRef: Actor): void {
     let root = actorRef;
     while (root._parent !== undefined) root = root._parent;
-    this.#inspect.next?.({ ...inspection, actorRef, rootId: root.sessionId } as never);
+    try {
+      this.#inspect.next?.({ ...inspection, actorRef, rootId: root.sessionId } as never);
+    } catch {
+      // Whoever looks on must not stop what is looked at, and the next message may get through.
+      this.failures++;
+    }
   }
 
   #forget(who: string, machine: string): void {
