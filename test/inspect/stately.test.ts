@@ -323,6 +323,34 @@ test('a life that the filter throws at is left out, for good', async () => {
   expect([inspection.failures, inspection.leftOut]).toEqual([1, 1]);
 });
 
+test('who is only known to have parts is forgotten with the last of them', async () => {
+  const { told } = listen();
+  const [one, other] = ['backend#1', 'backend#2'].map((who) => ({ who, parent: 'session#1' }));
+  await say({ who: 'session#1', ...END });
+  await say({ ...one, ...STEP, who: 'backend#1' }, { ...other, ...STEP, who: 'backend#2' });
+  await say({ ...one, ...END, who: 'backend#1' });
+  told.length = 0;
+  await say({ ...one, ...STEP, who: 'backend#3' });
+  // It is known as long as it has a part,
+  expect(told).toEqual(['actor backend#3', 'event backend#3', 'snapshot backend#3']);
+  await say({ ...one, ...END, who: 'backend#3' }, { ...other, ...END, who: 'backend#2' });
+  told.length = 0;
+  await say({ ...one, ...STEP, who: 'backend#4' });
+  // and is news to the inspector after that.
+  expect(told).toEqual(['actor session#1', 'actor backend#4', 'event backend#4', 'snapshot backend#4']);
+});
+
+test('a session that is first heard of after its hidden client has ended is hidden too', async () => {
+  const { inspection, told } = listen({ sample: 0 });
+  await say({ who: 'client#1', ...STEP });
+  await say({ who: 'client#1', ...END });
+  const session = { who: 'session#1', client: 'client#1' };
+  await say({ ...session, ...STEP });
+  await say({ who: 'backend#1', parent: 'session#1', ...STEP }, { ...session, ...END });
+  expect(told).toEqual([]);
+  expect(inspection.leftOut).toBe(1);
+});
+
 test.each<[string, unknown, unknown, RegExp]>([
   ['no inspector', {}, undefined, /inspector/],
   ['a misspelt option', undefined, { samples: 1 }, /spelt "sample"/],
