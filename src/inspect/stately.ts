@@ -114,6 +114,7 @@ class StatelyInspection implements Inspection {
   readonly #connections = new Set<string>();
   #heard: Transition[] = [];
   #share = 0;
+  #isStopped = false;
 
   constructor(inspect: Observer<InspectionEvent>, options: InspectOptions) {
     const { proxies = [], machines = [] } = options;
@@ -138,6 +139,9 @@ class StatelyInspection implements Inspection {
 
   stop(): void {
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
+    this.#isStopped = true;
+    this.#heard = [];
+    for (const known of [this.#actors, this.#hidden, this.#gone, this.#connections]) known.clear();
   }
 
   /**
@@ -155,6 +159,7 @@ class StatelyInspection implements Inspection {
       if (transition.machine === 'client' || transition.client !== undefined) this.#actorOf(transition);
     }
     for (const transition of heard) {
+      if (this.#isStopped) return;
       const { event, isFinal: isOver } = transition;
       const actor = this.#actorOf(transition);
       if (actor !== undefined) {

@@ -283,7 +283,7 @@ const STEP = { event: 'e', from: 'a', to: 'b', isFinal: false };
 const END = { event: 'e', from: 'a', to: 'z', isFinal: true };
 
 /** Says that these lives have made a step, in one go; what was heard of it is told when this returns. */
-async function say(...steps: Pick<Transition, 'who' | 'event' | 'from' | 'to' | 'isFinal'>[] & Partial<Transition>[]) {
+async function say(...steps: (Pick<Transition, 'who'> & Partial<Transition>)[]): Promise<void> {
   for (const step of steps) transitions.publish({ machine: step.who.split('#')[0], at: 0, ...step });
   await Promise.resolve();
 }
@@ -325,17 +325,17 @@ test('a life that the filter throws at is left out, for good', async () => {
 
 test('who is only known to have parts is forgotten with the last of them', async () => {
   const { told } = listen();
-  const [one, other] = ['backend#1', 'backend#2'].map((who) => ({ who, parent: 'session#1' }));
+  const parent = 'session#1';
   await say({ who: 'session#1', ...END });
-  await say({ ...one, ...STEP, who: 'backend#1' }, { ...other, ...STEP, who: 'backend#2' });
-  await say({ ...one, ...END, who: 'backend#1' });
+  await say({ who: 'backend#1', parent, ...STEP }, { who: 'backend#2', parent, ...STEP });
+  await say({ who: 'backend#1', parent, ...END });
   told.length = 0;
-  await say({ ...one, ...STEP, who: 'backend#3' });
+  await say({ who: 'backend#3', parent, ...STEP });
   // It is known as long as it has a part,
   expect(told).toEqual(['actor backend#3', 'event backend#3', 'snapshot backend#3']);
-  await say({ ...one, ...END, who: 'backend#3' }, { ...other, ...END, who: 'backend#2' });
+  await say({ who: 'backend#3', parent, ...END }, { who: 'backend#2', parent, ...END });
   told.length = 0;
-  await say({ ...one, ...STEP, who: 'backend#4' });
+  await say({ who: 'backend#4', parent, ...STEP });
   // and is news to the inspector after that.
   expect(told).toEqual(['actor session#1', 'actor backend#4', 'event backend#4', 'snapshot backend#4']);
 });
@@ -349,6 +349,26 @@ test('a session that is first heard of after its hidden client has ended is hidd
   await say({ who: 'backend#1', parent: 'session#1', ...STEP }, { ...session, ...END });
   expect(told).toEqual([]);
   expect(inspection.leftOut).toBe(1);
+});
+
+test('nothing is told after stop(), whatever was heard before it, and nothing is kept', async () => {
+  const { inspection, told } = listen();
+  await say({ who: 'client#1', ...INIT });
+  expect(inspection.connections).toBe(1);
+  const said = say({ who: 'client#1', ...STEP }, { who: 'client#2', ...INIT });
+  inspection.stop();
+  await said;
+  expect(told).toEqual(['actor client#1']);
+  expect(inspection.connections).toBe(0);
+});
+
+test('an inspector may stop it while it is told', async () => {
+  const { inspection, told } = listen({}, (one) => {
+    if (one === 'snapshot other#1') inspection.stop();
+    return false;
+  });
+  await say({ who: 'other#1', ...STEP }, { who: 'other#2', ...STEP });
+  expect(told).toEqual(['actor other#1', 'event other#1', 'snapshot other#1']);
 });
 
 test.each<[string, unknown, unknown, RegExp]>([
