@@ -138,8 +138,9 @@ export async function createInspectorServer(options: InspectorOptions = {}): Pro
 }
 
 function isRegistry(proxy: unknown): proxy is Registry {
-  const { id, sessions, listeners } = (proxy ?? {}) as Partial<Registry>;
-  return typeof id === 'string' && Array.isArray(sessions) && Array.isArray(listeners);
+  const { id, sessions, listeners, backends, servers } = (proxy ?? {}) as Partial<Registry>;
+  const isListed = [sessions, listeners, backends, servers?.list].every(Array.isArray);
+  return typeof id === 'string' && isListed && typeof servers?.clock?.now === 'function';
 }
 
 interface Settings {
@@ -180,6 +181,7 @@ class Page implements InspectorServer {
   #assets: Promise<Assets> | undefined;
   #streaming: NodeJS.Timeout | undefined;
   #leaving: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(observer: Observer, settings: Settings) {
     this.#observer = observer;
@@ -218,6 +220,7 @@ class Page implements InspectorServer {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#leaving);
     clearInterval(this.#streaming);
     this.#observer.stop();
@@ -249,7 +252,7 @@ class Page implements InspectorServer {
         ...(isKnown && error.headers),
         'content-type': 'application/json; charset=utf-8',
       });
-      response.end(JSON.stringify({ error: (error as Error).message }));
+      response.end(JSON.stringify({ error: error instanceof Error ? error.message : 'What was thrown is no error.' }));
     }
   }
 
@@ -358,13 +361,18 @@ class Page implements InspectorServer {
   #sendAll(): void {
     const at = performance.now();
     let event: string | undefined;
-    for (const stream of this.#streams) {
-      if (stream.fullSince === undefined) {
-        event ??= this.#event();
-        send(stream, event);
-      } else if (at - stream.fullSince > STALLED_MS) {
-        stream.response.destroy();
+    try {
+      for (const stream of this.#streams) {
+        if (stream.fullSince === undefined) {
+          event ??= this.#event();
+          send(stream, event);
+        } else if (at - stream.fullSince > STALLED_MS) {
+          stream.response.destroy();
+        }
       }
+    } catch {
+      // What is looked at has thrown: the pages come back by themselves, and are told of it.
+      for (const { response } of this.#streams) response.destroy();
     }
   }
 
@@ -429,6 +437,7 @@ class Page implements InspectorServer {
       throw new Refusal(415, 'An action is JSON, with the header x-sockchart: action.');
     }
     const { action, id } = actionOf(await bodyOf(request));
+    if (this.#isClosed) throw new Refusal(503, 'This server is closed.');
     this.#watch();
     const connection = this.#observer.find(id);
     if (connection !== undefined) this.#observer.link();
@@ -554,5 +563,6 @@ function perform(action: ActionRequest['action'], handle: AnyHandle): void {
   if (method === undefined || (action === 'drain' && !('sessions' in handle))) {
     throw new NotSupportedError(`${handle.id} cannot ${action}.`);
   }
-  method.call(asked);
+  // How it ends is seen on the page.
+  Promise.resolve(method.call(asked)).catch(() => {});
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { channel } from 'node:diagnostics_channel';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
@@ -208,6 +208,8 @@ describe('who may look', () => {
       [{ host: '' }, 'host'],
       [{ proxies: [{}] }, 'proxies'],
       [{ proxies: {} }, 'proxies'],
+      [{ proxies: [{ id: 'a', listeners: [], sessions: [] }] }, 'proxies'],
+      [{ proxies: [{ id: 'a', listeners: [], sessions: [], backends: [], servers: [] }] }, 'proxies'],
       [{ names: [1] }, 'names'],
       [{ actions: 'yes' }, 'actions'],
       [{ recorder: {} }, 'recorder'],
@@ -459,6 +461,72 @@ describe('actions', () => {
     second.end();
     expect((await proxy.closed).ending).toBe('closed');
     await backend.abort();
+  });
+});
+
+describe('what goes wrong in what is looked at stays there', () => {
+  test('an action that fails later, or throws what is no error', async () => {
+    const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
+    const lost: unknown[] = [];
+    const onLost = (reason: unknown): void => void lost.push(reason);
+    process.on('unhandledRejection', onLost);
+    bench.later(() => process.off('unhandledRejection', onLost));
+    const bad = {
+      ...shapeOf(proxy),
+      close: () => Promise.reject(new Error('It could not be closed.')),
+      abort: () => {
+        throw undefined;
+      },
+    };
+    const browser = await visit(await serve({ proxies: [bad], actions: true }));
+    expect((await browser.post('/api/actions', { action: 'close', id: bad.id })).status).toBe(204);
+    const { status, text } = await browser.post('/api/actions', { action: 'abort', id: bad.id });
+    expect([status, JSON.parse(text)]).toEqual([500, { error: 'What was thrown is no error.' }]);
+    expect(lost).toEqual([]);
+  });
+
+  test('the pages of an overview that cannot be made are let go, and may come back', async () => {
+    const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
+    let isBad = false;
+    const bad: Registry = {
+      ...shapeOf(proxy),
+      get state() {
+        if (isBad) throw new Error('It has no state.');
+        return 'running';
+      },
+    };
+    const inspector = await serve({ proxies: [bad] });
+    const browser = await visit(inspector);
+    const stream = await browser.stream();
+    await seen(overviews(stream), () => true);
+    isBad = true;
+    await until('the page to be let go', () => inspector.pages === 0);
+    expect((await browser.get('/api/overview')).status).toBe(500);
+    isBad = false;
+    const again = await browser.stream();
+    await seen(overviews(again), () => true);
+    again.destroy();
+  });
+
+  test('an action that was read when it was closed is not begun', async () => {
+    const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
+    const asked: string[] = [];
+    const shape = { ...shapeOf(proxy), close: () => asked.push('close') };
+    const inspector = await serve({ proxies: [shape], actions: true });
+    const browser = await visit(inspector);
+    const closed = new Promise<void>((resolve) => {
+      const onRequest = (message: unknown): void => {
+        const { request } = message as { request: IncomingMessage };
+        if (request.method !== 'POST') return;
+        unsubscribe('http.server.request.start', onRequest);
+        request.once('end', () => resolve(inspector.close()));
+      };
+      subscribe('http.server.request.start', onRequest);
+    });
+    await expect(browser.post('/api/actions', { action: 'close', id: shape.id })).rejects.toThrow();
+    await closed;
+    expect(transitions.hasSubscribers).toBe(false);
+    expect(asked).toEqual([]);
   });
 });
 
