@@ -76,6 +76,14 @@ const ACTION_BYTES_MAX = 4_096;
 /** Steps in an export. */
 const EXPORT_MAX = 50_000;
 
+/** Room for the pages, each with a few requests at a time; whoever else connects cannot take what a proxy needs. */
+const SOCKETS_MAX = 128;
+const LIMITS = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 5_000 };
+
+const PLAIN = 'text/plain; charset=utf-8';
+const NO_ACCESS =
+  'The address that the program has printed lets one browser in, once. For another one start the program again, or call newUrl().';
+
 const HEADERS = {
   'content-security-policy': [
     `default-src 'none'`,
@@ -97,6 +105,9 @@ const HEADERS = {
 
 /**
  * Serves the live page. It costs nothing while no page is open, and does not keep the process alive.
+ *
+ * It takes 128 sockets at most, also of those who have no token; one that sends no whole request is closed after some
+ * 15 seconds. Whoever can connect can take all of them, and so keep the page from being opened: nothing else.
  *
  * @throws OptionError
  * @throws BindError when it cannot listen
@@ -186,7 +197,8 @@ class Page implements InspectorServer {
   constructor(observer: Observer, settings: Settings) {
     this.#observer = observer;
     this.#settings = settings;
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server = createServer(LIMITS, (request, response) => void this.#answer(request, response));
+    this.#server.maxConnections = SOCKETS_MAX;
     // A debugging aid is no reason for a process to go on.
     this.#server.on('connection', (socket) => socket.unref());
   }
@@ -247,12 +259,11 @@ class Page implements InspectorServer {
         response.destroy();
         return;
       }
-      const isKnown = error instanceof Refusal;
-      response.writeHead(isKnown ? error.status : 500, {
-        ...(isKnown && error.headers),
-        'content-type': 'application/json; charset=utf-8',
-      });
-      response.end(JSON.stringify({ error: error instanceof Error ? error.message : 'What was thrown is no error.' }));
+      const message = error instanceof Error ? error.message : 'What was thrown is no error.';
+      const { status, headers } = error instanceof Refusal ? error : new Refusal(500, message);
+      const all = { 'content-type': 'application/json; charset=utf-8', ...headers };
+      response.writeHead(status, all);
+      response.end(all['content-type'] === PLAIN ? message : JSON.stringify({ error: message }));
     }
   }
 
@@ -263,17 +274,14 @@ class Page implements InspectorServer {
     if (refusal !== undefined) throw new Refusal(403, refusal);
     const { pathname, searchParams } = urlOf(request);
     let isKnown = this.#access.knows(headers);
-    if (!isKnown && !isAction && pathname === '/') {
-      const cookie = this.#access.redeem(searchParams.get('token') ?? '');
-      if (cookie !== undefined) response.setHeader('set-cookie', cookie);
-      isKnown = cookie !== undefined;
+    const isVisit = !isAction && pathname === '/';
+    const token = isVisit ? searchParams.get('token') : null;
+    // It is used up by a browser that needs none too: its address is in a history, or on a screen.
+    if (token !== null && this.#access.redeem(token) && !isKnown) {
+      response.setHeader('set-cookie', this.#access.newCookie());
+      isKnown = true;
     }
-    if (!isKnown) {
-      throw new Refusal(
-        403,
-        'The address that the program has printed lets one browser in, once. For another one start the program again, or call newUrl().',
-      );
-    }
+    if (!isKnown) throw new Refusal(403, NO_ACCESS, isVisit ? { 'content-type': PLAIN } : {});
     if (pathname === '/api/actions') {
       await this.#act(request, response);
       return;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ import type { About, ConnectionDetail, ConnectionsPage, Overview } from '../../s
 import { openSockets, useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { Reader } from '../support/peers.js';
-import { until, within } from '../support/wait.js';
+import { turns, until, within } from '../support/wait.js';
 import { Browser, overviews } from './browser.js';
 
 const bench = useBench();
@@ -79,6 +79,58 @@ describe('who may look', () => {
     await second.open(inspector.newUrl());
     expect((await second.get('/api/about')).status).toBe(200);
     expect((await first.get('/api/about')).status).toBe(200);
+  });
+
+  test('a browser that was let in already uses a token up too, and keeps its cookie', async () => {
+    const inspector = await serve();
+    const browser = await visit(inspector);
+    const { status, headers } = await browser.open(inspector.url);
+    expect([status, headers['set-cookie']]).toEqual([200, undefined]);
+    expect((await new Browser(inspector.port).open(inspector.url)).status).toBe(403);
+    expect((await browser.get('/api/about')).status).toBe(200);
+  });
+
+  test('a cookie of the same name that somebody else has set locks nobody out', async () => {
+    const inspector = await serve();
+    const opened = await new Browser(inspector.port).open(inspector.url);
+    const [own = ''] = opened.headers['set-cookie']?.[0]?.split(';') ?? [];
+    const tossed = `sockchart-${inspector.port}=${'a'.repeat(43)}`;
+    const browser = new Browser(inspector.port);
+    for (const cookie of [`${tossed}; ${own}`, `${own}; ${tossed}`]) {
+      expect((await browser.get('/api/about', { cookie })).status, cookie).toBe(200);
+    }
+    expect((await browser.get('/api/about', { cookie: `${tossed}; ${tossed}` })).status).toBe(403);
+  });
+
+  test('who opens the page without access reads why; who asks as a program gets JSON', async () => {
+    const browser = new Browser((await serve()).port);
+    const [page, asked] = [await browser.get('/'), await browser.get('/api/about')];
+    expect([page.status, page.headers['content-type']]).toEqual([403, 'text/plain; charset=utf-8']);
+    expect([asked.status, asked.headers['content-type']]).toEqual([403, 'application/json; charset=utf-8']);
+    expect(page.text).toMatch(/^The address that the program has printed lets one browser in, once\./);
+    expect(JSON.parse(asked.text)).toEqual({ error: page.text });
+  });
+
+  test('who asks for nothing takes no more than so many sockets, for so long', async () => {
+    let server: Server | undefined;
+    const onRequest = (message: unknown): void => {
+      ({ server } = message as { server: Server });
+    };
+    subscribe('http.server.request.start', onRequest);
+    bench.later(() => unsubscribe('http.server.request.start', onRequest));
+    await new Browser((await serve()).port).get('/');
+    expect(server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 15_000, maxConnections: 128 });
+    const { host, port } = await serve();
+    let ended = 0;
+    for (let count = 1; count <= 130; count++) {
+      const socket = await bench.dial({ host, port });
+      socket.on('error', () => {});
+      socket.on('end', () => ended++);
+      socket.resume();
+    }
+    await until('the end of two that are too many', () => ended === 2);
+    await turns();
+    expect(ended).toBe(2);
   });
 
   test('the token opens nothing but the page, and a cookie that is none is none', async () => {
