@@ -235,7 +235,7 @@ class Page implements InspectorServer {
     this.#isClosed = true;
     clearTimeout(this.#leaving);
     clearInterval(this.#streaming);
-    this.#observer.stop();
+    this.#leave();
     const server = this.#server;
     if (!server.listening) return;
     const closed = once(server, 'close');
@@ -341,7 +341,15 @@ class Page implements InspectorServer {
     this.#observer.watch();
     clearTimeout(this.#leaving);
     if (this.#streams.size > 0) return;
-    this.#leaving = setTimeout(() => this.#observer.stop(), this.#settings.watchFor).unref();
+    this.#leaving = setTimeout(() => this.#leave(), this.#settings.watchFor).unref();
+  }
+
+  #leave(): void {
+    try {
+      this.#observer.stop();
+    } catch {
+      // What is looked at has thrown where it should let go: it is looked at no more.
+    }
   }
 
   #stream(response: ServerResponse): void {

@@ -560,6 +560,24 @@ describe('what goes wrong in what is looked at stays there', () => {
     again.destroy();
   });
 
+  test('what cannot be left is left all the same', async () => {
+    const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
+    let asked = 0;
+    const off = (): never => {
+      asked++;
+      throw new Error('It keeps its listeners.');
+    };
+    const bad: Registry = { ...shapeOf(proxy), on: () => {}, off };
+    const brief = await serve({ proxies: [bad], watchFor: 1 });
+    await (await visit(brief)).get('/api/about');
+    await until('the page to be left', () => asked > 0 && !transitions.hasSubscribers);
+    const inspector = await createInspectorServer({ proxies: [bad] });
+    await (await visit(inspector)).get('/api/about');
+    await inspector.close();
+    expect(transitions.hasSubscribers).toBe(false);
+    await expect(new Browser(inspector.port).get('/')).rejects.toThrow('ECONNREFUSED');
+  });
+
   test('an action that was read when it was closed is not begun', async () => {
     const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
     const asked: string[] = [];
