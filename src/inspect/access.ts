@@ -78,17 +78,21 @@ export class Access {
     return `http://${bracketed(host)}:${this.#port}/?token=${this.#tokens.make()}`;
   }
 
-  /** The cookie for whoever has the token, if it is still good. */
-  redeem(token: string): string | undefined {
-    if (!this.#tokens.use(token)) return undefined;
+  /** True for a token that is still good; it is not from then on. */
+  redeem(token: string): boolean {
+    return this.#tokens.use(token);
+  }
+
+  /** The cookie that lets a browser in. */
+  newCookie(): string {
     return `${this.#cookie}=${this.#browsers.make()}; HttpOnly; SameSite=Strict; Path=/`;
   }
 
   /** True for a browser that was let in. */
   knows({ cookie = '' }: IncomingHttpHeaders): boolean {
     const start = `${this.#cookie}=`;
-    const own = cookie.split(/; */).find((one) => one.startsWith(start));
-    return own !== undefined && this.#browsers.has(own.slice(start.length));
+    // Another port of this host may have set one of the same name, which then comes first.
+    return cookie.split(/; */).some((one) => one.startsWith(start) && this.#browsers.has(one.slice(start.length)));
   }
 
   /** Why a request gets no answer, whoever sends it. */

@@ -76,6 +76,14 @@ const ACTION_BYTES_MAX = 4_096;
 /** Steps in an export. */
 const EXPORT_MAX = 50_000;
 
+/** Room for the pages, each with a few requests at a time; whoever else connects cannot take what a proxy needs. */
+const SOCKETS_MAX = 128;
+const LIMITS = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 5_000 };
+
+const PLAIN = 'text/plain; charset=utf-8';
+const NO_ACCESS =
+  'The address that the program has printed lets one browser in, once. For another one start the program again, or call newUrl().';
+
 const HEADERS = {
   'content-security-policy': [
     `default-src 'none'`,
@@ -97,6 +105,9 @@ const HEADERS = {
 
 /**
  * Serves the live page. It costs nothing while no page is open, and does not keep the process alive.
+ *
+ * It takes 128 sockets at most, also of those who have no token; one that sends no whole request is closed after some
+ * 15 seconds. Whoever can connect can take all of them, and so keep the page from being opened: nothing else.
  *
  * @throws OptionError
  * @throws BindError when it cannot listen
@@ -138,8 +149,9 @@ export async function createInspectorServer(options: InspectorOptions = {}): Pro
 }
 
 function isRegistry(proxy: unknown): proxy is Registry {
-  const { id, sessions, listeners } = (proxy ?? {}) as Partial<Registry>;
-  return typeof id === 'string' && Array.isArray(sessions) && Array.isArray(listeners);
+  const { id, sessions, listeners, backends, servers } = (proxy ?? {}) as Partial<Registry>;
+  const isListed = [sessions, listeners, backends, servers?.list].every(Array.isArray);
+  return typeof id === 'string' && isListed && typeof servers?.clock?.now === 'function';
 }
 
 interface Settings {
@@ -180,11 +192,13 @@ class Page implements InspectorServer {
   #assets: Promise<Assets> | undefined;
   #streaming: NodeJS.Timeout | undefined;
   #leaving: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(observer: Observer, settings: Settings) {
     this.#observer = observer;
     this.#settings = settings;
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server = createServer(LIMITS, (request, response) => void this.#answer(request, response));
+    this.#server.maxConnections = SOCKETS_MAX;
     // A debugging aid is no reason for a process to go on.
     this.#server.on('connection', (socket) => socket.unref());
   }
@@ -218,9 +232,10 @@ class Page implements InspectorServer {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#leaving);
     clearInterval(this.#streaming);
-    this.#observer.stop();
+    this.#leave();
     const server = this.#server;
     if (!server.listening) return;
     const closed = once(server, 'close');
@@ -244,12 +259,11 @@ class Page implements InspectorServer {
         response.destroy();
         return;
       }
-      const isKnown = error instanceof Refusal;
-      response.writeHead(isKnown ? error.status : 500, {
-        ...(isKnown && error.headers),
-        'content-type': 'application/json; charset=utf-8',
-      });
-      response.end(JSON.stringify({ error: (error as Error).message }));
+      const message = error instanceof Error ? error.message : 'What was thrown is no error.';
+      const { status, headers } = error instanceof Refusal ? error : new Refusal(500, message);
+      const all = { 'content-type': 'application/json; charset=utf-8', ...headers };
+      response.writeHead(status, all);
+      response.end(all['content-type'] === PLAIN ? message : JSON.stringify({ error: message }));
     }
   }
 
@@ -260,17 +274,14 @@ class Page implements InspectorServer {
     if (refusal !== undefined) throw new Refusal(403, refusal);
     const { pathname, searchParams } = urlOf(request);
     let isKnown = this.#access.knows(headers);
-    if (!isKnown && !isAction && pathname === '/') {
-      const cookie = this.#access.redeem(searchParams.get('token') ?? '');
-      if (cookie !== undefined) response.setHeader('set-cookie', cookie);
-      isKnown = cookie !== undefined;
+    const isVisit = !isAction && pathname === '/';
+    const token = isVisit ? searchParams.get('token') : null;
+    // It is used up by a browser that needs none too: its address is in a history, or on a screen.
+    if (token !== null && this.#access.redeem(token) && !isKnown) {
+      response.setHeader('set-cookie', this.#access.newCookie());
+      isKnown = true;
     }
-    if (!isKnown) {
-      throw new Refusal(
-        403,
-        'The address that the program has printed lets one browser in, once. For another one start the program again, or call newUrl().',
-      );
-    }
+    if (!isKnown) throw new Refusal(403, NO_ACCESS, isVisit ? { 'content-type': PLAIN } : {});
     if (pathname === '/api/actions') {
       await this.#act(request, response);
       return;
@@ -330,7 +341,15 @@ class Page implements InspectorServer {
     this.#observer.watch();
     clearTimeout(this.#leaving);
     if (this.#streams.size > 0) return;
-    this.#leaving = setTimeout(() => this.#observer.stop(), this.#settings.watchFor).unref();
+    this.#leaving = setTimeout(() => this.#leave(), this.#settings.watchFor).unref();
+  }
+
+  #leave(): void {
+    try {
+      this.#observer.stop();
+    } catch {
+      // What is looked at has thrown where it should let go: it is looked at no more.
+    }
   }
 
   #stream(response: ServerResponse): void {
@@ -358,13 +377,18 @@ class Page implements InspectorServer {
   #sendAll(): void {
     const at = performance.now();
     let event: string | undefined;
-    for (const stream of this.#streams) {
-      if (stream.fullSince === undefined) {
-        event ??= this.#event();
-        send(stream, event);
-      } else if (at - stream.fullSince > STALLED_MS) {
-        stream.response.destroy();
+    try {
+      for (const stream of this.#streams) {
+        if (stream.fullSince === undefined) {
+          event ??= this.#event();
+          send(stream, event);
+        } else if (at - stream.fullSince > STALLED_MS) {
+          stream.response.destroy();
+        }
       }
+    } catch {
+      // What is looked at has thrown: the pages come back by themselves, and are told of it.
+      for (const { response } of this.#streams) response.destroy();
     }
   }
 
@@ -429,6 +453,7 @@ class Page implements InspectorServer {
       throw new Refusal(415, 'An action is JSON, with the header x-sockchart: action.');
     }
     const { action, id } = actionOf(await bodyOf(request));
+    if (this.#isClosed) throw new Refusal(503, 'This server is closed.');
     this.#watch();
     const connection = this.#observer.find(id);
     if (connection !== undefined) this.#observer.link();
@@ -554,5 +579,6 @@ function perform(action: ActionRequest['action'], handle: AnyHandle): void {
   if (method === undefined || (action === 'drain' && !('sessions' in handle))) {
     throw new NotSupportedError(`${handle.id} cannot ${action}.`);
   }
-  method.call(asked);
+  // How it ends is seen on the page.
+  Promise.resolve(method.call(asked)).catch(() => {});
 }

@@ -41,6 +41,8 @@ export interface Inspection {
   readonly connections: number;
   /** Connections that were left out: by the filter, the sample, or for there were too many. */
   readonly leftOut: number;
+  /** Errors of the inspector and of the filter: none of them reaches what is shown. A life that the filter threw at is left out. */
+  readonly failures: number;
   /** Shows no more. What was shown stays in the inspector. */
   stop(): void;
 }
@@ -60,8 +62,9 @@ interface Actor {
   readonly logic: { readonly config: object };
   readonly kind: Kind | undefined;
   _parent: Actor | undefined;
-  /** False for what is only known to have parts. */
+  /** False for what is only known to have parts: it is kept for as long as it has. */
   isMet: boolean;
+  parts: number;
   /** Below whom it was registered; nothing before it was. */
   registered: string | undefined;
   /** Of a session: its legs, for they are who tells it. */
@@ -97,17 +100,21 @@ export function inspectWith(inspector: StatelyInspector, options: InspectOptions
 
 class StatelyInspection implements Inspection {
   leftOut = 0;
+  failures = 0;
   readonly #inspect: Observer<InspectionEvent>;
   readonly #kinds: ReadonlyMap<string, Kind>;
   readonly #sample: number;
   readonly #connectionsMax: number;
   readonly #filter: InspectOptions['filter'];
   readonly #actors = new Map<string, Actor>();
-  /** Those that are not shown, while they live. */
-  readonly #hidden = new Set<string>();
+  /** Those that are not shown, while they live; true for a client whose session is known already, or will be in time. */
+  readonly #hidden = new Map<string, boolean>();
+  /** Hidden clients that have ended, and whose session may still be heard of. */
+  readonly #gone = new Set<string>();
   readonly #connections = new Set<string>();
   #heard: Transition[] = [];
   #share = 0;
+  #isStopped = false;
 
   constructor(inspect: Observer<InspectionEvent>, options: InspectOptions) {
     const { proxies = [], machines = [] } = options;
@@ -132,6 +139,9 @@ class StatelyInspection implements Inspection {
 
   stop(): void {
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
+    this.#isStopped = true;
+    this.#heard = [];
+    for (const known of [this.#actors, this.#hidden, this.#gone, this.#connections]) known.clear();
   }
 
   /**
@@ -149,14 +159,15 @@ class StatelyInspection implements Inspection {
       if (transition.machine === 'client' || transition.client !== undefined) this.#actorOf(transition);
     }
     for (const transition of heard) {
-      const { who, machine, event, isFinal: isOver } = transition;
+      if (this.#isStopped) return;
+      const { event, isFinal: isOver } = transition;
       const actor = this.#actorOf(transition);
       if (actor !== undefined) {
         const snapshot = snapshotOf(transition, isOver);
         this.#register(actor, snapshot);
         if (event !== INIT) this.#tell(actor, transition, snapshot);
       }
-      if (isOver) this.#forget(who, machine);
+      if (isOver) this.#forget(transition);
     }
   };
 
@@ -170,19 +181,22 @@ class StatelyInspection implements Inspection {
     const { who, machine, parent, client } = transition;
     if (this.#hidden.has(who)) return undefined;
     if (!this.#isShown(transition)) {
-      this.#hidden.add(who);
+      this.#hidden.set(who, transition.event === INIT);
+      // It is hidden itself from now on, and needs its client no more for that.
+      if (client !== undefined && !this.#gone.delete(client) && this.#hidden.has(client))
+        this.#hidden.set(client, true);
       if (machine === 'client') this.leftOut++;
       return undefined;
     }
     if (machine === 'client') this.#connections.add(who);
     const actor = this.#actors.get(who) ?? this.#add(who, machine);
     actor.isMet = true;
-    actor._parent = parent === undefined ? undefined : this.#above(parent);
+    if (parent !== undefined) this.#put(actor, this.#above(parent));
     if (machine === 'backend' && actor._parent !== undefined) actor._parent.backend = actor;
     const served = client === undefined ? undefined : this.#actors.get(client);
     if (served !== undefined) {
       actor.client = served;
-      served._parent = actor;
+      this.#put(served, actor);
     }
     return actor;
   }
@@ -190,15 +204,24 @@ class StatelyInspection implements Inspection {
   #isShown(transition: Transition): boolean {
     const { machine, parent, client } = transition;
     // A connection is shown as a whole, and its client comes first.
-    if (client !== undefined && this.#hidden.has(client)) return false;
+    if (client !== undefined && (this.#hidden.has(client) || this.#gone.has(client))) return false;
     if (parent !== undefined && this.#hidden.has(parent)) return false;
-    if (this.#filter?.(transition) === false) return false;
+    if (!this.#passes(transition)) return false;
     if (machine !== 'client') return true;
     if (this.#connections.size >= this.#connectionsMax) return false;
     this.#share += this.#sample;
     if (this.#share < 1) return false;
     this.#share--;
     return true;
+  }
+
+  #passes(transition: Transition): boolean {
+    try {
+      return this.#filter?.(transition) !== false;
+    } catch {
+      this.failures++;
+      return false;
+    }
   }
 
   #add(who: string, machine: string): Actor {
@@ -210,6 +233,7 @@ class StatelyInspection implements Inspection {
       kind,
       _parent: undefined,
       isMet: false,
+      parts: 0,
       registered: undefined,
       client: undefined,
       backend: undefined,
@@ -221,6 +245,18 @@ class StatelyInspection implements Inspection {
   /** It may not have begun yet, or was never heard of. */
   #above(parent: string): Actor {
     return this.#actors.get(parent) ?? this.#add(parent, parent.slice(0, parent.lastIndexOf('#')));
+  }
+
+  #put(actor: Actor, parent: Actor): void {
+    const before = actor._parent;
+    actor._parent = parent;
+    parent.parts++;
+    if (before !== undefined) this.#leave(before);
+  }
+
+  /** Who is not heard of may have ended long ago: it goes with the last of its parts. */
+  #leave(parent: Actor): void {
+    if (--parent.parts === 0 && !parent.isMet) this.#actors.delete(parent.id);
   }
 
   /** What it is a part of comes first; who has got another parent is registered again. */
@@ -249,13 +285,23 @@ class StatelyInspection implements Inspection {
   #send(inspection: object, actorRef: Actor): void {
     let root = actorRef;
     while (root._parent !== undefined) root = root._parent;
-    this.#inspect.next?.({ ...inspection, actorRef, rootId: root.sessionId } as never);
+    try {
+      this.#inspect.next?.({ ...inspection, actorRef, rootId: root.sessionId } as never);
+    } catch {
+      // Whoever looks on must not stop what is looked at, and the next message may get through.
+      this.failures++;
+    }
   }
 
-  #forget(who: string, machine: string): void {
+  #forget({ who, machine }: Transition): void {
+    if (machine === 'client') {
+      this.#connections.delete(who);
+      if (this.#hidden.get(who) === false) this.#gone.add(who);
+    }
     this.#hidden.delete(who);
+    const actor = this.#actors.get(who);
     this.#actors.delete(who);
-    if (machine === 'client') this.#connections.delete(who);
+    if (actor?._parent !== undefined) this.#leave(actor._parent);
   }
 
   /** What is there already. */

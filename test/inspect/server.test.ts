@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
-import { channel } from 'node:diagnostics_channel';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ import type { About, ConnectionDetail, ConnectionsPage, Overview } from '../../s
 import { openSockets, useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { Reader } from '../support/peers.js';
-import { until, within } from '../support/wait.js';
+import { turns, until, within } from '../support/wait.js';
 import { Browser, overviews } from './browser.js';
 
 const bench = useBench();
@@ -79,6 +79,58 @@ describe('who may look', () => {
     await second.open(inspector.newUrl());
     expect((await second.get('/api/about')).status).toBe(200);
     expect((await first.get('/api/about')).status).toBe(200);
+  });
+
+  test('a browser that was let in already uses a token up too, and keeps its cookie', async () => {
+    const inspector = await serve();
+    const browser = await visit(inspector);
+    const { status, headers } = await browser.open(inspector.url);
+    expect([status, headers['set-cookie']]).toEqual([200, undefined]);
+    expect((await new Browser(inspector.port).open(inspector.url)).status).toBe(403);
+    expect((await browser.get('/api/about')).status).toBe(200);
+  });
+
+  test('a cookie of the same name that somebody else has set locks nobody out', async () => {
+    const inspector = await serve();
+    const opened = await new Browser(inspector.port).open(inspector.url);
+    const [own = ''] = opened.headers['set-cookie']?.[0]?.split(';') ?? [];
+    const tossed = `sockchart-${inspector.port}=${'a'.repeat(43)}`;
+    const browser = new Browser(inspector.port);
+    for (const cookie of [`${tossed}; ${own}`, `${own}; ${tossed}`]) {
+      expect((await browser.get('/api/about', { cookie })).status, cookie).toBe(200);
+    }
+    expect((await browser.get('/api/about', { cookie: `${tossed}; ${tossed}` })).status).toBe(403);
+  });
+
+  test('who opens the page without access reads why; who asks as a program gets JSON', async () => {
+    const browser = new Browser((await serve()).port);
+    const [page, asked] = [await browser.get('/'), await browser.get('/api/about')];
+    expect([page.status, page.headers['content-type']]).toEqual([403, 'text/plain; charset=utf-8']);
+    expect([asked.status, asked.headers['content-type']]).toEqual([403, 'application/json; charset=utf-8']);
+    expect(page.text).toMatch(/^The address that the program has printed lets one browser in, once\./);
+    expect(JSON.parse(asked.text)).toEqual({ error: page.text });
+  });
+
+  test('who asks for nothing takes no more than so many sockets, for so long', async () => {
+    let server: Server | undefined;
+    const onRequest = (message: unknown): void => {
+      ({ server } = message as { server: Server });
+    };
+    subscribe('http.server.request.start', onRequest);
+    bench.later(() => unsubscribe('http.server.request.start', onRequest));
+    await new Browser((await serve()).port).get('/');
+    expect(server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 15_000, maxConnections: 128 });
+    const { host, port } = await serve();
+    let ended = 0;
+    for (let count = 1; count <= 130; count++) {
+      const socket = await bench.dial({ host, port });
+      socket.on('error', () => {});
+      socket.on('end', () => ended++);
+      socket.resume();
+    }
+    await until('the end of two that are too many', () => ended === 2);
+    await turns();
+    expect(ended).toBe(2);
   });
 
   test('the token opens nothing but the page, and a cookie that is none is none', async () => {
@@ -208,6 +260,8 @@ describe('who may look', () => {
       [{ host: '' }, 'host'],
       [{ proxies: [{}] }, 'proxies'],
       [{ proxies: {} }, 'proxies'],
+      [{ proxies: [{ id: 'a', listeners: [], sessions: [] }] }, 'proxies'],
+      [{ proxies: [{ id: 'a', listeners: [], sessions: [], backends: [], servers: [] }] }, 'proxies'],
       [{ names: [1] }, 'names'],
       [{ actions: 'yes' }, 'actions'],
       [{ recorder: {} }, 'recorder'],
@@ -459,6 +513,90 @@ describe('actions', () => {
     second.end();
     expect((await proxy.closed).ending).toBe('closed');
     await backend.abort();
+  });
+});
+
+describe('what goes wrong in what is looked at stays there', () => {
+  test('an action that fails later, or throws what is no error', async () => {
+    const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
+    const lost: unknown[] = [];
+    const onLost = (reason: unknown): void => void lost.push(reason);
+    process.on('unhandledRejection', onLost);
+    bench.later(() => process.off('unhandledRejection', onLost));
+    const bad = {
+      ...shapeOf(proxy),
+      close: () => Promise.reject(new Error('It could not be closed.')),
+      abort: () => {
+        throw undefined;
+      },
+    };
+    const browser = await visit(await serve({ proxies: [bad], actions: true }));
+    expect((await browser.post('/api/actions', { action: 'close', id: bad.id })).status).toBe(204);
+    const { status, text } = await browser.post('/api/actions', { action: 'abort', id: bad.id });
+    expect([status, JSON.parse(text)]).toEqual([500, { error: 'What was thrown is no error.' }]);
+    expect(lost).toEqual([]);
+  });
+
+  test('the pages of an overview that cannot be made are let go, and may come back', async () => {
+    const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
+    let isBad = false;
+    const bad: Registry = {
+      ...shapeOf(proxy),
+      get state() {
+        if (isBad) throw new Error('It has no state.');
+        return 'running';
+      },
+    };
+    const inspector = await serve({ proxies: [bad] });
+    const browser = await visit(inspector);
+    const stream = await browser.stream();
+    await seen(overviews(stream), () => true);
+    isBad = true;
+    await until('the page to be let go', () => inspector.pages === 0);
+    expect((await browser.get('/api/overview')).status).toBe(500);
+    isBad = false;
+    const again = await browser.stream();
+    await seen(overviews(again), () => true);
+    again.destroy();
+  });
+
+  test('what cannot be left is left all the same', async () => {
+    const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
+    let asked = 0;
+    const off = (): never => {
+      asked++;
+      throw new Error('It keeps its listeners.');
+    };
+    const bad: Registry = { ...shapeOf(proxy), on: () => {}, off };
+    const brief = await serve({ proxies: [bad], watchFor: 1 });
+    await (await visit(brief)).get('/api/about');
+    await until('the page to be left', () => asked > 0 && !transitions.hasSubscribers);
+    const inspector = await createInspectorServer({ proxies: [bad] });
+    await (await visit(inspector)).get('/api/about');
+    await inspector.close();
+    expect(transitions.hasSubscribers).toBe(false);
+    await expect(new Browser(inspector.port).get('/')).rejects.toThrow('ECONNREFUSED');
+  });
+
+  test('an action that was read when it was closed is not begun', async () => {
+    const { proxy } = await makeProxy({ servers: [{ port: 1 }] });
+    const asked: string[] = [];
+    const shape = { ...shapeOf(proxy), close: () => asked.push('close') };
+    const inspector = await serve({ proxies: [shape], actions: true });
+    const browser = await visit(inspector);
+    const closed = new Promise<void>((resolve) => {
+      const onRequest = (message: unknown): void => {
+        const { request } = message as { request: IncomingMessage };
+        if (request.method !== 'POST') return;
+        unsubscribe('http.server.request.start', onRequest);
+        request.once('end', () => resolve(inspector.close()));
+      };
+      subscribe('http.server.request.start', onRequest);
+    });
+    await expect(browser.post('/api/actions', { action: 'close', id: shape.id })).rejects.toThrow();
+    await closed;
+    expect(transitions.hasSubscribers).toBe(false);
+    expect(asked).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 /** The Stately inspector: what its own receiver is told of a proxy, message by message. */
+import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import {
@@ -9,7 +10,7 @@ import {
 } from '@statelyai/inspect';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
-import type { Address, TcpProxy } from '../../src/index.js';
+import { type Address, type TcpProxy, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import { type Inspection, type InspectOptions, inspectWith } from '../../src/inspect/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
@@ -273,6 +274,101 @@ test('a sample is a share of the connections; a filter sees each life once', asy
   await until('the messages before the stop', () => heard.messages.length >= before);
   expect(heard.messages.some(({ type, sessionId }) => type === '@xstate.event' && sessionId === proxy.id)).toBe(true);
   expect(heard.of('proxy')).not.toContain('done "aborted"');
+});
+
+const transitions = channel(TRANSITION_CHANNEL);
+
+const INIT = { event: 'xstate.init', from: '', to: 'a', isFinal: false };
+const STEP = { event: 'e', from: 'a', to: 'b', isFinal: false };
+const END = { event: 'e', from: 'a', to: 'z', isFinal: true };
+
+/** Says that these lives have made a step, in one go; what was heard of it is told when this returns. */
+async function say(...steps: (Pick<Transition, 'who'> & Partial<Transition>)[]): Promise<void> {
+  for (const step of steps) transitions.publish({ machine: step.who.split('#')[0], at: 0, ...step });
+  await Promise.resolve();
+}
+
+/** Inspects with one that throws when `isBad` says so, and hears as `message type, who`. */
+function listen(options: InspectOptions = {}, isBad = (_told: string): boolean => false) {
+  const told: string[] = [];
+  const next = ({ type, actorRef }: { type: string; actorRef: { sessionId: string } }): void => {
+    const one = `${type.slice('@xstate.'.length)} ${actorRef.sessionId}`;
+    if (isBad(one)) throw new Error('The inspector is gone.');
+    told.push(one);
+  };
+  const inspection = inspectWith({ inspect: { next } } as never, options);
+  bench.later(() => inspection.stop());
+  return { inspection, told };
+}
+
+test('what an inspector throws is counted, costs no other message, and no place', async () => {
+  const { inspection, told } = listen({ connectionsMax: 1 }, (one) => one.endsWith('client#1'));
+  await say({ who: 'client#1', ...INIT }, { who: 'client#1', ...END }, { who: 'other#1', ...STEP });
+  expect(told).toEqual(['actor other#1', 'event other#1', 'snapshot other#1']);
+  // One actor, one event and one snapshot did not get through.
+  expect([inspection.failures, inspection.connections]).toEqual([3, 0]);
+  await say({ who: 'client#2', ...INIT });
+  expect([inspection.connections, inspection.leftOut]).toEqual([1, 0]);
+});
+
+test('a life that the filter throws at is left out, for good', async () => {
+  const filter = ({ who }: Transition): boolean => {
+    if (who === 'client#1') throw new Error('a mistake');
+    return true;
+  };
+  const { inspection, told } = listen({ filter });
+  await say({ who: 'client#1', ...INIT }, { who: 'other#1', ...INIT });
+  await say({ who: 'client#1', ...STEP });
+  expect(told).toEqual(['actor other#1']);
+  expect([inspection.failures, inspection.leftOut]).toEqual([1, 1]);
+});
+
+test('who is only known to have parts is forgotten with the last of them', async () => {
+  const { told } = listen();
+  const parent = 'session#1';
+  await say({ who: 'session#1', ...END });
+  await say({ who: 'backend#1', parent, ...STEP }, { who: 'backend#2', parent, ...STEP });
+  await say({ who: 'backend#1', parent, ...END });
+  told.length = 0;
+  await say({ who: 'backend#3', parent, ...STEP });
+  // It is known as long as it has a part,
+  expect(told).toEqual(['actor backend#3', 'event backend#3', 'snapshot backend#3']);
+  await say({ who: 'backend#3', parent, ...END }, { who: 'backend#2', parent, ...END });
+  told.length = 0;
+  await say({ who: 'backend#4', parent, ...STEP });
+  // and is news to the inspector after that.
+  expect(told).toEqual(['actor session#1', 'actor backend#4', 'event backend#4', 'snapshot backend#4']);
+});
+
+test('a session that is first heard of after its hidden client has ended is hidden too', async () => {
+  const { inspection, told } = listen({ sample: 0 });
+  await say({ who: 'client#1', ...STEP });
+  await say({ who: 'client#1', ...END });
+  const session = { who: 'session#1', client: 'client#1' };
+  await say({ ...session, ...STEP });
+  await say({ who: 'backend#1', parent: 'session#1', ...STEP }, { ...session, ...END });
+  expect(told).toEqual([]);
+  expect(inspection.leftOut).toBe(1);
+});
+
+test('nothing is told after stop(), whatever was heard before it, and nothing is kept', async () => {
+  const { inspection, told } = listen();
+  await say({ who: 'client#1', ...INIT });
+  expect(inspection.connections).toBe(1);
+  const said = say({ who: 'client#1', ...STEP }, { who: 'client#2', ...INIT });
+  inspection.stop();
+  await said;
+  expect(told).toEqual(['actor client#1']);
+  expect(inspection.connections).toBe(0);
+});
+
+test('an inspector may stop it while it is told', async () => {
+  const { inspection, told } = listen({}, (one) => {
+    if (one === 'snapshot other#1') inspection.stop();
+    return false;
+  });
+  await say({ who: 'other#1', ...STEP }, { who: 'other#2', ...STEP });
+  expect(told).toEqual(['actor other#1', 'event other#1', 'snapshot other#1']);
 });
 
 test.each<[string, unknown, unknown, RegExp]>([
