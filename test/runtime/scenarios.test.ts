@@ -1700,10 +1700,27 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
             event: 'go',
             cause: { manner: 'end' },
             to: '',
+            isFinal: false,
             at: 5,
           },
         },
       ]);
+    });
+
+    test('whether the life ends there: only at a final state of the machine itself', () => {
+      watchTransitions(true);
+      const life = run({
+        initial: 'a',
+        states: {
+          a: { initial: 'b', states: { b: { on: { go: 'done' } }, done: { type: 'final' } }, on: { go: 'closed' } },
+          closed: { on: { go: 'end' } },
+          end: { type: 'final' },
+        },
+      });
+      const told: boolean[] = [];
+      for (let step = 0; step < 3; step++) life.send('go');
+      for (const deed of life.deeds) if (deed.did === 'transition') told.push(deed.transition.isFinal);
+      expect(told).toEqual([false, false, true]);
     });
 
     test('the last one, before the host hears of the end', () => {
