@@ -209,7 +209,8 @@ export class Crowd {
       socket.on('close', () => settle('cut'));
       socket.on('end', () => {
         if (got === expected && kind !== 'serverResets') settle('intact');
-        // The last of a TLS handshake and a reset in one poll look like an end to who has sent its own FIN.
+        // Over TLS a reset soon after the handshake looks like an end to who has sent its own FIN, here and in the proxy:
+        // docs/properties.md.
         else settle(wasReset(rawOf(socket)) || (isTls && got === 0 && socket.writableEnded) ? 'cut' : 'short');
         socket.end();
       });
