@@ -1,6 +1,9 @@
 /** The table of connections, a page at a time, and one of them with all that is known of it. */
 import { stateText } from './charts.js';
-import { bytesOf, type Connection, now, type ObservedLife, type Observer, type State } from './observer.js';
+import type { State } from './edges.js';
+import type { Connection, ObservedLife } from './history.js';
+import { bytesOf, type Observer } from './observer.js';
+import { now } from './plain.js';
 import type { ConnectionDetail, ConnectionRow, ConnectionsPage, LifeDetail, Sort, StepInfo } from './protocol.js';
 import type { LiveBackend, LiveHandle, LiveListener, LiveSession, Registry } from './registry.js';
 import { type Keys, windowOf } from './select.js';

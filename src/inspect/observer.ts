@@ -6,245 +6,34 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Cause } from '../machines/vocabulary.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Transition } from '../runtime/life.js';
-import { MACHINES, stateText } from './charts.js';
+import { MACHINES } from './charts.js';
+import {
+  ACCEPTS,
+  CONNECTS,
+  DROPS,
+  type Edge,
+  ESTABLISHES,
+  edgeOf,
+  INIT,
+  type Kind,
+  OTHERS,
+  RATE_SECONDS,
+  RETRIES,
+  type State,
+  stateOf,
+} from './edges.js';
+import { Connection, type ObservedLife, STEP } from './history.js';
+import { now, type Place, type Plain, placeOf, plain } from './plain.js';
 import type { EdgeInfo, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
 import type { LiveBackend, LiveClient, LiveHandle, LiveSession, Registry } from './registry.js';
-import { causeText } from './words.js';
 
-const INIT = 'xstate.init';
 const SECOND_MS = 1_000;
 /** The time line: five minutes. */
 const SECONDS_MAX = 300;
-/** A rate is that of the last seconds: fewer would flicker, more would lag. */
-const RATE_SECONDS = 3;
-/** Edges, and states, of one machine; machines of users may make up events without end. */
-const EDGES_MAX = 2_000;
 const MACHINES_MAX = 64;
 const CAUSES_MAX = 100;
 /** Lives of machines that are not the library's: nobody knows whether they end. */
 const STRANGERS_MAX = 10_000;
-const OTHERS = 'others';
-
-/** What the taking of an edge means, beyond the two states. */
-const ACCEPTS = 1;
-const ESTABLISHES = 2;
-const RETRIES = 4;
-const DROPS = 8;
-const CONNECTS = 16;
-
-/** A leaf state of a machine, with how many are in it. */
-export interface State {
-  readonly path: string;
-  /** By the library's charts: of other machines, only their lives say where they end. */
-  readonly isFinal: boolean;
-  count: number;
-}
-
-/** A transition of a machine, with how often it was taken. */
-interface Edge {
-  readonly kind: Kind;
-  readonly from: string;
-  readonly event: string;
-  readonly to: State;
-  /** Any of the flags above. */
-  readonly means: number;
-  total: number;
-  /** The total at the last whole seconds, in turn. */
-  readonly marks: Float64Array;
-}
-
-type Edges = Map<string, Map<string, Map<string, Edge>>>;
-
-/** A machine, as it was heard of. */
-interface Kind {
-  readonly machine: string;
-  readonly states: Map<string, State>;
-  readonly edges: Edge[];
-  /** By event, state left and state entered: found without making a key of the three. */
-  readonly byEvent: Edges;
-}
-
-/** Which server a backend went to, with which socket. */
-interface Place {
-  readonly server: string | undefined;
-  readonly incarnation: number | undefined;
-}
-
-export interface ObservedLife {
-  readonly id: string;
-  readonly kind: { readonly machine: string };
-  connection: Connection;
-  state: State;
-  /** It has ended, and its end was counted. */
-  isOver: boolean;
-  /** Since when it is in this state: milliseconds since the epoch. */
-  since: number;
-  cause: Cause | undefined;
-  place: Place | undefined;
-  /** The server that was dialled last. */
-  dialled: string | undefined;
-}
-
-/** Four of these are a step: tenths of milliseconds since the connection began, the edge, the cause, the place. */
-type Packed = number | Edge | Cause | Place | undefined;
-const STEP = 4;
-
-/** A client with its session and its backend; or a life that belongs to no connection. */
-export class Connection {
-  readonly number: number;
-  /** Milliseconds since the epoch. */
-  readonly since: number;
-  client: ObservedLife | undefined = undefined;
-  session: ObservedLife | undefined = undefined;
-  backend: ObservedLife | undefined = undefined;
-  /** A life of another machine. */
-  other: ObservedLife | undefined = undefined;
-  /** What can be asked, once it was found in a registry. */
-  live: LiveSession | LiveClient | LiveBackend | undefined = undefined;
-  peer = '';
-  bytesFromClient = 0;
-  bytesFromBackend = 0;
-  /** Lives that have not ended. */
-  living = 0;
-  endedAt: number | undefined = undefined;
-  forgotten = 0;
-  /** @internal */
-  readonly packed: Packed[] = [];
-
-  constructor(number: number, since: number) {
-    this.number = number;
-    this.since = since;
-  }
-
-  /** The life that stands for it. */
-  get main(): ObservedLife {
-    return (this.session ?? this.client ?? this.backend ?? this.other) as ObservedLife;
-  }
-
-  get id(): string {
-    return this.main.id;
-  }
-
-  get lives(): ObservedLife[] {
-    return [this.session, this.client, this.backend, this.other].filter((life) => life !== undefined);
-  }
-
-  get server(): string {
-    return this.backend?.place?.server ?? '';
-  }
-
-  get lastCause(): string {
-    const cause = this.main.cause ?? this.backend?.cause ?? this.client?.cause;
-    return cause === undefined ? '' : textOf(cause);
-  }
-
-  /** What happened to it since, oldest first. */
-  steps(from = 0): StepInfo[] {
-    const steps: StepInfo[] = [];
-    const { packed } = this;
-    for (let at = 0; at < packed.length; at += STEP) {
-      if (this.since + (packed[at] as number) / 10 < from) continue;
-      const edge = packed[at + 1] as Edge;
-      const cause = packed[at + 2] as Cause | undefined;
-      const place = packed[at + 3] as Place | undefined;
-      const { machine } = edge.kind;
-      steps.push({
-        at: this.since + (packed[at] as number) / 10,
-        who: this.#lifeOf(machine)?.id ?? machine,
-        machine,
-        from: edge.from,
-        event: edge.event,
-        to: edge.to.path,
-        ...(cause !== undefined && { cause }),
-        ...(place?.server !== undefined && { server: place.server }),
-        ...(place?.incarnation !== undefined && { incarnation: place.incarnation }),
-      });
-    }
-    return steps;
-  }
-
-  #lifeOf(machine: string): ObservedLife | undefined {
-    if (machine === 'session') return this.session;
-    if (machine === 'client') return this.client;
-    return machine === 'backend' ? this.backend : this.other;
-  }
-}
-
-/** Causes are shared by many lives: each is put into words once. */
-const texts = new WeakMap<Cause, string>();
-
-function textOf(cause: Cause): string {
-  let text = texts.get(cause);
-  if (text === undefined) {
-    text = causeText(cause);
-    texts.set(cause, text);
-  }
-  return text;
-}
-
-/** What is kept of a transition: only what JSON can hold, whatever a machine of a user's has put into it. */
-export interface Plain {
-  readonly who: string;
-  readonly machine: string;
-  readonly from: string;
-  readonly event: string;
-  readonly to: string;
-  readonly cause: Cause | undefined;
-  readonly server: string | undefined;
-  readonly incarnation: number | undefined;
-}
-
-/** @throws TypeError when it is no transition */
-export function plain(message: unknown): Plain {
-  const { who, machine, from, event, to, cause, server, incarnation } = message as Transition;
-  for (const name of [who, machine, from, event, to]) {
-    if (typeof name !== 'string') throw new TypeError('A transition is told in strings.');
-  }
-  return { who, machine, from, event, to, cause: plainCause(cause), ...placeOf(server, incarnation) };
-}
-
-function placeOf(server: unknown, incarnation: unknown): Place {
-  return {
-    server: typeof server === 'string' ? server : undefined,
-    incarnation: typeof incarnation === 'number' ? incarnation : undefined,
-  };
-}
-
-/** Causes are shared by many lives: each is copied once. */
-const causes = new WeakMap<object, Cause>();
-
-/** A machine of a user's may have a `cause` in its context that is none; and what a hook threw becomes text. */
-function plainCause(cause: unknown): Cause | undefined {
-  if (typeof cause !== 'object' || cause === null) return undefined;
-  const known = causes.get(cause);
-  if (known !== undefined) return known;
-  try {
-    const { initiator, manner, phase, code, error } = cause as Cause;
-    if (typeof initiator !== 'string' || typeof manner !== 'string' || typeof phase !== 'string') return undefined;
-    const copy: Cause = {
-      initiator,
-      manner,
-      phase,
-      ...(code !== undefined && { code: asText(code) }),
-      ...(error !== undefined && { error: asText(error) }),
-    };
-    causes.set(cause, copy);
-    return copy;
-  } catch {
-    return undefined;
-  }
-}
-
-function asText(value: unknown): string {
-  try {
-    return String(value).slice(0, 500);
-  } catch {
-    return 'something that has no text';
-  }
-}
-
-/** Milliseconds since the epoch, that never go back. */
-export const now = (): number => performance.timeOrigin + performance.now();
 
 export interface ObserverOptions {
   readonly registries: readonly Registry[];
@@ -814,61 +603,4 @@ function linkTo(connection: Connection, live: LiveSession | LiveClient, client: 
   const { remoteAddress, remotePort } = client.socket;
   if (remoteAddress === undefined) return;
   connection.peer = remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
-}
-
-function stateOf({ machine, states }: Kind, path: string): State {
-  let state = states.get(path);
-  if (state === undefined) {
-    const name = states.size < EDGES_MAX ? path : OTHERS;
-    state = states.get(name) ?? { path: name, isFinal: stateText(machine, path).isFinal, count: 0 };
-    states.set(name, state);
-  }
-  return state;
-}
-
-function edgeOf(kind: Kind, from: string, event: string, to: string): Edge {
-  const known = kind.byEvent.get(event)?.get(from)?.get(to);
-  if (known !== undefined) return known;
-  const { edges, byEvent, machine } = kind;
-  const entered = stateOf(kind, to);
-  if (edges.length >= EDGES_MAX) {
-    // Not found by its event: what there is too much of must not be kept.
-    return { kind, from, event, to: entered, means: meaning(machine, from, event, entered), total: 0, marks: NO_MARKS };
-  }
-  const edge: Edge = {
-    kind,
-    from,
-    event,
-    to: entered,
-    means: meaning(machine, from, event, entered),
-    total: 0,
-    marks: new Float64Array(RATE_SECONDS),
-  };
-  edges.push(edge);
-  const byFrom = byEvent.get(event) ?? new Map<string, Map<string, Edge>>();
-  byEvent.set(event, byFrom);
-  const byTo = byFrom.get(from) ?? new Map<string, Edge>();
-  byFrom.set(from, byTo);
-  byTo.set(to, edge);
-  return edge;
-}
-
-const NO_MARKS = new Float64Array(RATE_SECONDS);
-
-const isIn = (state: string, outer: string): boolean => state === outer || state.startsWith(`${outer}.`);
-
-function meaning(machine: string, from: string, event: string, { path: to }: State): number {
-  let means = 0;
-  if (machine === 'client') {
-    if (event === INIT) means |= ACCEPTS;
-    if (isIn(from, 'live.established') && isIn(to, 'dropping')) means |= DROPS;
-  } else if (machine === 'session') {
-    if (isIn(from, 'connecting') && isIn(to, 'relaying')) means |= ESTABLISHES;
-  } else if (machine === 'backend') {
-    const wasUp = isIn(from, 'active.established');
-    if (wasUp && (isIn(to, 'dropping') || isIn(to, 'active.failover'))) means |= DROPS;
-    if (event === 'server.deferred' && from !== to) means |= RETRIES;
-    if (isIn(to, 'active.connecting') && from !== to) means |= CONNECTS;
-  }
-  return means;
 }

@@ -5,7 +5,7 @@ import { access, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { integer, onlyKnown, text } from '../options.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
-import { now, plain } from './observer.js';
+import { now, plain } from './plain.js';
 import type { RecordedHead, RecordedLine, StepInfo } from './protocol.js';
 
 export interface RecordOptions {

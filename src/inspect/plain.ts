@@ -1,0 +1,73 @@
+/** What is kept of a transition: what somebody else's machine has put into it must do no harm. */
+import type { Cause } from '../machines/vocabulary.js';
+import type { Transition } from '../runtime/life.js';
+
+/** Which server a backend went to, with which socket. */
+export interface Place {
+  readonly server: string | undefined;
+  readonly incarnation: number | undefined;
+}
+
+/** What is kept of a transition: only what JSON can hold, whatever a machine of a user's has put into it. */
+export interface Plain {
+  readonly who: string;
+  readonly machine: string;
+  readonly from: string;
+  readonly event: string;
+  readonly to: string;
+  readonly cause: Cause | undefined;
+  readonly server: string | undefined;
+  readonly incarnation: number | undefined;
+}
+
+/** @throws TypeError when it is no transition */
+export function plain(message: unknown): Plain {
+  const { who, machine, from, event, to, cause, server, incarnation } = message as Transition;
+  for (const name of [who, machine, from, event, to]) {
+    if (typeof name !== 'string') throw new TypeError('A transition is told in strings.');
+  }
+  return { who, machine, from, event, to, cause: plainCause(cause), ...placeOf(server, incarnation) };
+}
+
+export function placeOf(server: unknown, incarnation: unknown): Place {
+  return {
+    server: typeof server === 'string' ? server : undefined,
+    incarnation: typeof incarnation === 'number' ? incarnation : undefined,
+  };
+}
+
+/** Causes are shared by many lives: each is copied once. */
+const causes = new WeakMap<object, Cause>();
+
+/** A machine of a user's may have a `cause` in its context that is none; and what a hook threw becomes text. */
+function plainCause(cause: unknown): Cause | undefined {
+  if (typeof cause !== 'object' || cause === null) return undefined;
+  const known = causes.get(cause);
+  if (known !== undefined) return known;
+  try {
+    const { initiator, manner, phase, code, error } = cause as Cause;
+    if (typeof initiator !== 'string' || typeof manner !== 'string' || typeof phase !== 'string') return undefined;
+    const copy: Cause = {
+      initiator,
+      manner,
+      phase,
+      ...(code !== undefined && { code: asText(code) }),
+      ...(error !== undefined && { error: asText(error) }),
+    };
+    causes.set(cause, copy);
+    return copy;
+  } catch {
+    return undefined;
+  }
+}
+
+function asText(value: unknown): string {
+  try {
+    return String(value).slice(0, 500);
+  } catch {
+    return 'something that has no text';
+  }
+}
+
+/** Milliseconds since the epoch, that never go back. */
+export const now = (): number => performance.timeOrigin + performance.now();
