@@ -26,7 +26,7 @@ import {
   written,
   writtenSaid,
 } from './net/vanish.mjs';
-import { Stage } from './real/stage.mjs';
+import { Stage, told } from './real/stage.mjs';
 
 /** @typedef {import('./net/scene.mjs').Scenario} Scenario */
 
@@ -61,9 +61,6 @@ const SCENARIOS = {
 
 /** They mostly wait. */
 const AT_ONCE = 4;
-/** The end of what a process wrote, in characters. */
-const SHOWN = 4_000;
-
 const { positionals } = argumentsOf({ options: {} }, 'npm run test:net [-- words of the names of scenarios]');
 const needs = findNeeds();
 if ('problem' in needs) {
@@ -104,22 +101,16 @@ async function play(name, { play: scenario }) {
   const lab = new Lab(stage, programs);
   const scene = { stage, lab };
   playing.add(scene);
-  const begin = performance.now();
-  const took = () => `${((performance.now() - begin) / 1_000).toFixed(1)} s`;
   try {
-    await lab.build();
-    const result = await scenario(lab);
-    console.log(`ok      ${name} (${took()}): ${result}`);
-    return true;
-  } catch (error) {
-    // Whatever fails after an interrupt fails because of it.
-    if (interrupted) return false;
-    console.log(`FAILED  ${name} (${took()}): ${error instanceof Error ? error.message : error}`);
-    for (const { title, exit, output } of stage.servers) {
-      const state = exit === undefined ? 'still runs' : `ended with ${exit.signal ?? exit.code}`;
-      console.log(`--- ${title}, which ${state}, wrote:\n${output.slice(-SHOWN).trimEnd()}`);
-    }
-    return false;
+    return await told(
+      name,
+      stage,
+      () => interrupted,
+      async () => {
+        await lab.build();
+        return scenario(lab);
+      },
+    );
   } finally {
     await stage.close();
     lab.remove();

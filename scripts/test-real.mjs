@@ -15,7 +15,7 @@ import { download, drain, upload } from './real/http.mjs';
 import { pgbench } from './real/postgres.mjs';
 import { findPrograms } from './real/programs.mjs';
 import { benchmark, commands } from './real/redis.mjs';
-import { Stage } from './real/stage.mjs';
+import { Stage, told } from './real/stage.mjs';
 
 /**
  * What a scenario is given.
@@ -39,9 +39,6 @@ const SCENARIOS = {
   'nginx quits': failover('quit'),
   'curl drain': drain,
 };
-
-/** The end of what a process wrote, in characters. */
-const SHOWN = 4_000;
 
 const { values, positionals } = argumentsOf(
   { options: { cli: { type: 'string', default: fileURLToPath(new URL('../dist/cli.js', import.meta.url)) } } },
@@ -80,21 +77,13 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
 async function play(name, scenario) {
   const stage = new Stage();
   current = stage;
-  const begin = performance.now();
-  const took = () => `${((performance.now() - begin) / 1_000).toFixed(1)} s`;
   try {
-    const result = await scenario({ stage, programs, cli });
-    console.log(`ok      ${name} (${took()}): ${result}`);
-    return true;
-  } catch (error) {
-    // Whatever fails after an interrupt fails because of it.
-    if (interrupted) return false;
-    console.log(`FAILED  ${name} (${took()}): ${error instanceof Error ? error.message : error}`);
-    for (const { title, exit, output } of stage.servers) {
-      const state = exit === undefined ? 'still runs' : `ended with ${exit.signal ?? exit.code}`;
-      console.log(`--- ${title}, which ${state}, wrote:\n${output.slice(-SHOWN).trimEnd()}`);
-    }
-    return false;
+    return await told(
+      name,
+      stage,
+      () => interrupted,
+      () => scenario({ stage, programs, cli }),
+    );
   } finally {
     await stage.close();
     current = undefined;

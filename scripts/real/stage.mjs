@@ -280,3 +280,32 @@ function firstEphemeralPort() {
     return 32_768;
   }
 }
+
+/** The end of what a process wrote, in characters. */
+const SHOWN = 4_000;
+
+/**
+ * Plays a scenario and tells how that went; of one that fails, also what the processes of its stage wrote.
+ *
+ * @param {string} name
+ * @param {Stage} stage
+ * @param {() => boolean} isInterrupted whatever fails after an interrupt fails because of it
+ * @param {() => string | Promise<string>} scenario
+ */
+export async function told(name, stage, isInterrupted, scenario) {
+  const begin = performance.now();
+  const took = () => `${((performance.now() - begin) / 1_000).toFixed(1)} s`;
+  try {
+    const result = await scenario();
+    console.log(`ok      ${name} (${took()}): ${result}`);
+    return true;
+  } catch (error) {
+    if (isInterrupted()) return false;
+    console.log(`FAILED  ${name} (${took()}): ${error instanceof Error ? error.message : error}`);
+    for (const { title, exit, output } of stage.servers) {
+      const state = exit === undefined ? 'still runs' : `ended with ${exit.signal ?? exit.code}`;
+      console.log(`--- ${title}, which ${state}, wrote:\n${output.slice(-SHOWN).trimEnd()}`);
+    }
+    return false;
+  }
+}
