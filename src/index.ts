@@ -34,6 +34,7 @@ export {
   type ListenerEvents,
 } from './adapters/listener.js';
 export type { ListenAddress, ListenerLimits, ListenerOptions } from './adapters/listener-options.js';
+export type { Peer } from './adapters/peer.js';
 export {
   BindError,
   ClosedError,

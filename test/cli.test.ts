@@ -130,6 +130,7 @@ describe('what is shown', () => {
     incarnation: 1,
     server: 'a:1',
     client: undefined,
+    peer: undefined,
     isFinal: false,
     from,
     event: 'socket.failed',
@@ -301,9 +302,12 @@ describe('a proxy', () => {
     const program = new Program([...ON_FREE_PORT, ...a.flags, ...b.flags, '--json']);
     const port = await program.port();
     const answers: string[] = [];
+    const peers: string[] = [];
+    const since = Date.now();
     for (let client = 0; client < 2; client++) {
       const asker = new Client(port);
       answers.push(await asker.ask('hello'));
+      peers.push(`127.0.0.1:${asker.socket.localPort}`);
       expect(await asker.end()).toBeUndefined();
     }
     expect(answers.sort()).toEqual(['A: hello', 'B: hello']);
@@ -312,7 +316,7 @@ describe('a proxy', () => {
     expect(await program.ended).toBe(0);
 
     const transitions = linesOf(program.stdout).map((line) => JSON.parse(line) as Transition);
-    const fields = ['who', 'parent', 'machine', 'incarnation', 'server', 'from', 'event', 'cause', 'to', 'at'];
+    const fields = ['who', 'parent', 'machine', 'incarnation', 'server', 'peer', 'from', 'event', 'cause', 'to', 'at'];
     for (const transition of transitions) expect(Object.keys(transition)).toEqual(fields);
     const lifeOf = (name: string) => transitions.filter(({ who }) => who === name);
     for (const who of ['client#1', 'session#1', 'backend#1']) {
@@ -322,6 +326,13 @@ describe('a proxy', () => {
       // Each transition starts where the one before ended.
       expect(life.slice(1).map(({ from }) => from)).toEqual(life.slice(0, -1).map(({ to }) => to));
     }
+    for (const [index, peer] of peers.entries()) {
+      for (const machine of ['client', 'session', 'backend']) {
+        for (const transition of lifeOf(`${machine}#${index + 1}`)) expect(transition.peer).toBe(peer);
+      }
+    }
+    // Milliseconds since 1970, as a recording has them.
+    for (const { at } of lifeOf('client#1')) expect(Math.abs(at - since)).toBeLessThan(60_000);
     expect(lifeOf('backend#1').map(({ to }) => to)).toContain('active.established.open');
     expect(lifeOf('backend#1').at(-1)?.server).toBe(`127.0.0.1:${a.port}`);
     expect(lifeOf('proxy#1').at(-1)).toMatchObject({ to: 'closed', cause: { initiator: 'owner', manner: 'close' } });
@@ -334,7 +345,11 @@ describe('a proxy', () => {
     const program = new Program([...ON_FREE_PORT, ...b.flags, ...a.flags, '--balance', 'inOrder']);
     const client = new Client(await program.port());
     expect(await client.ask('hello')).toBe('A: hello');
+    const { localPort } = client.socket;
     await client.end();
+    for (const machine of ['client', 'session', 'backend']) {
+      await program.shows(new RegExp(`^ +\\d\\.\\d{3}  ${machine}#1 .* from 127\\.0\\.0\\.1:${localPort}`));
+    }
     await program.shows(new RegExp(`FAILOVER 127.0.0.1:${b.port} → 127.0.0.1:${a.port}`));
     await program.shows(new RegExp(`^warning: backend 127.0.0.1:${b.port} fails: peer refusal .*, ECONNREFUSED$`));
     program.signal('SIGINT');
@@ -391,7 +406,9 @@ describe('a proxy', () => {
     const client = new Client(port);
     await client.ask('hello');
     expect(await new Client(port).closed).toBe('ECONNRESET');
-    await program.shows(/^warning: at --clients-max: 1 newcomer turned away so far$/);
+    await program.shows(
+      /^warning: at --clients-max: 1 newcomer turned away so far, the last one from 127\.0\.0\.1:\d+$/,
+    );
     await client.end();
     program.signal('SIGTERM');
     expect(await program.ended).toBe(0);

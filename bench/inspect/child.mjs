@@ -67,10 +67,7 @@ class Told {
       state: 'live.established.open',
       since: performance.now(),
       clock: performance,
-      socket: {
-        remoteAddress: `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`,
-        remotePort: 40_000,
-      },
+      peer: `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}:40000`,
       ...handle,
     };
     this.backend = {

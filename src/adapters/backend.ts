@@ -15,6 +15,7 @@ import {
   serversOf,
 } from './backend-options.js';
 import { type Environment, environmentOf, Handle, type Kind } from './handle.js';
+import type { Peer } from './peer.js';
 import {
   endGracefully,
   forget,
@@ -69,6 +70,8 @@ export type BackendEvents = {
 
 /** @internal Who hears of a backend without listening: cheaper than events, and before them. */
 export interface BackendOwner {
+  /** Where the client comes from that it is for. */
+  readonly peer: Peer | undefined;
   /**
    * A socket is about to be opened: by the library itself, to be read in the way that is returned, or by a hook.
    */
@@ -189,6 +192,11 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** The name of the server that it goes to, if one is chosen. */
   get server(): string | undefined {
     return (this.#target ?? this.#lastTarget)?.name;
+  }
+
+  /** @internal Where the client comes from that it is for, if it is for one. */
+  get peer(): Peer | undefined {
+    return this.#owner?.peer;
   }
 
   /** The connection, while there is an established one. */

@@ -6,6 +6,7 @@ import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from './handle.js';
 import type { Handshakes, Shaking } from './handshake.js';
+import { type Peer, peerOf } from './peer.js';
 import {
   endGracefully,
   forget,
@@ -99,6 +100,11 @@ const KIND: Kind<Client, ClientCommand, ClientEvents> = {
 export class Client extends Handle<typeof clientMachine, ClientEvents> implements SocketOwner, Shaking {
   /** Milliseconds of its clock when it was adopted. */
   readonly since: number;
+  /**
+   * Where it comes from: known until its end and after, however that comes. Nothing for a Unix socket, which has no
+   * address, nor for a client that had reset the connection before it was accepted.
+   */
+  readonly peer: Peer | undefined;
   /** @internal */
   partner: ClientPartner | undefined = undefined;
   readonly #config: ClientConfig;
@@ -126,6 +132,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   ) {
     super(KIND, clientMachine, config.input, environment, parent);
     this.#socket = socket;
+    this.peer = peerOf(socket);
     this.#handshakes = handshakes;
     this.since = this.clock.now();
     this.#config = config;
@@ -140,6 +147,10 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   /** The socket; where its listener speaks TLS, the `tls.TLSSocket` once the handshake is done. */
   get socket(): Socket {
     return this.#socket;
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), peer: this.peer?.toString() };
   }
 
   /** @internal Starts its life; separate from its making, so that its owner knows it first. */

@@ -17,6 +17,7 @@ import {
   type ListenerOptions,
   listenerLimits,
 } from './listener-options.js';
+import { type Peer, peerOf } from './peer.js';
 import { rawOf, reportOf, reset } from './socket.js';
 import { bindingName, type Claim, claim, isFile, unclaim } from './unix.js';
 
@@ -27,8 +28,8 @@ export type ListenerEvents = {
   client: [Client];
   /** A client's life is over, whether it was admitted or not: `outcome.cause` says why one was refused. */
   clientClosed: [{ client: Client; outcome: Outcome }];
-  /** A newcomer was turned away because it is full or no longer serves. */
-  refused: [{ total: number }];
+  /** A newcomer was turned away because it is full or no longer serves. `peer` is where it comes from. */
+  refused: [{ total: number; peer: Peer | undefined }];
   /** It could not bind, and tries again after `delayMs`. */
   retry: [{ attempt: number; delayMs: number; cause: Cause }];
   /** An accept failed, and it listens on; or it could not listen again, and only waits for its clients. */
@@ -351,8 +352,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   refuse(socket: Socket): void {
     this.refused++;
     socket.on('error', () => {});
+    const peer = this.hears('refused') ? peerOf(socket) : undefined;
     reset(socket);
-    this.notify('refused', { total: this.refused });
+    this.notify('refused', { total: this.refused, peer });
   }
 
   /** @internal */

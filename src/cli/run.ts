@@ -1,5 +1,5 @@
 /** A proxy of the user's own: started, watched, and stopped by signals. */
-import { type Address, BindError, createProxy, OptionError, type Outcome, type TcpProxy } from '../index.js';
+import { type Address, BindError, createProxy, OptionError, type Outcome, type Peer, type TcpProxy } from '../index.js';
 import { causeText } from '../inspect/words.js';
 import { type RunArgs, UsageError } from './args.js';
 import { onStop } from './stop.js';
@@ -114,6 +114,8 @@ function listenForWarnings(terminal: Terminal): void {
   process.on('warning', ({ message }) => terminal.warn(message));
 }
 
+const clientText = (peer: Peer | undefined): string => (peer === undefined ? 'a client' : `the client ${peer}`);
+
 const REPEAT_AFTER_MS = 5_000;
 
 /**
@@ -140,11 +142,16 @@ function watch(proxy: TcpProxy, terminal: Terminal): () => string {
   proxy.on('established', ({ backend: { server } }) => {
     if (server !== undefined && failing.delete(server)) terminal.print(`backend ${server} is back`);
   });
-  proxy.on('sessionClosed', ({ outcome: { ending, cause } }) => {
+  proxy.on('sessionClosed', ({ session: { peer }, outcome: { ending, cause } }) => {
     endings.set(ending, (endings.get(ending) ?? 0) + 1);
-    if (ending === 'refused') warn('refused', `no backend for a client: ${causeText(cause)}`);
+    if (ending === 'refused') warn('refused', `no backend for ${clientText(peer)}: ${causeText(cause)}`);
   });
-  proxy.on('refused', ({ total }) => warn('full', `at --clients-max: ${plural(total, 'newcomer')} turned away so far`));
+  proxy.on('refused', ({ total, peer }) =>
+    warn(
+      'full',
+      `at --clients-max: ${plural(total, 'newcomer')} turned away so far${peer === undefined ? '' : `, the last one from ${peer}`}`,
+    ),
+  );
   for (const listener of proxy.listeners) {
     listener.on('warning', ({ cause }) => warn('accept', `an accept failed: ${causeText(cause)}`));
     listener.on('retry', ({ delayMs, cause }) =>

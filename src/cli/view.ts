@@ -3,8 +3,9 @@
  * three states is read as one thing; a busy proxy is shown in part, and counted in full.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { type Cause, TRANSITION_CHANNEL, type Transition } from '../index.js';
+import { type Cause, systemClock, TRANSITION_CHANNEL, type Transition } from '../index.js';
 import { causeText, eventText } from '../inspect/words.js';
+import { timeOf } from '../runtime/clock.js';
 import { type Output, printable } from './args.js';
 import { plural, type Step, shortState, Tally } from './tally.js';
 import type { Style, Terminal } from './terminal.js';
@@ -30,10 +31,15 @@ const STATE_STYLES: readonly (readonly [RegExp, Style])[] = [
   [/^(?:clos|end|finish|drain|stopping)/, 'dim'],
 ];
 
+/** To the microsecond: beyond that there is nothing but rounding. */
+const micros = (ms: number): number => Math.round(ms * 1_000) / 1_000;
+
 /** What one life did in one go, for one reason. */
 interface Run {
   readonly who: string;
   readonly machine: string;
+  /** Where the client comes from that it is about. */
+  readonly peer: string | undefined;
   readonly at: number;
   readonly states: string[];
   readonly cause: Cause | undefined;
@@ -49,7 +55,7 @@ export class View {
   readonly #terminal: Terminal;
   readonly #output: Output;
   readonly #linesMax: number;
-  readonly #since = performance.now();
+  readonly #since = timeOf(systemClock);
   readonly #timer: NodeJS.Timeout;
   readonly #serverName: (server: string) => string;
   #runs: Run[] = [];
@@ -95,17 +101,17 @@ export class View {
     else if (this.#output === 'lines') this.#collect(transition, step);
   };
 
-  #writeJson({ who, parent, machine, incarnation, server, from, event, cause, to, at }: Transition): void {
+  #writeJson({ who, parent, machine, incarnation, server, peer, from, event, cause, to, at }: Transition): void {
     if (!this.#terminal.isReady) {
       this.#leftOut++;
       return;
     }
     // Every field in every line, absent ones as null.
-    const record = { who, parent, machine, incarnation, server, from, event, cause, to, at };
+    const record = { who, parent, machine, incarnation, server, peer, from, event, cause, to, at: micros(at) };
     this.#terminal.writeRaw(`${JSON.stringify(record, (_key, value) => (value === undefined ? null : value))}\n`);
   }
 
-  #collect({ who, machine, from, event, to, server, at }: Transition, step: Step): void {
+  #collect({ who, machine, from, event, to, server, peer, at }: Transition, step: Step): void {
     // A timer that only looks, a client that only is counted: nothing to tell.
     if (from === to) return;
     let run = this.#runOf.get(who);
@@ -113,6 +119,7 @@ export class View {
       run = {
         who,
         machine,
+        peer,
         at,
         states: [from],
         cause: step.cause,
@@ -165,7 +172,7 @@ export class View {
 
   #line(run: Run): string {
     const { paint } = this.#terminal;
-    const { who, machine, at, states, event, server, cause, failover, isDrop } = run;
+    const { who, machine, peer, at, states, event, server, cause, failover, isDrop } = run;
     const time = ((at - this.#since) / 1_000).toFixed(3).padStart(8);
     const words = [
       paint('dim', time),
@@ -179,6 +186,7 @@ export class View {
     } else if (server !== undefined) {
       words.push(printable(this.#serverName(server)));
     }
+    if (peer !== undefined) words.push(paint('dim', `from ${printable(peer)}`));
     if (cause !== undefined) words.push(paint(isDrop ? 'red' : 'dim', `${printable(causeText(cause))}`));
     if (event !== undefined) words.push(paint('dim', `(${printable(eventText(event))})`));
     return words.join('  ');
@@ -212,7 +220,7 @@ export class View {
   }
 
   #nextSecond(): void {
-    const second = Math.floor((performance.now() - this.#since) / SECOND_MS);
+    const second = Math.floor((timeOf(systemClock) - this.#since) / SECOND_MS);
     if (second === this.#second) return;
     this.#second = second;
     this.#linesLeft = this.#linesMax;

@@ -77,7 +77,7 @@ export class Connection {
   /** What happened to it since, oldest first. */
   steps(from = 0): StepInfo[] {
     const steps: StepInfo[] = [];
-    const { packed } = this;
+    const { packed, peer } = this;
     for (let at = 0; at < packed.length; at += STEP) {
       if (this.since + (packed[at] as number) / 10 < from) continue;
       const edge = packed[at + 1] as Edge;
@@ -94,6 +94,7 @@ export class Connection {
         ...(cause !== undefined && { cause }),
         ...(place?.server !== undefined && { server: place.server }),
         ...(place?.incarnation !== undefined && { incarnation: place.incarnation }),
+        ...(peer !== '' && { peer }),
       });
     }
     return steps;

@@ -330,7 +330,7 @@ export class Observer {
   };
 
   #note(transition: Plain, { isFinal, parent, client }: Transition): void {
-    const { who, machine, from, event, to, cause, server, incarnation } = transition;
+    const { who, machine, from, event, to, cause, server, incarnation, peer } = transition;
     const at = now();
     const kind = this.#kindOf(machine);
     const edge = edgeOf(kind, from, event, to);
@@ -347,6 +347,7 @@ export class Observer {
       life.since = at;
     }
     life.cause = cause;
+    if (peer !== undefined && life.connection.peer === '') life.connection.peer = peer;
     let { place } = life;
     const serverBefore = place?.server;
     if (
@@ -599,8 +600,5 @@ const perSecond = (count: number, elapsedMs: number): number => Math.round((coun
 
 function linkTo(connection: Connection, live: LiveSession | LiveClient, client: LiveClient): void {
   connection.live = live;
-  if (connection.peer !== '') return;
-  const { remoteAddress, remotePort } = client.socket;
-  if (remoteAddress === undefined) return;
-  connection.peer = remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+  if (connection.peer === '') connection.peer = client.peer?.toString() ?? '';
 }

@@ -18,15 +18,25 @@ export interface Plain {
   readonly cause: Cause | undefined;
   readonly server: string | undefined;
   readonly incarnation: number | undefined;
+  readonly peer: string | undefined;
 }
 
 /** @throws TypeError when it is no transition */
 export function plain(message: unknown): Plain {
-  const { who, machine, from, event, to, cause, server, incarnation } = message as Transition;
+  const { who, machine, from, event, to, cause, server, incarnation, peer } = message as Transition;
   for (const name of [who, machine, from, event, to]) {
     if (typeof name !== 'string') throw new TypeError('A transition is told in strings.');
   }
-  return { who, machine, from, event, to, cause: plainCause(cause), ...placeOf(server, incarnation) };
+  return {
+    who,
+    machine,
+    from,
+    event,
+    to,
+    cause: plainCause(cause),
+    ...placeOf(server, incarnation),
+    peer: typeof peer === 'string' ? peer : undefined,
+  };
 }
 
 export function placeOf(server: unknown, incarnation: unknown): Place {

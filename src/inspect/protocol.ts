@@ -19,6 +19,8 @@ export interface StepInfo {
   readonly cause?: Cause | undefined;
   readonly server?: string | undefined;
   readonly incarnation?: number | undefined;
+  /** Of a client, its session and its backend: where the client comes from. */
+  readonly peer?: string | undefined;
 }
 
 /** How often an edge of a statechart was taken: `from`, `event`, `to`, as in the diagrams. */

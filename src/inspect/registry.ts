@@ -21,8 +21,8 @@ export interface LiveClient extends LiveHandle {
   /** When it came, in milliseconds of its clock. */
   readonly since: number;
   readonly clock: { now(): number };
-  /** Whose address is shown. */
-  readonly socket: { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined };
+  /** Where it comes from, as text. */
+  readonly peer?: { toString(): string } | undefined;
 }
 
 export interface LiveBackend extends LiveHandle {

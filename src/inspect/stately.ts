@@ -9,7 +9,9 @@ import { backendMachine, clientMachine, listenerMachine, proxyMachine, sessionMa
 import { count, hook, number, onlyKnown } from '../options.js';
 import { TcpProxy } from '../proxy/proxy.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
+import { timeOf } from '../runtime/clock.js';
 import type { Transition } from '../runtime/life.js';
+import type { LiveClient } from './registry.js';
 
 /** What `createInspector`, `createWebSocketInspector` and the others of `@statelyai/inspect` return. */
 export interface StatelyInspector {
@@ -318,7 +320,7 @@ class StatelyInspection implements Inspection {
     }
   }
 
-  #show(machine: string, { id, parentId, state, outcome, clock }: AnyHandle, client?: string): void {
+  #show(machine: string, { id, parentId, state, outcome, clock, peer }: AnyHandle, client?: string): void {
     if (outcome !== undefined || this.#actors.get(id)?.isMet === true) return;
     const start: Transition = {
       who: id,
@@ -327,19 +329,20 @@ class StatelyInspection implements Inspection {
       incarnation: undefined,
       server: undefined,
       client,
+      peer: peer?.toString(),
       from: '',
       event: INIT,
       cause: undefined,
       to: state,
       isFinal: false,
-      at: clock.now(),
+      at: timeOf(clock),
     };
     const actor = this.#meet(start);
     if (actor !== undefined) this.#register(actor, snapshotOf(start, false));
   }
 }
 
-type AnyHandle = Pick<TcpProxy, 'id' | 'parentId' | 'state' | 'outcome' | 'clock'>;
+type AnyHandle = Pick<TcpProxy, 'id' | 'parentId' | 'state' | 'outcome' | 'clock'> & Pick<LiveClient, 'peer'>;
 
 /** As XState writes it: `active.waiting` is `{ active: 'waiting' }`. */
 function snapshotOf({ to, cause, server, incarnation }: Transition, isOver: boolean): object {

@@ -16,6 +16,7 @@ import {
   type ListenerLimits,
   listenerLimits,
 } from '../adapters/listener-options.js';
+import type { Peer } from '../adapters/peer.js';
 import { ClosedError, OptionError } from '../errors.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
@@ -27,7 +28,7 @@ import {
   type Servers,
   type ServersOptions,
 } from '../policies/servers.js';
-import { type ConnectionInfo, peerOf, Session, type SessionConfig, type SessionOwner, timersOf } from './session.js';
+import { type ConnectionInfo, Session, type SessionConfig, type SessionOwner, timersOf } from './session.js';
 
 export interface SessionLimits {
   /** Time for all attempts to connect a backend for one client, in milliseconds. Default 15 000. */
@@ -106,8 +107,8 @@ export type ProxyEvents = {
   sessionClosed: [{ session: Session; outcome: Outcome }];
   /** A listener had a failure that it outlives, or cannot listen again and only waits for its clients. */
   warning: [{ listener: Listener; cause: Cause }];
-  /** A newcomer was turned away at the limit. */
-  refused: [{ total: number }];
+  /** A newcomer was turned away at the limit. `peer` is where it comes from. */
+  refused: [{ total: number; peer: Peer | undefined }];
   closed: [Outcome];
 };
 
@@ -172,7 +173,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.listeners = listen.map((where) => new Listener(where, limits, session.environment, this, this));
     this.#listenersLeft = this.listeners.length;
     for (const listener of this.listeners) {
-      listener.on('refused', () => this.notify('refused', { total: this.refused }));
+      listener.on('refused', ({ peer }) => this.notify('refused', { total: this.refused, peer }));
       listener.on('warning', ({ cause }) => this.notify('warning', { listener, cause }));
     }
     this.begin(signal);
@@ -426,7 +427,7 @@ function admissionInfo(client: Client): ConnectionInfo {
     id: client.id,
     state: client.state,
     ageMs: client.clock.now() - client.since,
-    client: { id: client.id, state: client.state, peer: peerOf(client.socket) },
+    client: { id: client.id, state: client.state, peer: client.peer?.toString() },
     backend: undefined,
     bytes: { fromClient: 0, fromBackend: 0 },
     timers: timersOf('client', client.timers()),

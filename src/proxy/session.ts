@@ -3,6 +3,7 @@ import { Backend, type BackendOwner } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client, ClientPartner } from '../adapters/client.js';
 import { type Environment, Handle, type Kind } from '../adapters/handle.js';
+import type { Peer } from '../adapters/peer.js';
 import { QUIET_PROBES, type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { Server } from '../policies/servers.js';
@@ -103,6 +104,11 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     return this.client.id;
   }
 
+  /** Where its client comes from: see {@link Client.peer}. */
+  get peer(): Peer | undefined {
+    return this.client.peer;
+  }
+
   /** @internal */
   override begin(): void {
     super.begin();
@@ -120,7 +126,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
       id: this.id,
       state: this.state,
       ageMs: this.clock.now() - client.since,
-      client: { id: client.id, state: client.state, peer: peerOf(client.socket) },
+      client: { id: client.id, state: client.state, peer: client.peer?.toString() },
       backend: { id: backend.id, state: backend.state, server: backend.server, incarnation: backend.incarnation },
       bytes: this.bytes,
       timers: [
@@ -247,13 +253,6 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     if (socket === undefined) void leg.abort(cause);
     else this.relay.flush(socket, () => void leg.abort(cause));
   }
-}
-
-/** @internal */
-export function peerOf(socket: Socket): string | undefined {
-  const { remoteAddress, remotePort } = socket;
-  if (remoteAddress === undefined) return undefined;
-  return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
 }
 
 /** @internal */

@@ -22,12 +22,18 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since some fixed moment; never goes back. */
   now(): number;
+  /**
+   * When that moment was, in milliseconds since 1970: what is published or printed then has the time of the world, as
+   * `performance.timeOrigin` is for `performance.now()`. Default 0.
+   */
+  readonly timeOrigin?: number | undefined;
   setTimeout(callback: () => void, delayMs: number): Timer;
   clearTimeout(timer: Timer): void;
 }
 
 const ownSetTimeout = setTimeout;
 const ownPerformance = performance;
+const ownTimeOrigin = performance.timeOrigin;
 
 /**
  * The process's own time, or that of whoever has replaced the global timers. To look at `performance` itself each time
@@ -35,9 +41,15 @@ const ownPerformance = performance;
  */
 export const systemClock: Clock = {
   now: () => (setTimeout === ownSetTimeout ? ownPerformance.now() : performance.now()),
+  get timeOrigin() {
+    return setTimeout === ownSetTimeout ? ownTimeOrigin : performance.timeOrigin;
+  },
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };
+
+/** The time of this clock, in milliseconds since 1970 if it knows when it began. */
+export const timeOf = (clock: Clock): number => (clock.timeOrigin ?? 0) + clock.now();
 
 /** True for a delay that never comes: no timer is set for it. */
 export const isNever = (delayMs: number): boolean => delayMs >= NEVER_MS;

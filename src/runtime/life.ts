@@ -54,6 +54,8 @@ export interface Host<C> {
   readonly server?: string | undefined;
   /** Of a session: the id of the client that it serves. */
   readonly clientId?: string | undefined;
+  /** Where the client comes from that it serves, as text. */
+  readonly peer?: { toString(): string } | undefined;
   /**
    * What performs each type of command, where all hosts of a kind share one such table: a command without an
    * expression then goes there without a detour. What is thrown comes to {@link commandFailed}.
@@ -88,6 +90,8 @@ export interface Transition {
   readonly server: string | undefined;
   /** Of a session: the id of the client that it serves. */
   readonly client: string | undefined;
+  /** Of a client, its session and its backend: where the client comes from, such as `127.0.0.1:50123`. */
+  readonly peer: string | undefined;
   readonly from: string;
   /** The event's type; `xstate.after.<timer>.<state>` for a timer, `xstate.init` for the start. */
   readonly event: string;
@@ -95,6 +99,6 @@ export interface Transition {
   readonly to: string;
   /** The life ends there. */
   readonly isFinal: boolean;
-  /** Milliseconds of the life's clock. */
+  /** Milliseconds since 1970, with fractions; those of the life's clock, if that does not say when it began. */
   readonly at: number;
 }

@@ -4,7 +4,7 @@
  */
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { publish, transitions } from './channel.js';
-import { isNever } from './clock.js';
+import { isNever, timeOf } from './clock.js';
 import type { Commands, Host, Life, RunningTimer, Transition } from './life.js';
 import {
   ACTS,
@@ -561,12 +561,13 @@ export class TableLife implements Life<Event>, TimerOwner {
       incarnation,
       server: host.server,
       client: host.clientId,
+      peer: host.peer?.toString(),
       from,
       event,
       cause,
       to: this.state,
       isFinal: this.#where.isFinal,
-      at: host.clock.now(),
+      at: timeOf(host.clock),
     };
   }
 }

@@ -13,7 +13,7 @@ import {
 import { CompileError } from '../errors.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { publish, transitions } from './channel.js';
-import { type Clock, isNever, type Timer } from './clock.js';
+import { type Clock, isNever, type Timer, timeOf } from './clock.js';
 import type { Host, Life, RunningTimer, Runtime } from './life.js';
 
 /** `{ active: { established: 'open' } }` is `active.established.open`. Of parallel states it would show one. */
@@ -214,12 +214,13 @@ class ActorLife implements Life<EventObject> {
       incarnation,
       server: host.server,
       client: host.clientId,
+      peer: host.peer?.toString(),
       from,
       event,
       cause,
       to,
       isFinal: snapshot._nodes.some(({ type, parent }) => type === 'final' && parent === snapshot.machine.root),
-      at: host.clock.now(),
+      at: timeOf(host.clock),
     });
     return to;
   }

@@ -68,6 +68,7 @@ function tell(more: Partial<Transition> & Pick<Transition, 'who' | 'machine' | '
     incarnation: undefined,
     server: undefined,
     client: undefined,
+    peer: undefined,
     from: '',
     event: 'xstate.init',
     cause: undefined,
@@ -344,6 +345,24 @@ test('what is no transition is skipped, and what is none of its parts is left ou
   expect(() => JSON.stringify(observer.lastSteps(10))).not.toThrow();
 });
 
+test('the address of a client is known from its transitions, also when nobody could be asked in time', () => {
+  const observer = observe();
+  const more = { peer: '10.0.0.7:50123' };
+  tell({ who: 'client#t1', machine: 'client', to: 'live.accepted.open', ...more });
+  tell({
+    who: 'client#t1',
+    machine: 'client',
+    from: 'live.accepted.open',
+    to: 'refused',
+    event: 'socket.closed',
+    ...more,
+  });
+  expect(connectionDetail(observer, [], 'client#t1')).toMatchObject({
+    row: { peer: '10.0.0.7:50123' },
+    steps: [{ peer: '10.0.0.7:50123' }, { peer: '10.0.0.7:50123' }],
+  });
+});
+
 describe('what began before anybody watched', () => {
   const session = (number: number, states: readonly [session: string, client: string, backend: string]) => {
     const life = (machine: string, state: string) => ({
@@ -352,7 +371,7 @@ describe('what began before anybody watched', () => {
       timers: () => [],
       accepts: () => [],
     });
-    const client = { ...life('client', states[1]), since: 0, clock: { now: () => 5 }, socket: {} };
+    const client = { ...life('client', states[1]), since: 0, clock: { now: () => 5 } };
     const backend = { ...life('backend', states[2]), server: 'a:1', incarnation: 1 };
     return { ...life('session', states[0]), client, backend, bytes: { fromClient: 1, fromBackend: 2 } };
   };

@@ -1,0 +1,46 @@
+/** Where clients come from. */
+import type { Socket } from 'node:net';
+
+/**
+ * Where a client comes from. As text it is `127.0.0.1:50123` or `[::1]:50123`.
+ *
+ * @example
+ * ```ts
+ * proxy.on('sessionClosed', ({ session, outcome }) => console.log(`${session.peer} ${outcome.ending}`));
+ * ```
+ */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+  /** `IPv4` or `IPv6`. */
+  readonly family: string;
+  toString(): string;
+}
+
+class SocketPeer implements Peer {
+  readonly address: string;
+  readonly port: number;
+  readonly family: string;
+  #text: string | undefined = undefined;
+
+  constructor(address: string, port: number, family: string) {
+    this.address = address;
+    this.port = port;
+    this.family = family;
+  }
+
+  toString(): string {
+    this.#text ??= this.address.includes(':') ? `[${this.address}]:${this.port}` : `${this.address}:${this.port}`;
+    return this.#text;
+  }
+}
+
+/**
+ * Where this socket comes from. Nothing for a Unix socket, which has no address, and for one that was reset before: the
+ * system forgets the address with the connection, and Node with the socket. So it is read when a client is adopted.
+ */
+export function peerOf(socket: Socket): Peer | undefined {
+  const { remoteAddress } = socket;
+  if (remoteAddress === undefined) return undefined;
+  return new SocketPeer(remoteAddress, socket.remotePort as number, socket.remoteFamily as string);
+}
