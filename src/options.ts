@@ -2,6 +2,7 @@
 import { OptionError } from './errors.js';
 import { NEVER_MS } from './machines/vocabulary.js';
 import type { Clock } from './runtime/clock.js';
+import { bound } from './runtime/context.js';
 
 /** A wait in milliseconds; `false` (or `Infinity`) turns it off. */
 export type Timeout = number | false;
@@ -84,9 +85,11 @@ export function text(name: string, value: unknown): string {
   return value;
 }
 
-export function hook<F>(name: string, value: F | undefined): F | undefined {
-  if (value !== undefined && typeof value !== 'function') throw new OptionError(name, value, 'a function');
-  return value;
+/** A function of the user's; it always runs in the async context in which it was given. */
+export function hook<F extends (...args: never[]) => unknown>(name: string, value: F | undefined): F | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'function') throw new OptionError(name, value, 'a function');
+  return bound(value);
 }
 
 export function signal(name: string, value: AbortSignal | undefined): AbortSignal | undefined {

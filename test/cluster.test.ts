@@ -19,9 +19,9 @@ import {
   type WorkerInfo,
   workerMachine,
 } from '../dist/cluster/index.js';
+import { environmentOf } from '../dist/adapters/handle.js';
 import type { ClusterConfig } from '../dist/cluster/options.js';
 import { Worker } from '../dist/cluster/worker.js';
-import { compiledRuntime } from '../dist/index.js';
 import { Backoff } from '../dist/policies/backoff.js';
 import type { Outcome } from '../src/index.js';
 import {
@@ -343,7 +343,7 @@ function driveWorker(attemptsMax: number): Driver<typeof workerMachine> {
   let listens = Promise.resolve();
   let reported: EventFromLogic<typeof workerMachine> | undefined;
   const owner = { id: 'test', workerRunning() {}, workerExited() {}, workerRetry() {}, workerClosed() {} };
-  const handle = new DrivenWorker(1, undefined, config, owner, { clock, runtime: compiledRuntime });
+  const handle = new DrivenWorker(1, undefined, config, owner, environmentOf({ clock }));
   const onFork = (forked: NodeWorker): void => {
     child = forked;
     listens = new Promise((resolve) => {

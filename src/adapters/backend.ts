@@ -16,6 +16,7 @@ import {
 } from './backend-options.js';
 import { type Environment, environmentOf, Handle, type Kind } from './handle.js';
 import type { Peer } from './peer.js';
+import { follow, type SignalFollower, unfollow } from './signals.js';
 import {
   endGracefully,
   forget,
@@ -137,7 +138,7 @@ class Tenancy {
   awaited = false;
 }
 
-interface Waiter {
+interface Waiter extends SignalFollower {
   failuresLeft: number;
   resolve(connection: Connection): void;
   reject(error: Error): void;
@@ -254,10 +255,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     const { connection } = this;
     if (connection !== undefined) return Promise.resolve(connection);
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => waiter.reject(signal?.reason);
       const settle = (): void => {
         this.#waiters?.delete(waiter);
-        signal?.removeEventListener('abort', onAbort);
+        if (signal !== undefined) unfollow(signal, waiter);
       };
       const waiter: Waiter = {
         failuresLeft,
@@ -269,10 +269,11 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
           settle();
           reject(error);
         },
+        signalAborted: ({ reason }) => waiter.reject(reason),
       };
       this.#waiters ??= new Set();
       this.#waiters.add(waiter);
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) follow(signal, waiter);
     });
   }
 
@@ -323,7 +324,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   #secure(raw: Socket, tls: CheckedServerTls): void {
     forget(raw);
     try {
-      const socket = tlsConnect({ ...tls, socket: raw });
+      const socket = this.inContext(secure, raw, tls);
       this.#socket = socket;
       this.#linkDialled(socket);
     } catch (error) {
@@ -463,7 +464,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
         connect === undefined && server.tls === undefined && this.#config.prepare === undefined,
       );
       const socket =
-        connect === undefined ? this.#dial(server, onread) : checkedSocket(connect.call(server, server), server);
+        connect === undefined
+          ? this.inContext(dial, server, this.#config, onread)
+          : checkedSocket(connect.call(server, server), server);
       this.#socket = socket;
       this.#linkDialled(socket);
       if (isConnected(socket)) queueMicrotask(() => this.#socket === socket && this.socketConnected());
@@ -471,14 +474,6 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
       this.socketFailed({ ...reportOf(error), phase: 'command', error });
       this.socketClosed();
     }
-  }
-
-  #dial({ host, port, path }: Server, onread: OnReadOpts | undefined): Socket {
-    if (path !== undefined) return netConnect({ path, allowHalfOpen: true, onread });
-    const { noDelay, keepAlive } = this.#config;
-    const where = { host, port: port as number, allowHalfOpen: true, noDelay, onread };
-    if (keepAlive === false) return netConnect(where);
-    return netConnect({ ...where, keepAlive: true, keepAliveInitialDelay: keepAlive });
   }
 
   /** @internal */
@@ -602,8 +597,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     const tenancy = this.#tenancy;
     if (tenancy !== undefined) {
       tenancy.awaited = false;
-      tenancy.hook?.abort();
-      for (const claim of [...tenancy.holds]) claim.abort();
+      this.abortSignal(tenancy.hook);
+      for (const claim of [...tenancy.holds]) this.abortSignal(claim);
     }
     this.#awaitHolds();
   }
@@ -656,6 +651,18 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     if (this.#waiters === undefined) return;
     for (const waiter of this.#waiters) waiter.reject(error);
   }
+}
+
+function dial({ host, port, path }: Server, config: BackendConfig, onread: OnReadOpts | undefined): Socket {
+  if (path !== undefined) return netConnect({ path, allowHalfOpen: true, onread });
+  const { noDelay, keepAlive } = config;
+  const where = { host, port: port as number, allowHalfOpen: true, noDelay, onread };
+  if (keepAlive === false) return netConnect(where);
+  return netConnect({ ...where, keepAlive: true, keepAliveInitialDelay: keepAlive });
+}
+
+function secure(raw: Socket, tls: CheckedServerTls): Socket {
+  return tlsConnect({ ...tls, socket: raw });
 }
 
 function checkReady(options: ReadyOptions): void {

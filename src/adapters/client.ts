@@ -255,7 +255,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   /** @internal */
   unlinkSocket(): void {
     this.#isUnlinked = true;
-    this.#admission?.abort();
+    this.abortSignal(this.#admission);
     this.#isShaking = false;
     if (this.#before !== undefined) unlinkOwner(this.socket, this.#before);
     this.partner?.clientUnlinked();

@@ -6,8 +6,10 @@ import type { Outcome, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
+import { contextOfNow, type InContext } from '../runtime/context.js';
 import type { Commands, Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';
+import { follow, type SignalFollower, unfollow } from './signals.js';
 import { hookReportOf } from './socket.js';
 import { showManyShapes } from './socket-shapes.js';
 
@@ -30,12 +32,18 @@ export const HANDLE_OPTIONS = ['signal', 'clock', 'runtime'] as const;
 export interface Environment {
   readonly clock: Clock;
   readonly runtime: Runtime;
+  /** Calls a function in the async context in which the user made the first of them. */
+  readonly inContext: InContext;
 }
 
 /** @internal */
 export function environmentOf(options: HandleOptions): Environment {
   showManyShapes();
-  return { clock: checkClock('clock', options.clock) ?? systemClock, runtime: runtimeOf(options.runtime) };
+  return {
+    clock: checkClock('clock', options.clock) ?? systemClock,
+    runtime: runtimeOf(options.runtime),
+    inContext: contextOfNow(),
+  };
 }
 
 function runtimeOf(runtime: HandleOptions['runtime']): Runtime {
@@ -71,27 +79,37 @@ type AnyCommands = Record<string, (handle: unknown, command: unknown) => void>;
 
 const NO_TIMERS: ReadonlySet<string> = new Set();
 
-/** A life and its name, events and end. Made by `createProxy`, `createListener`, `adoptClient` and `createBackend`. */
-export abstract class Handle<M extends AnyStateMachine, E extends Events> implements Host<EmittedFrom<M>> {
+/**
+ * A life and its name, events and end. Made by `createProxy`, `createListener`, `adoptClient` and `createBackend`.
+ *
+ * Its events, and the sockets that it opens, belong to the async context (`AsyncLocalStorage`) in which you called one of
+ * these functions; so do those of its parts. Its hooks run in the context in which you gave them.
+ */
+export abstract class Handle<M extends AnyStateMachine, E extends Events>
+  implements Host<EmittedFrom<M>>, SignalFollower
+{
   readonly clock: Clock;
   /** How it ended, once it has. */
   outcome: Outcome | undefined = undefined;
+  /** @internal Calls a function in the async context that the handle belongs to. */
+  protected readonly inContext: InContext;
   protected readonly life: Life<Extract<EventFromLogic<M>, { type: string }>>;
   readonly #kind: Kind<never, never>;
   readonly #number: number;
   readonly #parent: { readonly id: string } | undefined;
   #emitter: EventEmitter | undefined = undefined;
-  #closed: { promise: Promise<Outcome>; resolve: ((outcome: Outcome) => void) | undefined } | undefined = undefined;
-  #signal: { readonly signal: AbortSignal; readonly onAbort: () => void } | undefined = undefined;
+  #closed: ReturnType<typeof promiseOf> | undefined = undefined;
+  #signal: AbortSignal | undefined = undefined;
 
   protected constructor(
     kind: Kind<never, never>,
     machine: M,
     input: InputFrom<M>,
-    { clock, runtime }: Environment,
+    { clock, runtime, inContext }: Environment,
     parent: { readonly id: string } | undefined,
   ) {
     this.clock = clock;
+    this.inContext = inContext;
     this.#kind = kind;
     this.#number = ++kind.made;
     this.#parent = parent;
@@ -126,16 +144,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
 
   /** A promise of how the life ends, and why. It never rejects. */
   get closed(): Promise<Outcome> {
-    if (this.#closed === undefined) {
-      let resolve: ((outcome: Outcome) => void) | undefined;
-      const promise =
-        this.outcome === undefined
-          ? new Promise<Outcome>((settle) => {
-              resolve = settle;
-            })
-          : Promise.resolve(this.outcome);
-      this.#closed = { promise, resolve };
-    }
+    // A promise keeps the async context that it was made in: that of the handle, not that of the first caller.
+    this.#closed ??= this.inContext(promiseOf, this.outcome);
     return this.#closed.promise;
   }
 
@@ -205,7 +215,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
       throw new OptionError('event', event, `one that a ${name} has: ${Object.keys(events).join(', ')}`);
     }
     if (typeof listener !== 'function') throw new OptionError('listener', listener, 'a function');
-    this.#emitter ??= new EventEmitter();
+    // However many wait for a connection that they share, they are no leak, and nobody could raise the limit.
+    this.#emitter ??= new EventEmitter().setMaxListeners(0);
     return this.#emitter;
   }
 
@@ -256,9 +267,9 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   /** @internal The machine has reached its end. */
   finish(outcome: Outcome): void {
     this.outcome = outcome;
-    this.#signal?.signal.removeEventListener('abort', this.#signal.onAbort);
+    if (this.#signal !== undefined) unfollow(this.#signal, this);
     this.finished(outcome);
-    if (this.hears('closed')) this.#emit('closed', [outcome]);
+    this.notify('closed', ...([outcome] as unknown as E['closed']));
     this.#closed?.resolve?.(outcome);
   }
 
@@ -266,28 +277,29 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
   protected begin(signal?: AbortSignal): void {
     this.life.start();
     if (signal === undefined || this.outcome !== undefined) return;
-    const onAbort = (): void => this.requestAbort({ initiator: 'owner', manner: 'abort', code: 'ABORT_ERR' });
     if (signal.aborted) {
-      onAbort();
+      this.signalAborted();
     } else {
-      this.#signal = { signal, onAbort };
-      signal.addEventListener('abort', onAbort, { once: true });
+      this.#signal = signal;
+      follow(signal, this);
     }
+  }
+
+  /** @internal */
+  signalAborted(): void {
+    this.requestAbort({ initiator: 'owner', manner: 'abort', code: 'ABORT_ERR' });
   }
 
   /** Tells whoever listens; an error that a listener throws is the process's, not the socket's. */
   protected notify<K extends keyof E & string>(event: K, ...args: E[K]): void {
-    if (this.#emitter !== undefined) this.#emit(event, args);
+    if (this.#emitter !== undefined && this.#emitter.listenerCount(event) > 0) {
+      this.inContext(callListeners, this, this.#emitter.rawListeners(event), args);
+    }
   }
 
-  #emit(event: string, args: unknown[]): void {
-    for (const listener of (this.#emitter as EventEmitter).rawListeners(event)) {
-      try {
-        listener.apply(this, args);
-      } catch (error) {
-        process.nextTick(rethrow, error);
-      }
-    }
+  /** Aborts the signal of a hook or a holder: its listeners are the user's. */
+  protected abortSignal(controller: AbortController | undefined): void {
+    if (controller !== undefined) this.inContext(abortController, controller);
   }
 
   /** False where nobody listens, so that nothing need be built to be told. */
@@ -307,6 +319,32 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> implem
 /** What somebody may hand over who has it from elsewhere: `abort` as a listener would be given an event. */
 function isReport(cause: Report): boolean {
   return typeof cause === 'object' && typeof cause?.initiator === 'string' && typeof cause.manner === 'string';
+}
+
+function callListeners(handle: object, listeners: readonly unknown[], args: readonly unknown[]): void {
+  for (const listener of listeners) {
+    try {
+      (listener as (...args: readonly unknown[]) => void).apply(handle, args as unknown[]);
+    } catch (error) {
+      process.nextTick(rethrow, error);
+    }
+  }
+}
+
+function abortController(controller: AbortController): void {
+  controller.abort();
+}
+
+/** A promise of an outcome that may be known already. */
+function promiseOf(outcome: Outcome | undefined) {
+  let resolve: ((outcome: Outcome) => void) | undefined;
+  const promise =
+    outcome === undefined
+      ? new Promise<Outcome>((settle) => {
+          resolve = settle;
+        })
+      : Promise.resolve(outcome);
+  return { promise, resolve };
 }
 
 function rethrow(error: unknown): void {

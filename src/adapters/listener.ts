@@ -253,6 +253,10 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   /** @internal */
   listen(): void {
     this.#turn++;
+    this.inContext(() => this.#listen());
+  }
+
+  #listen(): void {
     const { server, host, port, path, fd, backlog, ipv6Only } = this.#where;
     if (server?.listening) {
       this.life.send(LISTENING);

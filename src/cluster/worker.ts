@@ -161,7 +161,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
   fork(incarnation: number): void {
     this.#incarnation = incarnation;
     this.#crash = undefined;
-    const worker = forkEntry(this.config);
+    const worker = this.inContext(forkEntry, this.config);
     this.#process = worker;
     this.#unsaid = [];
     const child = worker.process;

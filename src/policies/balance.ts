@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { bound } from '../runtime/context.js';
 import type { Server } from './servers.js';
 
 /**
@@ -46,6 +47,8 @@ export type Balance = 'roundRobin' | 'inOrder' | Balancer;
 export function balancerOf(balance: Balance | undefined): Balancer {
   if (balance === undefined || balance === 'roundRobin') return roundRobin();
   if (balance === 'inOrder') return inOrder();
-  if (typeof balance === 'object' && typeof balance?.choose === 'function') return balance;
+  if (typeof balance === 'object' && typeof balance?.choose === 'function') {
+    return { choose: bound<Balancer['choose']>((servers, isUsable) => balance.choose(servers, isUsable)) };
+  }
   throw new OptionError('balance', balance, '"roundRobin", "inOrder" or an object with choose()');
 }

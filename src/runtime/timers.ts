@@ -2,9 +2,9 @@
  * The timers of lives that run on the process's own time. As in Node, all timers of one duration form a list, which is
  * in order by itself; here a whole list has only one of Node's timers, and an entry costs no closure.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock, Timer } from './clock.js';
 import { systemClock } from './clock.js';
+import { inNoContext } from './context.js';
 import type { TimerDefinition } from './table.js';
 
 /** Whose timers these are. */
@@ -80,7 +80,7 @@ export function armTimer(clock: Clock, now: number, timer: LifeTimer, keepsAlive
     append(listOf(delay), timer);
   } else {
     timer.dueAt = now + delayMs;
-    timer.handle = clock.setTimeout(() => fire(timer), delayMs);
+    timer.handle = inNoContext(setOn, clock, () => fire(timer), delayMs);
     if (!keepsAlive) timer.handle.unref();
   }
 }
@@ -135,12 +135,15 @@ function remove(list: DurationList, timer: LifeTimer): void {
   if (timer.keepsAlive) countAlive(list, -1);
 }
 
-/** A timer of Node's fires for many lives: it belongs to the async context of none, but that of this file's import. */
-const outside = AsyncLocalStorage.snapshot();
+/** Sets a timer on a clock: what it keeps of an async context must not be that of the event that has set it. */
+export const setOn = (clock: Clock, callback: () => void, delayMs: number): Timer =>
+  clock.setTimeout(callback, delayMs);
+
+/** A timer of Node's fires for many lives: it belongs to the async context of none. */
 const setFire = (list: DurationList, delayMs: number): NodeJS.Timeout => setTimeout(list.fire, delayMs);
 
 function arm(list: DurationList, delayMs: number): void {
-  list.timeout = outside(setFire, list, delayMs);
+  list.timeout = inNoContext(setFire, list, delayMs);
   if (list.keepAlive === 0) list.timeout.unref();
 }
 

@@ -14,7 +14,9 @@ import { CompileError } from '../errors.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { publish, transitions } from './channel.js';
 import { type Clock, isNever, type Timer, timeOf } from './clock.js';
+import { inNoContext } from './context.js';
 import type { Host, Life, RunningTimer, Runtime } from './life.js';
+import { setOn } from './timers.js';
 
 /** `{ active: { established: 'open' } }` is `active.established.open`. Of parallel states it would show one. */
 export function statePath(value: StateValue): string {
@@ -169,10 +171,15 @@ class ActorLife implements Life<EventObject> {
         const pending: PendingTimer = {
           name,
           dueAt: clock.now() + delayMs,
-          timer: clock.setTimeout(() => {
-            this.#pending.delete(pending);
-            callback();
-          }, delayMs),
+          timer: inNoContext(
+            setOn,
+            clock,
+            () => {
+              this.#pending.delete(pending);
+              callback();
+            },
+            delayMs,
+          ),
         };
         this.#pending.add(pending);
         if (!this.#keepAlive || this.#isBackground(name)) pending.timer.unref();
