@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { AnyStateMachine, AnyStateNode, EventFromLogic, StateValue } from 'xstate';
+import { environmentOf } from '../dist/adapters/handle.js';
 import {
   type Cluster,
   type ClusterEvents,
@@ -19,7 +20,6 @@ import {
   type WorkerInfo,
   workerMachine,
 } from '../dist/cluster/index.js';
-import { environmentOf } from '../dist/adapters/handle.js';
 import type { ClusterConfig } from '../dist/cluster/options.js';
 import { Worker } from '../dist/cluster/worker.js';
 import { Backoff } from '../dist/policies/backoff.js';
