@@ -7,6 +7,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
+    hookTimeout: 60_000,
     // A rejection or an error that nobody hears is a failure of the library.
     dangerouslyIgnoreUnhandledErrors: false,
   },
