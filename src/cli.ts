@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { helpText, printable, readArgs, StartError, UsageError } from './cli/args.js';
+import { VERSION } from './version.js';
 
 async function main(): Promise<number> {
   const args = readArgs(process.argv.slice(2));
@@ -9,7 +9,7 @@ async function main(): Promise<number> {
       console.log(helpText());
       return 0;
     case 'version':
-      console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
+      console.log(VERSION);
       return 0;
     case 'run':
       return (await import('./cli/run.js')).run(args);

@@ -7,9 +7,10 @@ import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readArgs, UsageError } from '../src/cli/args.js';
+import { startErrorText } from '../src/cli/start-error.js';
 import { Tally } from '../src/cli/tally.js';
 import { hasColours, Terminal } from '../src/cli/terminal.js';
-import type { Cause, Transition } from '../src/index.js';
+import { BindError, type Cause, type Transition } from '../src/index.js';
 import type { ConnectionsPage } from '../src/inspect/protocol.js';
 import { causeText } from '../src/inspect/words.js';
 import { backend, Client, cleanUp, Program } from './cli/program.js';
@@ -143,6 +144,22 @@ describe('what is shown', () => {
   it('says a cause in words', () => {
     expect(causeText(cause)).toBe('peer reset while established, ECONNRESET');
     expect(causeText({ initiator: 'owner', manner: 'close', phase: 'idle' })).toBe('owner close while idle');
+  });
+
+  it('says why it could not listen, for a port and for a path', () => {
+    const text = (where: string, code: string): string =>
+      startErrorText(new BindError(where, { initiator: 'system', manner: 'error', phase: 'binding', code }));
+    expect(text('127.0.0.1:80', 'EACCES')).toBe(
+      'Could not listen on 127.0.0.1:80: not permitted: a port below 1024 needs root, or CAP_NET_BIND_SERVICE on Linux (EACCES).',
+    );
+    expect(text('[::1]:443', 'EACCES')).toMatch(/443: not permitted: a port below 1024/);
+    expect(text('*:8080', 'EACCES')).toBe('Could not listen on *:8080: not permitted (EACCES).');
+    expect(text('/run/none/a.sock', 'EACCES')).toMatch(
+      /a\.sock: not permitted, or there is no such folder \(EACCES\)\.$/,
+    );
+    expect(text('/run/none:80', 'EACCES')).toMatch(/:80: not permitted, or there is no such folder/);
+    expect(text('[::1]:80', 'EADDRINUSE')).toBe('Could not listen on [::1]:80: the address is in use (EADDRINUSE).');
+    expect(text('a:1', 'EOTHER')).toBe('Could not listen on a:1: EOTHER.');
   });
 
   it('counts lives by state, and tells a cause once', () => {

@@ -1,7 +1,8 @@
 /** A proxy of the user's own: started, watched, and stopped by signals. */
-import { type Address, BindError, createProxy, OptionError, type Outcome, type Peer, type TcpProxy } from '../index.js';
+import { type Address, createProxy, OptionError, type Outcome, type Peer, type TcpProxy } from '../index.js';
 import { causeText } from '../inspect/words.js';
 import { type RunArgs, UsageError } from './args.js';
+import { startErrorText } from './start-error.js';
 import { onStop } from './stop.js';
 import { plural } from './tally.js';
 import { Terminal } from './terminal.js';
@@ -13,21 +14,6 @@ export function addressText(address: Address): string {
   if ('path' in address) return `unix:${address.path}`;
   const { host, port } = address;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-const BIND_ERRORS: Record<string, string> = {
-  EADDRINUSE: 'the address is in use',
-  EACCES: 'not permitted, or there is no such folder',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  ENOTFOUND: 'there is no such name',
-};
-
-/** What a failed start says, in one line. */
-function startErrorText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = error instanceof BindError ? (error.cause as { code?: string }).code : undefined;
-  const reason = BIND_ERRORS[code ?? ''];
-  return reason === undefined ? error.message : error.message.replace(`${code}.`, `${reason} (${code}).`);
 }
 
 /**

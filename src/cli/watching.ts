@@ -8,6 +8,7 @@ import {
   record,
 } from '../inspect/index.js';
 import { type ExportArgs, type InspectArgs, StartError, UsageError } from './args.js';
+import { startErrorText } from './start-error.js';
 import type { Terminal } from './terminal.js';
 
 /** What is asked for besides the proxy itself. */
@@ -56,7 +57,7 @@ export async function watching(
       page = await createInspectorServer({ ...inspect, proxies: [proxy], recorder });
     } catch (error) {
       if (error instanceof OptionError) throw new UsageError(`--inspect: ${textOf(error)}`);
-      throw new StartError(`--inspect: ${textOf(error)}`);
+      throw new StartError(`--inspect: ${startErrorText(error)}`);
     }
     terminal.print('', `live page (for one browser): ${page.url}`, '');
   }

@@ -15,8 +15,8 @@ import {
 import type { ClusterConfig } from './options.js';
 import { type WorkerCommand, workerMachine } from './worker-machine.js';
 
-/** The program of a worker: beside this file, once it is built. */
-const ENTRY = fileURLToPath(new URL('./entry.js', import.meta.url));
+/** The program of a worker: beside this file, once it is built. Asked for late: a bundle may have no URL of its own. */
+const entry = (): string => fileURLToPath(new URL('./entry.js', import.meta.url));
 
 /** How a process ended: with a code, or by a signal. */
 export interface Exit {
@@ -284,7 +284,7 @@ function forkEntry({ env, execArgv }: ClusterConfig): NodeWorker {
     ...cluster.settings,
   };
   cluster.setupPrimary({
-    exec: ENTRY,
+    exec: entry(),
     args: [],
     // Maps, dates and the like arrive as what they are.
     serialization: 'advanced',

@@ -4,10 +4,16 @@ import { readdir, readFile } from 'node:fs/promises';
 import { MACHINES } from './charts.js';
 import type { RecordedLine } from './protocol.js';
 
-// The same distance from the sources and from what is built.
-const ROOT = new URL('../../', import.meta.url);
-const PAGE = new URL('dist/inspector/', ROOT);
-const DIAGRAMS = new URL('diagrams/', ROOT);
+/** What is said where the page is not found. */
+export const NO_PAGE =
+  'The live page is not found beside the library. In a clone "npm run build" makes it; a bundled program must leave the package sockchart out of its bundle (external).';
+
+/** A folder of the package: as far from the sources as from what is built. */
+function folderOf(path: string): URL | undefined {
+  const relative = `../../${path}`;
+  // A bundle may have no URL of its own, and must be imported all the same.
+  return URL.canParse(relative, import.meta.url) ? new URL(relative, import.meta.url) : undefined;
+}
 
 const TYPES: Record<string, string> = {
   html: 'text/html; charset=utf-8',
@@ -24,17 +30,19 @@ export interface Asset {
 /** By path: what is not here is not served, whatever is on the disk. */
 export type Assets = ReadonlyMap<string, Asset>;
 
-/** Reads the page and the diagrams. Without a page, where it was not built, there are only these. */
+/** Reads the page and the diagrams. There may be no page, where it was not built, and neither in a bundle. */
 export async function readAssets(): Promise<Assets> {
   const assets = new Map<string, Asset>();
   const add = async (path: string, file: URL): Promise<void> => {
     const type = TYPES[file.pathname.slice(file.pathname.lastIndexOf('.') + 1)];
     if (type !== undefined) assets.set(path, { type, body: await readFile(file) });
   };
-  const names = await readdir(PAGE).catch(() => []);
-  for (const name of names) await add(name === 'index.html' ? '/' : `/${name}`, new URL(name, PAGE));
+  const [page, diagrams] = [folderOf('dist/inspector/'), folderOf('diagrams/')];
+  if (page === undefined || diagrams === undefined) return assets;
+  const names = await readdir(page).catch(() => []);
+  for (const name of names) await add(name === 'index.html' ? '/' : `/${name}`, new URL(name, page));
   for (const machine of MACHINES.keys()) {
-    await add(`/diagrams/${machine}.svg`, new URL(`${machine}.svg`, DIAGRAMS));
+    await add(`/diagrams/${machine}.svg`, new URL(`${machine}.svg`, diagrams)).catch(() => {});
   }
   return assets;
 }
@@ -57,8 +65,7 @@ export async function exportPage(lines: readonly RecordedLine[]): Promise<string
   const assets = await readAssets();
   const textOf = (path: string): string => {
     const asset = assets.get(path);
-    if (asset === undefined)
-      throw new Error(`The live page is not built: ${path} is missing. "npm run build" makes it.`);
+    if (asset === undefined) throw new Error(NO_PAGE);
     return asset.body.toString('utf8');
   };
   let script = '';

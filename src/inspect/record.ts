@@ -1,10 +1,11 @@
 /** Writes what happens to a file, as lines of JSON: within bounds on the disk, and in memory where the disk is slow. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { access, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { integer, onlyKnown, text } from '../options.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
+import { VERSION } from '../version.js';
 import { now, plain } from './plain.js';
 import type { RecordedHead, RecordedLine, StepInfo } from './protocol.js';
 
@@ -39,9 +40,7 @@ const HEAD_BYTES_MAX = 256;
 /** Lines are written together: what is written one by one costs more than all else. */
 const WRITE_EVERY_MS = 200;
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-
-export const headOf = (startedAt: number): RecordedHead => ({ sockchart: version, recording: 1, startedAt });
+export const headOf = (startedAt: number): RecordedHead => ({ sockchart: VERSION, recording: 1, startedAt });
 
 /**
  * Records every transition of every life of this process. A file of that name that is there already becomes

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { BindError, NotSupportedError, OptionError, SockchartError } from '../errors.js';
 import { port as checkPort, count, flag, integer, onlyKnown, type Timeout, text, timeout } from '../options.js';
 import { Access } from './access.js';
-import { type Assets, exportPage, readAssets } from './assets.js';
+import { type Assets, exportPage, NO_PAGE, readAssets } from './assets.js';
 import { MACHINES } from './charts.js';
 import { type ConnectionsQuery, connectionDetail, connectionsPage, handleOf } from './connections.js';
 import { Observer } from './observer.js';
@@ -324,7 +324,7 @@ class Page implements InspectorServer {
     const assets = await this.#assets;
     const asset = assets.get(pathname === '/index.html' ? '/' : pathname);
     if (asset === undefined) {
-      if (pathname === '/') throw new Refusal(503, 'The page is not built: "npm run build" makes it.');
+      if (pathname === '/') throw new Refusal(503, NO_PAGE);
       throw new Refusal(404, 'There is no such file.');
     }
     response.writeHead(200, { 'content-type': asset.type, 'content-length': asset.body.length });

@@ -155,7 +155,6 @@ class Compiler {
       makeContext: contextMaker(this.#machine.config.context),
       emits: this.#emits,
       stepsMax: this.#machine.options?.maxIterations ?? STEPS_MAX,
-      timers: [...this.#timers.values()].flat().map(({ set }) => set.what as TimerDefinition),
       commands: undefined,
     };
   }
@@ -323,7 +322,7 @@ class Compiler {
       const isNamed = Number.isNaN(+key);
       const delay = isNamed ? this.#delay(node, key) : +key;
       const name = isNamed ? key : String(delay);
-      const timer: TimerDefinition = { name, event: { type: `xstate.after.${name}.${node.id}` }, isBackground: false };
+      const timer: TimerDefinition = { name, event: { type: `xstate.after.${name}.${node.id}` } };
       const kind = typeof delay === 'function' ? SET_TIMER_DYNAMIC : SET_TIMER;
       return { set: op(kind, timer, delay), clear: op(CLEAR_TIMER, timer) };
     });

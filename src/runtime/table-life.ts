@@ -100,7 +100,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     this.#leaf = table.initial.to;
     const { commands } = host;
     if (commands !== undefined) {
-      if (table.commands === undefined) bind(table, commands, host.backgroundTimers);
+      if (table.commands === undefined) bind(table, commands);
       if (table.commands === commands) this.#flags = BOUND;
     }
     this.#value = table.startsPlain ? input : this.#prepare(input);
@@ -502,10 +502,9 @@ export class TableLife implements Life<Event>, TimerOwner {
     report(error);
   }
 
-  #keepsAlive({ name, isBackground }: TimerDefinition): boolean {
-    const flags = this.#flags;
-    if ((flags & DETACHED) !== 0) return false;
-    return (flags & BOUND) !== 0 ? !isBackground : this.#host.backgroundTimers?.has(name) !== true;
+  /** The host is asked each time: those that share their commands need not share which timers are in the background. */
+  #keepsAlive({ name }: TimerDefinition): boolean {
+    return (this.#flags & DETACHED) === 0 && this.#host.backgroundTimers?.has(name) !== true;
   }
 
   #setTimer(definition: TimerDefinition, delayMs: number): void {
@@ -599,9 +598,8 @@ function chosen(first: Step): Step | undefined {
 
 type Perform = (host: unknown, command: unknown) => void;
 
-function bind(table: Table, commands: Commands, backgroundTimers: Host<Event>['backgroundTimers']): void {
+function bind(table: Table, commands: Commands): void {
   table.commands = commands;
-  for (const timer of table.timers) timer.isBackground = backgroundTimers?.has(timer.name) === true;
   for (const op of table.emits) op.more = commands[(op.what as Event).type];
 }
 

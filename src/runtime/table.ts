@@ -59,8 +59,6 @@ export interface TimerDefinition {
   readonly name: string;
   /** Sent when the time is over. */
   readonly event: { readonly type: string };
-  /** True for one that never keeps the process alive, once the table is bound. */
-  isBackground: boolean;
 }
 
 /** A transition that may be taken in one leaf state. */
@@ -118,7 +116,6 @@ export interface Table {
   readonly stepsMax: number;
   /** Every EMIT of the table. */
   readonly emits: readonly Op[];
-  readonly timers: readonly TimerDefinition[];
   /** What it is bound to: the commands of the first host that has a table of its own. */
   commands: Commands | undefined;
 }

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { EventObject } from 'xstate';
 import { systemClock } from '../../src/runtime/clock.js';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
-import type { Life, Runtime } from '../../src/runtime/life.js';
+import type { Host, Life, Runtime } from '../../src/runtime/life.js';
 import { xstateRuntime } from '../../src/runtime/xstate.js';
 import { until } from '../support/wait.js';
 import { isReplay, Random, replayWith, seeds } from './random.js';
@@ -79,8 +79,8 @@ const waiter = machineOf(
 
 class Waiter {
   readonly life: Life<EventObject>;
-  constructor(runtime: Runtime, fired: () => void) {
-    const host = { id: 'm#1', clock: systemClock, perform: fired, finish: () => undefined };
+  constructor(runtime: Runtime, fired: () => void, more: Partial<Host<EventObject>> = {}) {
+    const host = { id: 'm#1', clock: systemClock, perform: fired, finish: () => undefined, ...more };
     this.life = runtime.run(waiter, undefined as never, host) as unknown as Life<EventObject>;
     this.life.start();
   }
@@ -118,6 +118,22 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     expect(at).toEqual([]);
     node.advance(500);
     expect(at).toEqual([1_100]);
+  });
+
+  test('hosts that share their commands need not share which timers are in the background', () => {
+    const commands = { fired: () => at.push(node.now) };
+    const background = new Waiter(runtime, () => {}, { commands, backgroundTimers: new Set(['wait']) });
+    background.set(100);
+    expect(node.isAlive).toBe(false);
+    const other = new Waiter(runtime, () => {}, { commands });
+    other.set(100);
+    expect(node.isAlive).toBe(true);
+    other.clear();
+    expect(node.isAlive).toBe(false);
+    // The other way round, too: the first does not decide for those that come later.
+    const third = new Waiter(runtime, () => {}, { commands, backgroundTimers: new Set(['another']) });
+    third.set(200);
+    expect(node.isAlive).toBe(true);
   });
 
   test('one that is set while another of its delay fires delays none that runs', () => {
