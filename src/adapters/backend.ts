@@ -206,6 +206,11 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     return { socket: this.#socket, incarnation: this.incarnation, server: this.#target as Server };
   }
 
+  /** @internal False once it is over, or about to be. */
+  get goesOn(): boolean {
+    return this.matches('idle', 'active');
+  }
+
   /** @internal The socket, in whatever state. */
   get socket(): Socket | undefined {
     return this.#socket;
@@ -249,8 +254,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     const { signal, failuresMax: failuresLeft = Number.POSITIVE_INFINITY } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.outcome?.ending === 'failed') return Promise.reject(this.#gaveUp(this.outcome.cause));
-    if (this.outcome !== undefined || this.matches('closing', 'aborting', 'ending', 'dropping')) {
-      return Promise.reject(new ClosedError(this.id, this.outcome?.cause));
+    if (!this.goesOn) {
+      const { cause } = this.life.context as { cause?: Cause };
+      return Promise.reject(new ClosedError(this.id, this.outcome?.cause ?? cause));
     }
     const { connection } = this;
     if (connection !== undefined) return Promise.resolve(connection);

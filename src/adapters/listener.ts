@@ -142,7 +142,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
    */
   start(): Promise<Address> {
     if (this.outcome !== undefined) return Promise.reject(this.endError(this.outcome));
-    if (!this.matches('idle', 'serving')) return Promise.reject(new ClosedError(this.id));
+    if (!this.goesOn) return Promise.reject(new ClosedError(this.id));
     if (this.#started === undefined) {
       let resolve!: (address: Address) => void;
       let reject!: (error: Error) => void;
@@ -385,6 +385,11 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.notify('warning', { cause });
   }
 
+  /** @internal False once it is over, or about to be. */
+  get goesOn(): boolean {
+    return this.matches('idle', 'serving');
+  }
+
   /** @internal Throws what {@link suspend} would. */
   checkSuspend(): void {
     this.#refuseWhenOver();
@@ -395,7 +400,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   }
 
   #refuseWhenOver(): void {
-    if (!this.matches('idle', 'serving')) throw new ClosedError(this.id, this.outcome?.cause);
+    if (!this.goesOn) throw new ClosedError(this.id, this.outcome?.cause);
   }
 
   /** @internal Why it cannot be started, or did not start. */

@@ -4,6 +4,7 @@
  * 1. Start from the back: backends that stay up first, then the listeners; a start that fails undoes what was started.
  * 2. Stop from the front: first nobody new, then the sessions end, then the backends are closed.
  * 3. Every wait has an end: a drain has a deadline, the parts bound their own closes.
+ * 4. A listener that was closed through its own handle is not missed while there are others, before the start as after.
  *
  * Left out on purpose: what the parts are. They report as one ("all listeners are bound", "the last client is gone").
  */
@@ -16,6 +17,7 @@ import {
   ignored,
   note,
   type Outcome,
+  type Phase,
   type Report,
 } from './vocabulary.js';
 
@@ -48,8 +50,9 @@ export type ProxyEvent =
   | { type: 'backends.established' }
   | { type: 'backends.failed'; cause: Report }
   | { type: 'backends.closed' }
-  /** Every listener is bound. */
+  /** Every listener is bound but for those that were closed through their own handles. */
   | { type: 'listeners.bound' }
+  /** A listener was lost, or the last one was closed through its own handle. */
   | { type: 'listeners.failed'; cause: Report }
   | { type: 'listeners.closed' }
   /** The last client and the last session are gone. */
@@ -85,6 +88,12 @@ const over = ignored(['proxy.start'], 'The end is decided; a new life is a new h
 const cut = (...why: Parameters<typeof note>) => ({
   target: '#proxy.stopping.cutting' as const,
   actions: ['noteAborted' as const, note(...why), 'abortBackends' as const],
+});
+
+/** Without a listener that it was to have, it neither starts nor goes on. */
+const lost = (phase: Phase) => ({
+  target: '#proxy.stopping.cutting' as const,
+  actions: ['noteFailed' as const, note(phase)],
 });
 
 export const proxyMachine = setup({
@@ -142,10 +151,11 @@ export const proxyMachine = setup({
       description: 'Not started yet; nothing is open.',
       on: {
         ...notConnecting,
-        ...notBinding,
         ...noListeners,
         ...noSessions,
         ...noBackends,
+        ...ignored(['listeners.bound'], 'They were started through their own handles; the proxy has yet to be.'),
+        'listeners.failed': lost('idle'),
         'proxy.start': { target: 'starting' },
         // The parts were handed over with the options: they end with it, started or not.
         'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('idle')] },
@@ -160,6 +170,7 @@ export const proxyMachine = setup({
         ...noListeners,
         ...noSessions,
         ...noBackends,
+        'listeners.failed': lost('binding'),
         'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('binding')] },
         'proxy.abort': cut('binding'),
       },
@@ -169,7 +180,7 @@ export const proxyMachine = setup({
           description: 'The backends that stay up connect.',
           entry: 'connectBackends',
           on: {
-            ...notBinding,
+            ...ignored(['listeners.bound'], 'They were started through their own handles.'),
             'backends.established': { target: 'binding' },
             'backends.failed': { target: '#proxy.stopping.cutting', actions: ['noteFailed', note('connecting')] },
           },
@@ -180,7 +191,6 @@ export const proxyMachine = setup({
           on: {
             ...notConnecting,
             'listeners.bound': { target: '#proxy.running' },
-            'listeners.failed': { target: '#proxy.stopping.cutting', actions: ['noteFailed', note('binding')] },
           },
         },
       },
@@ -198,9 +208,8 @@ export const proxyMachine = setup({
         ...ignored(['listeners.bound'], 'A listener was resumed.'),
         'listeners.failed': {
           description:
-            'A listener is lost for good: it could not be resumed, or its server was closed by somebody else.',
-          target: 'stopping.cutting',
-          actions: ['noteFailed', note('listening')],
+            'A listener is lost for good: it could not be resumed, or its server was closed by somebody else; or the last one was closed.',
+          ...lost('listening'),
         },
         'proxy.close': { target: 'draining', actions: ['noteDrainTimeout', note('established')] },
         'proxy.abort': cut('established'),

@@ -19,7 +19,7 @@ import {
 import type { Peer } from '../adapters/peer.js';
 import { ClosedError, OptionError } from '../errors.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
-import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
+import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, count, onlyKnown, type Timeout, timeout } from '../options.js';
 import {
   SERVERS_OPTIONS,
@@ -179,9 +179,9 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.begin(signal);
   }
 
-  /** Where it listens, with the real ports; those that are not bound are left out. */
+  /** Where it listens, with the real ports; listeners that are not bound are left out. */
   get addresses(): Address[] {
-    return this.listeners.flatMap(({ address }) => address ?? []);
+    return this.listeners.flatMap((listener) => (listener.matches('serving.listening') && listener.address) || []);
   }
 
   /** Newcomers that were turned away, over all listeners. */
@@ -195,16 +195,16 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   }
 
   /**
-   * Connects the persistent backends, if there are any, and listens.
+   * Connects the persistent backends, if there are any, and listens. A listener that you closed through its own handle
+   * is left out.
    *
    * @throws BindError when a listener cannot bind; those already bound are closed
    * @throws ConnectError when a persistent backend is exhausted; one whose `attemptsMax` is not limited is waited for
-   * @throws ClosedError when its life is over
+   * @throws ClosedError when the proxy is over, when every listener was closed, or when a persistent backend was; its
+   * message names which, and its cause says why
    */
   start(): Promise<void> {
-    if (this.outcome !== undefined || this.matches('draining', 'stopping')) {
-      return Promise.reject(new ClosedError(this.id, this.outcome?.cause));
-    }
+    if (this.outcome !== undefined || this.matches('draining', 'stopping')) return Promise.reject(this.#endError());
     if (this.#started === undefined) {
       let resolve!: () => void;
       let reject!: (error: unknown) => void;
@@ -220,14 +220,16 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   }
 
   /**
-   * Stops accepting on every listener; sessions live on.
+   * Stops accepting on every listener; sessions live on. Listeners that you closed through their own handles are left out.
    *
+   * @throws NotSupportedError before it was started
    * @throws NotSupportedError where one of them could not listen again: on a file descriptor
    * @throws ClosedError when its life is over, or about to be
    */
   suspend(): void {
-    for (const listener of this.listeners) listener.checkSuspend();
-    for (const listener of this.listeners) listener.suspend();
+    const listeners = this.#serving();
+    for (const listener of listeners) listener.checkSuspend();
+    for (const listener of listeners) listener.suspend();
   }
 
   /**
@@ -236,7 +238,14 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
    * @throws ClosedError when its life is over, or about to be
    */
   resume(): void {
-    for (const listener of this.listeners) listener.resume();
+    for (const listener of this.#serving()) listener.resume();
+  }
+
+  /** The listeners that go on. */
+  #serving(): Listener[] {
+    const listeners = this.listeners.filter((listener) => listener.goesOn);
+    if (listeners.length > 0 && !this.matches('draining', 'stopping')) return listeners;
+    throw new ClosedError(this.id, this.outcome?.cause);
   }
 
   /** What can be seen of every connection that lives: what a transition does not tell. */
@@ -269,10 +278,11 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   listenerClosed(listener: Listener, outcome: Outcome): void {
     this.#listenersLeft--;
     this.#bound.delete(listener);
-    this.#startError ??= listener.endError(outcome);
     // One that was closed through its own handle is not missed while there are others.
     const isLost = outcome.ending === 'failed' || outcome.cause.manner === 'destroy';
     if (isLost || this.#listenersLeft === 0) {
+      // The first that is missed is why the proxy fails, if it fails; the others are closed because of that.
+      this.#startError ??= listener.endError(outcome);
       this.life.send({ type: 'listeners.failed', cause: outcome.cause });
     } else {
       this.#reportBound();
@@ -335,8 +345,15 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.life.send({ type: 'proxy.abort', cause: { initiator: 'library', manner: 'error', phase: 'command' } });
   }
 
-  protected override finished(outcome: Outcome): void {
-    this.#started?.reject(outcome.ending === 'failed' ? this.#startError : new ClosedError(this.id, outcome.cause));
+  protected override finished(): void {
+    this.#started?.reject(this.#endError());
+  }
+
+  /** Why it cannot be started, or did not start. */
+  #endError(): unknown {
+    const { ending } = this.life.context as { readonly ending: Ending };
+    const error = ending === 'failed' ? this.#startError : undefined;
+    return error ?? new ClosedError(this.id, this.outcome?.cause);
   }
 
   protected override refSocket(keepAlive: boolean): void {
@@ -349,13 +366,17 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   /** @internal */
   connectBackends(): void {
-    Promise.all(this.backends.map((backend) => backend.connect())).then(
-      () => this.life.send(BACKENDS_ESTABLISHED),
-      (error: Error & { cause?: Cause }) => {
-        this.#startError = error;
-        this.life.send({ type: 'backends.failed', cause: error.cause as Cause });
-      },
-    );
+    const { backends } = this;
+    Promise.all(backends.map((backend) => backend.connect()))
+      // One may be over again before the last one is established.
+      .then(() => Promise.all(backends.map((backend) => backend.goesOn || backend.ready())))
+      .then(
+        () => this.life.send(BACKENDS_ESTABLISHED),
+        (error: Error & { cause?: Cause }) => {
+          this.#startError ??= error;
+          this.life.send({ type: 'backends.failed', cause: error.cause as Cause });
+        },
+      );
   }
 
   /** @internal */
@@ -370,7 +391,10 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   /** @internal */
   startListeners(): void {
-    for (const listener of this.listeners) void listener.start();
+    // How each of them fares is told by listenerBound() and listenerClosed().
+    for (const listener of this.listeners) if (listener.goesOn) listener.start().catch(ignore);
+    // Those that were started through their own handles may be bound already.
+    this.#reportBound();
   }
 
   /** @internal */
@@ -408,7 +432,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   }
 
   #reportBound(): void {
-    if (this.#bound.size === this.#listenersLeft) this.life.send(BOUND);
+    if (this.#listenersLeft > 0 && this.#bound.size === this.#listenersLeft) this.life.send(BOUND);
   }
 
   #reportListeners(): void {
@@ -420,6 +444,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     if (this.listeners.every(({ clients }) => clients.size === 0)) this.life.send(EMPTIED);
   }
 }
+
+function ignore(): void {}
 
 /** A client that is still being admitted has no session. */
 function admissionInfo(client: Client): ConnectionInfo {

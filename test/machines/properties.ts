@@ -285,7 +285,7 @@ const NEWS: Record<string, RegExp> = {
   session:
     /^((connecting.*|relaying.*) session.close|(connecting|relaying|draining).* session.abort|connecting.* (client|backend).closed|(relaying|draining).* (client|backend).closed|connecting.open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (sessionConnectTimeout|durationMax|closeTimeout))$/,
   proxy:
-    /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(listeners|backends)) proxy.abort|starting.connecting backends.failed|(starting.binding|running) listeners.failed|draining drainTimeout)$/,
+    /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(listeners|backends)) proxy.abort|starting.connecting backends.failed|(idle|starting.*|running) listeners.failed|draining drainTimeout)$/,
 };
 
 /** What a life is doing in a state, as a cause says it; the first that fits. */

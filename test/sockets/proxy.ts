@@ -98,6 +98,11 @@ export function proxyDriver(world: World, name: SlowName) {
           fronts[1].close();
           return;
         }
+        if (step.from !== 'starting.binding') {
+          // The owner of all closes each of them.
+          for (const listener of proxy.listeners) void listener.close();
+          return;
+        }
         ports[0].free();
         await ports[1].take();
         name.resolve();

@@ -23,6 +23,10 @@ const failed = (type: string): EventObject => ({ type, cause: CAUSE }) as EventO
 
 const areClosed = ({ listeners }: ProxyWorld): boolean => listeners.every((phase) => phase === 'closed');
 
+/** All that are left, and there are some. */
+const areBound = ({ listeners }: ProxyWorld): boolean =>
+  listeners.includes('bound') && listeners.every((phase) => phase === 'bound' || phase === 'closed');
+
 /** Who is waited for, and is gone already, is reported at once. */
 function reports(world: ProxyWorld): EventObject[] {
   const told: EventObject[] = [];
@@ -37,7 +41,7 @@ function close(world: ProxyWorld, index: number, isLost: boolean): Effect<ProxyW
   const left = next.listeners.filter((phase) => phase !== 'closed');
   const told: EventObject[] = [];
   if (isLost || left.length === 0) told.push(failed('listeners.failed'));
-  else if (left.every((phase) => phase === 'bound')) told.push({ type: 'listeners.bound' });
+  else if (areBound(next)) told.push({ type: 'listeners.bound' });
   return { world: next, reports: [...told, ...reports(next)] };
 }
 
@@ -79,7 +83,8 @@ const performances: Record<string, (world: ProxyWorld) => Effect<ProxyWorld>> = 
   'listeners.start'(world) {
     must(!world.over, 'It listens after the end was asked for (1)');
     must(world.backends === 'up', 'It listens before its backends are there');
-    return { world: { ...world, listeners: world.listeners.map((phase) => (phase === 'idle' ? 'binding' : phase)) } };
+    const now = { ...world, listeners: world.listeners.map((phase) => (phase === 'idle' ? 'binding' : phase)) };
+    return { world: now, reports: areBound(now) ? [{ type: 'listeners.bound' }] : [] };
   },
   'listeners.close': closeAll,
   'listeners.abort': closeAll,
@@ -133,15 +138,20 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
 
     for (const [index, phase] of listeners.entries()) {
       if (phase === 'binding') {
-        const bound = listeners.with(index, 'bound');
-        const areAll = bound.every((other) => other === 'bound' || other === 'closed');
-        const reported = areAll ? [{ type: 'listeners.bound' }] : [];
-        may('system', `listener ${index} binds`, { world: { ...world, listeners: bound }, reports: reported });
+        const now = { ...world, listeners: listeners.with(index, 'bound') };
+        const reported = areBound(now) ? [{ type: 'listeners.bound' }] : [];
+        may('system', `listener ${index} binds`, { world: now, reports: reported });
         may('system', `listener ${index} cannot bind`, close(world, index, true));
+      }
+      if (phase === 'idle' && !world.over) {
+        const begun = { ...world, listeners: listeners.with(index, 'binding') };
+        may('owner', `listener ${index} is started by its handle`, { world: begun });
+      }
+      if (phase === 'idle' || phase === 'binding' || phase === 'bound') {
+        may('owner', `listener ${index} is closed by its handle`, close(world, index, false));
       }
       if (phase === 'bound') {
         may('owner', `somebody closes the server of listener ${index}`, close(world, index, true));
-        may('owner', `listener ${index} is closed by its handle`, close(world, index, false));
         if (sessions === 'none') may('peer', 'a client comes', { world: { ...world, sessions: 'some' } });
       }
       // Its clients have gone, or were cut and took too long.

@@ -22,7 +22,7 @@ function changed(chance: Chance<ProxyWorld>, state: string): Partial<StrictProxy
   const types = (chance.events ?? []).map(({ type }) => type);
   const isLost =
     (state === 'starting.connecting' && types.includes('backends.failed')) ||
-    (/^(starting.binding|running)$/.test(state) && types.includes('listeners.failed'));
+    (/^(idle|starting.*|running)$/.test(state) && types.includes('listeners.failed'));
   if (isLost) return { lost: true, ending: 'failed' };
   if (!types.includes('proxy.abort')) return {};
   if (state === 'stopping.cutting') return { mustCut: 'backends' };
@@ -62,7 +62,7 @@ export const strictProxy: WorldModel<StrictProxy> = {
     proxyWorld.check(world, state, isDone, context);
     const { starts, over, lost, listeners, backends, sessions } = world;
     const areClosing = listeners.every((phase) => phase === 'closing' || phase === 'closed');
-    must((starts === 0 && !over) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
+    must((starts === 0 && !over && !lost) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
     must(!/^(idle|starting|running)/.test(state) || (!over && !lost), 'It goes on, and is over (1)');
     must(
       state !== 'starting.connecting' || backends === 'connecting',
