@@ -48,7 +48,7 @@ export {
 export type { Cause, Ending, Initiator, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
 export type { Timeout } from './options.js';
 export type { BackoffOptions } from './policies/backoff.js';
-export { type Balance, type Balancer, inOrder, roundRobin } from './policies/balance.js';
+export { type Balance, type Balancer, inOrder, leastConnections, roundRobin } from './policies/balance.js';
 export type { RetryBudgetOptions } from './policies/budget.js';
 export { isPermanent, type Server, type ServerOptions, Servers, type ServersOptions } from './policies/servers.js';
 export { createProxy, type ProxyEvents, type ProxyOptions, type SessionLimits, TcpProxy } from './proxy/proxy.js';

@@ -23,6 +23,7 @@ import {
   type Outcome,
   Servers,
 } from '../src/index.js';
+import { ManualClock } from '../src/testing/index.js';
 import { useBench } from './support/bench.js';
 import { LOOPBACK, makers } from './support/make.js';
 import { CERTIFICATE, echo, PeerServer, Reader, send } from './support/peers.js';
@@ -495,10 +496,48 @@ describe('towards a server', () => {
       expect(times(seen, 'dropped')).toBe(0);
     });
 
-    test('it is renewed and restored, and a backend that is exhausted tries again by itself', async () => {
+    test('it is renewed, and a backend that is exhausted finds out by itself, at its slowest pace', async () => {
       const { servers, dialled, renew } = await expired();
       const backoff = { initialMs: 20, maxMs: 40 };
       const { backend } = makeBackend({ servers, backoff });
+      let exhausted = 0;
+      backend.on('exhausted', () => exhausted++);
+      void backend.connect();
+      await until('that it was exhausted more than once', () => exhausted > 2);
+      expect(dialled()).toBeLessThanOrEqual(exhausted);
+      renew();
+      await until('the connection', () => backend.connection !== undefined);
+    });
+
+    test('it is renewed, and a proxy finds out by itself: one client tries it', async () => {
+      const { servers, dialled, renew } = await expired();
+      const clock = new ManualClock();
+      const { proxy, at } = await makeProxy({ servers, clock });
+      const refused = async (): Promise<void> => {
+        const ended = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
+        expect(await new Reader(bench.own(connect(at))).ends()).toBe('reset');
+        expect(how(await ended)).toBe('refused system/error/connecting/CERT_HAS_EXPIRED');
+      };
+      await refused();
+      await refused();
+      expect(dialled()).toBe(1);
+      clock.advance(10_000);
+      await refused();
+      await refused();
+      expect(dialled()).toBe(2);
+      renew();
+      clock.advance(10_000);
+      const client = bench.own(connect(at));
+      const answer = new Reader(client);
+      client.end('back again');
+      expect(await answer.ends()).toBe('end');
+      expect(answer.text).toBe('back again');
+    });
+
+    test('it is restored where the owner has said that it is permanent', async () => {
+      const { servers, dialled, renew } = await expired();
+      const backoff = { initialMs: 5, maxMs: 10 };
+      const { backend } = makeBackend({ servers, backoff, isPermanent: ({ code }) => code === 'CERT_HAS_EXPIRED' });
       let exhausted = 0;
       backend.on('exhausted', () => exhausted++);
       void backend.connect();
@@ -512,7 +551,7 @@ describe('towards a server', () => {
 
     test('it is renewed and restored, and a proxy serves again', async () => {
       const { servers, dialled, renew } = await expired();
-      const { proxy, at } = await makeProxy({ servers });
+      const { proxy, at } = await makeProxy({ servers, isPermanent: ({ code }) => code === 'CERT_HAS_EXPIRED' });
       for (let client = 0; client < 3; client++) {
         const ended = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
         const refused = new Reader(bench.own(connect(at)));

@@ -19,7 +19,10 @@ export interface PrepareContext {
 export type PrepareHook = (socket: Socket, context: PrepareContext) => unknown;
 
 export interface BackendLimits {
-  /** Attempts in a row that may fail. Default: no limit if persistent, else one per server and at least 3. */
+  /**
+   * Attempts in a row that may fail. Default: no limit if persistent, and none for a session whose
+   * `sessionConnectTimeout` bounds them; else one per server and at least 3.
+   */
   readonly attemptsMax?: number | undefined;
   /** Time to wait for a place when every server is full, in milliseconds. Default 10 000. */
   readonly chooseTimeout?: Timeout | undefined;
@@ -69,7 +72,7 @@ export interface BackendOptions extends BackendLimits, BackendSocketOptions, Ser
   readonly persistent?: boolean | undefined;
   /**
    * What a persistent backend does when it is exhausted: try on at the slowest pace (default), or wait for `connect()`.
-   * Servers that were excluded for good are tried again only after `connect()` or {@link Servers.restore}.
+   * A server that was excluded until it is restored is tried again only after `connect()` or {@link Servers.restore}.
    */
   readonly whenExhausted?: 'continue' | 'wait' | undefined;
   /** Makes each fresh connection ready (handshake, login) before it is offered. Throwing fails the attempt. */
@@ -103,12 +106,17 @@ export interface BackendConfig {
   readonly ownerUnlinks: boolean;
 }
 
-/** @internal Checks the options of a backend, once for all that share them. */
+/**
+ * @internal Checks the options of a backend, once for all that share them.
+ *
+ * @param isBounded true where attempts need no limit by default, since something else ends them
+ */
 export function backendConfig(
   options: BackendLimits & BackendSocketOptions & Pick<BackendOptions, 'whenExhausted' | 'prepare' | 'repair'>,
   servers: Servers,
   persistent: boolean,
   ownerUnlinks: boolean,
+  isBounded = persistent,
 ): BackendConfig {
   const { whenExhausted = 'continue' } = options;
   if (whenExhausted !== 'continue' && whenExhausted !== 'wait') {
@@ -121,7 +129,7 @@ export function backendConfig(
         attemptsMax: count(
           'attemptsMax',
           options.attemptsMax,
-          persistent ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
+          isBounded ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
         ),
         chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
         connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),

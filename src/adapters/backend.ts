@@ -150,6 +150,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   incarnation = 0;
   /** @internal Kept by the set of servers. */
   memory: Asker['memory'] = undefined;
+  /** @internal Kept by the set of servers. */
+  trial: Asker['trial'] = undefined;
   readonly #config: BackendConfig;
   readonly #owner: BackendOwner | undefined;
   /** Where the current socket goes: it takes a place there. */
@@ -397,6 +399,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   protected override finished(outcome: Outcome): void {
     if (outcome.ending === 'failed') this.#settleAttempt(outcome.cause);
     this.#leaveServer();
+    if (this.trial !== undefined) this.servers.forget(this);
     if (this.#waiters !== undefined) {
       this.#rejectWaiters(
         outcome.ending === 'failed' ? this.#gaveUp(outcome.cause) : new ClosedError(this.id, outcome.cause),

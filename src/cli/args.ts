@@ -130,11 +130,13 @@ const FLAGS: Record<string, Flag> = {
   balance: {
     group: WHERE,
     takes: 'HOW',
-    help: 'roundRobin, or inOrder: the first that works',
+    help: 'roundRobin, leastConnections, or inOrder: the first that works',
     fallback: 'roundRobin',
     runOnly: true,
     set: (draft, value, fail) => {
-      if (value !== 'roundRobin' && value !== 'inOrder') throw fail('roundRobin or inOrder');
+      if (value !== 'roundRobin' && value !== 'inOrder' && value !== 'leastConnections') {
+        throw fail('roundRobin, inOrder or leastConnections');
+      }
       draft.proxy.balance = value;
     },
   },
@@ -150,7 +152,7 @@ const FLAGS: Record<string, Flag> = {
       draft.connectionsMax = whole(value, 1, fail);
     },
   },
-  'attempts-max': limit('attemptsMax', 'attempts to connect a backend for one client', 'one per backend, at least 3'),
+  'attempts-max': limit('attemptsMax', 'attempts to connect a backend for one client', 'none'),
   'bind-attempts': limit('bindAttempts', 'attempts to bind an address', '1'),
   'connect-buffer-bytes': limit(
     'connectBufferBytes',

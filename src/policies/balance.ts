@@ -7,10 +7,12 @@ import type { Server } from './servers.js';
  *
  * @example
  * ```ts
- * // The server with the fewest connections.
- * const leastConnections: Balancer = {
- *   choose: (servers, isUsable) =>
- *     servers.filter(isUsable).sort((a, b) => a.connections - b.connections)[0],
+ * // At random, so that several proxies do not go through the servers in step.
+ * const atRandom: Balancer = {
+ *   choose: (servers, isUsable) => {
+ *     const usable = servers.filter(isUsable);
+ *     return usable[Math.floor(Math.random() * usable.length)];
+ *   },
  * };
  * ```
  */
@@ -42,13 +44,35 @@ export function inOrder(): Balancer {
   return { choose: (servers, isUsable) => servers.find(isUsable) };
 }
 
-export type Balance = 'roundRobin' | 'inOrder' | Balancer;
+/** The server with the fewest connections, attempts included; each in turn among those that have equally few. */
+export function leastConnections(): Balancer {
+  let next = 0;
+  return {
+    choose(servers, isUsable) {
+      let best: Server | undefined;
+      let bestIndex = 0;
+      for (let step = 0; step < servers.length; step++) {
+        const index = (next + step) % servers.length;
+        const server = servers[index] as Server;
+        if ((best !== undefined && server.connections >= best.connections) || !isUsable(server)) continue;
+        best = server;
+        bestIndex = index;
+      }
+      if (best !== undefined) next = bestIndex + 1;
+      return best;
+    },
+  };
+}
+
+/** How the next server is chosen: by the name of a balancer of the library, or by one of your own. */
+export type Balance = 'roundRobin' | 'inOrder' | 'leastConnections' | Balancer;
 
 export function balancerOf(balance: Balance | undefined): Balancer {
   if (balance === undefined || balance === 'roundRobin') return roundRobin();
   if (balance === 'inOrder') return inOrder();
+  if (balance === 'leastConnections') return leastConnections();
   if (typeof balance === 'object' && typeof balance?.choose === 'function') {
     return { choose: bound<Balancer['choose']>((servers, isUsable) => balance.choose(servers, isUsable)) };
   }
-  throw new OptionError('balance', balance, '"roundRobin", "inOrder" or an object with choose()');
+  throw new OptionError('balance', balance, '"roundRobin", "inOrder", "leastConnections" or an object with choose()');
 }

@@ -2,7 +2,8 @@ import { number, onlyKnown } from '../options.js';
 
 /**
  * How many retries all connections to a set of servers may make together, so that an outage is not answered with a
- * storm. Every first attempt earns `ratio` of a retry, `perSecond` are earned by waiting, and `burst` is the most that
+ * storm. A retry is another attempt at a server that this connection has tried before. Where none is left, a retry
+ * waits until it is earned, at most for the slowest pace (`backoff.maxMs`). Every first attempt earns `ratio` of a retry, `perSecond` are earned by waiting, and `burst` is the most that
  * is kept. The defaults are those of Finagle's `RetryBudget`: 20 %, 10 a second, ten seconds' worth.
  */
 export interface RetryBudgetOptions {
@@ -36,12 +37,17 @@ export class RetryBudget {
     this.#tokens = Math.min(this.burst, this.#tokens + this.ratio);
   }
 
-  /** Takes one retry; false if there is none left at `now`, in milliseconds. */
-  withdraw(now: number): boolean {
+  /**
+   * Takes one retry at `now`, in milliseconds. Returns how long to wait until it is earned, after those that were taken
+   * before; takes none, and returns nothing, if that is longer than `mostMs`.
+   */
+  withdraw(now: number, mostMs: number): number | undefined {
     this.#tokens = Math.min(this.burst, this.#tokens + ((now - this.#filledAt) / 1_000) * this.perSecond);
     this.#filledAt = now;
-    if (this.#tokens < 1) return false;
+    const missing = 1 - this.#tokens;
+    const waitMs = missing <= 0 ? 0 : Math.ceil((missing / this.perSecond) * 1_000);
+    if (waitMs > mostMs) return undefined;
     this.#tokens -= 1;
-    return true;
+    return waitMs;
   }
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { OptionError } from '../errors.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
-import { type Clock, systemClock } from '../runtime/clock.js';
+import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';
@@ -44,10 +44,14 @@ export class Server {
   connections = 0;
   /** Attempts that failed in a row. */
   failures = 0;
-  /** When it may be chosen again before the others, in milliseconds of the set's clock. */
+  /** When it may be chosen again before the others, in milliseconds of the set's clock; 0 while it is not down. */
   downUntil = 0;
-  /** Why it is never chosen, if it is not. */
+  /** Why it is not chosen at present, if it is not. */
   excluded: Cause | undefined;
+  /** @internal When it may be chosen again although it was excluded. */
+  excludedUntil = 0;
+  /** @internal The one connection that tries it after it was down; the others wait for what becomes of that. */
+  trial: Asker | undefined = undefined;
 
   constructor(options: ServerOptions, name: string) {
     onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
@@ -88,7 +92,10 @@ export interface ServersOptions {
    * once. Default 10 000, as nginx's `fail_timeout`.
    */
   readonly downFor?: Timeout | undefined;
-  /** Tells failures that no retry can mend: the server is excluded. Default {@link isPermanent}. */
+  /**
+   * Says which failures no later attempt can mend: such a failure excludes the server until {@link Servers.restore}.
+   * Default {@link isPermanent}.
+   */
   readonly isPermanent?: ((cause: Cause) => boolean) | undefined;
   readonly clock?: Clock | undefined;
   /** Randomness from 0 to 1, for jitter. Default `Math.random`. */
@@ -105,51 +112,63 @@ export const SERVERS_OPTIONS = [
   'random',
 ] as const;
 
+/**
+ * True for a failure that no later attempt can mend: an option that Node refuses. All other failures may pass by
+ * themselves: a certificate is renewed, a Unix path gets the right mode. A server that is excluded so is chosen again
+ * after {@link Servers.restore}.
+ *
+ * @example
+ * ```ts
+ * // A server whose certificate was revoked is not tried again either.
+ * const servers = new Servers(list, {
+ *   isPermanent: (cause) => isPermanent(cause) || cause.code === 'CERT_REVOKED',
+ * });
+ * ```
+ */
+export function isPermanent({ phase, code = '' }: Cause): boolean {
+  return phase === 'command' && (code === 'ERR_SOCKET_BAD_PORT' || code.startsWith('ERR_INVALID_'));
+}
+
 /** What Node calls a certificate, or a list of revoked ones, that it does not take. */
 const BAD_CERTIFICATE =
   /^(?:CERT_|CRL_|ERROR_IN_C(?:ERT|RL)_|UNABLE_TO_(?:GET|DECRYPT|DECODE|VERIFY)_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|ERR_TLS_CERT_ALTNAME_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$)/;
 
-/**
- * Failures that stay however often one tries: a certificate that cannot be trusted, also one that has expired; a path
- * that may not be opened; an option that Node refuses. What was mended is told by {@link Servers.restore}.
- *
- * @example
- * ```ts
- * // Somebody else renews their certificate in time, or soon after: goes on trying, at the pace of the backoff.
- * const servers = new Servers(list, {
- *   isPermanent: (cause) => cause.code !== 'CERT_HAS_EXPIRED' && isPermanent(cause),
- * });
- * ```
- */
-export function isPermanent(cause: Cause): boolean {
-  const { code } = cause;
-  if (code === undefined) return cause.phase === 'command';
-  return (
-    code === 'EACCES' ||
-    code === 'EPERM' ||
-    code === 'ERR_SOCKET_BAD_PORT' ||
-    code.startsWith('ERR_INVALID_') ||
-    BAD_CERTIFICATE.test(code)
-  );
-}
+/** This process has no descriptor, memory or local port left for another connection: no server is to blame. */
+const SHORTAGES: ReadonlySet<string | undefined> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'EADDRINUSE',
+  'EAGAIN',
+  'EAI_MEMORY',
+]);
 
-/** What one connection remembers between its attempts. */
+/** A connection that asks for a server. */
 export interface Asker {
-  /** True where no later attempt can help: a conversation whose client waits. */
-  readonly persistent: boolean;
-  /** Called when a place is free after an answer of `full`. */
+  /** Called when a place is free, or another attempt may be made, after an answer of `full`. */
   serverFreed(): void;
-  /** Kept by {@link Servers}. */
+  /** Kept by {@link Servers}: what is remembered of its attempts. */
   memory: AskerMemory | undefined;
+  /** Kept by {@link Servers}: the server that it alone tries, after that was down. */
+  trial: Server | undefined;
 }
 
+/** What is remembered of a connection between its attempts. */
 interface AskerMemory {
   /** Servers that failed in this round. */
   readonly tried: Set<Server>;
-  /** Rounds in which every server failed. */
+  /** Rounds in which every server that could be tried failed. */
   round: number;
   /** The wait after the last failure is over. */
   rested: boolean;
+  /** The server that is tried again, since the last attempt failed for want of something of this process. */
+  again: Server | undefined;
+  /** When its last attempt failed, or its connection was lost. */
+  failedAt: number;
+  /** While it waits for a place: when the servers that failed may be tried again. */
+  retryAt: number | undefined;
 }
 
 /** What a set of servers answers: one of them, a wait, or that there is none. */
@@ -160,10 +179,6 @@ export type Choice =
   | { readonly kind: 'exhausted'; readonly cause: Report };
 
 const FULL: Choice = { kind: 'full' };
-const BUDGET_EMPTY: Choice = {
-  kind: 'exhausted',
-  cause: { initiator: 'library', manner: 'limit', code: 'retryBudget' },
-};
 
 /**
  * A set of servers: which is next, which are down, and how many retries there may be. Share one object between all
@@ -185,7 +200,10 @@ export class Servers {
   readonly #downFor: number;
   readonly #isPermanent: (cause: Cause) => boolean;
   readonly #random: () => number;
-  readonly #queue = new Set<Asker>();
+  /** Who waits for a place, the longest first, and the timer of those that may be called before there is one. */
+  readonly #queue = new Map<Asker, Timer | undefined>();
+  /** When the first server that is excluded for a time may be chosen again. */
+  #readmitAt = Number.POSITIVE_INFINITY;
   #isServing = false;
 
   /** @throws OptionError */
@@ -211,56 +229,70 @@ export class Servers {
 
   /**
    * Answers a connection that wants a server. A chosen one counts the connection until {@link leave}; after `full`,
-   * the asker is called when there is a place, unless it {@link forget}s.
+   * the asker is called when there is a place, or when those that failed may be tried again, unless it {@link forget}s.
    */
   choose(asker: Asker): Choice {
     const { memory } = asker;
+    this.#now = this.clock.now();
+    if (this.#now >= this.#readmitAt) this.#readmit();
     if (memory === undefined) {
       if (!this.#queue.has(asker)) this.#budget.deposit();
     } else if (!memory.rested) {
-      return this.#defer(asker, memory);
+      return this.#defer(memory);
     }
-    this.#now = this.clock.now();
-    this.#tried = memory?.tried;
-    const server = this.#balancer.choose(this.list, this.#isUp) ?? this.#balancer.choose(this.list, this.#isUsable);
+    let server = this.#pick(memory);
+    if (server === undefined && this.#mayRetry(memory)) {
+      memory.tried.clear();
+      memory.retryAt = undefined;
+      server = this.#pick(memory);
+    }
     if (server === undefined && !this.#isExhausted()) {
-      if (memory !== undefined && this.#isRoundOver(memory)) {
+      if (memory !== undefined && memory.tried.size > 0 && this.#isRoundOver(memory)) {
         // Those that this one had yet to try have been excluded meanwhile.
-        this.#queue.delete(asker);
+        this.#leaveQueue(asker);
         return { kind: 'deferred', delayMs: this.#endRound(memory) };
       }
-      // Who waits already keeps its place in the queue.
-      this.#queue.add(asker);
+      this.#enterQueue(asker);
       return FULL;
     }
     if (server !== undefined && !(server instanceof Server)) {
       throw new OptionError('balance', server, 'a balancer that chooses one of the servers it is given');
     }
-    this.#queue.delete(asker);
+    this.#leaveQueue(asker);
     if (server === undefined) return this.#allExcluded();
-    if (memory !== undefined) memory.rested = false;
+    if (memory !== undefined) {
+      memory.rested = false;
+      memory.again = undefined;
+      memory.retryAt = undefined;
+    }
+    // Was it down, and may be tried again: by this connection, and by no other until that is over.
+    if (server.downUntil > 0 && server.downUntil <= this.#now && server.trial === undefined) {
+      server.trial = asker;
+      asker.trial = server;
+    }
     server.connections++;
     return { kind: 'chosen', server };
   }
 
-  /** The connection no longer waits for a place. */
+  /** The connection no longer wants a server, or is over: its place in the queue, and a trial, are given up. */
   forget(asker: Asker): void {
-    this.#queue.delete(asker);
+    this.#leaveQueue(asker);
+    this.#endTrial(asker);
   }
 
-  /** The connection, or the attempt, is over: its place is free for whoever has waited longest. */
+  /** The connection, or the attempt, is over: its place is free for the connection that has waited longest. */
   leave(server: Server): void {
     server.connections--;
     this.#serve();
   }
 
-  /** Those who wait for a place get one while there is one, the longest first. */
+  /** Those that wait for a place get one while there is one, the longest first. */
   #serve(): void {
     // An asker that fails at once frees its place again, here inside: the loop that runs already serves it.
     if (this.#isServing) return;
     this.#isServing = true;
     try {
-      for (const asker of this.#queue) {
+      for (const asker of this.#queue.keys()) {
         if (!this.list.some(this.#isOpen)) return;
         asker.serverFreed();
       }
@@ -273,28 +305,49 @@ export class Servers {
   succeeded(server: Server): void {
     server.failures = 0;
     server.downUntil = 0;
+    if (server.trial !== undefined) this.#endTrial(server.trial);
   }
 
-  /** An attempt has failed: the server is chosen last for a while, or never if that cannot mend. */
+  /**
+   * An attempt has failed. The server is chosen last for a while; it is not chosen at all for the slowest pace if its
+   * certificate is bad, and until it is restored if no attempt can mend the failure. What is no fault of the server
+   * changes nothing for the others.
+   */
   failed(asker: Asker, server: Server, cause: Cause): void {
+    this.#endTrial(asker);
+    const memory = this.#memoryOf(asker);
+    const isBacklogFull = cause.code === 'EAGAIN' && server.path !== undefined;
+    if (SHORTAGES.has(cause.code) && !isBacklogFull) {
+      memory.again = server;
+      return;
+    }
+    memory.tried.add(server);
+    // A Unix socket whose backlog is full lives, and has no room for the moment.
+    if (isBacklogFull) return;
     server.failures++;
-    server.downUntil = this.clock.now() + this.#downFor;
-    this.#remember(asker, server);
+    const now = memory.failedAt;
+    server.downUntil = this.#downFor === 0 ? 0 : now + this.#downFor;
     let reason = cause;
+    let until = now;
     try {
-      if (!this.#isPermanent(cause)) return;
+      if (this.#isPermanent(cause)) until = Number.POSITIVE_INFINITY;
+      else if (BAD_CERTIFICATE.test(cause.code ?? '')) until = now + this.#backoff.longestMs(this.#random());
     } catch (error) {
       // A hook that cannot tell must neither hang the connection nor hide its own mistake.
       reason = { initiator: 'owner', manner: 'error', phase: cause.phase, code: 'isPermanent', error };
+      until = Number.POSITIVE_INFINITY;
     }
+    if (until <= now) return;
     server.excluded = reason;
-    // Those who wait for a place there will never get one: they are told so now.
-    for (const waiting of this.#queue) waiting.serverFreed();
+    server.excludedUntil = until;
+    this.#readmitAt = Math.min(this.#readmitAt, until);
+    // Those that wait for a place there must not wait for it in vain.
+    for (const waiting of this.#queue.keys()) waiting.serverFreed();
   }
 
   /** An established connection was lost: this asker tries the others first. */
   dropped(asker: Asker, server: Server): void {
-    this.#remember(asker, server);
+    this.#memoryOf(asker).tried.add(server);
   }
 
   /** What was remembered of this connection no longer counts: it is, or was, stable. */
@@ -303,13 +356,14 @@ export class Servers {
   }
 
   /**
-   * Servers that were excluded may be chosen again, all or one: what no retry could mend was mended, such as a certificate
-   * that was renewed. Who asks next is served, and who waits for a place; a persistent backend that is exhausted tries
-   * again by itself at its slowest pace, and at once by `connect()`, which restores them all.
+   * Servers that were excluded may be chosen again, all or one: what no retry could mend was mended. A new connection
+   * goes there, and those that wait for a place; a persistent backend that is exhausted tries again by itself at its
+   * slowest pace, and at once by `connect()`, which restores them all.
    */
   restore(server?: Server): void {
     for (const one of server === undefined ? this.list : [server]) {
       one.excluded = undefined;
+      one.excludedUntil = 0;
       one.downUntil = 0;
     }
     this.#serve();
@@ -319,21 +373,85 @@ export class Servers {
     return this.list.map((server) => server.toJSON());
   }
 
-  #remember(asker: Asker, server: Server): void {
-    asker.memory ??= { tried: new Set(), round: 0, rested: false };
-    asker.memory.tried.add(server);
+  #memoryOf(asker: Asker): AskerMemory {
+    const failedAt = this.clock.now();
+    asker.memory ??= { tried: new Set(), round: 0, rested: false, again: undefined, failedAt, retryAt: undefined };
     asker.memory.rested = false;
+    asker.memory.failedAt = failedAt;
+    return asker.memory;
   }
 
-  #defer(asker: Asker, memory: AskerMemory): Choice {
+  /** A trial that is over without an answer, or has failed, leaves its place to another connection. */
+  #endTrial(asker: Asker): void {
+    if (asker.trial === undefined) return;
+    asker.trial.trial = undefined;
+    asker.trial = undefined;
+  }
+
+  /** Those that were excluded for a time, which is over: as after `downFor`, one connection tries each first. */
+  #readmit(): void {
+    this.#readmitAt = Number.POSITIVE_INFINITY;
+    for (const server of this.list) {
+      if (server.excluded === undefined) continue;
+      if (server.excludedUntil > this.#now) {
+        this.#readmitAt = Math.min(this.#readmitAt, server.excludedUntil);
+        continue;
+      }
+      server.excluded = undefined;
+      server.downUntil = Math.max(1, Math.min(server.downUntil, this.#now));
+    }
+  }
+
+  #pick(memory: AskerMemory | undefined): Server | undefined {
+    this.#tried = memory?.tried;
+    const again = memory?.again;
+    if (again !== undefined && this.#isUsable(again)) return again;
+    return this.#balancer.choose(this.list, this.#isUp) ?? this.#balancer.choose(this.list, this.#isUsable);
+  }
+
+  #enterQueue(asker: Asker): void {
+    const { memory } = asker;
+    // Those that have failed are not tried again at once in place of one that is full, but after their rest.
+    if (memory !== undefined && memory.tried.size > 0 && memory.retryAt === undefined) {
+      memory.retryAt = this.#now + this.#restMs(memory);
+    }
+    const wakeAt = Math.min(memory?.retryAt ?? Number.POSITIVE_INFINITY, this.#readmitAt);
+    const timer = this.#queue.get(asker);
+    if (timer !== undefined) this.clock.clearTimeout(timer);
+    // A connection that waits already keeps its place in the queue.
+    this.#queue.set(asker, wakeAt === Number.POSITIVE_INFINITY ? undefined : this.#wake(asker, wakeAt));
+  }
+
+  #wake(asker: Asker, wakeAt: number): Timer {
+    const timer = this.clock.setTimeout(
+      () => {
+        if (this.#queue.get(asker) !== timer) return;
+        this.#queue.set(asker, undefined);
+        asker.serverFreed();
+      },
+      Math.max(0, Math.ceil(wakeAt - this.#now)),
+    );
+    timer.unref();
+    return timer;
+  }
+
+  #leaveQueue(asker: Asker): void {
+    const timer = this.#queue.get(asker);
+    if (timer !== undefined) this.clock.clearTimeout(timer);
+    this.#queue.delete(asker);
+  }
+
+  #mayRetry(memory: AskerMemory | undefined): memory is AskerMemory {
+    return memory?.retryAt !== undefined && this.#now >= memory.retryAt;
+  }
+
+  #defer(memory: AskerMemory): Choice {
     if (this.#isExhausted()) return this.#allExcluded();
     memory.rested = true;
-    let delayMs = this.#isRoundOver(memory) ? this.#endRound(memory) : 0;
-    if (!this.#budget.withdraw(this.clock.now())) {
-      if (!asker.persistent) return BUDGET_EMPTY;
-      delayMs = this.#backoff.longestMs(this.#random());
-    }
-    return { kind: 'deferred', delayMs };
+    if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#restMs(memory) };
+    if (this.#isRoundOver(memory)) return { kind: 'deferred', delayMs: this.#endRound(memory) };
+    // The first attempt at each server is no repeat.
+    return { kind: 'deferred', delayMs: memory.round === 0 ? 0 : this.#bounded(memory, this.#budgetMs()) };
   }
 
   /** One that was not tried is waited for, also while it is full: those that have failed are not tried again instead. */
@@ -342,8 +460,26 @@ export class Servers {
   }
 
   #endRound(memory: AskerMemory): number {
+    const { retryAt } = memory;
     memory.tried.clear();
-    return this.#backoff.delayMs(memory.round++, this.#random());
+    memory.retryAt = undefined;
+    return retryAt === undefined ? this.#restMs(memory) : Math.max(0, retryAt - this.#now);
+  }
+
+  /** How long to rest before the next round, which counts as begun; the budget included. */
+  #restMs(memory: AskerMemory): number {
+    const backoffMs = this.#backoff.delayMs(memory.round++, this.#random());
+    return this.#bounded(memory, Math.max(backoffMs, this.#budgetMs()));
+  }
+
+  /** No connection rests for more than the slowest pace after a failure, whatever it rests for. */
+  #bounded({ failedAt }: AskerMemory, restMs: number): number {
+    return Math.max(0, Math.min(restMs, Math.ceil(failedAt + this.#backoff.maxMs - this.#now)));
+  }
+
+  /** How long a repeat waits for its turn: an empty budget slows down, and refuses nothing. */
+  #budgetMs(): number {
+    return this.#budget.withdraw(this.#now, this.#backoff.maxMs) ?? this.#backoff.longestMs(this.#random());
   }
 
   #isExhausted(): boolean {
@@ -360,5 +496,6 @@ export class Servers {
   readonly #isOpen = (server: Server): boolean =>
     server.excluded === undefined && server.connections < server.connectionsMax;
   readonly #isUsable = (server: Server): boolean => this.#isOpen(server) && this.#tried?.has(server) !== true;
-  readonly #isUp = (server: Server): boolean => this.#isUsable(server) && server.downUntil <= this.#now;
+  readonly #isUp = (server: Server): boolean =>
+    this.#isUsable(server) && (server.downUntil === 0 || (server.downUntil <= this.#now && server.trial === undefined));
 }

@@ -478,10 +478,11 @@ function checkedProxy(options: ProxyOptions) {
   // Two files per client: its own socket and its backend's.
   const limits = listenerLimits(options, 2, true);
   const drainTimeout = timeout('drainTimeout', options.drainTimeout, 30_000);
+  const sessionConnectTimeout = timeout('sessionConnectTimeout', options.sessionConnectTimeout, 15_000);
   const session: SessionConfig = {
     input: {
       settings: {
-        sessionConnectTimeout: timeout('sessionConnectTimeout', options.sessionConnectTimeout, 15_000),
+        sessionConnectTimeout,
         idleTimeout: timeout('idleTimeout', options.idleTimeout, 600_000),
         halfCloseTimeout: timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
         durationMax: timeout('durationMax', options.durationMax, NEVER_MS),
@@ -489,7 +490,7 @@ function checkedProxy(options: ProxyOptions) {
       },
     },
     environment: environmentOf(options),
-    backend: backendConfig(options, servers, false, true),
+    backend: backendConfig(options, servers, false, true, sessionConnectTimeout < NEVER_MS),
     connectBufferBytes: count('connectBufferBytes', options.connectBufferBytes, 0, 0),
   };
   return {

@@ -308,10 +308,13 @@ export class Checks {
     const { initialMs = 100, factor = 2, maxMs = 10_000, jitter = 0.5 } = options.backoff ?? {};
     const { ratio = 0.2, perSecond = 10, burst = 100 } = options.retryBudget ?? {};
     this.count('dials');
+    const waited = at - (dials.at.at(-1) ?? 0);
     dials.at.push(at);
     dials.total++;
+    // The first attempt at each server is no retry; and one that has waited for the slowest pace needs no budget.
+    const isPaced = waited >= Math.floor(maxMs * (1 - jitter)) - 1;
     if (dials.total === 1) this.#firsts++;
-    else if (!this.#persistent.has(who)) this.#retries++;
+    else if (dials.total > this.#servers.list.length && !isPaced && !this.#persistent.has(who)) this.#retries++;
     const most = burst + ratio * this.#firsts + (perSecond * at) / 1_000;
     this.#must(5, this.#retries <= most, () => `${this.#retries} retries, the budget has ${most}`);
     if (dials.isHastened) return;

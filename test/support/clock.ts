@@ -22,18 +22,3 @@ export class CountingClock implements Clock {
     systemClock.clearTimeout(timer);
   }
 }
-
-/** A clock that stands still until it is told: for policies, which set no timers. */
-export class StoppedClock implements Clock {
-  time = 0;
-
-  now(): number {
-    return this.time;
-  }
-
-  setTimeout(): Timer {
-    throw new Error('A policy sets no timers.');
-  }
-
-  clearTimeout(): void {}
-}
