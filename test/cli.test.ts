@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -296,7 +297,18 @@ describe('what is watched', () => {
         ({ machine }) => machine === 'session',
       );
       expect(states.map(({ to }) => to)).toEqual(expect.arrayContaining(['relaying.both', 'ended']));
+      expect(made.stdout).toMatch(/^written: .*page\.html, with \d+ transitions$/m);
+      expect(made.stderr).toBe('');
       expect(await new Program(['export', page, page]).ended).toBe(1);
+      const before = readFileSync(recording, 'utf8');
+      const over = new Program(['export', recording, recording]);
+      expect(await over.ended).toBe(2);
+      expect(linesOf(over.stderr)).toEqual([expect.stringContaining('must be another file than the recording')]);
+      expect(readFileSync(recording, 'utf8')).toBe(before);
+      await writeFile(recording, before.slice(0, before.lastIndexOf('{')));
+      const open = new Program(['export', recording, page]);
+      expect(await open.ended).toBe(0);
+      expect(linesOf(open.stderr)).toEqual([expect.stringMatching(/^the recording has no end: /)]);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -306,11 +318,60 @@ describe('what is watched', () => {
     const a = await backend('A');
     const taken = new Program([...ON_FREE_PORT, ...a.flags, '--inspect', String(a.port)]);
     const nowhere = new Program([...ON_FREE_PORT, ...a.flags, '--record', '/none/run.jsonl']);
-    expect(await Promise.all([taken.ended, nowhere.ended])).toEqual([1, 2]);
+    const device = new Program([...ON_FREE_PORT, ...a.flags, '--record', '/dev/null']);
+    expect(await Promise.all([taken.ended, nowhere.ended, device.ended])).toEqual([1, 2, 2]);
+    expect(linesOf(device.stderr)).toEqual([expect.stringMatching(/--record: .*\/dev\/null is no regular file/)]);
+    expect(device.stdout).toBe('');
     expect(linesOf(taken.stderr)).toEqual([expect.stringContaining(`Could not listen on 127.0.0.1:${a.port}`)]);
     expect(linesOf(nowhere.stderr)).toEqual([expect.stringMatching(/--record cannot write there: ENOENT/)]);
     expect(taken.stdout).not.toContain('listening');
   });
+});
+
+/** A disk of 16 KiB, where this may be mounted. */
+function smallDisk(folder: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+it('says at once that the disk of a recording is full, and how much is in it', async ({ skip }) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sc-disk-'));
+  if (!smallDisk(folder)) skip();
+  try {
+    const a = await backend('A');
+    const recording = join(folder, 'run.jsonl');
+    const program = new Program([...ON_FREE_PORT, ...a.flags, '--quiet', '--record', recording]);
+    const port = await program.port();
+    const told = program.shows(
+      /^warning: the recording has stopped: ENOSPC.*; the first (\d+) transitions are in .*run\.jsonl$/,
+    );
+    let isTold = false;
+    void told.finally(() => {
+      isTold = true;
+    });
+    while (!isTold) {
+      const asker = new Client(port);
+      await asker.ask('hello');
+      await asker.end();
+    }
+    const [found] = await told;
+    const lines = linesOf(readFileSync(recording, 'utf8'));
+    // All but the head, and every line is whole.
+    expect(lines.length - 1).toBe(Number(found?.[1]));
+    for (const line of lines) JSON.parse(line);
+    program.signal('SIGTERM');
+    expect(await program.ended).toBe(0);
+    expect(program.stdout).toMatch(
+      new RegExp(`^recorded: ${found?.[1]} transitions in .*, until it stopped by itself$`, 'm'),
+    );
+  } finally {
+    execFileSync('umount', [folder]);
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe('a proxy', () => {

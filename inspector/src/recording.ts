@@ -1,5 +1,5 @@
 /** A recording, read and stepped through. All of it is plain data: what is wrong in it is left out and counted. */
-import type { RecordedGap, RecordedHead, StepInfo } from '../../src/inspect/protocol.js';
+import type { RecordedEnd, RecordedGap, RecordedHead, StepInfo } from '../../src/inspect/protocol.js';
 
 /** More would not be looked at, and a page has to hold them. */
 export const STEPS_MAX = 1_000_000;
@@ -7,8 +7,12 @@ export const STEPS_MAX = 1_000_000;
 export interface Recording {
   readonly head: RecordedHead | undefined;
   readonly steps: readonly StepInfo[];
-  /** Steps that the recorder could not write. */
+  /** Steps that the recorder could not write, or that were in files that are not here. */
   readonly missing: number;
+  /** Steps of other runs, which were in the files too. */
+  readonly ofOthers: number;
+  /** False where nothing says that this is all: the process has died, or records still, or a file is missing. */
+  readonly hasEnd: boolean;
   /** Lines that make no sense. */
   readonly unreadable: number;
   /** Steps beyond what a page holds. */
@@ -43,21 +47,59 @@ export const joined = (files: readonly { readonly name: string; readonly text: s
 
 /** From its lines, as an export carries them. */
 export function recordingOf(lines: readonly unknown[], unreadable = 0): Recording {
-  const steps: StepInfo[] = [];
+  let steps: StepInfo[] = [];
   let head: RecordedHead | undefined;
   let missing = 0;
   let bad = unreadable;
   let leftOut = 0;
+  let ofOthers = 0;
+  let hasEnd = false;
+  /** Steps that went by, where the files say how many there should be. */
+  let passed = 0;
+  const expect = (count: number | undefined): void => {
+    if (head?.before === undefined || count === undefined || count <= passed) return;
+    missing += count - passed;
+    passed = count;
+  };
   for (const line of lines) {
-    if (isHead(line)) head ??= line;
-    else if (isGap(line)) missing += line.missing;
-    else if (!isStep(line)) bad++;
-    else if (steps.length < STEPS_MAX) steps.push(line);
-    else leftOut++;
+    if (isHead(line)) {
+      // The last run is shown: what another one did has the same names.
+      if (head !== undefined && line.run !== head.run) {
+        ofOthers += steps.length + leftOut;
+        steps = [];
+        head = undefined;
+        missing = leftOut = passed = 0;
+      }
+      head ??= line;
+      expect(line.before);
+      hasEnd = false;
+    } else if (isGap(line)) {
+      missing += line.missing;
+    } else if (isEnd(line)) {
+      expect(line.end);
+      hasEnd = line.continues !== true;
+    } else if (isStep(line)) {
+      passed++;
+      hasEnd = false;
+      if (steps.length < STEPS_MAX) steps.push(line);
+      else leftOut++;
+    } else {
+      bad++;
+    }
   }
   // Those of several files may come in any order.
   steps.sort((a, b) => a.at - b.at);
-  return { head, steps, missing, unreadable: bad, leftOut };
+  return { head, steps, missing, ofOthers, hasEnd, unreadable: bad, leftOut };
+}
+
+/** The lines of a page that carries this recording: what it lacks, it says. */
+export function linesFrom({ head, steps, missing, leftOut, hasEnd }: Recording): unknown[] {
+  const lines: unknown[] = head === undefined ? [] : [{ ...head, part: undefined, before: undefined }];
+  const at = steps[0]?.at ?? head?.startedAt ?? 0;
+  if (missing + leftOut > 0) lines.push({ at, missing: missing + leftOut });
+  for (const step of steps) lines.push(step);
+  if (hasEnd) lines.push({ at: steps.at(-1)?.at ?? at, end: steps.length });
+  return lines;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
@@ -65,6 +107,8 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 const isHead = (line: unknown): line is RecordedHead => isObject(line) && line.recording === 1;
 
 const isGap = (line: unknown): line is RecordedGap => isObject(line) && Number.isFinite(line.missing);
+
+const isEnd = (line: unknown): line is RecordedEnd => isObject(line) && Number.isFinite(line.end);
 
 const isStep = (line: unknown): line is StepInfo =>
   isObject(line) &&

@@ -7,7 +7,7 @@ import { capital } from './connection.js';
 import { linesOf, withLines } from './export.js';
 import { clock, clockMs, count } from './format.js';
 import { about } from './live.js';
-import { joined, parseRecording, type Recording, Replay as Run, recordingOf } from './recording.js';
+import { joined, linesFrom, parseRecording, type Recording, Replay as Run, recordingOf } from './recording.js';
 import { Statechart } from './statechart.js';
 import { Store, useStore } from './store.js';
 
@@ -123,15 +123,17 @@ function Nothing() {
 }
 
 function Summary({ now: { name, recording } }: { readonly now: Opened }) {
-  const { steps, missing, unreadable, leftOut } = recording;
+  const { steps, missing, ofOthers, hasEnd, unreadable, leftOut } = recording;
   const lacks = [
-    missing > 0 && `${count(missing)} were not written`,
+    missing > 0 && `${count(missing)} are missing`,
+    ofOthers > 0 && `${count(ofOthers)} of earlier runs are not shown`,
     unreadable > 0 && `${count(unreadable)} lines make no sense`,
     leftOut > 0 && `${count(leftOut)} are too many for a page`,
   ].filter((text) => text !== false);
   return (
     <p class="note" role="status">
       {name}: {count(steps.length)} steps{lacks.map((text) => `; ${text}`)}
+      {!hasEnd && <span class="bad">; it has no end: the process died, still records, or a file is missing</span>}
     </p>
   );
 }
@@ -143,7 +145,7 @@ function Export({ now: { name, recording } }: { readonly now: Opened }) {
     setBusy(true);
     try {
       const page = await api.export(true);
-      const lines = recording.head === undefined ? recording.steps : [recording.head, ...recording.steps];
+      const lines = linesFrom(recording);
       download(`${name.replace(/\.\w+$/, '')}.html`, withLines(page, lines));
     } catch (error) {
       notice.value = `The export failed: ${(error as Error).message}`;

@@ -26,7 +26,7 @@ export async function run({ proxy: options, output, linesMax, inspect, record }:
   const terminal = new Terminal(output === 'json' ? 'stderr' : 'stdout');
   listenForWarnings(terminal);
   // Nobody who listens to transitions: then they cost nothing.
-  const recorder = await startRecording(record);
+  const recorder = await startRecording(record, terminal);
   const view = output === 'quiet' ? undefined : new View(terminal, output, linesMax);
   const finish = (): void => view?.stop();
   let proxy: TcpProxy;

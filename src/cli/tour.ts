@@ -213,7 +213,7 @@ export async function tour({ output, linesMax, inspect, record, speed }: TourArg
   const terminal = new Terminal(output === 'json' ? 'stderr' : 'stdout');
   const { paint } = terminal;
   const names = new Map<string, string>();
-  const recorder = await startRecording(record);
+  const recorder = await startRecording(record, terminal);
   const view = new View(terminal, output, linesMax, (server) => names.get(server) ?? server);
   /** Fires at the first signal. */
   const stopped = new AbortController();

@@ -7,8 +7,9 @@ import {
   type Recorder,
   record,
 } from '../inspect/index.js';
-import { type ExportArgs, type InspectArgs, StartError, UsageError } from './args.js';
+import { type ExportArgs, type InspectArgs, printable, StartError, UsageError } from './args.js';
 import { startErrorText } from './start-error.js';
+import { plural } from './tally.js';
 import type { Terminal } from './terminal.js';
 
 /** What is asked for besides the proxy itself. */
@@ -28,13 +29,20 @@ const textOf = (error: unknown): string => (error instanceof Error ? error.messa
 /**
  * Begins to record; the page is served once there is a proxy to show.
  *
- * @throws UsageError when the file cannot be written
+ * @throws UsageError when the file cannot be written, or is none of a recording
  */
-export async function startRecording(file: string | undefined): Promise<Recorder | undefined> {
+export async function startRecording(file: string | undefined, terminal: Terminal): Promise<Recorder | undefined> {
   if (file === undefined) return undefined;
   try {
-    return await record(file);
+    const recorder = await record(file, {
+      onError: ({ message }) => {
+        const { steps } = recorder;
+        terminal.warn(`the recording has stopped: ${message}; the first ${plural(steps, 'transition')} are in ${file}`);
+      },
+    });
+    return recorder;
   } catch (error) {
+    if (error instanceof OptionError) throw new UsageError(`--record: ${textOf(error)}`);
     throw new UsageError(`--record cannot write there: ${textOf(error)}.`);
   }
 }
@@ -67,9 +75,11 @@ export async function watching(
       await Promise.all([page?.close(), recorder?.stop()]);
       if (recorder === undefined) return;
       const { steps, missing, error } = recorder;
-      if (error !== undefined) terminal.warn(`the recording has stopped: ${error.message}`);
-      if (missing > 0) terminal.warn(`${missing} transitions are missing in the recording: the disk is too slow`);
-      terminal.print(`recorded: ${steps} transitions in ${file}`);
+      if (error === undefined && missing > 0) {
+        terminal.warn(`${plural(missing, 'transition')} missing in the recording: the disk is too slow`);
+      }
+      const until = error === undefined ? '' : ', until it stopped by itself';
+      terminal.print(`recorded: ${plural(steps, 'transition')} in ${file}${until}`);
     },
   };
 }
@@ -77,10 +87,13 @@ export async function watching(
 /** @returns the exit code */
 export async function exportFile({ recording, page }: ExportArgs): Promise<number> {
   try {
-    await exportRecording(recording, page);
+    const { steps, missing, hasEnd } = await exportRecording(recording, page);
+    console.log(`written: ${printable(page)}, with ${plural(steps, 'transition')}`);
+    if (missing > 0) console.warn(`${plural(missing, 'transition')} missing: in files that are gone, or never written`);
+    if (!hasEnd) console.warn('the recording has no end: the process died, or it still records');
   } catch (error) {
+    if (error instanceof OptionError) throw new UsageError(textOf(error));
     throw new StartError(textOf(error));
   }
-  console.log(`written: ${page}`);
   return 0;
 }

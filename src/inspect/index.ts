@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { exportRecording } from './export.js';
+export { type Exported, exportRecording } from './export.js';
 export { type Recorder, type RecordOptions, record } from './record.js';
 export type {
   LiveBackend,

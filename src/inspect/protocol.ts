@@ -177,15 +177,29 @@ export interface About {
  * opened a recording puts its own there. `GET /api/recording` is the lines themselves.
  */
 
-/** A recording: the first line says what it is, each other one is a step, or says that some are missing. */
+/** A recording: the first line of a file says what it is, each other one is a step, or says that some are missing. */
 export interface RecordedHead {
   readonly sockchart: string;
   readonly recording: 1;
   readonly startedAt: number;
+  /** What the files of one run have in common, and those of other runs have not. */
+  readonly run?: string | undefined;
+  /** Which of the files of its run this is, from 1. */
+  readonly part?: number | undefined;
+  /** Steps that were written into the parts before. */
+  readonly before?: number | undefined;
 }
 /** The disk was slower than what happened: so many steps are missing here. */
 export interface RecordedGap {
   readonly at: number;
   readonly missing: number;
 }
-export type RecordedLine = RecordedHead | StepInfo | RecordedGap;
+/** The last line: all that was recorded until then is in the file. Without it the process has died, or still records. */
+export interface RecordedEnd {
+  readonly at: number;
+  /** Steps that were written, in this file and those before. */
+  readonly end: number;
+  /** True where another file goes on. */
+  readonly continues?: true | undefined;
+}
+export type RecordedLine = RecordedHead | StepInfo | RecordedGap | RecordedEnd;

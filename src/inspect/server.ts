@@ -1,6 +1,5 @@
 /** Serves the live page: its files, what it asks for, and a stream of what there is to see. */
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
@@ -14,7 +13,7 @@ import { Observer } from './observer.js';
 import { now } from './plain.js';
 import type { About, ActionRequest, Overview, RecordedLine, ServerInfo, Sort } from './protocol.js';
 import { SORTS } from './protocol.js';
-import { filesOf, headOf, lastLines, type Recorder } from './record.js';
+import { closeParts, headOf, lastLines, openParts, type Recorder } from './record.js';
 import type { LiveListener, Registry } from './registry.js';
 
 export interface InspectorOptions {
@@ -429,20 +428,39 @@ class Page implements InspectorServer {
   /** The end of the recording, or of what is remembered. */
   async #lines(): Promise<RecordedLine[]> {
     const { recorder } = this.#settings;
-    if (recorder === undefined) return [headOf(this.#observer.since), ...this.#observer.lastSteps(EXPORT_MAX)];
+    const observer = this.#observer;
+    if (recorder === undefined) {
+      const steps = observer.lastSteps(EXPORT_MAX);
+      const missing = observer.transitions - steps.length;
+      const gap = missing > 0 ? [{ at: observer.since, missing }] : [];
+      return [headOf(observer.since), ...gap, ...steps, { at: now(), end: steps.length }];
+    }
     await recorder.flush();
-    return lastLines(await filesOf(recorder.file), EXPORT_MAX);
+    const lines = await lastLines(recorder.file, EXPORT_MAX);
+    // It goes on, but nothing is missing here.
+    if (recorder.error === undefined && !('end' in (lines.at(-1) as object)))
+      lines.push({ at: now(), end: recorder.steps });
+    return lines;
   }
 
+  /** All files of it, one after the other. */
   async #recording(response: ServerResponse): Promise<void> {
     const { recorder } = this.#settings;
     if (recorder === undefined) throw new Refusal(404, 'Nothing is being recorded.');
     await recorder.flush();
-    response.writeHead(200, {
-      'content-type': 'application/x-ndjson; charset=utf-8',
-      'content-disposition': 'attachment; filename="sockchart.jsonl"',
-    });
-    await pipeline(createReadStream(recorder.file), response);
+    const parts = await openParts(recorder.file);
+    try {
+      response.writeHead(200, {
+        'content-type': 'application/x-ndjson; charset=utf-8',
+        'content-disposition': 'attachment; filename="sockchart.jsonl"',
+      });
+      for (const { handle } of parts) {
+        await pipeline(handle.createReadStream({ start: 0, autoClose: false }), response, { end: false });
+      }
+      response.end();
+    } finally {
+      await closeParts(parts);
+    }
   }
 
   async #act(request: IncomingMessage, response: ServerResponse): Promise<void> {

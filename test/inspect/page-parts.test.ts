@@ -5,7 +5,14 @@ import { type Edge, edgesOf } from '../../inspector/src/edges.js';
 import { linesOf, withLines } from '../../inspector/src/export.js';
 import { bytes, compact, rate } from '../../inspector/src/format.js';
 import { messageOf } from '../../inspector/src/messages.js';
-import { joined, parseRecording, Replay, recordingOf } from '../../inspector/src/recording.js';
+import {
+  joined,
+  linesFrom,
+  parseRecording,
+  type Recording,
+  Replay,
+  recordingOf,
+} from '../../inspector/src/recording.js';
 import type { StepInfo } from '../../src/inspect/protocol.js';
 import { bounded, graphOf } from '../machines/bounds.js';
 
@@ -118,6 +125,40 @@ describe('recordings', () => {
     const { steps: read, missing, unreadable, head: first } = parseRecording(torn);
     expect(read).toEqual(steps);
     expect({ missing, unreadable, first }).toEqual({ missing: 7, unreadable: 4, first: head });
+  });
+
+  test('the parts of one run are one recording; what their files do not have is missing, also in what is made of it', () => {
+    const line = (value: unknown): string => JSON.stringify(value);
+    const of = (run: string, part: number, before: number) => ({ ...head, run, part, before });
+    const [one, two, three, four] = steps as [StepInfo, StepInfo, StepInfo, StepInfo];
+    const whole = [
+      [of('b', 1, 0), one, { at: 1, end: 1, continues: true }],
+      [of('b', 2, 1), two, three, { at: 3, end: 3, continues: true }],
+      [of('b', 3, 3), four, { at: 5, end: 4 }],
+    ].map((lines) => lines.map(line).join('\n'));
+    const read = (...texts: (string | undefined)[]) =>
+      parseRecording(texts.filter((text) => text !== undefined).join('\n'));
+    const facts = ({ steps: { length }, missing, ofOthers, hasEnd }: Recording) => ({
+      length,
+      missing,
+      ofOthers,
+      hasEnd,
+    });
+    expect(facts(read(...whole))).toEqual({ length: 4, missing: 0, ofOthers: 0, hasEnd: true });
+    expect(facts(read(whole[1], whole[2]))).toEqual({ length: 3, missing: 1, ofOthers: 0, hasEnd: true });
+    expect(facts(read(whole[0], whole[2]))).toEqual({ length: 2, missing: 2, ofOthers: 0, hasEnd: true });
+    expect(facts(read(whole[0], whole[1]))).toEqual({ length: 3, missing: 0, ofOthers: 0, hasEnd: false });
+    // Cut in the middle, and at the end.
+    const cut = (whole[1] as string).replace(line(three), line(three).slice(0, 20));
+    expect(facts(read(whole[0], cut, whole[2]))).toEqual({ length: 3, missing: 1, ofOthers: 0, hasEnd: true });
+    expect(facts(read(line(head), line(one)))).toMatchObject({ hasEnd: false });
+    // A run before it, whose lives have the same names.
+    const earlier = [of('a', 1, 0), one, two, { at: 2, end: 2 }].map(line).join('\n');
+    const both = read(earlier, ...whole.slice(1));
+    expect(facts(both)).toEqual({ length: 3, missing: 1, ofOthers: 2, hasEnd: true });
+    expect(facts(recordingOf(linesFrom(both)))).toEqual({ length: 3, missing: 1, ofOthers: 0, hasEnd: true });
+    const open = read(whole[0], whole[1]);
+    expect(facts(recordingOf(linesFrom(open)))).toEqual({ length: 3, missing: 0, ofOthers: 0, hasEnd: false });
   });
 
   test('rotated files are put in order, whatever order they are given in', () => {

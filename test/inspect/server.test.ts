@@ -372,7 +372,7 @@ describe('what there is to see', () => {
       expect(JSON.parse(data)).toContainEqual(expect.objectContaining({ who: evil }));
       expect(page.text).not.toContain('<img src=x');
     } else {
-      expect(page.text).toContain('not built');
+      expect(page.text).toContain('The live page is not found');
     }
   });
 
@@ -398,7 +398,7 @@ describe('what there is to see', () => {
     expect(headers['content-disposition']).toContain('attachment');
     const dataOf = (page: string, id: string): unknown =>
       JSON.parse(new RegExp(`<script type="application/json" id="${id}">(.*?)</script>`, 's').exec(page)?.[1] ?? '');
-    expect(dataOf(text, 'recording')).toMatchObject([{ recording: 1 }, { who: 'a#1' }, { who: 'a#2' }]);
+    expect(dataOf(text, 'recording')).toMatchObject([{ recording: 1 }, { who: 'a#1' }, { who: 'a#2' }, { end: 2 }]);
     expect(Object.keys(dataOf(text, 'diagrams') as object)).toContain('backend');
     expect(dataOf((await browser.get('/api/export?empty')).text, 'recording')).toEqual([]);
     expect(text).toMatch(/content-security-policy" content="default-src 'none'; script-src 'sha256-[^']+'; /);
@@ -406,6 +406,43 @@ describe('what there is to see', () => {
     // Each script element that is opened is closed, and no text closes one early.
     expect(text.match(/<script\b/g)).toHaveLength(3);
     expect(text.match(/<\/script>/g)).toHaveLength(3);
+    await recorder.stop();
+  });
+
+  test('what is recorded is every file of this run, and nothing of an earlier one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sc-server-'));
+    bench.later(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'run.jsonl');
+    const publish = (run: string, count: number): void => {
+      for (let number = 0; number < count; number++) {
+        transitions.publish({
+          who: `${run}#${number}`,
+          machine: 'a',
+          from: '',
+          event: 'xstate.init',
+          to: 'b',
+          at: 0,
+        } as Transition);
+      }
+    };
+    const earlier = await record(file);
+    publish('old', 3);
+    await earlier.stop();
+    const recorder = await record(file, { bytesMax: 4_096, filesMax: 20 });
+    bench.later(() => recorder.stop());
+    const browser = await visit(await serve({ recorder }));
+    publish('new', 150);
+    const expected = Array.from({ length: 150 }, (_, number) => `new#${number}`);
+    const lines = (await browser.get('/api/recording')).text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { who?: string });
+    expect(lines.flatMap(({ who }) => who ?? [])).toEqual(expected);
+    const { text } = await browser.get('/api/export');
+    const data = /<script type="application\/json" id="recording">(.*?)<\/script>/s.exec(text)?.[1] ?? '';
+    const exported = JSON.parse(data) as { who?: string; missing?: number }[];
+    expect(exported.flatMap(({ who }) => who ?? [])).toEqual(expected);
+    expect(exported.at(-1)).toMatchObject({ end: 150 });
     await recorder.stop();
   });
 });
