@@ -247,7 +247,7 @@ const FLAGS: Record<string, Flag> = {
   record: {
     group: WATCHED,
     takes: 'FILE',
-    help: 'record every transition in this file, 16 MiB at most, and in three older ones',
+    help: 'record every transition in this file, a new one, 16 MiB at most, and three older ones',
     set: (draft, value) => {
       draft.record = value;
     },
