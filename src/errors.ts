@@ -2,7 +2,7 @@ import type { Cause } from './machines/vocabulary.js';
 
 /**
  * What this library throws and rejects with. `code` tells errors apart; `cause` is the {@link Cause} of the life, if there
- * is one, and `cause.error` what a hook of the owner's threw.
+ * is one, and `cause.error` the error that a hook of the owner's threw, or that Node reported.
  */
 export abstract class SockchartError extends Error {
   abstract readonly code: string;
@@ -47,8 +47,9 @@ export class ConnectError extends SockchartError {
   declare readonly cause: Cause;
   readonly code = 'ERR_CONNECT';
   constructor(message: string, cause: Cause) {
-    const thrown = cause.error instanceof Error ? ` (${cause.error.message})` : '';
-    super(`${message}: ${cause.code ?? cause.manner} while ${cause.phase}${thrown}.`, { cause });
+    const thrown = messageOf(cause.error);
+    const why = thrown === '' ? '' : ` (${thrown})`;
+    super(`${message}: ${cause.code ?? cause.manner} while ${cause.phase}${why}.`, { cause });
   }
 }
 
@@ -79,10 +80,23 @@ export class CompileError extends SockchartError {
   }
 }
 
+/** The message of what was thrown; empty where it has none. Anything can be thrown: also what throws when it is read. */
+export function messageOf(thrown: unknown): string {
+  try {
+    const message = thrown instanceof Error ? thrown.message : '';
+    return typeof message === 'string' ? message : '';
+  } catch {
+    return '';
+  }
+}
+
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'function') return 'a function';
-  if (value !== null && typeof value === 'object')
+  if (value === null || typeof value !== 'object') return String(value);
+  try {
     return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
-  return String(value);
+  } catch {
+    return 'an object';
+  }
 }

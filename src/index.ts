@@ -50,7 +50,15 @@ export type { Timeout } from './options.js';
 export type { BackoffOptions } from './policies/backoff.js';
 export { type Balance, type Balancer, inOrder, leastConnections, roundRobin } from './policies/balance.js';
 export type { RetryBudgetOptions } from './policies/budget.js';
-export { isPermanent, type Server, type ServerOptions, Servers, type ServersOptions } from './policies/servers.js';
+export {
+  type ConnectContext,
+  type ConnectHook,
+  isPermanent,
+  type Server,
+  type ServerOptions,
+  Servers,
+  type ServersOptions,
+} from './policies/servers.js';
 export { createProxy, type ProxyEvents, type ProxyOptions, type SessionLimits, TcpProxy } from './proxy/proxy.js';
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';

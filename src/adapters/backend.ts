@@ -18,11 +18,15 @@ import { type Environment, environmentOf, Handle, type Kind } from './handle.js'
 import type { Peer } from './peer.js';
 import { follow, type SignalFollower, unfollow } from './signals.js';
 import {
+  cut,
   endGracefully,
   forget,
   hookReportOf,
+  ignore,
+  isOwned,
   linkConnecting,
   listenersOf,
+  refuse,
   reportOf,
   reset,
   type SocketOwner,
@@ -162,6 +166,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   #isUnsettled = false;
   #wasDropped = false;
   #socket: Socket | undefined = undefined;
+  /** Tells a `connect` hook that its attempt is over; nothing once its socket has connected. */
+  #dialling: AbortController | undefined = undefined;
   #before: ReturnType<typeof listenersOf> | undefined = undefined;
   #tenancy: Tenancy | undefined = undefined;
   #waiters: Set<Waiter> | undefined = undefined;
@@ -321,6 +327,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   socketConnected(): void {
     const raw = this.#socket;
     const tls = this.#target?.tls;
+    this.#dialling = undefined;
     if (raw === undefined || tls === undefined || 'encrypted' in raw) this.life.send(CONNECTED);
     else this.#secure(raw, tls);
   }
@@ -336,8 +343,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
       this.#socket = socket;
       this.#linkDialled(socket);
     } catch (error) {
-      raw.destroy();
-      this.socketFailed({ ...reportOf(error), phase: 'command', error });
+      reset(raw);
+      this.socketFailed({ ...reportOf(error), phase: 'command' });
       this.socketClosed();
     }
   }
@@ -365,6 +372,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 
   socketClosed(): void {
+    this.#refuseLate();
     this.#socket = undefined;
     this.#leaveServer();
     this.life.send(CLOSED);
@@ -461,6 +469,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   openSocket(incarnation: number): void {
     this.incarnation = incarnation;
     this.#wasDropped = false;
+    this.#truncated = false;
     this.#isUnlinked = false;
     const server = this.#target as Server;
     const from = this.#lastTarget;
@@ -473,16 +482,35 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
         connect === undefined && server.tls === undefined && this.#config.prepare === undefined,
       );
       const socket =
-        connect === undefined
-          ? this.inContext(dial, server, this.#config, onread)
-          : checkedSocket(connect.call(server, server), server);
+        connect === undefined ? this.inContext(dial, server, this.#config, onread) : this.#askHook(connect, server);
       this.#socket = socket;
       this.#linkDialled(socket);
-      if (isConnected(socket)) queueMicrotask(() => this.#socket === socket && this.socketConnected());
+      if (isConnected(socket)) queueMicrotask(() => this.#socket === socket && this.#foundConnected(socket));
     } catch (error) {
-      this.socketFailed({ ...reportOf(error), phase: 'command', error });
+      this.socketFailed({ ...reportOf(error), phase: 'command' });
       this.socketClosed();
     }
+  }
+
+  /** A socket that was connected before it was returned. */
+  #foundConnected(socket: Socket): void {
+    this.socketConnected();
+    if (socket.readableEnded) this.socketEnded();
+  }
+
+  #askHook(connect: NonNullable<Server['connect']>, server: Server): Socket {
+    const dialling = new AbortController();
+    this.#dialling = dialling;
+    return checkedSocket(connect.call(server, server, { signal: dialling.signal }), server);
+  }
+
+  /** The attempt of a `connect` hook is over: its socket may not connect any more. */
+  #refuseLate(): void {
+    const dialling = this.#dialling;
+    if (dialling === undefined) return;
+    this.#dialling = undefined;
+    if (this.#socket !== undefined) refuse(this.#socket);
+    this.abortSignal(dialling);
   }
 
   /** @internal */
@@ -493,13 +521,16 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   destroySocket(): void {
-    if (this.#socket === undefined) this.life.send(CLOSED);
-    else this.#socket.destroy();
+    const socket = this.#socket;
+    if (socket !== undefined && !cut(socket)) this.#truncated = true;
+    this.#refuseLate();
+    if (socket === undefined) this.life.send(CLOSED);
   }
 
   /** @internal */
   resetSocket(): void {
     if (this.#socket !== undefined && !reset(this.#socket)) this.#truncated = true;
+    this.#refuseLate();
   }
 
   /** @internal */
@@ -511,6 +542,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   abandonSocket(): void {
+    this.#refuseLate();
     if (this.#socket !== undefined) forget(this.#socket);
     this.#socket = undefined;
     this.#leaveServer();
@@ -683,26 +715,37 @@ function checkReady(options: ReadyOptions): void {
 /** What somebody else's `connect` returned must be a socket: a promise would be waited for in vain. */
 function checkedSocket(socket: Socket, server: Server): Socket {
   if (typeof socket?.destroy !== 'function' || typeof socket.on !== 'function') {
+    // What a promise opens nevertheless must not be left open.
     if (typeof (socket as unknown as Promise<Socket>)?.then === 'function') {
-      // What it opens nevertheless must not be left open.
-      (socket as unknown as Promise<Socket>).then((late) => late?.destroy?.()).catch(() => {});
+      Promise.resolve(socket).then(discard).catch(ignore);
     }
     throw new OptionError(`connect of ${server}`, socket, 'a function that returns a net.Socket');
   }
+  if (isOwned(socket)) {
+    throw new OptionError(`connect of ${server}`, socket, 'a function that returns a socket that is not in use');
+  }
   if (socket.destroyed) {
     // What it was destroyed for is told in a later tick, and nobody else may hear it.
-    socket.off('error', ignore).on('error', ignore);
+    refuse(socket);
     throw Object.assign(new Error('The socket is destroyed already.'), { code: 'ERR_SOCKET_CLOSED' });
   }
   return socket;
 }
 
-function ignore(): void {}
-
-/** A socket that somebody else connected reports nothing any more; a TLS socket does so after its handshake. */
-function isConnected(socket: Socket): boolean {
-  return !socket.connecting && !socket.pending && socket.readyState === 'open' && !('encrypted' in socket);
+function discard(late: Socket | undefined): void {
+  if (typeof late?.destroy !== 'function' || isOwned(late)) return;
+  refuse(late);
+  cut(late);
 }
+
+/** A socket that somebody else connected reports nothing any more; a TLS socket is connected after its handshake. */
+function isConnected(socket: Socket): boolean {
+  const { readyState } = socket;
+  if (socket.connecting || socket.pending || typeof readyState !== 'string' || readyState === 'closed') return false;
+  return !('encrypted' in socket) || (socket as Shaken).secureConnecting === false;
+}
+
+type Shaken = Socket & { readonly secureConnecting?: unknown };
 
 /**
  * Makes a connection to one of several servers. It does nothing until {@link Backend.connect}.

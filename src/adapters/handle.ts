@@ -171,10 +171,10 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
    * @throws OptionError for a cause that is none, once it is aborted all the same
    */
   abort(cause?: Report | Error): Promise<Outcome> {
-    const report = cause instanceof Error ? hookReportOf(cause) : cause;
-    const isCause = report === undefined || isReport(report);
-    this.requestAbort(isCause ? report : undefined);
-    if (!isCause) throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
+    const report = cause === undefined ? undefined : checkedReport(cause);
+    this.requestAbort(report);
+    if (report === undefined && cause !== undefined)
+      throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
     return this.closed;
   }
 
@@ -316,9 +316,18 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
   protected refSocket(_keepAlive: boolean): void {}
 }
 
-/** What somebody may hand over who has it from elsewhere: `abort` as a listener would be given an event. */
-function isReport(cause: Report): boolean {
-  return typeof cause === 'object' && typeof cause?.initiator === 'string' && typeof cause.manner === 'string';
+/**
+ * Nothing where it is no cause: with `abort` as a listener it is an event, and what a library has thrown may throw when it
+ * is read.
+ */
+function checkedReport(cause: Report | Error): Report | undefined {
+  try {
+    if (cause instanceof Error) return hookReportOf(cause);
+    const isReport = typeof cause.initiator === 'string' && typeof cause.manner === 'string';
+    return isReport ? cause : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function callListeners(handle: object, listeners: readonly unknown[], args: readonly unknown[]): void {

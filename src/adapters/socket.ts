@@ -39,6 +39,7 @@ function relink(socket: Socket): void {
   socket.off('finish', onFinish);
   socket.off('connect', onConnect);
   socket.off('secureConnect', onConnect);
+  socket.off('connect', onLateConnect);
 }
 
 /** As {@link link}, for a socket that is still connecting. */
@@ -55,6 +56,21 @@ export function isOwned(socket: Socket): boolean {
 /** From now on nobody hears of the socket; its errors are swallowed until it has closed. */
 export function forget(socket: Socket): void {
   (socket as OwnedSocket)[OWNER] = undefined;
+}
+
+/**
+ * The library's attempt ended before this socket of a `connect` hook had connected. Node connects a destroyed socket
+ * again if the hook calls its `connect()` late: so it is reset as soon as it connects, unless a hook returns it again.
+ */
+export function refuse(socket: Socket): void {
+  if (typeof socket.off !== 'function' || typeof socket.on !== 'function') return;
+  socket.off('connect', onLateConnect).on('connect', onLateConnect);
+  // What it fails with late has no owner to report it to.
+  socket.off('error', ignore).on('error', ignore);
+}
+
+function onLateConnect(this: OwnedSocket): void {
+  if (this[OWNER] === undefined) reset(this);
 }
 
 function onConnect(this: OwnedSocket): void {
@@ -155,9 +171,10 @@ export function rawOf(socket: Socket): Socket | undefined {
 /** Sends a RST where the kind of socket has one. Returns false where the peer may take a cut for an end. */
 export function reset(socket: Socket): boolean {
   if (socket.destroyed) return true;
-  // Nobody has heard of this socket yet, or its last byte and FIN are on their way: no cut can be mistaken. While a
-  // FIN is on its way the system refuses a reset, and Node then never closes the socket.
-  const cannotMislead = socket.connecting || (socket.writableEnded && socket.writableLength === 0);
+  if (socket.connecting || socket.pending) return resetConnecting(socket);
+  // Its last byte and FIN are on their way: no cut can be mistaken. While a FIN is on its way the system refuses a
+  // reset, and Node then never closes the socket.
+  const cannotMislead = socket.writableEnded && socket.writableLength === 0;
   if (!cannotMislead || socket.writableFinished) {
     const raw = rawOf(socket);
     try {
@@ -170,6 +187,43 @@ export function reset(socket: Socket): boolean {
   }
   socket.destroy();
   return cannotMislead;
+}
+
+/** What Node keeps of a socket for itself. */
+interface Inside {
+  /** Destroys the socket with a reset, also while it is connecting. */
+  readonly _reset?: () => void;
+  readonly _handle?: { readonly fd?: number; readonly reset?: unknown } | null;
+}
+
+/**
+ * Node's own reset waits for `connect`, and for a silent server it waits for ever. But the system may have connected,
+ * and the server accepted, before Node says so: a FIN would end an empty stream. So the handle is reset at once, which
+ * sends nothing where there is no connection yet.
+ */
+function resetConnecting(socket: Socket): boolean {
+  const { _reset: resetNow, _handle: handle } = socket as unknown as Inside;
+  const fd = handle?.fd ?? -1;
+  const canReset = typeof handle?.reset === 'function' && typeof resetNow === 'function';
+  // While a name is being looked up the system has no socket that it could reset.
+  if (canReset && fd >= 0) {
+    resetNow.call(socket);
+    return true;
+  }
+  socket.destroy();
+  // A peer that speaks TLS takes no stream for complete before its handshake.
+  return canReset || fd < 0 || 'encrypted' in socket;
+}
+
+/**
+ * Closes the socket at once, as a reset: unless our FIN is out, or follows the peer's with nothing left to write. Returns
+ * false where the peer may take a cut for an end.
+ */
+export function cut(socket: Socket): boolean {
+  const isSaid = socket.writableFinished || (socket.readableEnded && socket.writableLength === 0);
+  if (!isSaid) return reset(socket);
+  socket.destroy();
+  return true;
 }
 
 /**
@@ -189,6 +243,8 @@ function resetBelow(socket: Socket, raw: Socket): void {
 function wait(this: Socket): Socket {
   return this;
 }
+
+export function ignore(): void {}
 
 type Listeners = ReadonlyMap<string | symbol, ReadonlySet<unknown>>;
 
@@ -212,14 +268,14 @@ export function unlinkOwner(socket: Socket, before: Listeners): void {
   }
 }
 
-const MANNERS: Record<string, readonly [Initiator, Manner]> = {
-  ECONNREFUSED: ['peer', 'refusal'],
-  ECONNRESET: ['peer', 'reset'],
-  EPIPE: ['peer', 'reset'],
-  ECONNABORTED: ['peer', 'reset'],
-  ETIMEDOUT: ['system', 'timeout'],
-  ABORT_ERR: ['owner', 'abort'],
-};
+const MANNERS: ReadonlyMap<string, readonly [Initiator, Manner]> = new Map([
+  ['ECONNREFUSED', ['peer', 'refusal']],
+  ['ECONNRESET', ['peer', 'reset']],
+  ['EPIPE', ['peer', 'reset']],
+  ['ECONNABORTED', ['peer', 'reset']],
+  ['ETIMEDOUT', ['system', 'timeout']],
+  ['ABORT_ERR', ['owner', 'abort']],
+]);
 
 /** What OpenSSL reports is what the peer has sent: an alert, or what is no TLS. */
 const BAD_TLS: readonly [Initiator, Manner] = ['peer', 'error'];
@@ -227,24 +283,39 @@ const BAD_TLS: readonly [Initiator, Manner] = ['peer', 'error'];
 /** What an error of a socket says about the cause. */
 export function reportOf(error: unknown): Report {
   const code = codeOf(error);
-  const [initiator, manner] = MANNERS[code] ?? (code.startsWith('ERR_SSL_') ? BAD_TLS : ['system', 'error']);
-  return { initiator, manner, code };
+  const [initiator, manner] = MANNERS.get(code) ?? (code.startsWith('ERR_SSL_') ? BAD_TLS : ['system', 'error']);
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') hideCertificate(error as object);
+  return { initiator, manner, code, error };
+}
+
+/** Node attaches the chain of certificates, which refers to itself: JSON could not hold the error. */
+function hideCertificate(error: object): void {
+  try {
+    if (Object.hasOwn(error, 'cert')) Object.defineProperty(error, 'cert', { enumerable: false });
+  } catch {
+    // It is no error of Node's.
+  }
 }
 
 /** What an error thrown by the owner's hook says about the cause. */
 export function hookReportOf(error: unknown): Report {
   const code = codeOf(error);
-  const known = MANNERS[code];
+  const known = MANNERS.get(code);
   return known === undefined
     ? { initiator: 'owner', manner: 'error', code, error }
     : { initiator: known[0], manner: known[1], code, error };
 }
 
+/** Anything can be thrown: also an object whose properties throw when they are read. */
 function codeOf(error: unknown): string {
-  if (error !== null && typeof error === 'object') {
-    const { code, name } = error as { code?: unknown; name?: unknown };
-    if (typeof code === 'string') return code;
-    if (typeof name === 'string') return name;
+  if (error === null || typeof error !== 'object') return 'UNKNOWN';
+  try {
+    const { code } = error as { code?: unknown };
+    if (typeof code === 'string' && code !== '') return code;
+    const { name } = error as { name?: unknown };
+    if (typeof name === 'string' && name !== '') return name;
+  } catch {
+    // It has no code that could be known.
   }
   return 'UNKNOWN';
 }

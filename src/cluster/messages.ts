@@ -61,14 +61,20 @@ interface PackedError {
 }
 
 export function packError(error: unknown): PackedError {
-  if (!(error instanceof Error)) return { name: 'Error', message: textOf(error), stack: undefined, code: undefined };
-  const { code } = error as NodeJS.ErrnoException;
-  return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack,
-    code: typeof code === 'string' ? code : undefined,
-  };
+  try {
+    if (error instanceof Error) {
+      const { name, message, stack, code } = error as NodeJS.ErrnoException;
+      return {
+        name: String(name),
+        message: String(message),
+        stack: typeof stack === 'string' ? stack : undefined,
+        code: typeof code === 'string' ? code : undefined,
+      };
+    }
+  } catch {
+    // An error that throws when it is read has only a text, if it has one.
+  }
+  return { name: 'Error', message: textOf(error), stack: undefined, code: undefined };
 }
 
 /** Anything can be thrown, also what has no text. */
@@ -76,7 +82,7 @@ function textOf(thrown: unknown): string {
   try {
     return String(thrown);
   } catch {
-    return Object.prototype.toString.call(thrown);
+    return 'Something was thrown that has no text.';
   }
 }
 

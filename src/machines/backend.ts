@@ -94,6 +94,7 @@ export type BackendCommand =
   | { type: 'socket.open'; incarnation: number }
   /** FIN after the last byte written; what still arrives is read and thrown away. */
   | { type: 'socket.end' }
+  /** Close it at once: as a reset, unless our FIN is out, or the peer has ended and nothing waits to be written. */
   | { type: 'socket.destroy' }
   | { type: 'socket.reset' }
   /** Take the owner's listeners off the socket. */

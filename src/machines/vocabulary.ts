@@ -36,9 +36,14 @@ export interface Cause {
   readonly initiator: Initiator;
   readonly manner: Manner;
   readonly phase: Phase;
-  /** The system's or the library's code, such as `ECONNRESET` or `connectTimeout`. */
+  /**
+   * The system's or the library's code, such as `ECONNRESET` or `connectTimeout`; of an error that has no code, its name.
+   */
   readonly code?: string;
-  /** What the owner's hook, balancer or `connect` threw. */
+  /**
+   * The error that the owner's hook, balancer or `connect` threw, or that Node reported: it says which address, port,
+   * name or system call was meant.
+   */
   readonly error?: unknown;
 }
 

@@ -8,6 +8,15 @@ import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';
 import { RetryBudget, type RetryBudgetOptions } from './budget.js';
 
+/** What a hook that opens the socket to a server gets besides the server. */
+export interface ConnectContext {
+  /** Fires when the attempt is over and its socket has not connected: it was closed, aborted, failed or took too long. */
+  readonly signal: AbortSignal;
+}
+
+/** Opens a socket to a server. */
+export type ConnectHook = (server: Server, context: ConnectContext) => Socket;
+
 /** Where a server is, and what it may be asked for. */
 export interface ServerOptions {
   /** Name or address. Default `127.0.0.1`. */
@@ -20,9 +29,15 @@ export interface ServerOptions {
   readonly connectionsMax?: number | undefined;
   /**
    * Opens the socket in place of `net.connect`: for a tunnel, or a local address. It returns a socket that is
-   * connecting; a `tls.TLSSocket` counts as connected after its handshake.
+   * connecting, or connected and used by nothing else; a `tls.TLSSocket` counts as connected after its handshake. A
+   * socket that connects after `signal` has fired is reset.
+   *
+   * @example
+   * ```ts
+   * connect: ({ host, port }, { signal }) => openTunnel(host, port, { signal }),
+   * ```
    */
-  readonly connect?: ((server: Server) => Socket) | undefined;
+  readonly connect?: ConnectHook | undefined;
   /** Speak TLS: `true`, or with what is to be different. The certificate is verified unless told otherwise. */
   readonly tls?: boolean | ServerTls | undefined;
 }
@@ -35,7 +50,7 @@ export class Server {
   readonly port: number | undefined;
   readonly path: string | undefined;
   readonly connectionsMax: number;
-  readonly connect: ((server: Server) => Socket) | undefined;
+  readonly connect: ConnectHook | undefined;
   /** @internal */
   readonly tls: CheckedServerTls | undefined;
   /** `host:port` or the path. */

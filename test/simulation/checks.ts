@@ -72,6 +72,8 @@ export class Checks {
   readonly #incarnations = new Map<Backend, Map<number, Incarnation>>();
   readonly #persistent = new Set<string>();
   readonly #disturbed = new Set<Session>();
+  /** The local ports of persistent backends' connections that were offered, or ended gracefully. */
+  readonly #offered = new Set<number>();
   readonly #toldToEnd = new Set<Endpoint>();
   readonly #due: ClientSide[] = [];
   readonly #acceptedAt = new Map<Endpoint, number>();
@@ -157,7 +159,8 @@ export class Checks {
     this.#persistent.add(backend.id);
     const of = (number: number): Incarnation => this.#incarnation(backend, number);
     const name = (number: number): string => `${this.#name(backend)}, incarnation ${number}`;
-    backend.on('established', ({ incarnation }) => {
+    backend.on('established', ({ incarnation, socket }) => {
+      this.#offered.add(endpointOf(socket)?.local.port ?? 0);
       this.#must(2, !of(incarnation).isEstablished, () => `${name(incarnation)} is established twice`);
       of(incarnation).isEstablished = true;
       this.count('persistent backends established');
@@ -242,6 +245,11 @@ export class Checks {
       () => `${this.#name({ id: who })} is ${to} after its end`,
     );
     if (!to.startsWith('active') && to !== 'idle') dials.isClosing = true;
+    // A hook that is stopped by a close may say goodbye: what it has written is flushed.
+    if (to === 'closing.flushing') {
+      const socket = this.#world.backends.find(({ id }) => id === who)?.socket;
+      if (socket !== undefined) this.#offered.add(endpointOf(socket)?.local.port ?? 0);
+    }
     const isUp = to.startsWith('active.established');
     if (isUp && dials.establishedAt === undefined) dials.establishedAt = at;
     if (!isUp) {
@@ -469,6 +477,9 @@ export class Checks {
     const pair = this.#pairs.find((one) => one.port === port);
     if (pair === undefined) {
       this.#must(9, peer.received === 0, () => `${peer.name} got ${peer.received} bytes, and was never established`);
+      // An attempt that is cut is no empty stream.
+      const isRight = peer.hasEnded || this.#offered.has(port);
+      this.#must(9, isRight, () => `${peer.name} sees the end of a stream that was never established`);
       return;
     }
     this.#mustBeWhole(peer, pair.client?.peer);

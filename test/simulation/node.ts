@@ -242,9 +242,14 @@ class SimulatedHandle {
     return 0;
   }
 
+  /** The system has made it a socket. */
+  get hasSocket(): boolean {
+    return !this.isClosing && (this.endpoint !== undefined || this.#attempt !== undefined);
+  }
+
   reset(closed?: () => void): number {
     if (this.#shutdown !== undefined) return uv('EINVAL');
-    this.endpoint?.reset();
+    (this.endpoint ?? this.#attempt?.attempt.endpoint)?.reset();
     this.close(closed);
     return 0;
   }
@@ -508,13 +513,16 @@ const METHODS = {
   setKeepAlive: () => 0,
 } as const;
 
-/** Reads what libuv would count. */
+/** Reads what libuv would count, and what it would call the socket. */
 const COUNTERS = {
   bytesRead(this: TcpHandle) {
     return handleOf(this).bytesRead;
   },
   bytesWritten(this: TcpHandle) {
     return handleOf(this).bytesWritten;
+  },
+  fd(this: TcpHandle) {
+    return handleOf(this).hasSocket ? 1_000 : -1;
   },
 } as const;
 
