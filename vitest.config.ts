@@ -8,6 +8,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    reporters: process.env.CI ? ['./test/support/no-skips.ts', 'default'] : ['default'],
     // A rejection or an error that nobody hears is a failure of the library.
     dangerouslyIgnoreUnhandledErrors: false,
   },

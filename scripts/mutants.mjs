@@ -10,8 +10,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 /**
- * @typedef {{ id: string, part: string, machines: string[], state?: string, event?: string }} Mutant
- * @typedef {{ file: string, id: string, name: string, passes: boolean, ms: number, taken: string[] }} Test
+ * @typedef {{ id: string, part: string, machines: string[], state?: string, event?: string, isLine?: boolean }} Mutant
+ * @typedef {{ file: string, id: string, name: string, passes: boolean, ms: number, taken: string[], reached: string[] }} Test
  * @typedef {[order: string, what: { file?: string, testIds?: string[], thorough?: boolean }]} Order
  * @typedef {{ by?: string, test?: string, why?: string, ms?: number }} Result
  */
@@ -28,6 +28,10 @@ const SUITES = {
   listener: files('listener stop contract scenarios tls proxy start edges sockets/listener'),
   session: files('proxy failover scenarios stop relay edges contract tls sockets/session'),
   proxy: files('stop start proxy contract listener scenarios tls sockets/proxy'),
+  relay: files('relay proxy edges failover scenarios'),
+  policies: files('policies failover options scenarios proxy'),
+  inspect: files('inspect/observer inspect/server inspect/record inspect/page-parts cli'),
+  processes: files('cluster'),
 };
 const PARTS = [...Object.keys(SUITES), 'socket'];
 const machinesOf = (/** @type {string} */ part) => (part === 'socket' ? ['backend', 'client'] : [part]);
@@ -142,8 +146,10 @@ function testsFor(/** @type {Mutant} */ mutant, /** @type {Test[]} */ tests) {
   /** @type {Map<string, { file: string, testIds: string[], ms: number }>} */
   const found = new Map();
   const suites = mutant.machines.flatMap((machine) => SUITES[machine]);
-  for (const { file, id, ms, taken } of tests) {
-    if (!suites.includes(file) || !taken.some((transition) => concerns(mutant, transition))) continue;
+  for (const { file, id, ms, taken, reached } of tests) {
+    if (!suites.includes(file)) continue;
+    if (!(mutant.isLine ? reached.includes(mutant.id) : taken.some((transition) => concerns(mutant, transition))))
+      continue;
     const known = found.get(file) ?? { file, testIds: [], ms: 0 };
     found.set(file, { file, testIds: [...known.testIds, id], ms: known.ms + ms });
   }
@@ -259,8 +265,10 @@ if (resume && report !== undefined) {
   const before = JSON.parse(readFileSync(report, 'utf8'));
   for (const mutant of wanted) if (before[mutant.id]?.by !== undefined) results.set(mutant, before[mutant.id]);
 }
-await each(left(), (lane, mutant) =>
-  hunt(lane, mutant, mutant.state === undefined ? [] : [['judge', { thorough: false }]]),
+for (const mutant of left()) if (mutant.state === undefined) results.set(mutant, {});
+await each(
+  left().filter(({ state }) => state !== undefined),
+  (lane, mutant) => hunt(lane, mutant, [['judge', { thorough: false }]]),
 );
 if (!pure && left().length > 0) {
   const tests = await observe([...new Set(left().map(({ part }) => part))]);

@@ -1,5 +1,7 @@
 /** Takes orders of scripts/mutants.mjs: what needs no sockets is done here, each file of tests in a process of its own. */
-import { resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { createVitest } from 'vitest/node';
 
 /** @typedef {import('vitest/node').TestRunResult} TestRunResult */
@@ -11,6 +13,13 @@ if (project === undefined) throw new Error('There is no project');
 const { mutants, judge } = await vitest.import('/test/mutants/pure.ts');
 /** @type {typeof import('../../test/mutants/rows.js')} */
 const { rows } = await vitest.import('/test/mutants/rows.ts');
+/** @type {typeof import('../../test/mutants/lines.js')} */
+const { lines } = await vitest.import('/test/mutants/lines.ts');
+/** @type {typeof import('../../test/mutants/entry.js')} */
+const { buildEntry } = await vitest.import('/test/mutants/entry.ts');
+await buildEntry();
+/** Where processes that a test has started note what they reach. */
+const REACHED = join(tmpdir(), `sockchart-reached-${process.pid}`);
 
 /** Runs one file, or some of its tests. @param {string} file @param {string[] | undefined} testIds @param {number} bail */
 async function run(file, testIds, bail) {
@@ -53,7 +62,10 @@ const orders = {
   /** Without a mutant: which transitions the tests of a file take, and how long that lasts. */
   async observe({ file }) {
     delete process.env.SOCKCHART_MUTANT;
+    writeFileSync(REACHED, '');
+    process.env.SOCKCHART_REACHED = REACHED;
     const { testModules } = await run(file, undefined, 0);
+    delete process.env.SOCKCHART_REACHED;
     const tests = testModules.flatMap((module) => [...module.children.allTests()]);
     return {
       tests: tests
@@ -65,6 +77,7 @@ const orders = {
           passes: test.ok(),
           ms: test.diagnostic()?.duration ?? 0,
           taken: test.meta().taken ?? [],
+          reached: test.meta().reached ?? [],
         })),
     };
   },
@@ -93,5 +106,6 @@ process.send?.({
   mutants: [
     ...mutants.map(({ id, machine, state, event }) => ({ id, part: machine, machines: [machine], state, event })),
     ...rows().map(({ id, part }) => ({ id, part, machines: part === 'socket' ? ['backend', 'client'] : [part] })),
+    ...lines().map(({ id, part }) => ({ id, part, machines: [part], isLine: true })),
   ],
 });

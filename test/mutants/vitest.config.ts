@@ -1,6 +1,16 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from '../../vitest.config.js';
+import { ENTRY_MUTANTS } from './entry.js';
+import { partOf, withLines } from './lines.js';
 import { withChoices } from './rows.js';
+
+/** As the tests are, but for the mutants in it. */
+function changed(source: string, id: string): string | undefined {
+  const [part, file] = partOf(id) ?? [];
+  if (part === undefined || file === undefined) return withChoices(id, source);
+  const own = file === 'src/cluster/worker.ts' ? source.replace("'./entry.js'", JSON.stringify(ENTRY_MUTANTS)) : source;
+  return withLines(part, file, own);
+}
 
 const MACHINES = /\/src\/machines\/[^/]+\.ts$/;
 
@@ -13,10 +23,13 @@ export default mergeConfig(
         name: 'mutants',
         enforce: 'pre',
         resolveId(source, importer) {
+          // The tests of the cluster take the built library, for their workers do.
+          const [, built] = /^\.\.\/dist\/(.+)\.js$/.exec(source) ?? [];
+          if (built !== undefined) return new URL(`../../src/${built}.ts`, import.meta.url).pathname;
           if (source !== 'xstate' || !MACHINES.test(importer ?? '')) return undefined;
           return new URL('xstate.ts', import.meta.url).pathname;
         },
-        transform: (source, id) => withChoices(id, source),
+        transform: changed,
       },
     ],
     test: {

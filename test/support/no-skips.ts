@@ -1,0 +1,31 @@
+/** In CI a test that is skipped is a failure: what was not run is not known to work. Also notes the counts for .ci/run. */
+import { appendFileSync } from 'node:fs';
+import type { Reporter, TestModule } from 'vitest/node';
+
+/** Tests that may be skipped, with the reason. */
+const MAY_BE_SKIPPED: Readonly<Record<string, string>> = {
+  'IPv6 loopback': 'a container may have no IPv6',
+};
+
+export default class NoSkips implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const { SOCKCHART_COUNTS: counts } = process.env;
+    const count = (state: 'passed' | 'failed'): number =>
+      modules.reduce((sum, module) => sum + [...module.children.allTests(state)].length, 0);
+    // A file that cannot be run at all has no tests that could fail.
+    const broken = modules.filter(
+      (module) => module.state() === 'failed' && [...module.children.allTests('failed')].length === 0,
+    );
+    if (counts !== undefined) appendFileSync(counts, `${count('passed')} ${count('failed') + broken.length}\n`);
+    const skipped = modules.flatMap((module) => [...module.children.allTests('skipped')]);
+    const unexpected = skipped.filter(({ name }) => MAY_BE_SKIPPED[name] === undefined);
+    for (const { name } of skipped) {
+      if (MAY_BE_SKIPPED[name] !== undefined) console.error(`Skipped, for ${MAY_BE_SKIPPED[name]}: ${name}`);
+    }
+    // One that has failed skips those after it: that failure says more.
+    if (unexpected.length === 0 || modules.some((module) => module.state() === 'failed')) return;
+    const names = unexpected.map(({ fullName, module }) => `  ${module.relativeModuleId}: ${fullName}`);
+    console.error(`\n${unexpected.length} tests were skipped, which CI takes for a failure:\n${names.join('\n')}\n`);
+    process.exitCode = 1;
+  }
+}
