@@ -279,15 +279,20 @@ export function gate<T = void>(): Gate<T> {
   return { promise, resolve, reject };
 }
 
-/** Performs a step as the table says; a timer that is not in it, by letting its time pass. */
-export function performer(handle: { timers(): RunningTimer[] }, clock: ManualClock, table: Performances): Perform {
+/** Performs a step as the table says; a timer that is not in it, by letting its time pass, and not a millisecond less. */
+export function performer(handle: { readonly state: string; timers(): RunningTimer[] }, clock: ManualClock, table: Performances): Perform {
   return (step, index) => {
     const name = shortName(step.event.type);
     const perform = table[name];
     if (perform !== undefined) return perform(step, index);
     const timer = handle.timers().find((running) => running.name === name);
     if (timer === undefined) return `no timer runs for ${name}`;
-    clock.advance(timer.remainingMs);
+    const { state } = handle;
+    clock.advance(timer.remainingMs - 1);
+    if (handle.state !== state || !handle.timers().some((running) => running.name === name)) {
+      throw new Error(`${name} fired a millisecond too early`);
+    }
+    clock.advance(1);
     return undefined;
   };
 }
