@@ -1,11 +1,12 @@
 /** Which server a connection gets, and when: on real sockets. */
 import { connect, Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { createProxy } from '../src/index.js';
 import { ManualClock } from '../src/testing/index.js';
 import { useBench } from './support/bench.js';
 import { LOOPBACK, makers, PROXY_WAITS } from './support/make.js';
-import { Reader } from './support/peers.js';
+import { CERTIFICATE, Reader } from './support/peers.js';
 import { how, times } from './support/record.js';
 import { until, within } from './support/wait.js';
 
@@ -207,5 +208,107 @@ describe('a shortage of this process', () => {
     expect(times(seen, 'failover')).toBe(0);
     expect(how(await backend.closed)).toBe('failed system/error/connecting/EADDRNOTAVAIL');
     expect(backend.servers.list[0]).toMatchObject({ failures: 0, downUntil: 0 });
+  });
+});
+
+describe('clients that wait for a place', () => {
+  /** A server that takes one connection, which is taken. */
+  async function full(options: object = {}) {
+    let accepted = 0;
+    const server = await bench.server((socket) => {
+      accepted++;
+      socket.pipe(socket);
+    });
+    const made = await makeProxy({
+      servers: [{ ...server.at, connectionsMax: 1 }],
+      chooseTimeout: 20_000,
+      sessionConnectTimeout: 20_000,
+      ...options,
+    });
+    const holder = bench.own(connect(made.at));
+    holder.write('x');
+    await until('the holder', () => times(made.seen, 'established') === 1);
+    return { ...made, holder, accepted: () => accepted };
+  }
+
+  test.each([
+    ['silent', ''],
+    ['that have spoken', 'hello'],
+  ])('%s and reset leave the queue at once, and no server is dialled for them', async (_who, words) => {
+    const { proxy, at, holder, accepted } = await full();
+    const gone = Array.from({ length: 40 }, () => bench.own(connect(at)));
+    if (words !== '') for (const client of gone) client.write(words);
+    await until('the queue', () => proxy.sessions.filter(({ state }) => state.startsWith('connecting')).length === 40);
+    await until('what they say', () => proxy.sessions.slice(1).every(({ bytes }) => bytes.fromClient === words.length));
+    for (const client of gone) client.resetAndDestroy();
+    await until('the end of their sessions', () => proxy.sessions.length === 1);
+    holder.end();
+    expect(await isServed(at)).toBe(true);
+    expect(accepted()).toBe(2);
+  });
+
+  test('and have only ended their side keep their place, and get their answer', async () => {
+    const { proxy, at, holder } = await full();
+    const served = isServed(at);
+    await until('the end', () => proxy.sessions.some(({ state }) => state === 'connecting.clientEnded'));
+    holder.end();
+    expect(await served).toBe(true);
+  });
+
+  test('nothing is read where connectBufferBytes is 0', async () => {
+    const { proxy, at, holder } = await full({ connectBufferBytes: 0 });
+    const served = isServed(at);
+    await until('the session', () => proxy.sessions.length === 2);
+    expect(proxy.sessions[1]?.bytes.fromClient).toBe(0);
+    holder.end();
+    expect(await served).toBe(true);
+    expect(proxy.sessions.every(({ bytes }) => bytes.fromClient === 5)).toBe(true);
+  });
+
+  test('and send more than may be read ahead lose nothing of it', async () => {
+    const { proxy, at, holder } = await full();
+    const body = Buffer.alloc(3_000_000, 'abcdefg');
+    const client = bench.own(connect(at));
+    const reader = new Reader(client);
+    client.end(body);
+    await until('the first bytes', () => (proxy.sessions[1]?.bytes.fromClient ?? 0) >= 16_384);
+    expect(proxy.sessions[1]?.bytes.fromClient).toBeLessThanOrEqual(2 * 16_384);
+    // It goes on reading into the library's buffers: nothing is emitted.
+    expect(proxy.sessions[1]?.client.socket.listenerCount('data')).toBe(0);
+    holder.end();
+    expect(await reader.ends()).toBe('end');
+    expect(Buffer.from(reader.text).equals(body)).toBe(true);
+  });
+
+  test('over TLS, too, leave when they are reset', async () => {
+    const { proxy, holder } = await full({ listen: [LOOPBACK, { ...LOOPBACK, tls: CERTIFICATE }] });
+    const [plain, secure] = proxy.addresses as [{ host: string; port: number }, { host: string; port: number }];
+    const gone = Array.from({ length: 5 }, () => {
+      const below = bench.own(connect(secure));
+      bench.own(tlsConnect({ socket: below, ca: CERTIFICATE.cert })).write('hello');
+      return below;
+    });
+    await until('the queue', () => proxy.sessions.filter(({ bytes }) => bytes.fromClient === 5).length === 5);
+    for (const client of gone) client.resetAndDestroy();
+    await until('the end of their sessions', () => proxy.sessions.length === 1);
+    holder.end();
+    expect(await isServed(plain)).toBe(true);
+  });
+
+  test('and reset while their backend connects have the attempt cut', async () => {
+    const dialled: Socket[] = [];
+    const hole = (): Socket => {
+      const socket = new Socket();
+      dialled.push(socket);
+      return socket;
+    };
+    const { proxy, at } = await makeProxy({ servers: [{ port: 1, connect: hole }], connectTimeout: 20_000 });
+    const client = bench.own(connect(at));
+    client.write('x');
+    await until('the attempt', () => dialled.length === 1 && proxy.sessions[0]?.bytes.fromClient === 1);
+    client.resetAndDestroy();
+    await until('its end', () => proxy.sessions.length === 0);
+    expect(dialled[0]?.destroyed).toBe(true);
+    expect(proxy.servers.list[0]).toMatchObject({ connections: 0, failures: 0 });
   });
 });

@@ -523,6 +523,7 @@ describe('the backend', () => {
       ],
       balance: 'inOrder',
       downFor: false,
+      isPermanent: ({ code }) => code === 'DEPTH_ZERO_SELF_SIGNED_CERT',
     });
     const { server, socket } = await backend.connect();
     expect(server.port).toBe(living.port);

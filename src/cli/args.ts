@@ -157,7 +157,7 @@ const FLAGS: Record<string, Flag> = {
   'connect-buffer-bytes': limit(
     'connectBufferBytes',
     'bytes to read from a client before its backend is there',
-    '0',
+    '16384',
     'BYTES',
     0,
   ),

@@ -3,6 +3,7 @@ import { OptionError } from '../errors.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
 import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
+import { inNoContext } from '../runtime/context.js';
 import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';
@@ -438,14 +439,13 @@ export class Servers {
   }
 
   #wake(asker: Asker, wakeAt: number): Timer {
-    const timer = this.clock.setTimeout(
-      () => {
-        if (this.#queue.get(asker) !== timer) return;
-        this.#queue.set(asker, undefined);
-        asker.serverFreed();
-      },
-      Math.max(0, Math.ceil(wakeAt - this.#now)),
-    );
+    const fire = (): void => {
+      if (this.#queue.get(asker) !== timer) return;
+      this.#queue.set(asker, undefined);
+      asker.serverFreed();
+    };
+    const delayMs = Math.max(0, Math.ceil(wakeAt - this.#now));
+    const timer: Timer = inNoContext(() => this.clock.setTimeout(fire, delayMs));
     timer.unref();
     return timer;
   }

@@ -31,6 +31,9 @@ export class Leg {
   #from: RelayedSocket | undefined = undefined;
   /** Nothing once what is read has nowhere to go any more: it is thrown away. */
   #to: Socket | undefined = undefined;
+  /** How much may be read before there is a socket to write it to, and what was. */
+  #earlyMax = 0;
+  #early: Buffer[] | undefined = undefined;
   /** What the next read goes into. */
   #next: Buffer = SHARED;
   /** What is being written out: nobody may read into it. */
@@ -50,11 +53,22 @@ export class Leg {
     return { buffer: nextBuffer, callback: (bytes, buffer) => this.read(bytes, buffer as Buffer) };
   }
 
+  /** Reads up to `bytesMax` before there is a socket to write it to, so that a reset is seen. */
+  readAhead(from: Socket, bytesMax: number): void {
+    this.#earlyMax = bytesMax;
+    this.#attach(from);
+    this.#resume(from);
+  }
+
   start(from: Socket, to: Socket): void {
-    this.#from = from;
     this.#to = to;
-    (from as RelayedSocket)[LEG] = this;
+    if (this.#from === undefined) this.#attach(from);
     from.on('drain', onDrain);
+  }
+
+  #attach(from: RelayedSocket): void {
+    this.#from = from;
+    from[LEG] = this;
     if (!this.#readsInto) this.#readsInto = readInto(from, onRead, nextBuffer);
     if (!this.#readsInto) from.on('data', onData);
   }
@@ -64,18 +78,29 @@ export class Leg {
     return !this.#readsInto || lastReader === this;
   }
 
-  /** Writes what was read before; false if it waits for that to be taken. Counted by whoever has read it. */
-  carry(chunks: readonly Buffer[]): boolean {
-    const to = this.#to as Socket;
-    let isTaken = true;
-    for (const chunk of chunks) isTaken = to.write(chunk);
-    return this.#flows(to, isTaken);
-  }
-
-  /** Begins to read. A socket that was told when it was dialled reads by itself once it has connected. */
+  /**
+   * Writes what was read ahead, and begins to read, or reads on. A socket that was told when it was dialled reads by
+   * itself once it has connected.
+   */
   begin(): void {
     const from = this.#from;
     if (from === undefined || this.#isDialled) return;
+    const early = this.#early;
+    this.#early = undefined;
+    this.#earlyMax = 0;
+    if (early !== undefined) {
+      const to = this.#to as Socket;
+      let isTaken = true;
+      for (const chunk of early) isTaken = to.write(chunk);
+      if (!this.#flows(to, isTaken)) {
+        from.pause();
+        return;
+      }
+    }
+    this.#resume(from);
+  }
+
+  #resume(from: Socket): void {
     // Where nothing is emitted nothing need flow.
     if (this.#readsInto) from.read(0);
     else from.resume();
@@ -95,6 +120,8 @@ export class Leg {
     const from = this.#from;
     if (from === undefined) return;
     this.#to = undefined;
+    this.#early = undefined;
+    this.#earlyMax = 0;
     from.removeListener('data', onData);
     from.removeListener('drain', onDrain);
     this.opposite?.stop();
@@ -132,7 +159,7 @@ export class Leg {
     const to = this.#to;
     const isFull = bytes === buffer.length;
     if (buffer === SHARED) {
-      if (to === undefined) return true;
+      if (to === undefined) return this.#earlyMax === 0 || this.#keep(copy(buffer, bytes));
       // It has more to come, most likely at once.
       if (isFull && writesThrough(to)) this.#next = take() ?? SHARED;
       return this.#flows(to, to.write(copy(buffer, bytes)));
@@ -161,8 +188,11 @@ export class Leg {
   data(chunk: Buffer): void {
     this.bytes += chunk.length;
     const to = this.#to;
-    // Whoever listens in and was told first may have ended it.
-    if (to === undefined) return;
+    if (to === undefined) {
+      // Without a maximum it has nowhere to go: another listener may have ended the socket.
+      if (this.#earlyMax > 0 && !this.#keep(chunk)) this.#from?.pause();
+      return;
+    }
     if (!this.#flows(to, to.write(chunk))) this.#from?.pause();
   }
 
@@ -180,6 +210,13 @@ export class Leg {
   /** @internal */
   get next(): Buffer {
     return this.#next;
+  }
+
+  /** Keeps what was read before there is a socket to write it to; false once it is enough. */
+  #keep(chunk: Buffer): boolean {
+    if (this.#early === undefined) this.#early = [chunk];
+    else this.#early.push(chunk);
+    return this.bytes < this.#earlyMax;
   }
 
   /** A large write says that it is too much even if all of it was taken at once. */

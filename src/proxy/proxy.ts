@@ -40,8 +40,9 @@ export interface SessionLimits {
   /** Longest life of a session, in milliseconds. Default: none. */
   readonly durationMax?: Timeout | undefined;
   /**
-   * Bytes to read from a client before its backend is there. Default 0: a client that resets meanwhile is noticed
-   * only afterwards.
+   * Bytes to read from a client before its backend is there, at most one read more. A client that resets meanwhile
+   * leaves at once, unless it has sent more than that; with 0 nothing is read, and the reset is noticed only afterwards.
+   * Default 16 384.
    */
   readonly connectBufferBytes?: number | undefined;
 }
@@ -491,7 +492,7 @@ function checkedProxy(options: ProxyOptions) {
     },
     environment: environmentOf(options),
     backend: backendConfig(options, servers, false, true, sessionConnectTimeout < NEVER_MS),
-    connectBufferBytes: count('connectBufferBytes', options.connectBufferBytes, 0, 0),
+    connectBufferBytes: count('connectBufferBytes', options.connectBufferBytes, 16_384, 0),
   };
   return {
     listen,

@@ -15,7 +15,6 @@ export class Relay {
   #backend: Socket | undefined = undefined;
   #up: Leg | undefined = undefined;
   #down: Leg | undefined = undefined;
-  #early: EarlyBytes | undefined = undefined;
   #ends = 0;
   #hasClientLeft = false;
 
@@ -25,7 +24,7 @@ export class Relay {
 
   /** Bytes read from the client. */
   get fromClient(): number {
-    return (this.#early?.bytes ?? 0) + (this.#up?.bytes ?? 0);
+    return this.#up?.bytes ?? 0;
   }
 
   /** Bytes read from the backend. */
@@ -41,7 +40,8 @@ export class Relay {
 
   /** Reads up to `bytesMax` from the client before there is a backend, so that a reset is seen. */
   readAhead(bytesMax: number): void {
-    this.#early = new EarlyBytes(this.#client, bytesMax);
+    this.#up = new Leg();
+    this.#up.readAhead(this.#client, bytesMax);
   }
 
   /** What the next socket to the backend is dialled with; none for one that is made by somebody else. */
@@ -53,8 +53,7 @@ export class Relay {
   start(backend: Socket): void {
     const client = this.#client;
     this.#backend = backend;
-    const early = this.#early?.take();
-    const up = new Leg();
+    const up = this.#up ?? new Leg();
     const down = this.#down ?? new Leg();
     up.opposite = down;
     down.opposite = up;
@@ -67,7 +66,7 @@ export class Relay {
       this.detach(client);
       return;
     }
-    if (early === undefined || up.carry(early)) up.begin();
+    up.begin();
     down.begin();
   }
 
@@ -86,7 +85,6 @@ export class Relay {
   detach(socket: Socket): void {
     if (socket === this.#client) {
       this.#hasClientLeft = true;
-      this.#early?.take();
       this.#up?.leave();
     } else if (socket === this.#backend) {
       this.#down?.leave();
@@ -115,30 +113,5 @@ export class Relay {
   release(): void {
     this.#up?.release();
     this.#down?.release();
-  }
-}
-
-/** What a client sends before there is a backend. */
-class EarlyBytes {
-  bytes = 0;
-  readonly #chunks: Buffer[] = [];
-  readonly #client: Socket;
-  readonly #onData: (chunk: Buffer) => void;
-
-  constructor(client: Socket, bytesMax: number) {
-    this.#client = client;
-    this.#onData = (chunk) => {
-      this.#chunks.push(chunk);
-      this.bytes += chunk.length;
-      if (this.bytes >= bytesMax) client.pause();
-    };
-    client.on('data', this.#onData);
-    client.resume();
-  }
-
-  /** Reads no more ahead. */
-  take(): readonly Buffer[] {
-    this.#client.removeListener('data', this.#onData);
-    return this.#chunks.splice(0);
   }
 }
