@@ -18,6 +18,7 @@ import { type Environment, environmentOf, Handle, type Kind } from './handle.js'
 import type { Peer } from './peer.js';
 import { follow, type SignalFollower, unfollow } from './signals.js';
 import {
+  commandCauseOf,
   cut,
   endGracefully,
   forget,
@@ -397,7 +398,15 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** @internal */
   override commandFailed(command: string, error: unknown): void {
     if (command === 'server.choose') this.life.send({ type: 'server.exhausted', cause: hookReportOf(error) });
-    else this.life.send({ type: 'socket.failed', cause: { ...reportOf(error), phase: 'command' } });
+    else this.#commandFailed(commandCauseOf(error));
+  }
+
+  /** It may have been left undone: the socket must neither stay open nor end as if all were well, and its close follows. */
+  #commandFailed(cause: Cause): void {
+    const isOpen = this.#socket !== undefined;
+    this.resetSocket();
+    this.socketFailed(cause);
+    if (!isOpen) this.socketClosed();
   }
 
   override finish(outcome: Outcome): void {
@@ -475,6 +484,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     const from = this.#lastTarget;
     this.#lastTarget = server;
     if (from !== undefined && from !== server) this.#announceFailover(from, server);
+    let made: Socket | undefined;
     try {
       const { connect } = server;
       const onread = this.#owner?.backendDials(
@@ -483,10 +493,15 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
       );
       const socket =
         connect === undefined ? this.inContext(dial, server, this.#config, onread) : this.#askHook(connect, server);
+      made = socket;
       this.#socket = socket;
       this.#linkDialled(socket);
       if (isConnected(socket)) queueMicrotask(() => this.#socket === socket && this.#foundConnected(socket));
     } catch (error) {
+      if (made !== undefined) {
+        forget(made);
+        made.on('error', ignore).destroy();
+      }
       this.socketFailed({ ...reportOf(error), phase: 'command' });
       this.socketClosed();
     }
@@ -543,7 +558,10 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** @internal */
   abandonSocket(): void {
     this.#refuseLate();
-    if (this.#socket !== undefined) forget(this.#socket);
+    if (this.#socket !== undefined) {
+      this.#socket.destroy();
+      forget(this.#socket);
+    }
     this.#socket = undefined;
     this.#leaveServer();
   }

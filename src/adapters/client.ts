@@ -8,6 +8,7 @@ import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOpt
 import type { Handshakes, Shaking } from './handshake.js';
 import { type Peer, peerOf } from './peer.js';
 import {
+  commandCauseOf,
   endGracefully,
   forget,
   hookReportOf,
@@ -88,7 +89,7 @@ const KIND: Kind<Client, ClientCommand, ClientEvents> = {
     'socket.destroy': (client) => client.destroySocket(),
     'socket.reset': (client) => client.resetSocket(),
     'socket.unlink': (client) => client.unlinkSocket(),
-    'socket.abandon': () => {},
+    'socket.abandon': (client) => void client.socket.destroy(),
     'owner.admit': (client) => client.admitOwner(),
     'owner.establish': (client) => client.establishOwner(),
     'owner.drop': (client, { cause }) => client.emitDropped(cause),
@@ -225,7 +226,12 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   /** @internal */
   override commandFailed(_command: string, error: unknown): void {
-    this.life.send({ type: 'socket.failed', cause: { ...hookReportOf(error), phase: 'command' } });
+    const cause = commandCauseOf(error);
+    // It may have been left undone: then the socket must neither stay open nor end as if all were well.
+    this.resetSocket();
+    this.socketFailed(cause);
+    // One that is being closed waits for its socket alone: it is aborted, and so says why.
+    this.life.send({ type: 'client.abort', cause });
   }
 
   override finish(outcome: Outcome): void {

@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { type AddressInfo, createServer, type ListenOptions, type Server as NetServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type ListenOptions, Server as NetServer, type Socket } from 'node:net';
 import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
@@ -18,7 +18,7 @@ import {
   listenerLimits,
 } from './listener-options.js';
 import { type Peer, peerOf } from './peer.js';
-import { rawOf, reportOf, reset } from './socket.js';
+import { commandCauseOf, each, rawOf, reportOf, reset } from './socket.js';
 import { bindingName, type Claim, claim, isFile, unclaim } from './unix.js';
 
 export type ListenerEvents = {
@@ -32,7 +32,10 @@ export type ListenerEvents = {
   refused: [{ total: number; peer: Peer | undefined }];
   /** It could not bind, and tries again after `delayMs`. */
   retry: [{ attempt: number; delayMs: number; cause: Cause }];
-  /** An accept failed, and it listens on; or it could not listen again, and only waits for its clients. */
+  /**
+   * An accept failed, and it listens on; or it could not listen again, and only waits for its clients; or it is closed or
+   * suspended, and could not remove its Unix path (`cause.error` says why).
+   */
   warning: [{ cause: Cause }];
   closed: [Outcome];
 };
@@ -67,6 +70,7 @@ const KIND: Kind<Listener, ListenerCommand, ListenerEvents> = {
   commands: {
     'server.listen': (listener) => listener.listen(),
     'server.close': (listener) => listener.closeServer(),
+    'path.unlink': (listener) => listener.unlinkPath(),
     'client.adopt': (listener, { socket }) => listener.adopt(socket as Socket),
     'client.refuse': (listener, { socket }) => listener.refuse(socket as Socket),
     'clients.abort': (listener, { cause }) => listener.abortClients(cause),
@@ -222,8 +226,13 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   }
 
   /** @internal */
-  override commandFailed(_command: string, error: unknown): void {
-    this.life.send({ type: 'server.failed', cause: { ...reportOf(error), phase: 'command' } });
+  override commandFailed(command: string, error: unknown): void {
+    // Nothing but a bind decides about its life; what else cannot be done is told, also where its life is over with that.
+    if (command === 'server.listen') {
+      this.life.send({ type: 'server.failed', cause: { ...reportOf(error), phase: 'command', error } });
+    } else {
+      this.warn(commandCauseOf(error));
+    }
   }
 
   protected override finished(outcome: Outcome): void {
@@ -317,16 +326,19 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.#binding = undefined;
     claim(binding, this.#where.path ?? (this.#address as { path: string }).path).then(
       (claimed) => {
-        if (turn !== this.#turn) {
-          unclaim(claimed);
+        const newer = this.#claim;
+        this.#claim = claimed;
+        if (turn === this.#turn) {
+          this.life.send(LISTENING);
           return;
         }
-        this.#claim = claimed;
-        this.life.send(LISTENING);
+        // It is no longer wanted.
+        this.perform({ type: 'path.unlink' });
+        this.#claim = newer;
       },
       (error) => {
         if (turn !== this.#turn) return;
-        this.#server.close();
+        this.perform({ type: 'server.close' });
         this.#failed(error);
       },
     );
@@ -339,16 +351,37 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   /** @internal */
   closeServer(): void {
     this.#turn++;
-    if (this.#claim !== undefined) unclaim(this.#claim);
+    try {
+      this.#server.close();
+    } catch (error) {
+      // A server that was given may have a `close` of its own.
+      if (this.#server.listening) NetServer.prototype.close.call(this.#server);
+      throw error;
+    }
+  }
+
+  /** @internal */
+  unlinkPath(): void {
+    const claim = this.#claim;
     this.#claim = undefined;
-    this.#server.close();
+    if (claim !== undefined) unclaim(claim);
   }
 
   /** @internal */
   adopt(socket: Socket): void {
-    const client = new Client(socket, this.#clientConfig, this.#environment, this, this, this.#handshakes);
-    this.clients.add(client);
-    if (!this.#keepAlive) client.unref();
+    let client: Client | undefined;
+    try {
+      client = new Client(socket, this.#clientConfig, this.#environment, this, this, this.#handshakes);
+      this.clients.add(client);
+      if (!this.#keepAlive) client.unref();
+    } catch (error) {
+      // It was counted, and will not be heard of.
+      if (client !== undefined) this.clients.delete(client);
+      socket.on('error', ignore);
+      reset(socket);
+      this.life.send(CLIENT_CLOSED);
+      throw error;
+    }
     client.begin();
   }
 
@@ -363,7 +396,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /** @internal */
   abortClients(cause: Cause): void {
-    for (const client of [...this.clients]) client.abort(cause);
+    each(this.clients, (client) => void client.abort(cause));
   }
 
   /** @internal */
@@ -410,6 +443,8 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
       : new ClosedError(this.id, outcome.cause);
   }
 }
+
+function ignore(): void {}
 
 function addressOf(server: NetServer): Address | undefined {
   const address = server.address();

@@ -3,7 +3,7 @@
  * calls that end one.
  */
 import { Socket } from 'node:net';
-import type { Initiator, Manner, Report } from '../machines/vocabulary.js';
+import type { Cause, Initiator, Manner, Report } from '../machines/vocabulary.js';
 
 /** Who hears what a socket reports. */
 export interface SocketOwner {
@@ -258,14 +258,41 @@ export function listenersOf(socket: Socket): Listeners {
  * over the socket learns that it is over.
  */
 export function unlinkOwner(socket: Socket, before: Listeners): void {
-  socket.unpipe();
+  attempt(() => socket.unpipe());
   for (const name of socket.eventNames()) {
     if (name === 'close') continue;
     const kept = before.get(name);
     for (const listener of socket.rawListeners(name as 'close')) {
-      if (kept?.has(listener) !== true) socket.removeListener(name as 'close', listener as () => void);
+      if (kept?.has(listener) === true) continue;
+      attempt(() => socket.removeListener(name as 'close', listener as () => void));
     }
   }
+}
+
+/** Does something to each; one that throws does not keep the others from it. */
+export function each<T>(parts: Iterable<T>, act: (part: T) => void): void {
+  let failure: { readonly error: unknown } | undefined;
+  for (const part of [...parts]) {
+    try {
+      act(part);
+    } catch (error) {
+      failure ??= { error };
+    }
+  }
+  if (failure !== undefined) throw failure.error;
+}
+
+/** What the owner's listeners for `unpipe` and `removeListener` throw is the process's, and nothing is left linked by it. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    process.nextTick(rethrow, error);
+  }
+}
+
+function rethrow(error: unknown): void {
+  throw error;
 }
 
 const MANNERS: ReadonlyMap<string, readonly [Initiator, Manner]> = new Map([
@@ -304,6 +331,16 @@ export function hookReportOf(error: unknown): Report {
   return known === undefined
     ? { initiator: 'owner', manner: 'error', code, error }
     : { initiator: known[0], manner: known[1], code, error };
+}
+
+/**
+ * The cause where a command threw `error`: a mistake of the library, or of code that it calls, unless the system or the
+ * peer gave the error.
+ */
+export function commandCauseOf(error: unknown): Cause {
+  const report = reportOf(error);
+  const isTold = report.initiator !== 'system' || (error instanceof Error && 'syscall' in error);
+  return { ...report, initiator: isTold ? report.initiator : 'library', phase: 'command', error };
 }
 
 /** Anything can be thrown: also an object whose properties throw when they are read. */

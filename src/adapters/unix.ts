@@ -42,7 +42,11 @@ export async function claim(bound: string, path: string): Promise<Claim> {
       throw inUse(path);
     }
   } finally {
-    rmSync(bound, { force: true });
+    try {
+      rmSync(bound, { force: true });
+    } catch {
+      // Node removes it when the server closes.
+    }
   }
   return { path, inode };
 }

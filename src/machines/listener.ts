@@ -5,6 +5,7 @@
  *    not grow with how many there are.
  * 2. Newcomers are turned away in one place and one way: when it is full, or no longer serves.
  * 3. Draining stops listening first and waits for the clients; a deadline cuts them.
+ * 4. The handle is closed before anything that may fail: what cannot be cleared away after it is told, and no more.
  *
  * Left out on purpose: Node's `close` event of a server, which comes when the last socket has died and also after a
  * new listen. A handle that is told to close is closed.
@@ -65,7 +66,10 @@ export type ListenerEvent =
 
 export type ListenerCommand =
   | { type: 'server.listen' }
+  /** Close the handle, and do it even if that throws. */
   | { type: 'server.close' }
+  /** Remove the path of a Unix socket whose handle is closed; if that fails, tell the owner, and no more. */
+  | { type: 'path.unlink' }
   | { type: 'client.adopt'; socket: unknown }
   | { type: 'client.refuse'; socket: unknown }
   | { type: 'clients.abort'; cause: Cause }
@@ -104,6 +108,7 @@ export const listenerMachine = setup({
     countClosed: assign({ clients: ({ context }) => context.clients - 1 }),
     listen: emit({ type: 'server.listen' }),
     closeServer: emit({ type: 'server.close' }),
+    unlinkPath: emit({ type: 'path.unlink' }),
     adoptClient: emit(({ event }) => ({
       type: 'client.adopt',
       socket: event.type === 'client.arrived' ? event.socket : undefined,
@@ -156,8 +161,8 @@ export const listenerMachine = setup({
         ...notListening,
         ...notSuspended,
         'listener.start': { target: 'serving' },
-        'listener.close': { target: 'closed', actions: ['closeServer', note('idle')] },
-        'listener.abort': { target: 'aborted', actions: ['closeServer', note('idle')] },
+        'listener.close': { target: 'closed', actions: ['closeServer', 'unlinkPath', note('idle')] },
+        'listener.abort': { target: 'aborted', actions: ['closeServer', 'unlinkPath', note('idle')] },
       },
     },
 
@@ -167,11 +172,11 @@ export const listenerMachine = setup({
         ...startedOnce,
         'listener.close': [
           { guard: 'hasClients', target: 'draining', actions: ['noteDrainTimeout', note('listening')] },
-          { target: 'closed', actions: ['closeServer', note('listening')] },
+          { target: 'closed', actions: ['closeServer', 'unlinkPath', note('listening')] },
         ],
         'listener.abort': [
-          { guard: 'hasClients', target: 'aborting', actions: ['closeServer', note('listening')] },
-          { target: 'aborted', actions: ['closeServer', note('listening')] },
+          { guard: 'hasClients', target: 'aborting', actions: ['closeServer', 'unlinkPath', note('listening')] },
+          { target: 'aborted', actions: ['closeServer', 'unlinkPath', note('listening')] },
         ],
       },
       initial: 'binding',
@@ -184,7 +189,7 @@ export const listenerMachine = setup({
             ...count,
             ...notSuspended,
             ...ignored(['server.closed'], 'A failed listen closes its handle; the failure decides.'),
-            'listener.suspend': { target: 'suspended', actions: 'closeServer' },
+            'listener.suspend': { target: 'suspended', actions: ['closeServer', 'unlinkPath'] },
             'server.listening': [{ guard: 'isFull', target: 'listening.saturated' }, { target: 'listening' }],
             'server.failed': [
               { guard: 'hasBindAttemptsLeft', target: 'waiting', actions: [note('binding'), 'announceRetry'] },
@@ -216,9 +221,9 @@ export const listenerMachine = setup({
             },
             'server.closed': [
               { guard: 'hasClients', target: '#listener.draining', actions: note('listening') },
-              { target: '#listener.closed', actions: note('listening') },
+              { target: '#listener.closed', actions: ['unlinkPath', note('listening')] },
             ],
-            'listener.suspend': { target: 'suspended', actions: 'closeServer' },
+            'listener.suspend': { target: 'suspended', actions: ['closeServer', 'unlinkPath'] },
           },
           initial: 'accepting',
           states: {
@@ -256,7 +261,7 @@ export const listenerMachine = setup({
 
     draining: {
       description: 'It listens no more and waits for its clients.',
-      entry: 'closeServer',
+      entry: ['closeServer', 'unlinkPath'],
       on: {
         ...refuse,
         ...notBinding,

@@ -17,6 +17,7 @@ import {
   listenerLimits,
 } from '../adapters/listener-options.js';
 import type { Peer } from '../adapters/peer.js';
+import { commandCauseOf, each } from '../adapters/socket.js';
 import { ClosedError, OptionError } from '../errors.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
@@ -106,7 +107,7 @@ export type ProxyEvents = {
   clientClosed: [{ client: Client; outcome: Outcome }];
   /** A session has ended. */
   sessionClosed: [{ session: Session; outcome: Outcome }];
-  /** A listener had a failure that it outlives, or cannot listen again and only waits for its clients. */
+  /** A listener had a failure that it outlives, cannot listen again and only waits for its clients, or could not remove its path. */
   warning: [{ listener: Listener; cause: Cause }];
   /** A newcomer was turned away at the limit. `peer` is where it comes from. */
   refused: [{ total: number; peer: Peer | undefined }];
@@ -342,8 +343,14 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   }
 
   /** @internal */
-  override commandFailed(): void {
-    this.life.send({ type: 'proxy.abort', cause: { initiator: 'library', manner: 'error', phase: 'command' } });
+  override commandFailed(command: string, error: unknown): void {
+    const cause = commandCauseOf(error);
+    if (command === 'backends.connect' || command === 'listeners.start') {
+      this.#startError ??= error;
+      this.life.send({ type: command === 'backends.connect' ? 'backends.failed' : 'listeners.failed', cause });
+    } else {
+      this.life.send({ type: 'proxy.abort', cause });
+    }
   }
 
   protected override finished(): void {
@@ -382,12 +389,13 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   /** @internal */
   closeBackends(): void {
-    Promise.all(this.backends.map((backend) => backend.close())).then(() => this.life.send(BACKENDS_CLOSED));
+    const closed = this.backends.map(async (backend) => backend.close());
+    Promise.allSettled(closed).then(() => this.life.send(BACKENDS_CLOSED));
   }
 
   /** @internal */
   abortBackends(cause: Cause): void {
-    for (const backend of this.backends) void backend.abort(cause);
+    each(this.backends, (backend) => void backend.abort(cause));
   }
 
   /** @internal */
@@ -401,12 +409,12 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   /** @internal */
   closeListeners(): void {
     // The deadline is the proxy's: its listeners wait as long as it does.
-    for (const listener of this.listeners) void listener.close({ timeoutMs: false });
+    each(this.listeners, (listener) => void listener.close({ timeoutMs: false }));
   }
 
   /** @internal */
   abortListeners(cause: Cause): void {
-    for (const listener of this.listeners) void listener.abort(cause);
+    each(this.listeners, (listener) => void listener.abort(cause));
   }
 
   /** @internal */
@@ -423,7 +431,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   /** @internal */
   abortSessions(cause: Cause): void {
-    for (const session of this.sessions) void session.abort(cause);
+    each(this.#sessions, (session) => void session.abort(cause));
   }
 
   /** @internal */

@@ -4,6 +4,7 @@ import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client, ClientPartner } from '../adapters/client.js';
 import { type Environment, Handle, type Kind } from '../adapters/handle.js';
 import type { Peer } from '../adapters/peer.js';
+import { commandCauseOf } from '../adapters/socket.js';
 import { QUIET_PROBES, type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { Server } from '../policies/servers.js';
@@ -206,9 +207,9 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
   }
 
   /** @internal */
-  override commandFailed(): void {
+  override commandFailed(_command: string, error: unknown): void {
     // No command of a session opens anything: what throws here is a mistake, and the legs must not outlive it.
-    this.life.send({ type: 'session.abort', cause: { initiator: 'library', manner: 'error', phase: 'command' } });
+    this.life.send({ type: 'session.abort', cause: commandCauseOf(error) });
   }
 
   protected override finished(outcome: Outcome): void {

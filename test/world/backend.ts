@@ -1,7 +1,7 @@
 /** The world of a backend: one socket at a time, servers that answer when they like, a hook, a holder, and an owner. */
 import type { EventObject } from 'xstate';
 import { type Chance, type Effect, must, type WorldModel } from './explore.js';
-import { NO_SOCKET, performOnSocket, type SocketWorld, socketChances } from './socket.js';
+import { ALWAYS_DONE, cutSocket, NO_SOCKET, performOnSocket, type SocketWorld, socketChances } from './socket.js';
 
 export interface BackendWorld {
   readonly socket: SocketWorld;
@@ -108,6 +108,20 @@ export const backendWorld: WorldModel<BackendWorld> = {
     must(!world.over, 'It opens a socket after the end was asked for (1)');
     must(!world.owned, 'It opens a socket before the last incarnation was released (3)');
     return { world: { ...changed, established: false, dropped: false } };
+  },
+
+  fails(world, command) {
+    const { type } = command;
+    if (type === 'server.choose') {
+      return [{ world, reports: [{ type: 'server.exhausted', cause: CAUSE } as EventObject] }];
+    }
+    const { world: done, reports: told = [] } = backendWorld.perform(world, command);
+    // A hook may have begun when the command throws, or not; the incarnation is the owner's from then on.
+    const undone = type === 'owner.prepare' ? { ...done, hook: 'none' as const } : world;
+    return [done, ...(ALWAYS_DONE.test(type) ? [] : [undone])].map((way) => {
+      const { world: socket, reports } = cutSocket(way.socket);
+      return { world: { ...way, socket }, reports: [...(way === done ? told : []), ...(reports ?? [])] };
+    });
   },
 
   chances(world, state) {

@@ -1,7 +1,15 @@
 /** The world of a client: a socket that was accepted, an admission that is decided some time, and an owner. */
 import type { EventObject } from 'xstate';
 import { type Chance, must, type WorldModel } from './explore.js';
-import { ACCEPTED, performOnSocket, type SocketWorld, socketChances } from './socket.js';
+import {
+  ACCEPTED,
+  ALWAYS_DONE,
+  cutSocket,
+  FAILED,
+  performOnSocket,
+  type SocketWorld,
+  socketChances,
+} from './socket.js';
 
 export interface ClientWorld {
   readonly socket: SocketWorld;
@@ -57,6 +65,15 @@ export const clientWorld: WorldModel<ClientWorld> = {
     }
     const hook = command.type === 'socket.unlink' && world.hook === 'running' ? 'told' : world.hook;
     return { world: { ...world, socket: onSocket.world, hook }, reports: onSocket.reports };
+  },
+
+  fails(world, command) {
+    const ways = [clientWorld.perform(world, command).world, ...(ALWAYS_DONE.test(command.type) ? [] : [world])];
+    // An abort follows for one that is being closed.
+    return ways.map((way) => ({
+      world: { ...way, socket: way.socket.phase === 'none' ? way.socket : cutSocket(way.socket).world },
+      reports: [FAILED, { type: 'client.abort', cause: CAUSE } as EventObject],
+    }));
   },
 
   chances(world) {

@@ -8,7 +8,7 @@ import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { backendSettings } from '../machines/bounds.js';
 import { type BackendWorld, backendWorld } from './backend.js';
 import { type ClientWorld, clientWorld } from './client.js';
-import { type Everywhere, must, type Stage, type SystemModel, type Turn } from './explore.js';
+import { type Everywhere, failure, must, type Stage, type SystemModel, type Turn, type WorldModel } from './explore.js';
 import { type SocketWorld, socketChances } from './socket.js';
 
 export interface ConnectionWorld {
@@ -22,6 +22,8 @@ export interface ConnectionWorld {
   readonly left: Readonly<Record<Leg, Outcome | undefined>>;
   /** How often the owner has asked for an end, of whatever. */
   readonly asked: number;
+  /** How many commands may yet throw. */
+  readonly faultsLeft: number;
 }
 
 type Leg = 'client' | 'backend';
@@ -35,6 +37,7 @@ export const CONNECTION: ConnectionWorld = {
   flushing: { client: false, backend: false },
   left: { client: undefined, backend: undefined },
   asked: 0,
+  faultsLeft: 0,
 };
 
 export interface ConnectionBounds {
@@ -44,6 +47,8 @@ export interface ConnectionBounds {
   readonly hooks: boolean;
   readonly attemptsMax: number;
   readonly idleTimeout: number;
+  /** How many commands may throw, any of them at any time. Default: none. */
+  readonly faultsMax?: number;
 }
 
 type ConnectionStage = Stage<ConnectionWorld, ConnectionPart>;
@@ -161,17 +166,36 @@ export function performConnection(
   if (part === 'session') {
     const perform = sessionCommands[type];
     if (perform === undefined) throw new Error(`Nobody performs ${type}`);
-    perform(stage);
+    const failed = failure(
+      stage.world,
+      (ways) => stage.pick(ways),
+      () => ['done', 'undone'],
+    );
+    if (failed !== undefined) stage.change({ faultsLeft: stage.world.faultsLeft - 1 });
+    if (failed !== 'undone') perform(stage);
+    if (failed !== undefined) stage.tell('session', { type: 'session.abort', cause: WHO } as EventObject);
+    return;
+  }
+  const model = (part === 'client' ? clientWorld : backendWorld) as WorldModel<ClientWorld | BackendWorld>;
+  const failed = failure(
+    stage.world,
+    (ways) => stage.pick(ways),
+    () => model.fails?.(stage.world[part], command) ?? [],
+  );
+  if (failed !== undefined) {
+    stage.change({ [part]: failed.world, faultsLeft: stage.world.faultsLeft - 1 });
+    if (type === 'owner.establish') {
+      if (part === 'client') established(stage);
+      else stage.tell('session', { type: 'backend.established' });
+    }
+    for (const event of failed.reports ?? []) stage.tell(part, event);
     return;
   }
   const { relayed } = stage.world;
   const { socket } = stage.world[part];
   must(!(relayed && type === 'socket.open'), 'It opens another socket after bytes may have been relayed (8)');
   must(!(relayed && type === 'socket.destroy' && socket.phase === 'open'), 'It cuts a live relay without a reset (9)');
-  const effect =
-    part === 'client'
-      ? clientWorld.perform(stage.world.client, command)
-      : backendWorld.perform(stage.world.backend, command);
+  const effect = model.perform(stage.world[part], command);
   stage.change({ [part]: effect.world });
   for (const event of effect.reports ?? []) stage.tell(part, event);
   answerAtOnce(stage, part, type, hooks);
@@ -319,7 +343,7 @@ export function checkConnection(world: ConnectionWorld, at: Everywhere<Connectio
 export function connectionModel(bounds: ConnectionBounds): SystemModel<ConnectionWorld, ConnectionPart> {
   return {
     parts: connectionParts(bounds),
-    initial: CONNECTION,
+    initial: { ...CONNECTION, faultsLeft: bounds.faultsMax ?? 0 },
     begin(stage) {
       stage.start('client');
     },

@@ -33,6 +33,8 @@ export interface WorldModel<W> {
   chances(world: W, state: string): readonly Chance<W>[];
   /** Performs a command; throws where it must not come. */
   perform(world: W, command: EventObject): Effect<W>;
+  /** What a command that throws may have done all the same, and what the adapter reports then: one effect for each way. */
+  fails?: ((world: W, command: EventObject) => readonly Effect<W>[]) | undefined;
   /** Throws what is wrong with this state. */
   check(world: W, state: string, isDone: boolean, context: Readonly<Record<string, unknown>>): void;
   /** What is left of the world once a step was checked, where something matters for that step alone. */
@@ -512,11 +514,33 @@ function wayOut<W extends object, P extends string>(nodes: readonly Node<W>[], s
   }
 }
 
-/** One machine and its world. @throws Violation */
-export function explore<W extends object>(machine: AnyStateMachine, input: unknown, model: WorldModel<W>): Explored {
-  return exploreSystem<W, 'machine'>({
+/** Decides whether this command throws, as long as one may, and in which of its ways; nothing if it does not. */
+export function failure<W, E>(
+  world: W & { readonly faultsLeft?: number },
+  pick: (ways: number) => number,
+  ways: () => readonly E[],
+): E | undefined {
+  if (world.faultsLeft === undefined || world.faultsLeft === 0) return undefined;
+  const all = ways();
+  const way = all.length === 0 ? 0 : pick(all.length + 1);
+  return way === 0 ? undefined : all[way - 1];
+}
+
+/**
+ * One machine and its world.
+ *
+ * @param faultsMax how many commands may throw, any of them at any time
+ * @throws Violation
+ */
+export function explore<W extends object>(
+  machine: AnyStateMachine,
+  input: unknown,
+  model: WorldModel<W>,
+  faultsMax = 0,
+): Explored {
+  return exploreSystem<W & { readonly faultsLeft?: number }, 'machine'>({
     parts: { machine: { machine, input } },
-    initial: model.initial,
+    initial: faultsMax === 0 ? model.initial : { ...model.initial, faultsLeft: faultsMax },
     begin: (stage) => stage.start('machine'),
     turns: (world, { machine: at }) =>
       model.chances(world, at?.state ?? '').map(({ who, what, world: next, event, events }) => ({
@@ -529,8 +553,15 @@ export function explore<W extends object>(machine: AnyStateMachine, input: unkno
         },
       })),
     perform(stage, part, command) {
-      const { world, reports = [] } = model.perform(stage.world, command);
-      stage.change(world);
+      const { world } = stage;
+      const failed = failure(
+        world,
+        (ways) => stage.pick(ways),
+        () => model.fails?.(world, command) ?? [],
+      );
+      const { world: after, reports = [] } = failed ?? model.perform(world, command);
+      stage.change(after as Partial<W>);
+      if (failed !== undefined) stage.change({ faultsLeft: (world.faultsLeft as number) - 1 } as unknown as Partial<W>);
       for (const report of reports) stage.tell(part, report);
     },
     finish() {},

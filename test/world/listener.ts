@@ -4,6 +4,8 @@ import { type Chance, must, type WorldModel } from './explore.js';
 
 export interface ListenerWorld {
   readonly handle: 'none' | 'binding' | 'listening';
+  /** Its Unix path is there. */
+  readonly path: boolean;
   /** Those that were adopted and live. */
   readonly clients: number;
   /** They were told to go, at once. */
@@ -21,6 +23,7 @@ const CAUSE = { initiator: 'system', manner: 'error', code: 'EWORLD' };
 export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => ({
   initial: {
     handle: 'none',
+    path: false,
     clients: 0,
     areCut: false,
     over: false,
@@ -39,6 +42,9 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
         return { world: { ...world, handle: 'binding' } };
       case 'server.close':
         return { world: { ...world, handle: 'none' } };
+      case 'path.unlink':
+        must(world.handle === 'none', 'It removes the path of a server that listens');
+        return { world: { ...world, path: false } };
       case 'client.adopt':
         must(!world.over && world.handle === 'listening', 'It adopts a client while it does not listen');
         must(world.clients < clientsMax, 'It adopts more clients than it may');
@@ -57,6 +63,15 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
     }
   },
 
+  fails(world, command) {
+    const { type } = command;
+    if (type === 'server.listen') return [{ world, reports: [{ type: 'server.failed', cause: CAUSE } as EventObject] }];
+    if (type === 'client.adopt') return [{ world, reports: [{ type: 'client.closed' }] }];
+    const { world: done } = listenerWorld(clientsMax).perform(world, command);
+    // The path may stay, and the owner is told: that is all.
+    return [{ world: done }];
+  },
+
   chances(world) {
     const { handle, clients, starts, suspends, resumes, closes, aborts } = world;
     const chances: Chance<ListenerWorld>[] = [];
@@ -65,7 +80,7 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
     };
     const failed = { type: 'server.failed', cause: CAUSE } as EventObject;
     if (handle === 'binding') {
-      may('system', { handle: 'listening' }, { type: 'server.listening' });
+      may('system', { handle: 'listening', path: true }, { type: 'server.listening' });
       may('system', { handle: 'none' }, failed);
     }
     if (handle === 'listening') {
@@ -86,10 +101,11 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
     return chances;
   },
 
-  check({ clients, areCut, handle }, state, isDone, context) {
+  check({ clients, areCut, handle, path }, state, isDone, context) {
     must(context.clients === clients, `It counts ${context.clients} clients, and there are ${clients}`);
     if (!isDone) return;
     must(handle === 'none', 'It ends and its server is open (6)');
+    must(!path, 'It ends and leaves its path behind (6)');
     must(state === 'aborted' || clients === 0, 'It ends before its clients (11)');
     must(areCut || clients === 0, 'It leaves its clients as they are (11)');
   },

@@ -127,6 +127,17 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
     return perform(world);
   },
 
+  fails(world, command) {
+    const { type } = command;
+    const done = proxyWorld.perform(world, command);
+    if (type === 'backends.connect') {
+      return [{ world: { ...done.world, backends: 'up', asked: false }, reports: [failed('backends.failed')] }];
+    }
+    const told = type === 'listeners.start' ? failed('listeners.failed') : failed('proxy.abort');
+    const also = { ...done, reports: [...(done.reports ?? []), told] };
+    return /\.(await|start)$/.test(type) ? [also, { world, reports: [told] }] : [also];
+  },
+
   chances(world) {
     const { listeners, sessions, backends, asked, starts, closes, aborts } = world;
     const chances: Chance<ProxyWorld>[] = [];

@@ -79,6 +79,19 @@ export function socketChances(socket: SocketWorld, mine: boolean): Chance<Socket
 /** The socket is gone; whether it was unlinked is still to be seen. */
 const NO_SOCKET_KEEPING = (linked: boolean): SocketWorld => ({ ...NO_SOCKET, linked });
 
+const THROWN = { initiator: 'library', manner: 'error', phase: 'command' };
+export const FAILED = { type: 'socket.failed', cause: THROWN } as EventObject;
+
+/** What an adapter does where a command of its machine throws: the socket is reset, and has failed; its close follows. */
+export function cutSocket(socket: SocketWorld): Effect<SocketWorld> {
+  if (socket.phase === 'none') return { world: socket, reports: [FAILED, report('socket.closed')] };
+  return { world: { ...socket, phase: 'closing' }, reports: [FAILED] };
+}
+
+/** These do what they have to even if they throw. */
+export const ALWAYS_DONE =
+  /^(socket\.(unlink|abandon)$|owner\.(establish|drop|release|retry|exhaust)$|holds\.|server\.(forget|restore)$)/;
+
 /** Performs a command for the socket; undefined for any other. */
 export function performOnSocket(socket: SocketWorld, command: EventObject): Effect<SocketWorld> | undefined {
   const { phase, linked } = socket;

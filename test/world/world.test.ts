@@ -2,12 +2,19 @@
 import { describe, expect, test } from 'vitest';
 import { backendMachine, clientMachine, listenerMachine, proxyMachine } from '../../src/machines/index.js';
 import { backendSettings } from '../machines/bounds.js';
+import { backendWorld } from './backend.js';
 import { broken, type Loose, violationOf } from './broken.js';
-import { explore } from './explore.js';
+import { clientWorld } from './client.js';
+import { type Explored, explore } from './explore.js';
+import { listenerWorld } from './listener.js';
+import { proxyWorld } from './proxy.js';
 import { strictBackend } from './strict/backend.js';
 import { strictClient } from './strict/client.js';
 import { strictListener } from './strict/listener.js';
 import { strictProxy } from './strict/proxy.js';
+
+/** This takes longer; docs/correctness.md says how to run it. */
+const IS_LARGE = process.env.SOCKCHART_LARGE === '1';
 
 const LISTENER = {
   settings: { clientsMax: 2, bindAttempts: 2, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 },
@@ -51,6 +58,31 @@ test('a proxy', { timeout: 60_000 }, () => {
   const { states, transitions } = explore(proxyMachine, PROXY, strictProxy);
   console.log(`proxy: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(200);
+});
+
+describe('any command may throw, once', () => {
+  const explored = (what: string, { states, transitions }: Explored, least: number): void => {
+    console.log(`${what}, one command throws: ${states} states, ${transitions} transitions`);
+    expect(states).toBeGreaterThan(least);
+  };
+
+  test.each(IS_LARGE ? [true, false] : [false])('of a backend: persistent %s', { timeout: 120_000 }, (persistent) => {
+    const input = { settings: backendSettings(persistent, 1) };
+    explored(`backend, persistent ${persistent}`, explore(backendMachine, input, backendWorld, 1), 1_000);
+  });
+
+  test('of a client', { timeout: 60_000 }, () => {
+    explored('client', explore(clientMachine, CLIENT, clientWorld, 1), 100);
+  });
+
+  test.each([1, 2])('of a listener: %i attempts to bind', { timeout: 60_000 }, (bindAttempts) => {
+    const settings = { ...LISTENER.settings, bindAttempts };
+    explored('listener', explore(listenerMachine, { settings }, listenerWorld(2), 1), 500);
+  });
+
+  test('of a proxy', { timeout: 60_000 }, () => {
+    explored('proxy', explore(proxyMachine, PROXY, proxyWorld, 1), 500);
+  });
 });
 
 describe('a machine that is wrong in one place is found out', () => {
