@@ -45,7 +45,7 @@ export {
   OptionError,
   SockchartError,
 } from './errors.js';
-export type { Cause, Ending, Initiator, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
+export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
 export type { Timeout } from './options.js';
 export type { BackoffOptions } from './policies/backoff.js';
 export { type Balance, type Balancer, inOrder, leastConnections, roundRobin } from './policies/balance.js';

@@ -96,12 +96,13 @@ export function unpackError(packed: unknown): Error {
 
 /** A cause whose error can travel. */
 export function packCause<C extends Report>(cause: C): C {
-  const { initiator, manner, phase, code, error } = cause;
+  const { initiator, manner, phase, code, error, leg } = cause;
   return {
     initiator,
     manner,
     ...(phase !== undefined && { phase }),
     ...(code !== undefined && { code }),
+    ...(leg !== undefined && { leg }),
     ...(error !== undefined && { error: packError(error) }),
   } as C;
 }

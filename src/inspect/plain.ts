@@ -55,13 +55,14 @@ function plainCause(cause: unknown): Cause | undefined {
   const known = causes.get(cause);
   if (known !== undefined) return known;
   try {
-    const { initiator, manner, phase, code, error } = cause as Cause;
+    const { initiator, manner, phase, code, error, leg } = cause as Cause;
     if (typeof initiator !== 'string' || typeof manner !== 'string' || typeof phase !== 'string') return undefined;
     const copy: Cause = {
       initiator,
       manner,
       phase,
       ...(code !== undefined && { code: asText(code) }),
+      ...((leg === 'client' || leg === 'backend') && { leg }),
       ...(error !== undefined && { error: asText(error) }),
     };
     causes.set(cause, copy);

@@ -5,9 +5,25 @@
 import type { Cause } from '../machines/vocabulary.js';
 import type { StepInfo } from './protocol.js';
 
-/** A reason in short: `peer reset while established, ECONNRESET`. */
-export function causeText({ initiator, manner, phase, code }: Cause): string {
-  return `${initiator} ${manner} while ${phase}${code === undefined ? '' : `, ${code}`}`;
+/** A reason in short: `client reset while established, ECONNRESET`; `peer reset …` where it is the life's own peer. */
+export function causeText({ initiator, manner, phase, code, error, leg }: Cause): string {
+  const who = initiator === 'peer' && leg !== undefined ? leg : initiator;
+  const why = code === undefined ? '' : `, ${code}`;
+  return `${who} ${manner} while ${phase}${why}${thrown(initiator, code, error)}`;
+}
+
+/** What a hook threw, or what went wrong in the library. The system's errors say no more than their codes. */
+function thrown(initiator: Cause['initiator'], code: string | undefined, error: unknown): string {
+  if (error === undefined || initiator === 'peer' || initiator === 'system') return '';
+  let text: string;
+  try {
+    text = error instanceof Error ? error.message : String(error);
+  } catch {
+    return '';
+  }
+  // As a recording has it: the name comes first, and was said.
+  if (code !== undefined && text.startsWith(`${code}: `)) text = text.slice(code.length + 2);
+  return text === '' || text === code ? '' : `: ${text.slice(0, 500)}`;
 }
 
 /** Names come from machines of users and from files: `constructor` must find nothing. */
@@ -56,8 +72,9 @@ const WHILE: Record<Cause['phase'], string> = {
  * @param establishedMs how long it had been established, where that is known
  */
 export function causeWords(cause: Cause, peer: string, establishedMs?: number): string {
-  const { initiator, manner, phase, code } = cause;
-  const who = peer === 'client' || peer === 'backend' ? `the ${peer}` : 'the peer';
+  const { initiator, manner, phase, code, error, leg } = cause;
+  const side = leg ?? peer;
+  const who = side === 'client' || side === 'backend' ? `the ${side}` : 'the peer';
   const when =
     phase === 'established' && establishedMs !== undefined
       ? `${durationText(establishedMs)} after it was established`
@@ -73,7 +90,8 @@ export function causeWords(cause: Cause, peer: string, establishedMs?: number): 
       what = wordsOf(OWNER, manner) ?? `the owner decided so (${manner})`;
       break;
     case 'system':
-      what = 'the system reported an error';
+      what = `the system reported ${manner === 'timeout' ? 'a timeout' : 'an error'}`;
+      if (who !== 'the peer') what += ` on the connection to ${who}`;
       break;
     case 'library':
       said = code !== undefined && manner !== 'error';
@@ -86,7 +104,8 @@ export function causeWords(cause: Cause, peer: string, establishedMs?: number): 
     default:
       what = `${initiator} ${manner}`;
   }
-  return `${what} ${when}${code === undefined || said ? '' : ` (${code})`}`;
+  const more = `${code === undefined || said ? '' : code}${thrown(initiator, code, error)}`.replace(/^: /, '');
+  return `${what} ${when}${more === '' ? '' : ` (${more})`}`;
 }
 
 /** `3 ms`, `1.2 s`, `4 min 5 s`, `2 h 10 min`. */
@@ -105,7 +124,8 @@ export function eventText(event: string): string {
 }
 
 /** States as they begin, and what it means to come there; the first that fits is said. */
-const ARRIVALS: Record<string, readonly (readonly [state: string, words: string])[]> = {
+/** @internal A test holds it, and what follows, against the states and events that there are. */
+export const ARRIVALS: Record<string, readonly (readonly [state: string, words: string])[]> = {
   client: [
     ['live.accepted', 'a client came; it is being admitted'],
     ['live.established.open', 'the client is admitted'],
@@ -147,7 +167,7 @@ const ARRIVALS: Record<string, readonly (readonly [state: string, words: string]
   ],
 };
 
-const ENDINGS: Record<string, string> = {
+export const ENDINGS: Record<string, string> = {
   ended: 'it has ended: both sides had said all',
   closed: 'it is closed',
   aborted: 'it was cut',
@@ -157,7 +177,7 @@ const ENDINGS: Record<string, string> = {
 };
 
 /** What a step is that leads nowhere else. */
-const STAYS: Readonly<Record<string, string>> = {
+export const STAYS: Readonly<Record<string, string>> = {
   'socket.failed': 'the socket has failed; its close follows',
   'socket.finished': 'our last byte is sent',
   'client.arrived': 'a client has come',

@@ -163,12 +163,15 @@ export const sessionMachine = setup({
     noteLoss: assign({
       // A leg that somebody closed or aborted through its own handle was not lost.
       ending: ({ event }) => ('ending' in event && event.ending === 'dropped' ? 'dropped' : 'aborted'),
-      cause: ({ context, event }) => ('ending' in event ? event.cause : context.cause),
+      cause: ({ context, event }) => ('ending' in event ? causeOf(event, { phase: 'established' }) : context.cause),
     }),
     noteLateLoss: assign(({ context, event }) =>
       // Both streams had ended, but one could not be delivered to its end. What was cut or lost before stays so.
       isWhole(context) && 'ending' in event && event.ending !== 'ended'
-        ? { ending: event.ending === 'dropped' ? 'dropped' : 'aborted', cause: event.cause }
+        ? {
+            ending: event.ending === 'dropped' ? 'dropped' : 'aborted',
+            cause: causeOf(event, { phase: 'established' }),
+          }
         : {},
     ),
     noteCutShort: assign(({ context, event }) =>

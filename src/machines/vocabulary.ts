@@ -31,6 +31,9 @@ export type Phase =
   | 'aborting'
   | 'command';
 
+/** The two connections of a session. */
+export type Leg = 'client' | 'backend';
+
 /** Why something happened. It travels with the event to hooks and observers, and it alone decides about a retry. */
 export interface Cause {
   readonly initiator: Initiator;
@@ -40,6 +43,11 @@ export interface Cause {
    * The system's or the library's code, such as `ECONNRESET` or `connectTimeout`; of an error that has no code, its name.
    */
   readonly code?: string;
+  /**
+   * Of a session, and of a leg that was ended for it: on which leg it began. Absent where it began on the life's own
+   * socket, or on none.
+   */
+  readonly leg?: Leg;
   /**
    * The error that the owner's hook, balancer or `connect` threw, or that Node reported: it says which address, port,
    * name or system call was meant.
@@ -114,7 +122,11 @@ export function causeOf(event: { readonly type: string; readonly cause?: Report 
   const { phase, timeout } = hint;
   if (timeout !== undefined) return known(byTimeout, timeout, phase) ?? learn(byTimeout, timeout, phase, late(timeout));
   const { type, cause } = event;
-  if (cause !== undefined) return cause.phase === undefined ? { ...cause, phase } : (cause as Cause);
+  if (cause !== undefined) {
+    const leg = legOf(type);
+    if (leg !== undefined && cause.leg === undefined) return { phase, ...cause, leg };
+    return cause.phase === undefined ? { ...cause, phase } : (cause as Cause);
+  }
   return known(byType, type, phase) ?? learn(byType, type, phase, implied(type));
 }
 
@@ -128,4 +140,18 @@ function learn(causes: Known, name: string, phase: Phase, report: Report): Cause
 
 const late = (timeout: string): Report => ({ initiator: 'library', manner: 'timeout', code: timeout });
 
-const implied = (type: string): Report => BY_EVENT[type.slice(type.lastIndexOf('.') + 1)] ?? UNKNOWN;
+function implied(type: string): Report {
+  const report = BY_EVENT[type.slice(type.lastIndexOf('.') + 1)] ?? UNKNOWN;
+  const leg = legOf(type);
+  return leg === undefined ? report : { ...report, leg };
+}
+
+/** What a leg reports to its session; a request to a leg (`client.abort`) began elsewhere. */
+const LEGS: Readonly<Record<string, Leg>> = {
+  'client.ended': 'client',
+  'client.closed': 'client',
+  'backend.ended': 'backend',
+  'backend.closed': 'backend',
+};
+
+const legOf = (type: string): Leg | undefined => LEGS[type];
