@@ -18,6 +18,7 @@ const VIEWS = [
 const LINKS: Readonly<Record<Link, string>> = {
   connecting: 'connecting',
   live: 'live',
+  silent: 'no answer: what is shown is old',
   paused: 'paused',
   lost: 'not reachable',
   denied: 'not allowed',
@@ -151,11 +152,16 @@ function search(): void {
 }
 
 function Live() {
-  const live = useStore(overview)?.live;
+  const { live, recordingError } = useStore(overview) ?? {};
   const isRecording = useStore(about)?.recording === true;
   return (
     <>
-      {isRecording && <span class="recording">recording</span>}
+      {isRecording && recordingError === undefined && <span class="recording">recording</span>}
+      {recordingError !== undefined && (
+        <span class="note bad" role="status">
+          the recording has stopped: {recordingError}
+        </span>
+      )}
       {live !== undefined && <span class="note live-count">{live.toLocaleString('en')} alive</span>}
     </>
   );

@@ -1,5 +1,12 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { ConnectionRow, ConnectionsPage, Overview, Sort } from '../../src/inspect/protocol.js';
+import {
+  type ConnectionRow,
+  type ConnectionsPage,
+  KINDS,
+  type Kind,
+  type Overview,
+  type Sort,
+} from '../../src/inspect/protocol.js';
 import { durationText } from '../../src/inspect/words.js';
 import { api } from './api.js';
 import { bytes, count } from './format.js';
@@ -13,6 +20,7 @@ const REFRESH_MS = 1_000;
 const OVERSCAN = 20;
 
 interface Wanted {
+  readonly of: Kind;
   readonly sort: Sort;
   readonly order: 'asc' | 'desc';
   readonly filter: string;
@@ -20,8 +28,14 @@ interface Wanted {
 }
 
 /** It outlives the view: who comes back finds the table as it was. */
-const wanted = new Store<Wanted>({ sort: 'age', order: 'desc', filter: '', state: '' });
+const wanted = new Store<Wanted>({ of: 'alive', sort: 'age', order: 'desc', filter: '', state: '' });
 const selected = new Store('');
+
+/** Shows these, when the table is looked at next. */
+export function want(part: Partial<Wanted>): void {
+  wanted.value = { ...wanted.value, filter: '', state: '', ...part };
+  scrolled = 0;
+}
 let scrolled = 0;
 
 const COLUMNS: readonly (readonly [sort: Sort, title: string])[] = [
@@ -33,6 +47,16 @@ const COLUMNS: readonly (readonly [sort: Sort, title: string])[] = [
   ['bytes', 'bytes'],
   ['cause', 'last cause'],
 ];
+const KIND_TEXTS: Readonly<Record<Kind, string>> = {
+  alive: 'alive',
+  ended: 'ended last',
+  dropped: 'dropped',
+};
+const NONE: Readonly<Record<Kind, string>> = {
+  alive: 'There is no connection now.',
+  ended: 'No connection has ended since the counting began.',
+  dropped: 'No connection was dropped since the counting began.',
+};
 const NUMBERS: ReadonlySet<Sort> = new Set(['age', 'bytes']);
 
 export function Connections() {
@@ -95,6 +119,17 @@ export function Connections() {
           autocomplete="off"
           spellcheck={false}
         />
+        <select
+          aria-label="Which connections"
+          value={query.of}
+          onChange={({ currentTarget }) => change({ of: currentTarget.value as Kind, state: '' })}
+        >
+          {KINDS.map((kind) => (
+            <option key={kind} value={kind}>
+              {KIND_TEXTS[kind]}
+            </option>
+          ))}
+        </select>
         <StateFilter state={query.state} change={(state) => change({ state })} />
         <p class="note" role="status">
           {page === undefined ? '…' : `${count(matching)} of ${count(page.total)}`}
@@ -129,7 +164,7 @@ export function Connections() {
           </tbody>
         </table>
         {page !== undefined && matching === 0 && (
-          <p class="note empty">{page.total === 0 ? 'There is no connection now.' : 'No connection is like that.'}</p>
+          <p class="note empty">{page.total === 0 ? NONE[query.of] : 'No connection matches.'}</p>
         )}
       </section>
     </section>

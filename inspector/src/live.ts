@@ -3,17 +3,27 @@ import type { About, Overview } from '../../src/inspect/protocol.js';
 import { api, Refused } from './api.js';
 import { Store } from './store.js';
 
-export type Link = 'connecting' | 'live' | 'paused' | 'lost' | 'denied';
+export type Link = 'connecting' | 'live' | 'silent' | 'paused' | 'lost' | 'denied';
 
 export const link = new Store<Link>('connecting');
 export const overview = new Store<Overview | undefined>(undefined);
 export const about = new Store<About | undefined>(undefined);
 
 const RETRY_MS = 2_000;
+/** Two overviews come each second: a process that has sent none for so long hangs, or cannot be reached. */
+const SILENT_MS = 3_000;
 
 let source: EventSource | undefined;
 let retry: number | undefined;
 let latest: string | undefined;
+let silence: number | undefined;
+
+function listen(): void {
+  window.clearTimeout(silence);
+  silence = window.setTimeout(() => {
+    if (link.value === 'live' || link.value === 'connecting') link.value = 'silent';
+  }, SILENT_MS);
+}
 
 /** Of several that came since the last frame only the last is even parsed: each is the whole. */
 function show(): void {
@@ -29,10 +39,12 @@ function open(): void {
     return;
   }
   source = new EventSource('/api/stream');
+  listen();
   source.addEventListener('overview', ({ data }) => {
     if (latest === undefined) requestAnimationFrame(show);
     latest = data;
     link.value = 'live';
+    listen();
   });
   source.addEventListener('error', () => {
     link.value = 'lost';
@@ -43,6 +55,7 @@ function open(): void {
 
 function close(): void {
   window.clearTimeout(retry);
+  window.clearTimeout(silence);
   source?.close();
   source = undefined;
   latest = undefined;

@@ -12,8 +12,14 @@ export interface Message {
   readonly label: string;
 }
 
+/** Who comes there from elsewhere resets the socket. A test holds this against the machines. */
+function resets(from: string, to: string): boolean {
+  if (to === 'aborting.destroying') return from === 'closing.flushing';
+  return ['aborting', 'refusing'].some((state) => covers(state, to) && !covers(state, from));
+}
+
 /** What went over the wire, or what the proxy decided by itself. */
-export function messageOf({ machine, event, to, cause, server }: StepInfo): Message {
+export function messageOf({ machine, event, from, to, cause, server }: StepInfo): Message {
   const decided = (label: string): Message => ({ from: 'proxy', to: 'proxy', label });
   if (machine !== 'client' && machine !== 'backend') {
     return decided(event === 'xstate.init' ? `${machine} begins` : eventText(event));
@@ -32,10 +38,13 @@ export function messageOf({ machine, event, to, cause, server }: StepInfo): Mess
     case 'socket.finished':
       return sent('FIN');
     case 'socket.failed':
-      return received(cause?.manner === 'reset' ? 'RST' : (cause?.code ?? 'fails'));
+      if (cause?.initiator === 'peer' && cause.manner === 'reset') return received('RST');
+      if (cause?.initiator === 'peer' && cause.manner === 'refusal') return received('refuses');
+      return decided(cause?.code ?? 'fails');
     case 'socket.closed':
-      return received('closed');
+      // Our own socket has closed: nothing of that is sent.
+      return decided('closed');
     default:
-      return covers('aborting', to) || covers('refusing', to) ? sent('RST') : decided(eventText(event));
+      return resets(from, to) ? sent('RST') : decided(eventText(event));
   }
 }

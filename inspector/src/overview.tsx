@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks';
 import type { MachineInfo, Totals, Overview as Whole } from '../../src/inspect/protocol.js';
 import { Act } from './actions.js';
+import { want } from './connections.js';
 import { bytes, clock, compact, count, rate } from './format.js';
 import { about, overview } from './live.js';
 import { narrow } from './media.js';
-import { hrefOf } from './route.js';
+import { go, hrefOf } from './route.js';
 import { Statechart } from './statechart.js';
 import { useStore } from './store.js';
 import { TimeLine } from './timeline.js';
@@ -67,6 +68,19 @@ function Losses({ totals }: { readonly totals: Totals }) {
     <section class="card" aria-labelledby="losses-title">
       <h2 id="losses-title">Drops and ends</h2>
       <Counts of={totals.dropped} what="Dropped, by cause" none="Nothing was dropped." tone="bad" />
+      {sum(totals.dropped) > 0 && (
+        <p>
+          <button
+            type="button"
+            onClick={() => {
+              want({ of: 'dropped' });
+              go('#/connections');
+            }}
+          >
+            Show the dropped connections
+          </button>
+        </p>
+      )}
       <Counts of={totals.endings} what="Sessions, by how they ended" none="No session has ended." tone="" />
     </section>
   );

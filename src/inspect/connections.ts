@@ -4,12 +4,13 @@ import type { State } from './edges.js';
 import type { Connection, ObservedLife } from './history.js';
 import { bytesOf, type Observer } from './observer.js';
 import { now } from './plain.js';
-import type { ConnectionDetail, ConnectionRow, ConnectionsPage, LifeDetail, Sort, StepInfo } from './protocol.js';
+import type { ConnectionDetail, ConnectionRow, ConnectionsPage, Kind, LifeDetail, Sort, StepInfo } from './protocol.js';
 import type { LiveBackend, LiveHandle, LiveListener, LiveSession, Registry } from './registry.js';
 import { type Keys, windowOf } from './select.js';
 import { stepWords } from './words.js';
 
 export interface ConnectionsQuery {
+  readonly of: Kind;
   readonly sort: Sort;
   readonly descending: boolean;
   /** In small letters. */
@@ -21,9 +22,9 @@ export interface ConnectionsQuery {
 }
 
 export function connectionsPage(observer: Observer, query: ConnectionsQuery): ConnectionsPage {
-  const { sort, descending, filter, state, offset, limit } = query;
+  const { of, sort, descending, filter, state, offset, limit } = query;
   observer.link();
-  let matching = [...observer.connections];
+  let matching = observer.listed(of);
   const total = matching.length;
   if (state !== '') {
     const [machine = '', path = ''] = state.split(/:(.*)/s);
@@ -37,7 +38,7 @@ export function connectionsPage(observer: Observer, query: ConnectionsQuery): Co
     matching = matching.filter(looksFor);
   }
   const at = now();
-  const rows = [...windowOf(keysOf(matching, sort, descending), descending, offset, limit)].map((index) =>
+  const rows = [...windowOf(keysOf(matching, sort, descending, at), descending, offset, limit)].map((index) =>
     rowOf(matching[index] as Connection, at),
   );
   return { total, matching: matching.length, offset, rows };
@@ -62,12 +63,12 @@ function matcher(filter: string): (connection: Connection) => boolean {
     has(connection.lastCause);
 }
 
-function keysOf(connections: readonly Connection[], sort: Sort, descending: boolean): Keys {
+function keysOf(connections: readonly Connection[], sort: Sort, descending: boolean, at: number): Keys {
   switch (sort) {
     case 'id':
       return Float64Array.from(connections, ({ number }) => number);
     case 'age':
-      return Float64Array.from(connections, ({ since }) => -since);
+      return Float64Array.from(connections, ({ since, endedAt }) => (endedAt ?? at) - since);
     case 'bytes':
       return Float64Array.from(connections, (connection) => {
         const { fromClient, fromBackend } = bytesNow(connection);
@@ -116,6 +117,7 @@ function rowOf(connection: Connection, at: number): ConnectionRow {
     bytesFromClient: bytes.fromClient,
     bytesFromBackend: bytes.fromBackend,
     lastCause,
+    ...(endedAt !== undefined && { endedAt }),
   };
 }
 

@@ -43,6 +43,8 @@ export class Connection {
   /** Lives that have not ended. */
   living = 0;
   endedAt: number | undefined = undefined;
+  /** It has lost a connection that was established. */
+  wasDropped = false;
   forgotten = 0;
   /** @internal */
   readonly packed: Packed[] = [];
@@ -70,6 +72,7 @@ export class Connection {
   }
 
   get lastCause(): string {
+    // A session that has not noted one yet may have a leg that has.
     const cause = this.main.cause ?? this.backend?.cause ?? this.client?.cause;
     return cause === undefined ? '' : textOf(cause);
   }

@@ -15,7 +15,7 @@ import {
   ESTABLISHES,
   edgeOf,
   INIT,
-  type Kind,
+  type Kind as MachineKind,
   OTHERS,
   RATE_SECONDS,
   RETRIES,
@@ -24,7 +24,7 @@ import {
 } from './edges.js';
 import { Connection, type ObservedLife, STEP } from './history.js';
 import { now, type Place, type Plain, placeOf, plain } from './plain.js';
-import type { EdgeInfo, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
+import type { EdgeInfo, Kind, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
 import type { LiveBackend, LiveClient, LiveHandle, LiveSession, Registry } from './registry.js';
 
 const SECOND_MS = 1_000;
@@ -51,15 +51,15 @@ export class Observer {
   readonly #registries: ReadonlySet<Registry>;
   #isWatching = false;
   #timer: NodeJS.Timeout | undefined;
-  #kinds = new Map<string, Kind>();
+  #kinds = new Map<string, MachineKind>();
   #lives = new Map<string, ObservedLife>();
   /** Those of clients and servers that live, in the order in which they were met. */
   readonly connections = new Set<Connection>();
   /** Those of other machines, that live. */
   #strangers = new Set<Connection>();
-  /** Those that have ended last. */
-  #ended: Connection[] = [];
-  #endedAt = 0;
+  /** Those that have ended last, and the last of them that were dropped: routine must not push those out. */
+  #ended = new Ring();
+  #endedDropped = new Ring();
   #made = 0;
   #orphan: { readonly life: ObservedLife; readonly above: string } | undefined;
   #steps = 0;
@@ -121,6 +121,14 @@ export class Observer {
         // The others are left all the same.
       }
     }
+  }
+
+  /** Connections of a kind: see `GET /api/connections`. */
+  listed(of: Kind): Connection[] {
+    if (of === 'alive') return [...this.connections];
+    const ended = [...this.#ended.all, ...this.#endedDropped.all];
+    if (of === 'ended') return ended.filter(isOfClients);
+    return [...this.connections, ...this.#endedDropped.all].filter(({ wasDropped }) => wasDropped);
   }
 
   /** The connection that has this life, also one that has ended. */
@@ -252,8 +260,8 @@ export class Observer {
     this.#lives = new Map();
     this.connections.clear();
     this.#strangers.clear();
-    this.#ended = [];
-    this.#endedAt = 0;
+    this.#ended = new Ring();
+    this.#endedDropped = new Ring();
     this.#steps = 0;
     this.#orphan = undefined;
     this.#linked = new WeakSet();
@@ -366,7 +374,10 @@ export class Observer {
     if (means & ACCEPTS) this.#accepted++;
     if (means & ESTABLISHES) this.#established++;
     if (means & RETRIES) this.#retried++;
-    if (means & DROPS) this.#countDrop(kind.machine, cause);
+    if (means & DROPS) {
+      life.connection.wasDropped = true;
+      this.#countDrop(kind.machine, cause);
+    }
     if (means & CONNECTS) {
       if (life.dialled !== undefined && life.dialled !== server) this.#failedOver++;
       life.dialled = server;
@@ -388,7 +399,7 @@ export class Observer {
     }
   };
 
-  #kindOf(machine: string): Kind {
+  #kindOf(machine: string): MachineKind {
     const known = this.#kinds.get(machine);
     if (known !== undefined) return known;
     const name = this.#kinds.size < MACHINES_MAX ? machine : OTHERS;
@@ -400,7 +411,7 @@ export class Observer {
   /** A life that was not heard of yet: the part of a connection, or the beginning of one. */
   #meet(
     who: string,
-    kind: Kind,
+    kind: MachineKind,
     state: State,
     parent: string | undefined,
     client: string | undefined,
@@ -437,7 +448,14 @@ export class Observer {
     connection.living++;
   }
 
-  #add(id: string, kind: Kind, state: State, connection: Connection, since: number, isOver = false): ObservedLife {
+  #add(
+    id: string,
+    kind: MachineKind,
+    state: State,
+    connection: Connection,
+    since: number,
+    isOver = false,
+  ): ObservedLife {
     const life: ObservedLife = {
       id,
       kind,
@@ -493,11 +511,9 @@ export class Observer {
       connection.bytesFromBackend = bytes.fromBackend;
     }
     connection.live = undefined;
-    const { endedMax } = this.#options;
-    const oldest = this.#ended[this.#endedAt];
+    const ring = connection.wasDropped ? this.#endedDropped : this.#ended;
+    const oldest = ring.add(connection, this.#options.endedMax);
     if (oldest !== undefined) this.#forget(oldest);
-    this.#ended[this.#endedAt] = connection;
-    this.#endedAt = (this.#endedAt + 1) % endedMax;
   }
 
   #forget(connection: Connection): void {
@@ -536,7 +552,8 @@ export class Observer {
 
   *#remembered(): Generator<Connection, void> {
     // Those that have ended first.
-    yield* this.#ended;
+    yield* this.#ended.all;
+    yield* this.#endedDropped.all;
     for (const { connection } of this.#lives.values()) yield connection;
   }
 
@@ -584,6 +601,22 @@ export class Observer {
     return Math.max(1, now() - (this.#tickedAt[slot] as number));
   }
 }
+
+/** The last so many. */
+class Ring {
+  readonly all: Connection[] = [];
+  #next = 0;
+
+  /** @returns what had to go for it */
+  add(connection: Connection, max: number): Connection | undefined {
+    const oldest = this.all[this.#next];
+    this.all[this.#next] = connection;
+    this.#next = (this.#next + 1) % max;
+    return oldest;
+  }
+}
+
+const isOfClients = ({ client, session, backend }: Connection): boolean => (client ?? session ?? backend) !== undefined;
 
 /** Nothing where it has none, or cannot tell: a getter of somebody's may throw. */
 export function bytesOf(live: Connection['live']): LiveSession['bytes'] | undefined {

@@ -60,7 +60,8 @@ export interface ServerInfo {
   readonly name: string;
   readonly connections: number;
   readonly failures: number;
-  readonly state: string;
+  /** What became of its last attempt: `up`, `down`, `excluded`; `untried` before there was one. */
+  readonly state: 'up' | 'down' | 'excluded' | 'untried';
 }
 
 /** One second of the time line. */
@@ -92,16 +93,21 @@ export interface Overview {
   readonly seconds: readonly Second[];
   /** Connections that live: the rows of the table. */
   readonly live: number;
+  /** Of a recording: why it has stopped by itself, if it has. */
+  readonly recordingError?: string | undefined;
   readonly proxies: readonly { readonly id: string; readonly state: string }[];
   readonly listeners: readonly { readonly id: string; readonly state: string; readonly address: string }[];
 }
 
 /**
- * `GET /api/connections?sort=age&order=desc&filter=text&state=…&offset=0&limit=100`; `limit` at most 500. `filter` is
+ * `GET /api/connections?of=alive&sort=age&order=desc&filter=text&state=…&offset=0&limit=100`; `limit` at most 500. `of` is
+ * `alive` (which it is if left out), `ended`, or `dropped`: those that have lost an established connection, whether they have
+ * ended since or not. Of those that have ended the last ones are remembered, and the last dropped ones apart. `filter` is
  * looked for in what a row shows; `state` is `session:relaying` or `backend:active.waiting`: a machine and a state, which
  * stands for those below it too.
  */
 export interface ConnectionsPage {
+  /** Those of the kind that was asked for. */
   readonly total: number;
   /** Those that the filter lets through. */
   readonly matching: number;
@@ -119,7 +125,12 @@ export interface ConnectionRow {
   readonly bytesFromClient: number;
   readonly bytesFromBackend: number;
   readonly lastCause: string;
+  /** Milliseconds since the epoch, once it has ended. */
+  readonly endedAt?: number | undefined;
 }
+
+export const KINDS = ['alive', 'ended', 'dropped'] as const;
+export type Kind = (typeof KINDS)[number];
 
 export const SORTS = ['id', 'peer', 'server', 'state', 'age', 'bytes', 'cause'] as const;
 export type Sort = (typeof SORTS)[number];

@@ -51,6 +51,8 @@ export interface LiveServer {
   readonly connections: number;
   /** Attempts that failed in a row. */
   readonly failures: number;
+  /** Whether it has ever answered an attempt. */
+  readonly hasAnswered: boolean;
   /** Until when it is chosen last. */
   readonly downUntil: number;
   /** Why it is never chosen, if it is not. */

@@ -11,8 +11,8 @@ import { MACHINES } from './charts.js';
 import { type ConnectionsQuery, connectionDetail, connectionsPage, handleOf } from './connections.js';
 import { Observer } from './observer.js';
 import { now } from './plain.js';
-import type { About, ActionRequest, Overview, RecordedLine, ServerInfo, Sort } from './protocol.js';
-import { SORTS } from './protocol.js';
+import type { About, ActionRequest, Kind, Overview, RecordedLine, ServerInfo, Sort } from './protocol.js';
+import { KINDS, SORTS } from './protocol.js';
 import { closeParts, headOf, lastLines, openParts, type Recorder } from './record.js';
 import type { LiveListener, Registry } from './registry.js';
 
@@ -398,7 +398,7 @@ class Page implements InspectorServer {
 
   #overview(): Overview {
     const observer = this.#observer;
-    const { proxies } = this.#settings;
+    const { proxies, recorder } = this.#settings;
     return {
       at: now(),
       since: observer.since,
@@ -409,6 +409,7 @@ class Page implements InspectorServer {
       servers: proxies.flatMap(serversOf),
       seconds: observer.seconds(),
       live: observer.connections.size,
+      ...(recorder?.error !== undefined && { recordingError: recorder.error.message }),
       proxies: proxies.map(({ id, state }) => ({ id, state })),
       listeners: proxies.flatMap(({ listeners }) =>
         listeners.map((listener) => ({ id: listener.id, state: listener.state, address: addressOf(listener) })),
@@ -516,7 +517,10 @@ function queryOf(given: URLSearchParams): ConnectionsQuery {
   const order = given.get('order') ?? 'asc';
   if (!(SORTS as readonly string[]).includes(sort)) throw new Refusal(400, `sort is one of ${SORTS.join(', ')}.`);
   if (order !== 'asc' && order !== 'desc') throw new Refusal(400, 'order is asc or desc.');
+  const of = given.get('of') ?? 'alive';
+  if (!(KINDS as readonly string[]).includes(of)) throw new Refusal(400, `of is one of ${KINDS.join(', ')}.`);
   return {
+    of: of as Kind,
     sort: sort as Sort,
     descending: order === 'desc',
     filter: (given.get('filter') ?? '').slice(0, FILTER_MAX).toLowerCase(),
@@ -535,12 +539,12 @@ function whole(given: URLSearchParams, name: string, fallback: number, most: num
 }
 
 function serversOf({ servers }: Registry): ServerInfo[] {
-  const at = servers.clock.now();
-  return servers.list.map(({ name, connections, failures, downUntil, excluded }) => ({
+  return servers.list.map(({ name, connections, failures, hasAnswered, excluded }) => ({
     name,
     connections,
     failures,
-    state: excluded !== undefined ? 'excluded' : downUntil > at ? 'down' : 'up',
+    // That its time is over makes no server answer: it is up when it has.
+    state: excluded !== undefined ? 'excluded' : failures > 0 ? 'down' : hasAnswered ? 'up' : 'untried',
   }));
 }
 

@@ -60,6 +60,8 @@ export class Server {
   connections = 0;
   /** Attempts that failed in a row. */
   failures = 0;
+  /** True once it has answered an attempt. */
+  hasAnswered = false;
   /** When it may be chosen again before the others, in milliseconds of the set's clock; 0 while it is not down. */
   downUntil = 0;
   /** Why it is not chosen at present, if it is not. */
@@ -319,6 +321,7 @@ export class Servers {
 
   /** An attempt has come up. */
   succeeded(server: Server): void {
+    server.hasAnswered = true;
     server.failures = 0;
     server.downUntil = 0;
     if (server.trial !== undefined) this.#endTrial(server.trial);

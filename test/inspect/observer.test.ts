@@ -34,6 +34,7 @@ function observe(options: Partial<ObserverOptions> = {}): Observer {
 }
 
 const query = (more: Partial<ConnectionsQuery> = {}): ConnectionsQuery => ({
+  of: 'alive',
   sort: 'age',
   descending: false,
   filter: '',
@@ -360,6 +361,121 @@ test('the address of a client is known from its transitions, also when nobody co
   expect(connectionDetail(observer, [], 'client#t1')).toMatchObject({
     row: { peer: '10.0.0.7:50123' },
     steps: [{ peer: '10.0.0.7:50123' }, { peer: '10.0.0.7:50123' }],
+  });
+});
+
+describe('connections that are over', () => {
+  const reset = { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' } as const;
+  function end(number: number, isDrop: boolean): void {
+    tellConnection(number);
+    const lives = [`client#t${number}`, `session#t${number}`, `backend#t${number}`];
+    const [client, session, backend] = lives as [string, string, string];
+    tell({
+      who: session,
+      machine: 'session',
+      client,
+      from: 'connecting.open',
+      event: 'backend.established',
+      to: 'relaying.both',
+    });
+    tell({
+      who: client,
+      machine: 'client',
+      from: 'live.accepted',
+      event: 'owner.admitted',
+      to: 'live.established.open',
+    });
+    if (isDrop) {
+      tell({
+        who: client,
+        machine: 'client',
+        from: 'live.established.open',
+        event: 'socket.failed',
+        to: 'dropping',
+        cause: reset,
+      });
+    }
+    const to = isDrop ? 'dropped' : 'ended';
+    tell({
+      who: client,
+      machine: 'client',
+      event: 'socket.closed',
+      from: isDrop ? 'dropping' : 'live.established.bothEnded',
+      to,
+      ...(isDrop && { cause: reset }),
+    });
+    tell({
+      who: backend,
+      machine: 'backend',
+      event: 'socket.closed',
+      from: 'ending',
+      to: isDrop ? 'aborted' : 'ended',
+    });
+    tell({
+      who: session,
+      machine: 'session',
+      event: 'backend.closed',
+      from: 'finishing.both',
+      to,
+      ...(isDrop && { cause: { ...reset, leg: 'client' } }),
+    });
+  }
+  const idsOf = (observer: Observer, more: Partial<ConnectionsQuery>): string[] =>
+    connectionsPage(observer, query({ sort: 'id', ...more })).rows.map(({ id }) => id);
+
+  test('can be listed and searched, those that were dropped apart', () => {
+    const observer = observe();
+    end(1, false);
+    end(2, true);
+    tellConnection(3);
+    expect(idsOf(observer, {})).toEqual(['session#t3']);
+    expect(idsOf(observer, { of: 'ended' }).sort()).toEqual(['session#t1', 'session#t2']);
+    expect(idsOf(observer, { of: 'dropped' })).toEqual(['session#t2']);
+    expect(idsOf(observer, { of: 'ended', filter: 'econnreset' })).toEqual(['session#t2']);
+    expect(idsOf(observer, { of: 'ended', state: 'session:ended' })).toEqual(['session#t1']);
+    const { rows, total } = connectionsPage(observer, query({ of: 'dropped' }));
+    expect(total).toBe(1);
+    expect(rows[0]).toMatchObject({ state: 'dropped', lastCause: 'client reset while established, ECONNRESET' });
+    expect(rows[0]?.endedAt).toBeGreaterThan(0);
+    // As many as the overview counts.
+    expect(observer.totals().dropped).toEqual({ 'client ECONNRESET': 1 });
+  });
+
+  test('are remembered within bounds, and routine does not push out what was dropped', () => {
+    const observer = observe({ endedMax: 3 });
+    end(1, true);
+    for (let number = 2; number < 10; number++) end(number, false);
+    expect(idsOf(observer, { of: 'dropped' })).toEqual(['session#t1']);
+    expect(idsOf(observer, { of: 'ended' })).toHaveLength(4);
+    for (let number = 10; number < 20; number++) end(number, true);
+    expect(idsOf(observer, { of: 'dropped' }).sort()).toEqual(['session#t17', 'session#t18', 'session#t19']);
+    expect(observer.find('client#t1')).toBeUndefined();
+    expect(observer.find('client#t2')).toBeUndefined();
+    expect(observer.find('client#t9')).toBeDefined();
+  });
+
+  test('one that fails over has dropped, and lives', () => {
+    const observer = observe();
+    tell({
+      who: 'backend#t1',
+      machine: 'backend',
+      server: 'a:1',
+      from: 'active.preparing',
+      event: 'owner.prepared',
+      to: 'active.established.open',
+    });
+    tell({
+      who: 'backend#t1',
+      machine: 'backend',
+      server: 'a:1',
+      from: 'active.established.open',
+      event: 'socket.failed',
+      to: 'active.failover',
+      cause: reset,
+    });
+    expect(observer.totals().dropped).toEqual({ 'backend ECONNRESET': 1 });
+    expect(idsOf(observer, { of: 'dropped' })).toEqual(['backend#t1']);
+    expect(idsOf(observer, { of: 'alive' })).toEqual(['backend#t1']);
   });
 });
 

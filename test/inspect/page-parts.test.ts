@@ -14,6 +14,7 @@ import {
   recordingOf,
 } from '../../inspector/src/recording.js';
 import type { StepInfo } from '../../src/inspect/protocol.js';
+import { replay } from '../../src/testing/index.js';
 import { bounded, graphOf } from '../machines/bounds.js';
 
 /** The edges of a drawing, as the page reads them from it. */
@@ -107,7 +108,63 @@ describe('messages', () => {
       'proxy → client: FIN',
       'backoff',
     ]);
+    expect(
+      [
+        step(1, 'client#1', 'live.established.open', 'socket.failed', 'dropping', { cause: reset }),
+        step(2, 'client#1', 'dropping', 'socket.closed', 'dropped', { cause: reset }),
+        step(3, 'backend#1', 'active.established.open', 'backend.abort', 'aborting.revoking', { cause: reset }),
+        step(4, 'backend#1', 'aborting.revoking', 'holds.emptied', 'aborting.destroying', { cause: reset }),
+        step(5, 'backend#1', 'aborting.destroying', 'socket.closed', 'aborted', { cause: reset }),
+        step(6, 'backend#2', 'active.connecting', 'socket.failed', 'active.disposing.destroying', {
+          cause: { initiator: 'peer', manner: 'refusal', phase: 'connecting', code: 'ECONNREFUSED' },
+        }),
+        step(7, 'backend#2', 'active.connecting', 'socket.failed', 'active.disposing.destroying', {
+          cause: { initiator: 'system', manner: 'timeout', phase: 'connecting', code: 'ETIMEDOUT' },
+        }),
+      ].map(told),
+    ).toEqual([
+      'client → proxy: RST',
+      'closed',
+      'proxy → backend: RST',
+      'holds.emptied',
+      'closed',
+      'backend → proxy: refuses',
+      'ETIMEDOUT',
+    ]);
   });
+
+  test.each(bounded.filter(({ machine }) => machine.id === 'client' || machine.id === 'backend'))(
+    '$name: a reset is drawn where the machine resets its socket, once, and nowhere else',
+    (one) => {
+      const { machine, options } = one;
+      const wrong = new Set<string>();
+      for (const path of graphOf(one).edgePaths()) {
+        const { steps } = replay(
+          machine,
+          options.input,
+          path.map(({ event }) => event),
+        );
+        let isReset = false;
+        for (const { event, from, to, commands } of steps) {
+          // What has failed or closed is reset to no effect.
+          const resets = commands.some(({ type }) => type === 'socket.reset') && !event.startsWith('socket.');
+          if (commands.some(({ type }) => type === 'socket.open')) isReset = false;
+          const { from: sender, label } = messageOf({
+            at: 0,
+            who: `${machine.id}#1`,
+            machine: machine.id,
+            event,
+            from,
+            to,
+          });
+          const isDrawn = sender === 'proxy' && label === 'RST';
+          if (isDrawn !== resets || (isDrawn && isReset)) wrong.add(`${from} –${event}→ ${to}`);
+          isReset ||= isDrawn;
+        }
+      }
+      expect([...wrong]).toEqual([]);
+    },
+  );
 });
 
 describe('recordings', () => {
