@@ -143,7 +143,7 @@ export function writesThrough(socket: Socket): boolean {
  */
 export function endStream(socket: Socket): void {
   if (!socket.readableEnded || socket.writableLength > 0 || socket.destroyed || !endsByClosing(socket)) {
-    socket.end();
+    finish(socket);
     return;
   }
   (socket as OwnedSocket)[OWNER]?.socketFinished();
@@ -157,8 +157,21 @@ function endsByClosing(socket: Socket): boolean {
 
 /** FIN after the last byte; what still arrives is read and thrown away. */
 export function endGracefully(socket: Socket): void {
-  socket.end();
+  finish(socket);
   socket.resume();
+}
+
+/**
+ * To end a TLS socket while Node hands out what it has read of it (in its `secureConnect` or `data`) loses a record that
+ * is still to come, or fails, or stands still: OpenSSL reads on by itself for the answer. So that waits for its turn.
+ */
+function finish(socket: Socket): void {
+  if ('encrypted' in socket) setImmediate(finishNow, socket);
+  else socket.end();
+}
+
+function finishNow(socket: Socket): void {
+  if (!socket.destroyed) socket.end();
 }
 
 /** The socket below a TLS socket, where it is one of Node's own. */
