@@ -601,7 +601,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   establishOwner(): void {
-    this.servers.succeeded(this.#target as Server);
+    const server = this.#target as Server;
+    this.servers.succeeded(server);
+    if (server.lookup !== undefined && this.#socket !== undefined) server.cameUp(this.#socket);
     // The hook may have sent the last word already.
     if (this.#socket?.writableFinished) this.life.send(FINISHED);
     this.#owner?.backendEstablished(this);
@@ -712,10 +714,15 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 }
 
-function dial({ host, port, path }: Server, config: BackendConfig, onread: OnReadOpts | undefined): Socket {
+function dial(server: Server, config: BackendConfig, onread: OnReadOpts | undefined): Socket {
+  const { host, port, path, lookup } = server;
   if (path !== undefined) return netConnect({ path, allowHalfOpen: true, onread });
   const { noDelay, keepAlive } = config;
   const where = { host, port: port as number, allowHalfOpen: true, noDelay, onread };
+  if (lookup !== undefined) {
+    const { connectTimeout } = config.input.settings;
+    Object.assign(where, { lookup, autoSelectFamilyAttemptTimeout: server.addressMs(connectTimeout) });
+  }
   if (keepAlive === false) return netConnect(where);
   return netConnect({ ...where, keepAlive: true, keepAliveInitialDelay: keepAlive });
 }

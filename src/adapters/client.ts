@@ -352,8 +352,12 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): Clie
  * @throws OptionError
  * @example
  * ```ts
+ * const local = new net.BlockList(); // which here says who may come in, by IPv4 also as `::ffff:127.0.0.1`
+ * local.addSubnet('127.0.0.0', 8);
+ * local.addAddress('::1', 'ipv6');
+ * const admit = ({ socket: { remoteAddress = '' } }) => local.check(remoteAddress, net.isIPv6(remoteAddress) ? 'ipv6' : 'ipv4');
  * const server = net.createServer({ pauseOnConnect: true }, (socket) => {
- *   const client = adoptClient(socket, { admit: ({ socket }) => socket.remoteAddress === '127.0.0.1' });
+ *   const client = adoptClient(socket, { admit });
  *   client.on('established', ({ socket }) => socket.pipe(socket));
  *   client.closed.then(({ ending, cause }) => console.log(ending, cause));
  * });

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { OptionError } from '../errors.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
@@ -8,6 +8,7 @@ import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';
 import { RetryBudget, type RetryBudgetOptions } from './budget.js';
+import { guarded, lookUp } from './lookup.js';
 
 /** What a hook that opens the socket to a server gets besides the server. */
 export interface ConnectContext {
@@ -39,11 +40,22 @@ export interface ServerOptions {
    * ```
    */
   readonly connect?: ConnectHook | undefined;
+  /**
+   * Looks the host up in place of the library, for each attempt: a function as `net.connect` takes one. What it throws
+   * is an answer. Default: as `dns.lookup`, once for all attempts that wait, and with the last good answer where a name
+   * is not answered.
+   */
+  readonly lookup?: LookupFunction | undefined;
   /** Speak TLS: `true`, or with what is to be different. The certificate is verified unless told otherwise. */
   readonly tls?: boolean | ServerTls | undefined;
 }
 
-const SERVER_OPTIONS = ['host', 'port', 'path', 'connectionsMax', 'connect', 'tls'] as const;
+const SERVER_OPTIONS = ['host', 'port', 'path', 'connectionsMax', 'connect', 'lookup', 'tls'] as const;
+
+/** A name that has several addresses gives each at least this time, in milliseconds, as Node does by itself. */
+const ADDRESS_LEAST_MS = 250;
+/** Where nothing bounds an attempt, an address that does not answer must not keep the others from being tried. */
+const ADDRESS_MOST_MS = 10_000;
 
 /** One server of a set, with what is remembered of it. */
 export class Server {
@@ -54,6 +66,8 @@ export class Server {
   readonly connect: ConnectHook | undefined;
   /** @internal */
   readonly tls: CheckedServerTls | undefined;
+  /** @internal Looks a host up that is no address. */
+  readonly lookup: LookupFunction | undefined;
   /** `host:port` or the path. */
   readonly name: string;
   /** Connections that are open or being opened. */
@@ -71,7 +85,12 @@ export class Server {
   /** @internal The one connection that tries it after it was down; the others wait for what becomes of that. */
   trial: Asker | undefined = undefined;
 
-  constructor(options: ServerOptions, name: string) {
+  /** How many addresses its name had the last time; one of its own needs no look-up. */
+  #addresses = 0;
+  /** The address that a connection came up at. */
+  #good: string | undefined = undefined;
+
+  constructor(options: ServerOptions, name: string, lookup?: LookupFunction) {
     onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
     if (options.path !== undefined && options.port !== undefined) {
       throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
@@ -85,7 +104,37 @@ export class Server {
     if (this.tls !== undefined && this.connect !== undefined) {
       throw new OptionError(`${name}.tls`, 'given', 'left out where connect is given, which opens the socket');
     }
+    const own = hook(`${name}.lookup`, options.lookup);
+    if (own !== undefined && (this.path !== undefined || this.connect !== undefined)) {
+      throw new OptionError(`${name}.lookup`, own, 'left out where path or connect is given');
+    }
+    this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
     this.name = this.path ?? (this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`);
+  }
+
+  /** @internal How long each but the last of several addresses may take: a fair share of the whole attempt. */
+  addressMs(connectTimeout: number): number {
+    const share = Math.floor(connectTimeout / Math.max(2, this.#addresses));
+    return Math.min(ADDRESS_MOST_MS, Math.max(ADDRESS_LEAST_MS, share));
+  }
+
+  /** @internal A connection has come up: the address that it goes to is tried first from now on. */
+  cameUp(socket: Socket): void {
+    if (this.#addresses > 1) this.#good = socket.remoteAddress;
+  }
+
+  /** Notes how many addresses are found, and puts the one that worked first. */
+  #noting(lookup: LookupFunction | undefined): LookupFunction {
+    const ask = lookup === undefined ? lookUp : guarded(lookup);
+    return (host, options, callback) =>
+      ask(host, options, (error, found, family) => {
+        if (error === null && Array.isArray(found)) {
+          this.#addresses = found.length;
+          const good = found.findIndex(({ address }) => address === this.#good);
+          if (good > 0) found.unshift(...found.splice(good, 1));
+        }
+        callback(error, found, family);
+      });
   }
 
   toString(): string {
@@ -115,6 +164,8 @@ export interface ServersOptions {
    * Default {@link isPermanent}.
    */
   readonly isPermanent?: ((cause: Cause) => boolean) | undefined;
+  /** How the hosts of all servers are looked up that have no `lookup` of their own: see {@link ServerOptions.lookup}. */
+  readonly lookup?: LookupFunction | undefined;
   readonly clock?: Clock | undefined;
   /** Randomness from 0 to 1, for jitter. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
@@ -126,6 +177,7 @@ export const SERVERS_OPTIONS = [
   'retryBudget',
   'downFor',
   'isPermanent',
+  'lookup',
   'clock',
   'random',
 ] as const;
@@ -230,7 +282,8 @@ export class Servers {
       throw new OptionError('servers', servers, 'a list of at least one server, such as [{ port: 5432 }]');
     }
     onlyKnown('Servers', options, SERVERS_OPTIONS);
-    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`));
+    const lookup = hook('lookup', options.lookup);
+    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`, lookup));
     this.clock = checkClock('clock', options.clock) ?? systemClock;
     this.#balancer = balancerOf(options.balance);
     this.#backoff = new Backoff(options.backoff);

@@ -280,7 +280,11 @@ export function gate<T = void>(): Gate<T> {
 }
 
 /** Performs a step as the table says; a timer that is not in it, by letting its time pass, and not a millisecond less. */
-export function performer(handle: { readonly state: string; timers(): RunningTimer[] }, clock: ManualClock, table: Performances): Perform {
+export function performer(
+  handle: { readonly state: string; timers(): RunningTimer[] },
+  clock: ManualClock,
+  table: Performances,
+): Perform {
   return (step, index) => {
     const name = shortName(step.event.type);
     const perform = table[name];
