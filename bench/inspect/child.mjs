@@ -137,6 +137,7 @@ class ToldRegistry {
       connections: 2_000,
       failures: 0,
       downUntil: 0,
+      hasAnswered: true,
       excluded: undefined,
     })),
   };

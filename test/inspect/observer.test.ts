@@ -1,11 +1,11 @@
 import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type Cause, createProxy, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import { type ConnectionsQuery, connectionDetail, connectionsPage } from '../../src/inspect/connections.js';
 import { Observer, type ObserverOptions } from '../../src/inspect/observer.js';
-import type { MachineInfo, Sort, StepInfo } from '../../src/inspect/protocol.js';
+import type { ConnectionDetail, MachineInfo, Sort, StepInfo } from '../../src/inspect/protocol.js';
 import type { Registry } from '../../src/inspect/registry.js';
 import { windowOf } from '../../src/inspect/select.js';
 import { causeWords, durationText, stepWords } from '../../src/inspect/words.js';
@@ -212,6 +212,38 @@ describe('what is remembered', () => {
     expect(detail?.steps.length).toBeGreaterThan(3);
     expect((detail?.steps.length ?? 0) + (detail?.stepsForgotten ?? 0)).toBe(103);
     expect(detail?.steps.at(-1)).toMatchObject({ who: 'session#t1', event: 'x', to: 'relaying.both' });
+  });
+
+  test('is never less than half of what may be', () => {
+    const observer = observe({ stepsPerConnectionMax: 64 });
+    tell({ who: 'client#t1', machine: 'client', to: 'live.accepted.open' });
+    for (let step = 2; step < 300; step++) {
+      tell({
+        who: 'client#t1',
+        machine: 'client',
+        from: 'live.accepted.open',
+        event: `e${step}`,
+        to: 'live.accepted.open',
+      });
+      const { steps, stepsForgotten } = connectionDetail(observer, [], 'client#t1') as ConnectionDetail;
+      expect(steps.length).toBeGreaterThanOrEqual(Math.min(step, 33));
+      expect(steps.length + stepsForgotten).toBe(step);
+      expect(steps.at(-1)?.event).toBe(`e${step}`);
+    }
+  });
+
+  test('of the time line are the last five minutes', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    bench.later(() => vi.useRealTimers());
+    const observer = observe();
+    for (let second = 1; second <= 320; second++) {
+      tell({ who: `client#t${second}`, machine: 'client', to: 'live.accepted.open' });
+      vi.advanceTimersByTime(1_000);
+      expect(observer.seconds()).toHaveLength(Math.min(second, 300));
+    }
+    expect(observer.seconds().map(({ accepted }) => accepted)).toEqual(new Array(300).fill(1));
+    expect(observer.seconds().at(-1)?.live).toBe(320);
+    observer.stop();
   });
 
   test('is bounded for all together', () => {

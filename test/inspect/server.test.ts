@@ -7,7 +7,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { messageOf } from '../../inspector/src/messages.js';
 import { BindError, OptionError, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import {
   createInspectorServer,
@@ -17,6 +18,7 @@ import {
   record,
 } from '../../src/inspect/index.js';
 import type { About, ConnectionDetail, ConnectionsPage, Overview } from '../../src/inspect/protocol.js';
+import { stepWords } from '../../src/inspect/words.js';
 import { openSockets, useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { Reader } from '../support/peers.js';
@@ -290,7 +292,7 @@ describe('what there is to see', () => {
       live: 0,
       proxies: [{ id: proxy.id, state: 'running' }],
       listeners: [{ id: proxy.listeners[0]?.id, address: `127.0.0.1:${at.port}` }],
-      servers: [{ name: `127.0.0.1:${echo.port}`, connections: 0, failures: 0, state: 'up' }],
+      servers: [{ name: `127.0.0.1:${echo.port}`, connections: 0, failures: 0, state: 'untried' }],
     });
     const socket = await bench.dial(at);
     const reader = new Reader(socket);
@@ -302,7 +304,7 @@ describe('what there is to see', () => {
     expect(session?.edges).toContainEqual(
       expect.objectContaining({ from: 'connecting.open', event: 'backend.established', to: 'relaying.both', total: 1 }),
     );
-    expect(busy.servers[0]?.connections).toBe(1);
+    expect(busy.servers[0]).toMatchObject({ connections: 1, state: 'up' });
     socket.end();
     await reader.ends();
     const over = await next(({ live }) => live === 0);
@@ -310,6 +312,64 @@ describe('what there is to see', () => {
     const line = await next(({ seconds }) => seconds.some(({ closed }) => closed === 1));
     expect(line.seconds.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(1);
     stream.destroy();
+  });
+
+  test('a server is up when it has answered, down when it has not, and before an attempt neither', async () => {
+    const echo = await bench.echo();
+    const dead = await bench.refusing();
+    const servers = [{ port: dead }, { port: echo.port }, { port: echo.port, host: 'localhost' }];
+    const { proxy, at } = await makeProxy({ servers, balance: 'inOrder', downFor: 1 });
+    const browser = await visit(await serve({ proxies: [proxy] }));
+    const states = async (): Promise<string[]> =>
+      (await browser.json<Overview>('/api/overview')).servers.map(({ state }) => state);
+    expect(await states()).toEqual(['untried', 'untried', 'untried']);
+    const reader = new Reader(await bench.dial(at));
+    reader.socket.write('hello');
+    await reader.has(5);
+    // That the time is over for which it is chosen last makes it no better.
+    const since = performance.now();
+    await until('a moment', () => performance.now() - since > 5);
+    expect(await states()).toEqual(['down', 'up', 'untried']);
+  });
+
+  test('a client’s reset is the client’s, and its session can be found when it is over', async () => {
+    const echo = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [echo.at] });
+    const browser = await visit(await serve({ proxies: [proxy] }));
+    await browser.get('/api/about');
+    const socket = await bench.dial(at);
+    const reader = new Reader(socket);
+    socket.write('hello');
+    await reader.has(5);
+    const peer = `127.0.0.1:${socket.localPort}`;
+    socket.resetAndDestroy();
+    await until('the session to be over', () => proxy.sessions.length === 0);
+    for (const of of ['dropped', 'ended']) {
+      const { rows, total } = await browser.json<ConnectionsPage>(`/api/connections?of=${of}&filter=${peer}`);
+      expect([total, rows]).toMatchObject([
+        1,
+        [{ peer, state: 'dropped', lastCause: expect.stringMatching(/^client reset /) }],
+      ]);
+    }
+    expect((await browser.json<ConnectionsPage>('/api/connections')).total).toBe(0);
+    expect((await browser.get('/api/connections?of=none')).status).toBe(400);
+    const { rows } = await browser.json<ConnectionsPage>('/api/connections?of=dropped');
+    const detail = await browser.json<ConnectionDetail>(pathOf(rows[0]?.id ?? ''));
+    // All three lives tell of one and the same reset.
+    for (const { why } of detail.lives) expect(why).not.toMatch(/the backend reset/);
+    const resets = detail.steps.filter(({ cause }) => cause?.manner === 'reset');
+    expect(resets.filter(({ machine }) => machine !== 'client').map(({ cause }) => cause?.leg)).toEqual(
+      resets.filter(({ machine }) => machine !== 'client').map(() => 'client'),
+    );
+    const words = detail.steps.map((_, index) => stepWords(detail.steps, index)).join('\n');
+    expect(words).toMatch(/the client reset the connection/);
+    expect(words).not.toMatch(/the backend reset/);
+    const arrows = detail.steps.map((step) => messageOf(step)).filter(({ from, to }) => from !== to);
+    expect(arrows.filter(({ label }) => label === 'RST').map(({ from, to }) => `${from} → ${to}`)).toEqual([
+      'client → proxy',
+      'proxy → backend',
+    ]);
+    expect(arrows.map(({ label }) => label)).not.toContain('closed');
   });
 
   test('connections are paged, and one of them is told in full, by the id of any of its lives', async () => {
@@ -505,6 +565,11 @@ describe('actions', () => {
     request.end();
     const [{ statusCode }] = (await once(request, 'response')) as [IncomingMessage];
     expect(statusCode).toBe(403);
+    expect((await browser.postFromNowhere('/api/actions', action)).status).toBe(403);
+    expect(proxy.sessions[0]?.outcome).toBeUndefined();
+    // It was the origin that was missing, and nothing else.
+    expect((await browser.post('/api/actions', action)).status).toBe(204);
+    await until('the session to be closed', () => proxy.sessions.length === 0);
   });
 
   test('act on real connections, listeners and proxies', async () => {
@@ -678,6 +743,56 @@ describe('what it costs', () => {
     }
     expect(old).toBeGreaterThan(0);
     expect(old).toBeLessThanOrEqual(6);
+  });
+
+  test('a page that takes nothing for half a minute is let go, and no page before', async () => {
+    const inspector = await serve();
+    const [slow, quick] = [await visit(inspector), await visit(inspector)];
+    await quick.get('/api/about');
+    for (let number = 0; number < 2_000; number++) {
+      const event = `e${number}`.padEnd(2_000, '.');
+      transitions.publish({ who: `x#${number}`, machine: 'x', from: '', event, to: 'a', at: 0 } as Transition);
+    }
+    const slowly = await slow.stream();
+    const gone = new Promise((resolve) => slowly.on('close', () => resolve('gone')));
+    slowly.on('error', () => {});
+    const told = overviews(await quick.stream());
+    // By then the other one has more waiting than the system takes.
+    for (let events = 0; events < 8; events++) await told.next();
+    const { now } = performance;
+    let ahead = 29_000;
+    vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + ahead);
+    bench.later(() => vi.restoreAllMocks());
+    const full = now.call(performance);
+    await told.next();
+    await told.next();
+    // Unless so much time has gone by since it was full.
+    if (now.call(performance) - full < 500) expect(inspector.pages).toBe(2);
+    ahead = 120_000;
+    await told.next();
+    await told.next();
+    expect(inspector.pages).toBe(1);
+    slowly.resume();
+    expect(await within(5_000, 'the end of the page', gone)).toBe('gone');
+    await told.return(undefined);
+  });
+
+  test('sixteen pages are served, and one that is too many is not', async () => {
+    const inspector = await serve();
+    const browser = await visit(inspector);
+    const streams: IncomingMessage[] = [];
+    for (let page = 0; page < 16; page++) streams.push(await browser.stream());
+    expect(streams.map(({ statusCode }) => statusCode)).toEqual(new Array(16).fill(200));
+    expect(inspector.pages).toBe(16);
+    const { status, text } = await browser.get('/api/stream');
+    expect([status, JSON.parse(text)]).toEqual([503, { error: 'There are 16 pages open already.' }]);
+    expect(inspector.pages).toBe(16);
+    streams[0]?.destroy();
+    await until('one to have left', () => inspector.pages === 15);
+    const again = await browser.stream();
+    expect(again.statusCode).toBe(200);
+    for (const stream of [...streams, again]) stream.destroy();
+    await until('all to have left', () => inspector.pages === 0);
   });
 
   test('close ends every page, and leaves nothing', async () => {
