@@ -18,6 +18,7 @@ import { type Environment, environmentOf, Handle, type Kind } from './handle.js'
 import type { Peer } from './peer.js';
 import { follow, type SignalFollower, unfollow } from './signals.js';
 import {
+  CLOSED_ABOVE,
   commandCauseOf,
   cut,
   endGracefully,
@@ -25,12 +26,14 @@ import {
   hookReportOf,
   ignore,
   isOwned,
+  lend,
   linkConnecting,
   listenersOf,
   refuse,
   reportOf,
   reset,
   type SocketOwner,
+  takeBack,
   unlinkOwner,
 } from './socket.js';
 
@@ -174,6 +177,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   #waiters: Set<Waiter> | undefined = undefined;
   #truncated = false;
   #isUnlinked = false;
+  /** A hook has put TLS over the socket. */
+  #isTakenOver = false;
   #keepAlive = true;
 
   /** @internal */
@@ -376,6 +381,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.#refuseLate();
     this.#socket = undefined;
     this.#leaveServer();
+    if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
     this.life.send(CLOSED);
   }
 
@@ -480,6 +486,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.#wasDropped = false;
     this.#truncated = false;
     this.#isUnlinked = false;
+    this.#isTakenOver = false;
     const server = this.#target as Server;
     const from = this.#lastTarget;
     this.#lastTarget = server;
@@ -587,9 +594,14 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     const settled = (event: typeof PREPARED | { type: 'owner.failed'; cause: Report }): void => {
       tenancy.hook = undefined;
       // A hook that was told to stop says nothing any more; whoever waits for it is told that it has settled.
-      if (hook.signal.aborted) this.#reportHolds(tenancy);
-      else this.life.send(event);
+      if (hook.signal.aborted) {
+        this.#reportHolds(tenancy);
+        return;
+      }
+      this.#isTakenOver = takeBack(socket);
+      this.life.send(event);
     };
+    lend(socket);
     Promise.resolve(socket)
       .then((fresh) => prepare?.(fresh, context))
       .then(() => (hook.signal.aborted ? undefined : repairHook?.(socket, context)))

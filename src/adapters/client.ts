@@ -8,15 +8,19 @@ import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOpt
 import type { Handshakes, Shaking } from './handshake.js';
 import { type Peer, peerOf } from './peer.js';
 import {
+  CLOSED_ABOVE,
   commandCauseOf,
   endGracefully,
   forget,
   hookReportOf,
   isOwned,
+  lend,
   link,
   listenersOf,
   reset,
   type SocketOwner,
+  TAKEN_OVER,
+  takeBack,
   unlinkOwner,
 } from './socket.js';
 
@@ -120,6 +124,8 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   #admission: AbortController | undefined = undefined;
   #truncated = false;
   #isUnlinked = false;
+  /** A hook has put TLS over the socket. */
+  #isTakenOver = false;
   #socketClosed = false;
 
   /** @internal */
@@ -182,6 +188,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
 
   socketClosed(): void {
     this.#socketClosed = true;
+    if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
     // Why the handshake has failed comes after the close, in the same turn.
     if (this.#isShaking) setImmediate(() => this.life.send(CLOSED));
     else this.life.send(CLOSED);
@@ -289,8 +296,17 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     this.#admission = admission;
     const settle = (event: { type: 'owner.admitted' } | { type: 'owner.refused'; cause: Report }): void => {
       this.#admission = undefined;
+      if (admit !== undefined && takeBack(this.#socket)) {
+        this.#isTakenOver = true;
+        // A proxy relays the socket itself.
+        if (this.#config.ownerUnlinks && event === ADMITTED) {
+          this.life.send({ type: 'owner.refused', cause: TAKEN_OVER });
+          return;
+        }
+      }
       this.life.send(event);
     };
+    if (admit !== undefined) lend(this.#socket);
     Promise.resolve(this)
       .then((client) => admit?.(client, { signal: admission.signal }))
       .then(

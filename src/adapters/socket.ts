@@ -3,6 +3,7 @@
  * calls that end one.
  */
 import { Socket } from 'node:net';
+import { NotSupportedError } from '../errors.js';
 import type { Cause, Initiator, Manner, Report } from '../machines/vocabulary.js';
 
 /** Who hears what a socket reports. */
@@ -104,6 +105,50 @@ function onClose(this: OwnedSocket): void {
   this[OWNER] = undefined;
   owner?.socketClosed();
 }
+
+/**
+ * A hook is given the socket. Node has TLS that is put over a socket answer an end as that socket does: where it stayed
+ * half open, nothing would close it, and the library is not told of its end.
+ */
+export function lend(socket: Socket): void {
+  socket.allowHalfOpen = false;
+  // Before Node's own listener: the socket itself stays half open.
+  socket.prependListener('end', keepHalfOpen);
+}
+
+/** The hook is done with the socket. Returns true where TLS was put over it: then all that comes is read by that. */
+export function takeBack(socket: Socket): boolean {
+  socket.off('end', keepHalfOpen);
+  const { _handle: handle } = socket as unknown as { _handle?: object | null };
+  // Node redirects this property of the handle.
+  const isTaken = handle != null && Object.getOwnPropertyDescriptor(handle, 'reading')?.get !== undefined;
+  if (!isTaken) socket.allowHalfOpen = true;
+  return isTaken;
+}
+
+function keepHalfOpen(this: Socket): void {
+  this.allowHalfOpen = true;
+}
+
+/** What a socket reports that TLS of a hook's was put over, once that has closed it. */
+export const CLOSED_ABOVE: Report = {
+  initiator: 'owner',
+  manner: 'destroy',
+  code: 'ERR_NOT_SUPPORTED',
+  error: new NotSupportedError(
+    'The TLS socket that a hook put over this socket has closed it; the library does not see which side has ended.',
+  ),
+};
+
+/** Why a proxy refuses such a socket. */
+export const TAKEN_OVER: Report = {
+  initiator: 'owner',
+  manner: 'error',
+  code: 'ERR_NOT_SUPPORTED',
+  error: new NotSupportedError(
+    'The hook has put TLS over the socket. A proxy relays the socket itself: the bytes of the other side would be sent in the clear.',
+  ),
+};
 
 const RESET: Report = { initiator: 'peer', manner: 'reset', code: 'ECONNRESET' };
 
