@@ -34,7 +34,8 @@ describe('a server whose connects are never answered, and a spare that works', (
     const { at, seen } = await makeProxy({
       servers: [{ port: 1, connect: () => new Socket() }, spare.at],
       balance: 'inOrder',
-      connectTimeout: 50,
+      connectTimeout: 1_000,
+      sessionConnectTimeout: 30_000,
     });
     expect(await all(150, () => isServed(at))).toEqual(Array.from({ length: 150 }, () => true));
     expect(times(seen, 'session refused')).toBe(0);
