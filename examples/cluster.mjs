@@ -1,5 +1,6 @@
 // A proxy on several processes, in front of two servers: node examples/cluster.mjs 8080 5432 5433
-// SIGTERM and SIGINT drain, a second one cuts; SIGHUP replaces every process, one after the other.
+// SIGTERM, SIGINT and SIGQUIT drain, a second one cuts; SIGHUP replaces every process.
+import { closeOnSignals } from 'sockchart';
 import { createCluster } from 'sockchart/cluster';
 
 const [port = 8080, ...servers] = process.argv.slice(2).map(Number);
@@ -23,10 +24,6 @@ await cluster.start();
 console.log('listening', cluster.addresses);
 for (const { number, pid } of cluster.workers) console.log(`worker ${number} is process ${pid}`);
 
-for (const signal of ['SIGTERM', 'SIGINT']) {
-  process.on(signal, async () => {
-    if (cluster.matches('draining')) cluster.abort();
-    else console.log((await cluster.close({ timeoutMs: 5_000 })).ending);
-  });
-}
+closeOnSignals(cluster, { signals: ['SIGTERM', 'SIGINT', 'SIGQUIT'], timeoutMs: 5_000 });
 process.on('SIGHUP', () => cluster.reload().catch((error) => console.log(error.message)));
+console.log((await cluster.closed).ending);

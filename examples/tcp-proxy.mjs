@@ -1,5 +1,5 @@
 // A TCP proxy in front of two servers: node examples/tcp-proxy.mjs 8080 5432 5433
-import { createProxy } from 'sockchart';
+import { closeOnSignals, createProxy } from 'sockchart';
 
 const [port = 8080, ...servers] = process.argv.slice(2).map(Number);
 
@@ -14,10 +14,11 @@ proxy.on('failover', ({ from, to, cause }) => console.log(`failover from ${from}
 proxy.on('dropped', ({ leg, cause }) => console.log(`lost a ${leg}: ${cause.code ?? cause.manner}`));
 proxy.on('sessionClosed', ({ session, outcome }) => console.log(`${session.id} ${outcome.ending}`, session.bytes));
 
+// The first signal that asks the process to stop drains, a second one cuts.
+closeOnSignals(proxy, { timeoutMs: 5_000 });
+
 await proxy.start();
 console.log('listening', proxy.addresses);
 
-process.once('SIGTERM', async () => {
-  const { ending } = await proxy.close({ timeoutMs: 5_000 });
-  console.log(ending);
-});
+const { ending } = await proxy.closed;
+console.log(ending);

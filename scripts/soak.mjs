@@ -7,12 +7,14 @@
  *   --long N         long ones beside them; 5000 by default
  *   --tls SHARE      how many of all are over TLS; 0.02 by default
  *   --seconds N      how long TLS is under stress; 120 by default
+ *   --reloads N      how often a cluster is reloaded, in each of three ways; 60 by default
  *
  * The library runs in a process of its own, and its peers in this one. Linux only: it uses all addresses of loopback and
  * /proc. Exit codes: 0 all passed, 1 some failed, 2 the arguments are wrong.
  */
 import { argumentsOf } from './arguments.mjs';
 import { ABUSE } from './soak/abuse.mjs';
+import { reloads } from './soak/reloads.mjs';
 import { soak } from './soak/soak.mjs';
 import { tls } from './soak/tls.mjs';
 
@@ -24,9 +26,10 @@ const { values, positionals } = argumentsOf(
       long: { type: 'string', default: '5000' },
       tls: { type: 'string', default: '0.02' },
       seconds: { type: 'string', default: '120' },
+      reloads: { type: 'string', default: '60' },
     },
   },
-  'npm run soak [-- words of the names of parts] [--seed N] [--short N] [--long N] [--tls SHARE] [--seconds N]',
+  'npm run soak [-- words of the names of parts] [--seed N] [--short N] [--long N] [--tls SHARE] [--seconds N] [--reloads N]',
 );
 
 /** @param {keyof typeof values} name */
@@ -43,10 +46,18 @@ const options = {
   long: number('long'),
   tls: number('tls'),
   seconds: number('seconds'),
+  reloads: number('reloads'),
 };
 
 /** @type {Record<string, (given: typeof options) => Promise<string>>} */
-const PARTS = { ...ABUSE, 'stress of TLS': tls, soak };
+const PARTS = {
+  ...ABUSE,
+  'stress of TLS': tls,
+  'reloads, an idle primary': reloads({ scheduling: 'roundRobin', busyMs: 0, everyMs: 10 }),
+  'reloads, a primary that is 40 % busy': reloads({ scheduling: 'roundRobin', busyMs: 4, everyMs: 10 }),
+  'reloads, workers that accept by themselves': reloads({ scheduling: 'system', busyMs: 0, everyMs: 10 }),
+  soak,
+};
 
 const chosen = Object.entries(PARTS).filter(
   ([name]) => positionals.length === 0 || positionals.some((word) => name.includes(word)),

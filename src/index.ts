@@ -35,6 +35,7 @@ export {
 } from './adapters/listener.js';
 export type { ListenAddress, ListenerLimits, ListenerOptions } from './adapters/listener-options.js';
 export type { Peer } from './adapters/peer.js';
+export { type Closable, closeOnSignals, type SignalOptions, type StopListening } from './adapters/process-signals.js';
 export {
   BindError,
   ClosedError,

@@ -466,6 +466,57 @@ describe('a proxy', () => {
     expect(program.stdout).toMatch(/^aborted: sessions 1 aborted$/m);
   });
 
+  it.each(['SIGINT', 'SIGQUIT', 'SIGHUP'] as const)('drains on %s as well', async (signal) => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags]);
+    const client = new Client(await program.port());
+    await client.ask('before');
+    program.signal(signal);
+    await program.shows(new RegExp(`${signal}: draining 1 session`));
+    expect(await client.ask('after')).toBe('after');
+    expect(await client.end()).toBeUndefined();
+    expect(await program.ended).toBe(0);
+  });
+
+  it('goes on at SIGUSR2, and says what stops it', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags]);
+    const client = new Client(await program.port());
+    await client.ask('before');
+    program.signal('SIGUSR2');
+    await program.shows(/^SIGUSR2: ignored; SIGTERM drains$/);
+    expect(await client.ask('after')).toBe('after');
+    await client.end();
+    program.signal('SIGTERM');
+    expect(await program.ended).toBe(0);
+  });
+
+  it('drains when its terminal is lost: nothing can be written any more', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags]);
+    const client = new Client(await program.port());
+    await client.ask('before');
+    program.child.stdout?.destroy();
+    program.child.stderr?.destroy();
+    program.signal('SIGHUP');
+    const long = 'x'.repeat(300_000);
+    expect(await client.ask(long)).toBe(long);
+    expect(await client.end()).toBeUndefined();
+    expect(await program.ended).toBe(0);
+  });
+
+  it('resets its connections when it dies of an error', async () => {
+    const a = await backend('A');
+    const bug = "--import=data:text/javascript,process.on('SIGWINCH',()=>{throw(new(Error)('a-bug'))})";
+    const program = new Program([...ON_FREE_PORT, ...a.flags], { NODE_OPTIONS: bug });
+    const client = new Client(await program.port());
+    await client.ask('hello');
+    program.signal('SIGWINCH');
+    expect(await client.closed).toBe('ECONNRESET');
+    expect(await program.ended).toBe(1);
+    expect(program.stderr).toMatch(/a-bug/);
+  });
+
   it('cuts what outlasts the drain', async () => {
     const a = await backend('A');
     const program = new Program([...ON_FREE_PORT, ...a.flags, '--drain-timeout', '100ms']);

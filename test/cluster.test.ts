@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import nodeCluster, { type Worker as NodeWorker } from 'node:cluster';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -177,7 +177,7 @@ const workerGraph = (attemptsMax: number, lateFailures = true) =>
 
 const clusterGraph = exploreMachine(clusterMachine, {
   input: undefined,
-  key: ({ context }) => context.ending,
+  key: ({ context }) => `${context.ending} ${context.again !== undefined}`,
   events: (type) =>
     type === 'workers.closed'
       ? (['closed', 'aborted', 'dropped'] as const).map((ending) => ({ type, outcome: outcomeOf(ending) }))
@@ -881,7 +881,9 @@ describe('close', () => {
 });
 
 describe('reload', () => {
-  test('replaces every process, refuses nobody meanwhile, and lets the old ones serve to their ends', async () => {
+  const drainingOf = (cluster: Cluster): WorkerInfo[] => cluster.workers.filter(({ state }) => state === 'draining');
+
+  test('starts every new process beside the old ones, then gives them every new connection, and the old ones drain', async () => {
     const { cluster, at, pids, seen } = await started();
     const visitors = await visitBoth(at);
     let least = 2;
@@ -890,44 +892,82 @@ describe('reload', () => {
       least = Math.min(least, serving.length);
     });
     const reloading = cluster.reload();
-    expect(cluster.state).toBe('running.reloading');
+    expect(cluster.state).toBe('running.reloading.starting');
+    expect(cluster.workers).toHaveLength(4);
     let reloaded = false;
-    const newcomers: number[] = [];
     const knocking = (async () => {
-      while (!reloaded) {
-        const { pid, socket } = await visit(at);
-        newcomers.push(pid);
-        socket.destroy();
-      }
+      while (!reloaded) (await visit(at)).socket.destroy();
     })();
-    for (const number of [1, 2]) {
-      await until(`worker ${number} to drain`, () =>
-        cluster.workers.some((worker) => worker.number === number && worker.state === 'draining'),
-      );
-      expect(cluster.workers).toHaveLength(3);
-      for (const visitor of visitors) if (visitor.reader.how === undefined) await visitor.echo('still here\n');
-      const old = cluster.workers.find((worker) => worker.number === number && worker.state === 'draining');
-      visitors.find(({ pid }) => pid === old?.pid)?.socket.destroy();
+    await until('both to drain', () => drainingOf(cluster).length === 2, 10_000);
+    expect(cluster.state).toBe('running.reloading.draining');
+    expect(cluster.workers).toHaveLength(4);
+    expect(drainingOf(cluster).map(({ pid }) => pid)).toEqual(pids.slice(0, 2));
+    // What was on its way when they were told to drain has arrived by then.
+    for (const visitor of visitors) await visitor.echo('still here\n');
+    for (let newcomer = 0; newcomer < 10; newcomer++) {
+      const { pid, socket } = await visit(at);
+      expect(pids.slice(2)).toContain(pid);
+      socket.destroy();
     }
+    for (const { socket } of visitors) socket.destroy();
     await within(10_000, 'the reload', reloading);
     reloaded = true;
     await knocking;
     expect(least).toBe(2);
-    expect(seen.slice(-3)).toEqual(['started 1', 'started 2', 'reloaded']);
-    expect(cluster.workers.map(({ pid }) => pid)).toEqual(pids.slice(2));
-    expect(newcomers.length).toBeGreaterThan(0);
+    expect(seen.slice(3, 5).toSorted()).toEqual(['started 1', 'started 2']);
+    expect(seen.slice(5)).toEqual(['reloaded']);
+    expect(cluster.workers.map(({ pid }) => pid).toSorted()).toEqual(pids.slice(2).toSorted());
     expect(cluster.addresses).toEqual([at]);
-    expect(seen.filter((line) => line.startsWith('exited'))).toEqual([]);
     expect((await cluster.close()).ending).toBe('closed');
   });
 
-  test('that cannot start changes nothing', async () => {
+  test('a server that is left out gets no new connection, however long the old ones drain', async () => {
+    const [a, b] = [await bench.silent(), await bench.silent()];
+    const { cluster, at } = await started({
+      module: PROXY,
+      drainTimeout: false,
+      data: { servers: [{ port: a.port }] },
+    });
+    const old = await bench.dial(at);
+    await until('the session', () => a.accepted === 1);
+    const reloading = cluster.reload({ data: { servers: [{ port: b.port }] } });
+    await until('an old worker to drain', () => cluster.state === 'running.reloading.draining', 10_000);
+    await until('one old worker, which has a session', () => cluster.workers.length === 3);
+    for (let newcomer = 1; newcomer <= 6; newcomer++) {
+      await bench.dial(at);
+      await until('its session', () => b.accepted === newcomer);
+    }
+    expect(a.accepted).toBe(1);
+    old.resetAndDestroy();
+    await within(10_000, 'the reload', reloading);
+    expect((await cluster.close({ timeoutMs: 10 })).ending).toBe('aborted');
+  });
+
+  test('a connection that the primary hands to a worker that has just ended goes to another one', async () => {
+    const [ready, go] = [bench.path('ready'), bench.path('go')];
+    const { cluster, at } = await started({ workers: 1, data: { fault: 'waitOnClose', ready, go } });
+    const reloading = cluster.reload({ data: {} });
+    await until('the old worker to be told to drain', () => existsSync(ready), 10_000);
+    // It hears of nothing now: what it is given waits in its channel until it has closed.
+    const clients = await Promise.all(Array.from({ length: 6 }, () => bench.dial(at)));
+    const readers = clients.map((client) => new Reader(client));
+    await turns(20);
+    writeFileSync(go, '');
+    await within(10_000, 'the reload', reloading);
+    const pid = cluster.workers[0]?.pid as number;
+    for (const reader of readers) {
+      await until('the greeting', () => reader.text.includes('\n') || reader.how !== undefined);
+      expect(Number.parseInt(reader.text, 10)).toBe(pid);
+    }
+  });
+
+  test('that cannot start changes nothing, also for what is replaced or reloaded later', async () => {
     const { cluster, at, pids } = await started();
     const { echo } = await visit(at);
     await expect(cluster.reload({ data: { fault: 'throw' } })).rejects.toMatchObject({
       code: 'ERR_WORKER',
-      worker: 1,
-      cause: { code: 'E_NO_SUCH_THING' },
+      worker: expect.any(Number),
+      cause: { code: 'E_NO_SUCH_THING', phase: 'preparing' },
     });
     expect(cluster.state).toBe('running.steady');
     await echo('still here\n');
@@ -936,6 +976,65 @@ describe('reload', () => {
     const replaced = event(cluster, 'replaced');
     process.kill(pids[0] as number, 'SIGKILL');
     await replaced;
+    await cluster.reload({ timeoutMs: 10 });
+    expect((await cluster.inspect()).map(({ snapshot }) => snapshot)).toMatchObject([{ data: {} }, { data: {} }]);
+  });
+
+  test('that cannot start lets a new worker that serves already drain', async () => {
+    const go = bench.path('go');
+    const { cluster, at, pids } = await started();
+    const begun = event(cluster, 'started');
+    const reloading = cluster.reload({ data: { fault: 'throwWhen', go, only: 2 } });
+    const failed = expect(reloading).rejects.toMatchObject({ code: 'ERR_WORKER', worker: 2 });
+    const [{ pid }] = await begun;
+    const visitors: Visitor[] = [];
+    while (visitors.at(-1)?.pid !== pid) visitors.push(await visit(at));
+    const guest = visitors.pop() as Visitor;
+    for (const { socket } of visitors) socket.destroy();
+    writeFileSync(go, '');
+    await until('the new worker to drain', () => infoOf(cluster, pid as number).state === 'draining', 10_000);
+    expect(cluster.state).toBe('running.reloading.withdrawing');
+    await guest.echo('still here\n');
+    expect(pids.slice(0, 2)).toContain((await visit(at)).pid);
+    guest.socket.destroy();
+    await failed;
+    expect(cluster.workers.map(({ pid }) => pid).toSorted()).toEqual(pids.slice(0, 2).toSorted());
+  });
+
+  test('an old worker that dies meanwhile is replaced, and a new one that dies is waited for', async () => {
+    const go = bench.path('go');
+    const { cluster, seen, pids } = await started();
+    const begun = event(cluster, 'started');
+    const reloading = cluster.reload({ data: { fault: 'waitFor', go, only: 2 } });
+    await begun;
+    for (const victim of [pids[0], pids[2]] as number[]) {
+      const replaced = event(cluster, 'replaced');
+      process.kill(victim, 'SIGKILL');
+      await replaced;
+    }
+    expect(cluster.state).toBe('running.reloading.starting');
+    expect(cluster.workers).toHaveLength(4);
+    writeFileSync(go, '');
+    await within(10_000, 'the reload', reloading);
+    expect(seen.filter((line) => line.startsWith('exited'))).toHaveLength(2);
+    expect(cluster.workers.map(({ number, state }) => `${number} ${state}`)).toEqual([
+      '1 serving.running',
+      '2 serving.running',
+    ]);
+  });
+
+  test('that cannot start, after the last old worker was given up: the cluster has failed', async () => {
+    const { cluster, pids } = await started({ workers: 1, attemptsMax: 0 });
+    const go = bench.path('go');
+    const reloading = cluster.reload({ data: { fault: 'throwWhen', go } });
+    const failed = expect(reloading).rejects.toMatchObject({ code: 'ERR_WORKER' });
+    const gaveUp = event(cluster, 'gaveUp');
+    process.kill(pids[0] as number, 'SIGKILL');
+    await gaveUp;
+    expect(cluster.matches('running.reloading')).toBe(true);
+    writeFileSync(go, '');
+    await failed;
+    expect(how(await cluster.closed)).toBe('failed owner/error/preparing/E_NO_SUCH_THING');
   });
 
   test('asked for during a reload follows it, once', async () => {
@@ -953,16 +1052,54 @@ describe('reload', () => {
     const { cluster } = await started();
     const reloading = cluster.reload();
     const again = cluster.reload();
-    expect(cluster.workers).toHaveLength(3);
+    expect(cluster.workers).toHaveLength(4);
+    const rejected = Promise.all([
+      expect(reloading).rejects.toMatchObject({ code: 'ERR_CLOSED' }),
+      expect(again).rejects.toMatchObject({ code: 'ERR_CLOSED' }),
+    ]);
     expect((await cluster.close()).ending).toBe('closed');
-    await expect(reloading).rejects.toMatchObject({ code: 'ERR_CLOSED' });
-    await expect(again).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    await rejected;
     expect(Object.keys(nodeCluster.workers ?? {})).toEqual([]);
+  });
+
+  test('an abort while the old ones drain ends all of them', async () => {
+    const { cluster, at } = await started();
+    const visitors = await visitBoth(at);
+    const rejected = expect(cluster.reload({ timeoutMs: false })).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    await until('both to drain', () => drainingOf(cluster).length === 2, 10_000);
+    expect((await cluster.abort()).ending).toBe('aborted');
+    await rejected;
+    for (const { reader } of visitors) expect(await reader.ends()).toBe('reset');
+    expect(Object.keys(nodeCluster.workers ?? {})).toEqual([]);
+  });
+
+  test('cuts what outlasts its deadline', async () => {
+    const { cluster, at } = await started({ drainTimeout: false });
+    const visitors = await visitBoth(at);
+    await within(10_000, 'the reload', cluster.reload({ timeoutMs: 50 }));
+    for (const { reader } of visitors) expect(await reader.ends()).toBe('reset');
+    expect(cluster.state).toBe('running.steady');
   });
 
   test('before the start', async () => {
     const { cluster } = make();
     await expect(cluster.reload()).rejects.toMatchObject({ code: 'ERR_NOT_SUPPORTED' });
+  });
+});
+
+describe('messages that are none of ours', () => {
+  test('of a user’s module to the primary, and to a worker, change nothing', async () => {
+    const { MALFORMED } = (await import(PART.href)) as { MALFORMED: object[] };
+    const { cluster, seen, at } = await started({ data: { fault: 'babble' } });
+    const visitors = await visitBoth(at);
+    for (const worker of Object.values(nodeCluster.workers ?? {})) {
+      for (const message of MALFORMED) worker?.send(message as never);
+    }
+    for (const visitor of visitors) await visitor.echo('still here\n');
+    expect(await cluster.inspect()).toMatchObject([{ clients: 1 }, { clients: 1 }]);
+    for (const { socket } of visitors) socket.destroy();
+    expect(how(await cluster.close())).toBe('closed owner/close/established');
+    expect(seen.filter((line) => /exited|retry/.test(line))).toEqual([]);
   });
 });
 
@@ -1081,6 +1218,54 @@ describe('a program', () => {
     child.kill('SIGKILL');
     expect(await reader.ends()).toBe('reset');
     await within(5_000, 'the workers to go', allGone);
+  });
+
+  test('no signal to stop ends a worker that has its primary', async () => {
+    const { at, pids } = await running({ module: './cluster-part.mjs', data: {} });
+    const visitors = await visitBoth(at);
+    for (const pid of pids) {
+      for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR2']) process.kill(pid, signal);
+    }
+    for (const visitor of visitors) await visitor.echo('still here\n');
+  });
+
+  test('a worker that has lost its primary is cut by the second signal', async () => {
+    const server = await bench.silent();
+    const { child, allGone, at, pids } = await running({
+      module: './cluster-proxy.mjs',
+      drainTimeout: false,
+      // The socket is theirs, and shut when they drain.
+      scheduling: 'system',
+      data: { servers: [{ port: server.port }] },
+    });
+    const reader = new Reader(await bench.dial(at));
+    await until('the session', () => server.accepted === 1);
+    child.kill('SIGKILL');
+    for (let isOpen = true; isOpen; ) {
+      const probe = bench.dialing(at);
+      isOpen = await new Promise<boolean>((resolve) => {
+        probe.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      });
+      probe.destroy();
+    }
+    for (const pid of pids.filter(lives)) process.kill(pid, 'SIGTERM');
+    await turns(20);
+    expect(reader.how).toBeUndefined();
+    for (const pid of pids.filter(lives)) process.kill(pid, 'SIGINT');
+    expect(await reader.ends()).toBe('reset');
+    await within(5_000, 'the workers to go', allGone);
+  });
+
+  test('a worker that has lost its primary goes, even if what it serves never ends', async () => {
+    const { child, allGone, at } = await running({
+      module: './cluster-part.mjs',
+      data: { fault: 'neverClose' },
+      drainTimeout: 100,
+      abortTimeout: 100,
+    });
+    await visitBoth(at);
+    child.kill('SIGKILL');
+    await within(10_000, 'the workers to go', allGone);
   });
 
   test('the system gives connections to whoever is first', async () => {

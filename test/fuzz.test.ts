@@ -6,7 +6,15 @@ import { createServer, Socket } from 'node:net';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { printable, readArgs, UsageError } from '../src/cli/args.js';
-import { packCause, type ToPrimary, unwrap } from '../src/cluster/messages.js';
+import {
+  packCause,
+  packOutcome,
+  unpackCause,
+  unpackError,
+  unwrapToPrimary,
+  unwrapToWorker,
+  wrap,
+} from '../src/cluster/messages.js';
 import { checkedCluster } from '../src/cluster/options.js';
 import {
   adoptClient,
@@ -289,27 +297,93 @@ test('names that clients of TLS ask for', () => {
 });
 
 describe('messages between the processes of a cluster', () => {
-  const ANSWERED = { hello: 1, ready: 1, failed: 1, closed: 1, crashed: 1, inspected: 1 };
+  const TYPES = [
+    ...['hello', 'ready', 'failed', 'closed', 'crashed', 'inspected', 'left'],
+    ...['start', 'drain', 'abort', 'release', 'inspect', 'toString', '__proto__'],
+  ];
+  const words = fc.constantFrom('owner', 'peer', 'end', 'close', 'established', 'closed', 'constructor');
+  const value: fc.Arbitrary<unknown> = fc.oneof(
+    fc.anything({ withSparseArray: true, withBigInt: true }),
+    words,
+    fc.nat(),
+  );
+  const error = fc.record({ name: value, message: value, stack: value, code: value }, { requiredKeys: [] });
+  const cause = fc.record(
+    { initiator: value, manner: value, phase: value, code: value, error: fc.oneof(error, value) },
+    { requiredKeys: [] },
+  );
+  const ours = fc.record(
+    {
+      type: fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...TYPES) }, value),
+      addresses: fc.oneof(fc.array(fc.record({ host: value, port: value, path: value }, { requiredKeys: [] })), value),
+      cause: fc.oneof(cause, value),
+      outcome: fc.oneof(fc.record({ ending: value, cause, flushed: fc.boolean(), truncated: value }), value),
+      error: fc.oneof(error, value),
+      id: value,
+      memory: value,
+      timeoutMs: value,
+      module: value,
+    },
+    { requiredKeys: ['type'] },
+  );
   const message = fc.oneof(
     fc.anything({ withNullPrototype: true }),
-    fc.record({
-      'sockchart:cluster': fc.oneof(
-        fc.anything(),
-        fc.record({ type: fc.oneof(fc.string(), fc.constantFrom('toString', 'ready')) }),
-      ),
-    }),
+    fc.record({ 'sockchart:cluster': fc.oneof({ weight: 5, arbitrary: ours }, fc.anything()) }),
   );
 
-  test('are ours and answered, or nothing', () => {
+  test('are well-formed, or nothing: what takes them can rely on every field', () => {
     check(
       message,
       (received) => {
-        const ours = unwrap<ToPrimary>(received, ANSWERED);
-        if (ours !== undefined) expect(Object.keys(ANSWERED)).toContain(ours.type);
+        const up = unwrapToPrimary(received);
+        if (up?.type === 'ready') for (const address of up.addresses) expect(typeof address).toBe('object');
+        if (up?.type === 'crashed') expect(unpackError(up.error)).toBeInstanceOf(Error);
+        if (up?.type === 'failed') expect(typeof unpackCause(up.cause).initiator).toBe('string');
+        if (up?.type === 'closed') expect(typeof unpackCause(up.outcome.cause).phase).toBe('string');
+        if (up?.type === 'inspected') expect(Number.isSafeInteger(up.id)).toBe(true);
+        const down = unwrapToWorker(received);
+        if (down?.type === 'start') expect(typeof down.module).toBe('string');
+        if (down?.type === 'drain') expect(down.timeoutMs).toBeGreaterThan(0);
+        if (down?.type === 'abort') expect(typeof unpackCause(down.cause).phase).toBe('string');
+      },
+      3_000,
+    );
+  });
+
+  test('arrive as they were sent', () => {
+    const cause = { initiator: 'owner', manner: 'close', phase: 'established' } as const;
+    for (const sent of [
+      { type: 'hello' },
+      { type: 'ready', addresses: [{ host: '::1', port: 0 }, { path: '/s' }] },
+      { type: 'failed', cause: { initiator: 'system', manner: 'error', code: 'E' } },
+      { type: 'closed', outcome: { ending: 'closed', cause, flushed: true } },
+      { type: 'inspected', id: 1, memory: 2.5, snapshot: { any: ['thing'] } },
+      { type: 'left' },
+    ] as const) {
+      expect(unwrapToPrimary(wrap(sent))).toEqual(sent);
+      expect(unwrapToWorker(wrap(sent))).toBeUndefined();
+    }
+    for (const sent of [
+      { type: 'drain', timeoutMs: 1 },
+      { type: 'abort', cause },
+      { type: 'release' },
+      { type: 'inspect', id: 1 },
+    ] as const) {
+      expect(unwrapToWorker(wrap(sent))).toEqual(sent);
+      expect(unwrapToPrimary(wrap(sent))).toBeUndefined();
+    }
+  });
+
+  test('and whatever a part of one’s own making says of its end, that is an outcome or none', () => {
+    check(
+      fc.oneof(fc.anything(), fc.record({ ending: value, cause, flushed: value, truncated: value })),
+      (given) => {
+        const outcome = packOutcome(given);
+        if (outcome !== undefined)
+          expect(unwrapToPrimary(wrap({ type: 'closed', outcome }))).toEqual({ type: 'closed', outcome });
       },
       1_500,
     );
-    expect(unwrap<ToPrimary>({ 'sockchart:cluster': { type: 'ready' } }, ANSWERED)).toEqual({ type: 'ready' });
   });
 
   test('and a cause can travel, whatever was thrown', () => {
@@ -318,6 +392,7 @@ describe('messages between the processes of a cluster', () => {
       (error) => {
         const packed = packCause({ initiator: 'owner', manner: 'error', error });
         expect(() => structuredClone(packed)).not.toThrow();
+        expect(unwrapToPrimary(wrap({ type: 'failed', cause: packed }))).toBeDefined();
       },
       2_000,
     );

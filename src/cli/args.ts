@@ -489,8 +489,8 @@ export function helpText(): string {
   }
   lines.push(
     '',
-    'SIGINT (Ctrl-C) or SIGTERM: nobody new is accepted, and the sessions come to their ends within --drain-timeout.',
-    'A second one cuts them.',
+    'SIGINT (Ctrl-C), SIGTERM, SIGQUIT or SIGHUP (the terminal is lost): no client is accepted any more, and the sessions',
+    'come to their ends within --drain-timeout. A second one cuts them.',
     '',
     'Exit code: 0 after every session had ended; 1 if it could not start, or if sessions were cut by a second signal',
     'or at the deadline; 2 if the arguments are wrong.',

@@ -52,7 +52,10 @@ export async function run({ proxy: options, output, linesMax, inspect, record }:
       void proxy.abort();
       terminal.print(`${signal}: aborting`);
     },
+    (signal) => terminal.print(`${signal}: ignored; SIGTERM drains`),
   );
+  // A process that dies of an error must not leave streams behind that look complete: what it still relays is reset.
+  process.on('exit', () => void proxy.abort({ initiator: 'system', manner: 'error', code: 'EXIT' }));
   let watched: Watching;
   try {
     watched = await watching({ inspect, record }, proxy, recorder, terminal);

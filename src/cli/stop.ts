@@ -1,32 +1,25 @@
-/** The first signal asks for an orderly end, the second for the end at once. */
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** The signals of the command line: what means stop, and what must not end it. */
+import { closeOnSignals } from '../index.js';
 
 /**
- * npm passes a signal on that the terminal has sent to the whole group already: one Ctrl-C arrives twice, within a
- * millisecond or so (npm 11, where its shell is bash).
- */
-const REPEATED_WITHIN_MS = 200;
-const { npm_lifecycle_event: npmEvent = '' } = process.env;
-const isRunByNpm = ['start', 'npx'].includes(npmEvent);
-
-/**
- * Listens to the signals that mean stop.
+ * Listens to the signals that mean stop: the first one drains, the next one aborts. SIGUSR2 does nothing but say so, since
+ * its default ends the process, and with it every connection as if it were complete.
  *
  * @returns a function that listens no more
  */
-export function onStop(drain: (signal: string) => void, abort: (signal: string) => void): () => void {
-  let first: { readonly signal: string; readonly at: number } | undefined;
-  const onSignal = (signal: string): void => {
-    const at = performance.now();
-    if (first === undefined) {
-      first = { signal, at };
-      drain(signal);
-    } else if (!isRunByNpm || signal !== first.signal || at - first.at > REPEATED_WITHIN_MS) {
-      abort(signal);
-    }
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+export function onStop(
+  drain: (signal: string) => void,
+  abort: (signal: string) => void,
+  ignore: (signal: string) => void,
+): () => void {
+  const never = new Promise<never>(() => {});
+  const stopListening = closeOnSignals(
+    { close: () => never, abort: () => never, closed: never },
+    { onSignal: (signal, request) => (request === 'close' ? drain : abort)(signal) },
+  );
+  process.on('SIGUSR2', ignore);
   return () => {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
+    stopListening();
+    process.off('SIGUSR2', ignore);
   };
 }

@@ -247,6 +247,7 @@ export async function tour({ output, linesMax, inspect, record, speed }: TourArg
       headline(`${signal}: aborting`);
       nothingLeft.abort();
     },
+    (signal) => remark(`${signal}: ignored; SIGTERM drains`),
   );
 
   let watched: Watching | undefined;

@@ -3,7 +3,9 @@
  *
  * 1. A start is all or nothing: one worker that cannot start ends the others.
  * 2. Once it runs, a worker that is given up is missed, but only the last one ends the cluster.
- * 3. Every worker bounds its own end, so nothing here has to.
+ * 3. A reload is all or nothing as well: the old workers serve until every new one does, and then accept nobody any more.
+ *    If a new worker cannot start, the new ones go, and the old ones stay. So there are twice the workers at most.
+ * 4. Every worker bounds its own start and end, so nothing here has to.
  *
  * Left out on purpose: what a worker is. They report as one ("all of them run", "the last one is gone").
  */
@@ -23,6 +25,10 @@ export interface ClusterContext {
   /** How it will have ended once all workers are gone. */
   ending: Ending;
   timeoutMs: number | undefined;
+  /** How long the old workers of the present reload may drain; by their own settings, if undefined. */
+  reloadTimeoutMs: number | undefined;
+  /** The reload that was asked for during this one, if one was. */
+  again: { readonly timeoutMs: number | undefined } | undefined;
   flushed: boolean;
   truncated: boolean;
   /** Why the last thing happened that needs a reason; nothing yet, at first. */
@@ -32,7 +38,7 @@ export interface ClusterContext {
 export type ClusterEvent =
   | { type: 'cluster.start' }
   /** Replace every process by a new one. */
-  | { type: 'cluster.reload' }
+  | { type: 'cluster.reload'; timeoutMs?: number }
   /** The owner stops it when the connections of all workers have ended. */
   | { type: 'cluster.close'; timeoutMs?: number; cause?: Report }
   /** The owner stops it now. */
@@ -41,28 +47,55 @@ export type ClusterEvent =
   | { type: 'workers.running' }
   /** One could not start; or the last one was given up. */
   | { type: 'workers.failed'; cause: Report }
-  /** Every worker was replaced, or one could not be. */
-  | { type: 'workers.reloaded' }
+  /** Every new worker of a reload serves. */
+  | { type: 'newWorkers.running' }
+  /** A new worker could not start, or died too often before all of them served. */
+  | { type: 'newWorkers.failed'; cause: Report }
+  /** The last new worker is gone, after they were withdrawn. */
+  | { type: 'newWorkers.closed' }
+  /** The last old worker is gone, after they were replaced. */
+  | { type: 'oldWorkers.closed' }
   /** The last one is gone. The outcome is the worst of theirs. */
   | { type: 'workers.closed'; outcome: Outcome };
 
 export type ClusterCommand =
   | { type: 'workers.start' }
-  /** Report `workers.reloaded` when it is done. */
-  | { type: 'workers.reload' }
+  /** Start a new worker beside each; report `newWorkers.running` or `newWorkers.failed`. */
+  | { type: 'newWorkers.start' }
+  /** Close the new workers; report `newWorkers.closed` when the last one is gone, which may be now. */
+  | { type: 'newWorkers.close'; timeoutMs: number | undefined }
+  /** The new workers take the places of the old ones, which close; report `oldWorkers.closed`, which may be now. */
+  | { type: 'oldWorkers.close'; timeoutMs: number | undefined }
   | { type: 'workers.close'; timeoutMs: number | undefined }
   | { type: 'workers.abort'; cause: Cause }
   /** Report `workers.closed` when the last one is, which may be now. */
   | { type: 'workers.await' }
-  | { type: 'owner.running' };
+  | { type: 'owner.running' }
+  | { type: 'owner.reloaded' }
+  | { type: 'owner.reloadFailed'; cause: Cause };
 
 const notStarting = ignored(['workers.running'], 'No start is waited for: a late report.');
-const notReloading = ignored(['workers.reloaded'], 'No reload is waited for: a late report.');
-const notAwaited = ignored(['workers.closed'], 'Nobody waits for their end.');
+const noNewWorkers = ignored(
+  ['newWorkers.running', 'newWorkers.failed', 'newWorkers.closed'],
+  'No new workers are waited for: a late report.',
+);
+const noOldWorkers = ignored(['oldWorkers.closed'], 'No old workers are waited for: a late report.');
+const notReloading = { ...noNewWorkers, ...noOldWorkers };
+const notAwaited = ignored(['workers.closed'], 'Their end is not waited for.');
 const notFailing = ignored(['workers.failed'], 'The end is decided.');
 const notRunning = ignored(['cluster.reload'], 'It does not run.');
 const startedOnce = ignored(['cluster.start'], 'It has been started.');
 const over = ignored(['cluster.start', 'cluster.reload'], 'The end is decided; a new life is a new handle.');
+
+/** A reload is over: its owner is told, and the next one begins, if it was asked for. */
+const reloadEnds = (announce: 'announceReloaded' | 'announceReloadFailed') => [
+  {
+    guard: 'isAskedAgain' as const,
+    target: '#cluster.running.reloading.starting' as const,
+    actions: [announce, 'beginAgain' as const],
+  },
+  { target: '#cluster.running.steady' as const, actions: announce },
+];
 
 export const clusterMachine = setup({
   types: {
@@ -76,6 +109,14 @@ export const clusterMachine = setup({
     noteTimeout: assign({
       timeoutMs: ({ event }) => (event.type === 'cluster.close' ? event.timeoutMs : undefined),
     }),
+    noteReload: assign({
+      reloadTimeoutMs: ({ event }) => (event.type === 'cluster.reload' ? event.timeoutMs : undefined),
+    }),
+    /** One more reload follows, however often it is asked for; the last one says how. */
+    noteAgain: assign({
+      again: ({ event }) => ({ timeoutMs: event.type === 'cluster.reload' ? event.timeoutMs : undefined }),
+    }),
+    beginAgain: assign({ reloadTimeoutMs: ({ context }) => context.again?.timeoutMs, again: undefined }),
     noteAborted: assign({ ending: 'aborted' }),
     noteFailed: assign({ ending: 'failed' }),
     /** What the workers say of their bytes. */
@@ -87,21 +128,34 @@ export const clusterMachine = setup({
       cause: ({ context, event }) => (event.type === 'workers.closed' ? event.outcome.cause : context.cause),
     }),
     startWorkers: emit({ type: 'workers.start' }),
-    reloadWorkers: emit({ type: 'workers.reload' }),
+    startNewWorkers: emit({ type: 'newWorkers.start' }),
+    closeNewWorkers: emit(({ context }) => ({ type: 'newWorkers.close', timeoutMs: context.reloadTimeoutMs })),
+    closeOldWorkers: emit(({ context }) => ({ type: 'oldWorkers.close', timeoutMs: context.reloadTimeoutMs })),
     closeWorkers: emit(({ context }) => ({ type: 'workers.close', timeoutMs: context.timeoutMs })),
     abortWorkers: emit(({ context }) => ({ type: 'workers.abort', cause: context.cause as Cause })),
     awaitWorkers: emit({ type: 'workers.await' }),
     announceRunning: emit({ type: 'owner.running' }),
+    announceReloaded: emit({ type: 'owner.reloaded' }),
+    announceReloadFailed: emit(({ context }) => ({ type: 'owner.reloadFailed', cause: context.cause as Cause })),
   },
   guards: {
     wereClosed: ({ event }) => event.type === 'workers.closed' && event.outcome.ending === 'closed',
     wereAborted: ({ event }) => event.type === 'workers.closed' && event.outcome.ending === 'aborted',
     willBeAborted: ({ context }) => context.ending === 'aborted',
+    isAskedAgain: ({ context }) => context.again !== undefined,
   },
 }).createMachine({
   id: 'cluster',
   description: 'Workers as one: their start, their reload and their end.',
-  context: { ending: 'closed', timeoutMs: undefined, flushed: true, truncated: false, cause: undefined },
+  context: {
+    ending: 'closed',
+    timeoutMs: undefined,
+    reloadTimeoutMs: undefined,
+    again: undefined,
+    flushed: true,
+    truncated: false,
+    cause: undefined,
+  },
   output: ({ context, event }) => ({
     ending: event.output as Ending,
     cause: context.cause as Cause,
@@ -156,15 +210,43 @@ export const clusterMachine = setup({
           description: 'Processes come and go only as they die.',
           on: {
             ...notReloading,
-            'cluster.reload': { target: 'reloading' },
+            'cluster.reload': { target: 'reloading', actions: 'noteReload' },
           },
         },
         reloading: {
-          description: 'One worker after the other gets a new process before its old one is closed.',
-          entry: 'reloadWorkers',
+          description: 'Every worker gets a successor.',
           on: {
-            ...ignored(['cluster.reload'], 'It reloads; another one follows when this one is done.'),
-            'workers.reloaded': { target: 'steady' },
+            'cluster.reload': { description: 'Another reload follows when this one is done.', actions: 'noteAgain' },
+          },
+          initial: 'starting',
+          states: {
+            starting: {
+              description: 'New workers start beside the old ones, which serve on.',
+              entry: 'startNewWorkers',
+              on: {
+                ...noOldWorkers,
+                ...ignored(['newWorkers.closed'], 'They were not told to go.'),
+                'newWorkers.running': { target: 'draining' },
+                'newWorkers.failed': { target: 'withdrawing', actions: note('preparing') },
+              },
+            },
+            draining: {
+              description: 'New connections go to the new workers only; the old ones drain.',
+              entry: 'closeOldWorkers',
+              on: {
+                ...noNewWorkers,
+                'oldWorkers.closed': reloadEnds('announceReloaded'),
+              },
+            },
+            withdrawing: {
+              description: 'A new worker could not start: the new ones go, and the old ones serve on.',
+              entry: 'closeNewWorkers',
+              on: {
+                ...noOldWorkers,
+                ...ignored(['newWorkers.running', 'newWorkers.failed'], 'They were told to go.'),
+                'newWorkers.closed': reloadEnds('announceReloadFailed'),
+              },
+            },
           },
         },
       },

@@ -41,17 +41,22 @@ export interface WorkerReport extends WorkerInfo {
 
 /** Options of `Cluster.reload`. */
 export interface ReloadOptions {
-  /** Replaces what the module gets as `data`, from now on. Default: what it got before. */
+  /**
+   * Replaces what the module gets as `data`, from now on; not if the reload fails. Default: what it got before.
+   */
   readonly data?: unknown;
-  /** Replaces `drainTimeout` for the old processes, in milliseconds; `false` for no limit. */
+  /**
+   * Replaces `drainTimeout` for the processes that go, in milliseconds; `false` for no limit. These are the old ones; or
+   * the new ones, if one of them cannot start.
+   */
   readonly timeoutMs?: Timeout | undefined;
 }
 
-/** One number, and who has it. */
+/** A worker's number, and which worker has it. */
 interface Slot {
   readonly number: number;
   current: Worker | undefined;
-  /** Its successor in a reload, until it serves. */
+  /** Its successor in a reload, until all of them serve. */
   next: Worker | undefined;
 }
 
@@ -59,10 +64,6 @@ interface Deferred {
   readonly promise: Promise<void>;
   resolve(): void;
   reject(error: unknown): void;
-}
-
-interface Reload extends Deferred {
-  timeoutMs: number | undefined;
 }
 
 const RELOAD_OPTIONS = ['data', 'timeoutMs'] as const;
@@ -88,11 +89,15 @@ const KIND: Kind<Cluster, ClusterCommand, ClusterEvents> = {
   },
   commands: {
     'workers.start': (cluster) => cluster.startWorkers(),
-    'workers.reload': (cluster) => cluster.reloadWorkers(),
+    'newWorkers.start': (cluster) => cluster.startNewWorkers(),
+    'newWorkers.close': (cluster, { timeoutMs }) => cluster.closeNewWorkers(timeoutMs),
+    'oldWorkers.close': (cluster, { timeoutMs }) => cluster.closeOldWorkers(timeoutMs),
     'workers.close': (cluster, { timeoutMs }) => cluster.closeWorkers(timeoutMs),
     'workers.abort': (cluster, { cause }) => cluster.abortWorkers(cause),
     'workers.await': (cluster) => cluster.awaitWorkers(),
     'owner.running': (cluster) => cluster.announceRunning(),
+    'owner.reloaded': (cluster) => cluster.announceReloaded(),
+    'owner.reloadFailed': (cluster) => cluster.announceReloadFailed(),
   },
 };
 
@@ -105,14 +110,21 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
   readonly #lives = new Set<Worker>();
   readonly #served = new Set<Worker>();
   readonly #ended: Outcome[] = [];
-  /** Who waits for the successor of a reload to serve, or to end without having served. */
-  readonly #successors = new Map<Worker, (outcome: Outcome | undefined) => void>();
+  /** Those of a reload that were told to go: the old ones, or the new ones if one of these cannot start. */
+  readonly #leaving = new Set<Worker>();
+  /** What the module gets, as those got it that serve. */
   #data: unknown;
+  /** What it gets in the reload that begins next; nothing if that one brings no other. */
+  #dataNext: { readonly data: unknown } | undefined;
+  #reloadData: unknown;
   #isAwaited = false;
   #started: Deferred | undefined;
   #startError: Error | undefined;
-  #reload: Reload | undefined;
-  #reloadAgain: Reload | undefined;
+  #reload: Deferred | undefined;
+  #reloadAgain: Deferred | undefined;
+  #reloadError: Error | undefined;
+  /** Why a worker failed last. */
+  #failure: Cause | undefined;
 
   /** @internal */
   constructor(options: ClusterOptions) {
@@ -173,31 +185,35 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
   }
 
   /**
-   * Replaces every process by a new one, which loads the module anew: one worker after the other, each new process before
-   * the old one drains, so that no capacity is lost. A worker that was given up is started again. Asked for during a
-   * reload, it follows that one.
+   * Replaces every process by a new one, which loads the module anew. All new processes start beside the old ones; when every
+   * new one serves, the old ones accept no connection any more, and drain. No connection is lost by it, and capacity is
+   * never less; for that time there are twice the processes. A worker that was given up is started again. Asked for during
+   * a reload, it follows that one, once for all that were asked for, with the latest `data`.
    *
    * @returns a promise that resolves when the last old process has gone
    * @throws OptionError
-   * @throws WorkerError when a new process cannot start: the old one serves on, and so do those that were not replaced
+   * @throws WorkerError when a new process cannot start: all old ones serve on, and the new ones have gone
    * @throws NotSupportedError while it does not run yet
    * @throws ClosedError when its life is over, or about to be
+   * @example
+   * ```ts
+   * // From the moment that all new workers serve, no new connection reaches the server that was left out.
+   * await cluster.reload({ data: { servers: [{ host: '127.0.0.1', port: 5433 }] }, timeoutMs: 10_000 });
+   * ```
    */
   async reload(options: ReloadOptions = {}): Promise<void> {
     onlyKnown('reload', options, RELOAD_OPTIONS);
     const timeoutMs = options.timeoutMs === undefined ? undefined : timeout('timeoutMs', options.timeoutMs, 0);
-    const data = 'data' in options ? checkedData(options.data) : this.#data;
+    const dataNext = 'data' in options ? { data: checkedData(options.data) } : this.#dataNext;
     if (this.matches('idle', 'starting')) {
       throw new NotSupportedError(`${this.id} does not run yet: there is nothing to reload.`);
     }
     if (!this.matches('running')) throw new ClosedError(this.id, this.outcome?.cause);
-    this.#data = data;
-    if (this.matches('running.reloading')) {
-      this.#reloadAgain ??= { ...deferred(), timeoutMs };
-      this.#reloadAgain.timeoutMs = timeoutMs;
-      return this.#reloadAgain.promise;
-    }
-    return this.#beginReload({ ...deferred(), timeoutMs });
+    this.#dataNext = dataNext;
+    this.#reloadAgain ??= deferred();
+    const { promise } = this.#reloadAgain;
+    this.life.send({ type: 'cluster.reload', ...(timeoutMs !== undefined && { timeoutMs }) });
+    return promise;
   }
 
   /**
@@ -239,10 +255,9 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
   workerRunning(worker: Worker, incarnation: number): void {
     this.#served.add(worker);
     this.notify(incarnation === 1 ? 'started' : 'replaced', worker.info);
-    if (this.#slots.every(({ current }) => current !== undefined && this.#served.has(current))) {
-      this.life.send({ type: 'workers.running' });
-    }
-    this.#successors.get(worker)?.(undefined);
+    const slots = this.#slots;
+    if (slots.every(({ next }) => isServing(next))) this.life.send({ type: 'newWorkers.running' });
+    else if (slots.every(({ current }) => isServing(current))) this.life.send({ type: 'workers.running' });
   }
 
   workerExited(worker: Worker, { pid, code, signal }: Exit, cause: Cause): void {
@@ -257,17 +272,23 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     const { cause } = outcome;
     const hasServed = this.#served.delete(worker);
     const slot = this.#slots[worker.number - 1] as Slot;
+    const isNew = slot.next === worker;
     this.#lives.delete(worker);
     this.#ended.push(outcome);
     if (slot.current === worker) slot.current = undefined;
-    if (slot.next === worker) slot.next = undefined;
+    if (isNew) slot.next = undefined;
     if (outcome.ending === 'failed') {
+      this.#failure = cause;
       if (hasServed) this.notify('gaveUp', { worker: worker.info, cause });
       this.#startError ??= new WorkerError(worker.number, cause);
-      const isLast = this.#slots.every(({ current, next }) => current === undefined && next === undefined);
-      if (this.matches('starting') || isLast) this.life.send({ type: 'workers.failed', cause });
+      if (this.matches('starting')) this.life.send({ type: 'workers.failed', cause });
+      if (isNew && this.matches('running.reloading.starting')) {
+        this.#reloadError ??= new WorkerError(worker.number, cause);
+        this.life.send({ type: 'newWorkers.failed', cause });
+      }
     }
-    this.#successors.get(worker)?.(outcome);
+    this.#reportGone();
+    if (this.#leaving.delete(worker)) this.#reportLeft();
     this.#reportClosed();
   }
 
@@ -290,14 +311,14 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
   protected override finished(outcome: Outcome): void {
     const error = new ClosedError(this.id, outcome.cause);
     this.#started?.reject(outcome.ending === 'failed' ? (this.#startError ?? error) : error);
-    this.#reload?.reject(error);
+    this.#reload?.reject(this.#reloadError ?? error);
     this.#reloadAgain?.reject(error);
   }
 
   /** @internal */
   startWorkers(): void {
     for (const slot of this.#slots) {
-      slot.current = this.#makeWorker(slot.number);
+      slot.current = this.#makeWorker(slot.number, this.#data);
       slot.current.start();
     }
   }
@@ -327,62 +348,72 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
   }
 
   /** @internal */
-  reloadWorkers(): void {
-    const reload = this.#reload as Reload;
-    this.#replaceAll(reload.timeoutMs).then(
-      () => {
-        this.notify('reloaded');
-        this.#endReload();
-        reload.resolve();
-      },
-      (error) => {
-        this.#endReload();
-        reload.reject(error);
-      },
+  startNewWorkers(): void {
+    this.#reload = this.#reloadAgain;
+    this.#reloadAgain = undefined;
+    this.#reloadError = undefined;
+    this.#reloadData = this.#dataNext === undefined ? this.#data : this.#dataNext.data;
+    this.#dataNext = undefined;
+    for (const slot of this.#slots) slot.next = this.#makeWorker(slot.number, this.#reloadData);
+    // The first that cannot start withdraws the others, started or not.
+    for (const { next } of this.#slots) next?.start();
+  }
+
+  /** @internal */
+  closeNewWorkers(timeoutMs: number | undefined): void {
+    this.#closeSome(
+      this.#slots.map(({ next }) => next),
+      timeoutMs,
     );
   }
 
-  #makeWorker(number: number): Worker {
-    const worker = new Worker(number, this.#data, this.#config, this, this.#environment);
+  /** @internal */
+  closeOldWorkers(timeoutMs: number | undefined): void {
+    this.#data = this.#reloadData;
+    const old = this.#slots.map(({ current }) => current);
+    for (const slot of this.#slots) {
+      slot.current = slot.next;
+      slot.next = undefined;
+    }
+    this.#closeSome(old, timeoutMs);
+  }
+
+  /** @internal */
+  announceReloaded(): void {
+    this.notify('reloaded');
+    this.#reload?.resolve();
+  }
+
+  /** @internal */
+  announceReloadFailed(): void {
+    this.#reload?.reject(this.#reloadError);
+  }
+
+  #makeWorker(number: number, data: unknown): Worker {
+    const worker = new Worker(number, data, this.#config, this, this.#environment);
     this.#lives.add(worker);
     return worker;
   }
 
-  #beginReload(reload: Reload): Promise<void> {
-    this.#reload = reload;
-    this.life.send({ type: 'cluster.reload' });
-    return reload.promise;
+  #closeSome(workers: readonly (Worker | undefined)[], timeoutMs: number | undefined): void {
+    const some = workers.filter((worker) => worker !== undefined);
+    for (const worker of some) this.#leaving.add(worker);
+    for (const worker of some) void worker.close(timeoutMs === undefined ? {} : { timeoutMs });
+    if (some.length === 0) this.#reportLeft();
   }
 
-  #endReload(): void {
-    const again = this.#reloadAgain;
-    this.#reloadAgain = undefined;
-    this.#reload = undefined;
-    this.life.send({ type: 'workers.reloaded' });
-    if (again !== undefined && this.matches('running')) void this.#beginReload(again);
+  /** The last one of those that leave has gone. */
+  #reportLeft(): void {
+    if (this.#leaving.size > 0) return;
+    const isWithdrawn = this.matches('running.reloading.withdrawing');
+    this.life.send({ type: isWithdrawn ? 'newWorkers.closed' : 'oldWorkers.closed' });
   }
 
-  async #replaceAll(timeoutMs: number | undefined): Promise<void> {
-    for (const slot of this.#slots) {
-      const next = this.#makeWorker(slot.number);
-      slot.next = next;
-      const served = new Promise<Outcome | undefined>((resolve) => this.#successors.set(next, resolve));
-      next.start();
-      const outcome = await served;
-      this.#successors.delete(next);
-      this.#refuseWhenOver();
-      if (outcome !== undefined) throw new WorkerError(slot.number, outcome.cause);
-      const old = slot.current;
-      slot.current = next;
-      slot.next = undefined;
-      await old?.close(timeoutMs === undefined ? {} : { timeoutMs });
-      // Nothing is forked after a close or an abort.
-      this.#refuseWhenOver();
-    }
-  }
-
-  #refuseWhenOver(): void {
-    if (!this.matches('running')) throw new ClosedError(this.id, this.outcome?.cause);
+  /** No worker serves, and none will. */
+  #reportGone(): void {
+    if (this.#failure === undefined || !this.matches('running')) return;
+    if (this.#slots.some(({ current, next }) => current !== undefined || next !== undefined)) return;
+    this.life.send({ type: 'workers.failed', cause: this.#failure });
   }
 
   #reportClosed(): void {
@@ -404,6 +435,8 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
   }
 }
 
+const isServing = (worker: Worker | undefined): boolean => worker?.matches('serving.running') === true;
+
 function deferred(): Deferred {
   let resolve!: () => void;
   let reject!: (error: unknown) => void;
@@ -411,7 +444,7 @@ function deferred(): Deferred {
     resolve = yes;
     reject = no;
   });
-  // Whoever does not look at it must not be ended by it.
+  // A caller that does not await it must not be ended by its rejection.
   promise.catch(() => {});
   return { promise, resolve, reject };
 }
@@ -445,6 +478,7 @@ function setScheduling(scheduling: Scheduling | undefined): void {
  * @example
  * ```ts
  * // primary.mjs
+ * import { closeOnSignals } from 'sockchart';
  * import { createCluster } from 'sockchart/cluster';
  *
  * const cluster = createCluster({
@@ -452,9 +486,9 @@ function setScheduling(scheduling: Scheduling | undefined): void {
  *   data: { servers: [{ host: '127.0.0.1', port: 5432 }], clientsMax: 1_000 },
  * });
  * cluster.on('exited', ({ worker, cause }) => console.log(`worker ${worker.number} died`, cause));
+ * closeOnSignals(cluster, { signals: ['SIGTERM', 'SIGINT', 'SIGQUIT'], timeoutMs: 5_000 });
  * await cluster.start();
  * console.log(cluster.addresses);
- * process.once('SIGTERM', () => cluster.close({ timeoutMs: 5_000 }));
  * process.on('SIGHUP', () => cluster.reload().catch(console.error));
  * ```
  */

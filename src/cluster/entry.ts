@@ -3,22 +3,26 @@
  * part of the library's face; a primary forks it.
  */
 import cluster from 'node:cluster';
+import { ignoreOutputErrors } from '../adapters/process-signals.js';
 import { BindError } from '../errors.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import {
+  checkedAddress,
+  type PartAddress,
   packCause,
   packError,
+  packOutcome,
   type StartMessage,
   type ToPrimary,
   type ToWorker,
   unpackCause,
-  unwrap,
+  unwrapToWorker,
   wrap,
 } from './messages.js';
 import type { ClusterModule, ClusterPart } from './module.js';
 
 /** A terminal and a service manager send these to the whole group, and the primary decides what they mean. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP'] as const;
 
 const METHODS = ['start', 'close', 'abort'] as const;
 
@@ -35,25 +39,37 @@ let begun: StartMessage | undefined;
 let isEnding = false;
 /** True once the last word is on its way. */
 let isDone = false;
+let exitCode = 0;
+let isOrphan = false;
+/** Signals to stop that came since the primary is gone. */
+let signals = 0;
 
 function say(message: ToPrimary, then: () => void = () => {}): void {
-  // Without a primary nobody hears it, and the error of that is nobody's.
+  // Without a primary there is no channel; an error of the channel means the same.
   if (process.send === undefined || !process.connected) then();
   else process.send(wrap(message), undefined, undefined, then);
 }
 
-/** The last word; then the process ends, whatever the module may have left running. */
+/**
+ * The last word. The primary answers with `release`; connections that it had sent before that arrive first, and Node
+ * gives them back, since nothing listens any more. Then the process ends, whatever the module may have left running.
+ */
 function leave(message: ToPrimary, code: number): void {
   if (isDone) return;
   isDone = true;
-  say(message, () => process.exit(code));
+  exitCode = code;
+  say(message);
+  if (!process.connected) process.exit(code);
+}
+
+/** Released: what Node has written before, such as the connections that go back, is written when this is. */
+function exit(): void {
+  if (isDone) say({ type: 'left' }, () => process.exit(exitCode));
 }
 
 function leaveWith(outcome: Outcome | undefined): void {
   // A part of the user's own making may resolve with anything.
-  const { ending, cause, flushed, truncated } = { ...NOTHING_STARTED, ...outcome };
-  const told = { ending, cause: packCause(cause), flushed, ...(truncated === true && { truncated }) };
-  leave({ type: 'closed', outcome: told }, 0);
+  leave({ type: 'closed', outcome: packOutcome({ ...NOTHING_STARTED, ...outcome }) ?? NOTHING_STARTED }, 0);
 }
 
 function fail(error: unknown): void {
@@ -62,6 +78,15 @@ function fail(error: unknown): void {
 
 /** Why there is nothing to serve: the library's own cause where there is one, such as that of a bind. */
 function reportOf(error: unknown): Report {
+  try {
+    return readReport(error);
+  } catch {
+    // A field of it throws when it is read.
+    return { initiator: 'owner', manner: 'error', code: 'UNKNOWN', error };
+  }
+}
+
+function readReport(error: unknown): Report {
   const { cause, code, name } = (error ?? {}) as { cause?: Partial<Cause>; code?: unknown; name?: unknown };
   // Every address but a path ends in its port.
   if (error instanceof BindError && cause?.code === 'EADDRINUSE' && !/:\d+: /.test(error.message)) {
@@ -97,7 +122,16 @@ function isPart(made: unknown): made is ClusterPart {
   );
 }
 
+function addressesOf({ addresses, address }: ClusterPart): PartAddress[] {
+  return [...(addresses ?? (address === undefined ? [] : [address]))].map((given) => {
+    const checked = checkedAddress(given);
+    if (checked === undefined) throw new TypeError('What the module made has an address that is none.');
+    return checked;
+  });
+}
+
 async function begin(message: StartMessage): Promise<void> {
+  if (begun !== undefined) return;
   begun = message;
   try {
     const made = await make(message);
@@ -107,7 +141,7 @@ async function begin(message: StartMessage): Promise<void> {
     // Told to end meanwhile: what comes of it is awaited already.
     if (isEnding) return;
     made.closed.then(leaveWith, fail);
-    say({ type: 'ready', addresses: [...(made.addresses ?? (made.address === undefined ? [] : [made.address]))] });
+    say({ type: 'ready', addresses: addressesOf(made) });
   } catch (error) {
     if (!isEnding) fail(error);
   }
@@ -132,6 +166,10 @@ function drain(timeoutMs: number): void {
   end((part) => part.close({ timeoutMs: timeoutMs >= NEVER_MS ? false : timeoutMs }), NOTHING_STARTED);
 }
 
+function abort(cause: Cause): void {
+  end((part) => part.abort(cause), { ...NOTHING_STARTED, ending: 'aborted', cause: packCause(cause) });
+}
+
 function inspect(id: number): void {
   say({ type: 'inspected', id, memory: process.memoryUsage.rss(), snapshot: snapshot() });
 }
@@ -145,14 +183,29 @@ function snapshot(): unknown {
   }
 }
 
-/** Nobody will say another word: serve those who are there, and go. */
+/** The primary is gone: drain, then exit. */
 function onOrphaned(): void {
   // Otherwise Node would exit at once, after the listeners of this event.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
-  if (isDone || begun === undefined) process.exit(0);
-  const { drainTimeoutMs, abortTimeoutMs } = begun;
+  isOrphan = true;
+  ignoreOutputErrors();
+  if (isDone || begun === undefined) process.exit(exitCode);
+  const { drainTimeoutMs } = begun;
   if (!isEnding) drain(drainTimeoutMs);
-  if (drainTimeoutMs < NEVER_MS) setTimeout(() => process.exit(1), drainTimeoutMs + abortTimeoutMs).unref();
+  exitAfter(drainTimeoutMs);
+}
+
+/** A part that does not end, or a process that the module holds, must not stay without a primary. */
+function exitAfter(ms: number): void {
+  if (ms < NEVER_MS) setTimeout(() => process.exit(1), ms + (begun as StartMessage).abortTimeoutMs).unref();
+}
+
+/** The primary decides what a signal means. An orphan drains already, which is what the first one asks for; another cuts. */
+function onSignal(signal: string): void {
+  if (signal === 'SIGHUP') ignoreOutputErrors();
+  if (!isOrphan || ++signals < 2) return;
+  abort({ initiator: 'owner', manner: 'abort', phase: 'closing', code: signal });
+  exitAfter(0);
 }
 
 /** A process that dies must not leave streams behind that look complete: what it still relays is reset. */
@@ -168,19 +221,19 @@ function onExit(): void {
 const ACTIONS: { readonly [K in ToWorker['type']]: (message: Extract<ToWorker, { type: K }>) => void } = {
   start: (message) => void begin(message),
   drain: ({ timeoutMs }) => drain(timeoutMs),
-  abort: ({ cause: packed }) => {
-    const cause = unpackCause(packed);
-    end((part) => part.abort(cause), { ...NOTHING_STARTED, ending: 'aborted', cause });
-  },
+  abort: ({ cause }) => abort(unpackCause(cause)),
+  release: exit,
   inspect: ({ id }) => inspect(id),
 };
 
-for (const signal of SIGNALS) process.on(signal, () => {});
+for (const signal of SIGNALS) process.on(signal, onSignal);
+// Its default would end the process, and with it all streams as if they were complete.
+process.on('SIGUSR2', () => {});
 process.on('exit', onExit);
 process.on('uncaughtExceptionMonitor', (error) => say({ type: 'crashed', error: packError(error) }));
 cluster.worker?.on('disconnect', onOrphaned);
 process.on('message', (received) => {
-  const message = unwrap<ToWorker>(received, ACTIONS);
+  const message = unwrapToWorker(received);
   if (message !== undefined) (ACTIONS[message.type] as (message: ToWorker) => void)(message);
 });
 say({ type: 'hello' });

@@ -1,6 +1,6 @@
 /**
  * One program on many processes: a module that makes a proxy, run in several workers by `node:cluster`. A worker that
- * dies is replaced, a close drains them all, a reload replaces them one after the other.
+ * dies is replaced, a close drains them all, a reload replaces all of them at once.
  *
  * @module
  */

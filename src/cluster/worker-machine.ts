@@ -4,6 +4,8 @@
  * 1. A process is forked only when the one before it is gone for certain: at most one at a time.
  * 2. One that dies unasked is replaced, after a backoff, so many times in a row; the first start gets one attempt.
  * 3. Close and abort are final: no arrow leads from them to a fork. A process first gets its word, then time, then SIGKILL.
+ * 4. A process that has ended what it served exits only when it is released: connections that Node's primary has sent to
+ *    it meanwhile arrive before that word, and go back.
  *
  * Left out on purpose: the new process of a reload. It is another worker with the same number, started before this one
  * is closed.
@@ -59,9 +61,9 @@ export type WorkerEvent =
   | { type: 'worker.abort'; cause?: Report }
   /** What the module made has started. */
   | { type: 'process.ready' }
-  /** What the module made could not start, or there was nothing to start; the process exits. */
+  /** What the module made could not start, or there was nothing to start; the process waits for its release. */
   | { type: 'process.failed'; cause: Report }
-  /** What the module made has ended; the process exits. */
+  /** What the module made has ended; the process waits for its release. */
   | { type: 'process.closed'; outcome: Outcome }
   | { type: 'process.exited'; cause: Report }
   /** The answer to `restart.choose`. */
@@ -72,6 +74,8 @@ export type WorkerCommand =
   | { type: 'process.drain'; timeoutMs: number }
   /** Tell it to cut its connections and exit. */
   | { type: 'process.abort'; cause: Cause }
+  /** It may exit: everything that was sent to it before has arrived when this does. */
+  | { type: 'process.release' }
   | { type: 'process.kill' }
   /** When to fork again, after so many attempts; answered by `restart.deferred`. */
   | { type: 'restart.choose'; attempts: number }
@@ -151,6 +155,7 @@ export const workerMachine = setup({
     forkProcess: emit(({ context }) => ({ type: 'process.fork', incarnation: context.incarnation })),
     drainProcess: emit(({ context }) => ({ type: 'process.drain', timeoutMs: context.drainTimeoutMs })),
     abortProcess: emit(({ context }) => ({ type: 'process.abort', cause: context.cause as Cause })),
+    releaseProcess: emit({ type: 'process.release' }),
     killProcess: emit({ type: 'process.kill' }),
     chooseRestart: emit(({ context }) => ({ type: 'restart.choose', attempts: context.attempts })),
     announceRunning: emit(({ context }) => ({ type: 'owner.running', incarnation: context.incarnation })),
@@ -248,11 +253,12 @@ export const workerMachine = setup({
         leaving: {
           description: 'What the module made has ended, or could not start again: the process exits by itself.',
           tags: 'holdsProcess',
+          entry: 'releaseProcess',
           on: {
             ...leaves,
             ...noChoice,
             'process.exited': replace(),
-            'worker.close': { target: '#worker.killing', actions: note('closing') },
+            'worker.close': { target: '#worker.exiting', actions: note('closing') },
             'worker.abort': { target: '#worker.killing', actions: ['noteAborted', note('closing')] },
           },
           after: { abortTimeout: { target: 'disposing' } },
@@ -343,6 +349,7 @@ export const workerMachine = setup({
     exiting: {
       description: 'Its process has said how it ended, or that it could not start, and exits by itself.',
       tags: 'holdsProcess',
+      entry: 'releaseProcess',
       on: {
         ...over,
         ...leaves,

@@ -9,7 +9,7 @@ import {
   type ToWorker,
   unpackCause,
   unpackError,
-  unwrap,
+  unwrapToPrimary,
   wrap,
 } from './messages.js';
 import type { ClusterConfig } from './options.js';
@@ -65,6 +65,7 @@ const KIND: Kind<Worker, WorkerCommand> = {
     'process.fork': (worker, { incarnation }) => worker.fork(incarnation),
     'process.drain': (worker, { timeoutMs }) => worker.tell({ type: 'drain', timeoutMs }),
     'process.abort': (worker, { cause }) => worker.tell({ type: 'abort', cause: packCause(cause) }),
+    'process.release': (worker) => worker.tell({ type: 'release' }),
     'process.kill': (worker) => worker.kill(),
     'restart.choose': (worker, { attempts }) => worker.chooseRestart(attempts),
     'owner.running': (worker, { incarnation }) => worker.announceRunning(incarnation),
@@ -83,6 +84,8 @@ const REPORTS: {
     worker.report({ type: 'process.closed', outcome: { ...outcome, cause: unpackCause(outcome.cause) } }),
   crashed: (worker, { error }) => worker.processCrashed(unpackError(error)),
   inspected: (worker, { id, memory, snapshot }) => worker.processInspected(id, { memory, snapshot }),
+  // Its exit follows.
+  left: () => {},
 };
 
 /** One place in a cluster. */
@@ -171,7 +174,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
       if (exit !== undefined && !child.connected) this.#exited(exit);
     };
     worker.on('message', (received: unknown) => {
-      const message = unwrap<ToPrimary>(received, REPORTS);
+      const message = unwrapToPrimary(received);
       if (message !== undefined) (REPORTS[message.type] as (worker: Worker, message: ToPrimary) => void)(this, message);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {
