@@ -9,6 +9,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { StateMachine } from 'xstate';
+import * as ofClusters from '../dist/cluster/index.js';
 import * as exported from '../dist/machines/index.js';
 import { mermaid } from './diagrams/mermaid.mjs';
 import { readModel } from './diagrams/model.mjs';
@@ -17,7 +18,7 @@ import { gaps, table } from './diagrams/table.mjs';
 
 const directory = new URL('../diagrams/', import.meta.url);
 
-const models = Object.values(/** @type {Record<string, unknown>} */ (exported))
+const models = Object.values(/** @type {Record<string, unknown>} */ ({ ...exported, ...ofClusters }))
   .filter((value) => value instanceof StateMachine)
   .map(readModel);
 
