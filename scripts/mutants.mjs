@@ -32,6 +32,8 @@ const SUITES = {
   policies: files('policies failover options scenarios proxy'),
   inspect: files('inspect/observer inspect/server inspect/record inspect/page-parts cli'),
   processes: files('cluster'),
+  worker: files('cluster'),
+  cluster: files('cluster'),
 };
 const PARTS = [...Object.keys(SUITES), 'socket'];
 const machinesOf = (/** @type {string} */ part) => (part === 'socket' ? ['backend', 'client'] : [part]);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const PROGRAM = fileURLToPath(new URL('../scripts/soak.mjs', import.meta.url));
-const SMALL = ['--short', '1000', '--long', '40', '--tls', '0.05', '--seconds', '3'];
+const SMALL = ['--short', '1000', '--long', '40', '--tls', '0.05', '--seconds', '3', '--reloads', '1'];
 
 function run(args: readonly string[]): Promise<{ code: number | null; out: string }> {
   const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -24,6 +24,7 @@ test
     'RST storm',
     'random bytes',
     'stress of TLS',
+    'reloads',
     'soak',
   ])(
   '%s',

@@ -22,7 +22,7 @@ import {
 } from '../machines/vocabulary.js';
 
 export interface ClusterContext {
-  /** How it will have ended once all workers are gone. */
+  /** How it will have ended once all workers are gone, if it was aborted. */
   ending: Ending;
   timeoutMs: number | undefined;
   /** How long the old workers of the present reload may drain; by their own settings, if undefined. */
@@ -118,7 +118,6 @@ export const clusterMachine = setup({
     }),
     beginAgain: assign({ reloadTimeoutMs: ({ context }) => context.again?.timeoutMs, again: undefined }),
     noteAborted: assign({ ending: 'aborted' }),
-    noteFailed: assign({ ending: 'failed' }),
     /** What the workers say of their bytes. */
     noteBytes: assign({
       flushed: ({ event }) => event.type === 'workers.closed' && event.outcome.flushed,
@@ -187,7 +186,7 @@ export const clusterMachine = setup({
         ...notAwaited,
         ...notRunning,
         'workers.running': { target: 'running' },
-        'workers.failed': { target: 'aborting', actions: ['noteFailed', note('preparing')] },
+        'workers.failed': { target: 'aborting', actions: note('preparing') },
         'cluster.close': { target: 'draining', actions: ['noteTimeout', note('preparing')] },
         'cluster.abort': { target: 'aborting', actions: ['noteAborted', note('preparing')] },
       },
@@ -200,7 +199,7 @@ export const clusterMachine = setup({
         ...startedOnce,
         ...notStarting,
         ...notAwaited,
-        'workers.failed': { target: 'aborting', actions: ['noteFailed', note('established')] },
+        'workers.failed': { target: 'aborting', actions: note('established') },
         'cluster.close': { target: 'draining', actions: ['noteTimeout', note('established')] },
         'cluster.abort': { target: 'aborting', actions: ['noteAborted', note('established')] },
       },

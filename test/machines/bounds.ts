@@ -1,5 +1,7 @@
 /** The machines with the small bounds in which they are explored. */
 import type { AnyStateMachine } from 'xstate';
+import { clusterMachine } from '../../src/cluster/cluster-machine.js';
+import { workerMachine } from '../../src/cluster/worker-machine.js';
 import {
   backendMachine,
   clientMachine,
@@ -13,6 +15,8 @@ import { type ExploreOptions, exploreMachine, type MachineGraph } from '../../sr
 const T = 1_000;
 
 const CAUSE = { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' } as const;
+
+const LOSS = { initiator: 'system', manner: 'error', code: 'ECONNRESET' } as const;
 
 export interface Bounded {
   readonly name: string;
@@ -45,6 +49,44 @@ export const backendSettings = (persistent: boolean, attemptsMax: number) => ({
   abortTimeout: T,
   stableAfter: T,
   restTimeout: T,
+});
+
+const END = { initiator: 'peer', manner: 'end', phase: 'said' } as const;
+
+/** What a process, or all of them, say of their end. */
+const said = (ending: 'closed' | 'aborted' | 'dropped') => ({
+  ending,
+  cause: ending === 'aborted' ? { ...END, manner: 'error' } : END,
+  flushed: ending === 'closed',
+  ...(ending !== 'closed' && { truncated: true }),
+});
+
+export const workerSettings = (attemptsMax: number) => ({
+  attemptsMax,
+  startTimeout: T,
+  stableAfter: T,
+  drainTimeout: T,
+  abortTimeout: T,
+});
+
+const worker = (attemptsMax: number): Bounded => ({
+  name: `worker, ${attemptsMax === 1 ? '1 attempt' : `${attemptsMax} attempts`}`,
+  machine: workerMachine,
+  options: {
+    input: { settings: workerSettings(attemptsMax) },
+    key: ({ context }) => `${context.attempts} ${context.ending}`,
+    events: (type) => {
+      if (type === 'restart.deferred') return [{ type, delayMs: 100 }];
+      if (type === 'worker.close') return [{ type, timeoutMs: 2 * T }];
+      if (type === 'process.failed' || type === 'process.exited') return [{ type, cause: LOSS }];
+      if (type !== 'process.closed') return [{ type }];
+      return [
+        { type, outcome: said('closed') },
+        { type, outcome: said('aborted') },
+      ];
+    },
+  },
+  simple: attemptsMax === 1,
 });
 
 export const bounded: readonly Bounded[] = [
@@ -93,6 +135,27 @@ export const bounded: readonly Bounded[] = [
     name: 'proxy',
     machine: proxyMachine,
     options: { input: { settings: { drainTimeout: T, abortTimeout: T } }, key: ({ context }) => context.ending },
+    simple: true,
+  },
+  worker(1),
+  worker(2),
+  {
+    name: 'cluster',
+    machine: clusterMachine,
+    options: {
+      input: undefined,
+      key: ({ context }) => `${context.ending} ${context.again !== undefined}`,
+      events: (type) => {
+        if (type === 'cluster.close') return [{ type, timeoutMs: 7 }];
+        if (type === 'workers.failed' || type === 'newWorkers.failed') return [{ type, cause: LOSS }];
+        if (type !== 'workers.closed') return [{ type }];
+        return [
+          { type, outcome: said('closed') },
+          { type, outcome: said('aborted') },
+          { type, outcome: said('dropped') },
+        ];
+      },
+    },
     simple: true,
   },
 ];

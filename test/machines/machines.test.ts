@@ -1,13 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type AnyStateMachine, type AnyStateNode, assign, setup } from 'xstate';
-import * as machines from '../../src/machines/index.js';
+import { type AnyStateNode, assign, setup } from 'xstate';
 import { describePath, exploreMachine, replay, transitionsOf } from '../../src/testing/index.js';
+import { all } from './all.js';
 import { bounded, graphOf } from './bounds.js';
 import { properties } from './properties.js';
-
-const all = Object.values(machines).filter(
-  (exported): exported is AnyStateMachine & typeof exported => typeof exported === 'object' && 'root' in exported,
-) as unknown as AnyStateMachine[];
 
 const covered = new Map<string, Set<string>>(all.map(({ id }) => [id, new Set()]));
 

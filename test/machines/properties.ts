@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import { type AnyStateMachine, createActor, SimulatedClock } from 'xstate';
 import { QUIET_PROBES } from '../../src/machines/session.js';
 import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
+import { clusterChecks, workerChecks } from './cluster-properties.js';
 
 type Check = (model: Model<never>) => void;
 
@@ -410,4 +411,6 @@ export const properties: Record<string, readonly Check[]> = {
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
   session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, stillnessIsSeen],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop],
+  worker: [...common, ...workerChecks],
+  cluster: [...common, ...clusterChecks],
 };

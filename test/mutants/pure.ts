@@ -1,11 +1,12 @@
 /** What finds wrong machines without a socket: whether they compile, their paths, and their worlds. */
 import { type AnyStateMachine, createMachine } from 'xstate';
-import * as machines from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { compile } from '../../src/runtime/compile.js';
 import { exploreMachine, type Path, replay } from '../../src/testing/index.js';
+import { all } from '../machines/all.js';
 import { type Bounded, backendSettings, bounded } from '../machines/bounds.js';
 import { properties } from '../machines/properties.js';
+import { clusterWorld } from '../world/cluster.js';
 import type { ConnectionBounds } from '../world/connection.js';
 import { explore, exploreSystem, type WorldModel } from '../world/explore.js';
 import { strictBackend } from '../world/strict/backend.js';
@@ -13,6 +14,7 @@ import { strictClient } from '../world/strict/client.js';
 import { strictListener } from '../world/strict/listener.js';
 import { strictProxy } from '../world/strict/proxy.js';
 import { strictConnection } from '../world/strict/session.js';
+import { workerWorld } from '../world/worker.js';
 import { commandsOf, contraries, type MachineConfig, type Mutant, mutantsOf } from './operators.js';
 
 /** Who has found a wrong machine, and what was said. */
@@ -20,10 +22,6 @@ export interface Verdict {
   readonly by: 'refused' | 'test/machines' | 'test/world';
   readonly why: string;
 }
-
-const all = Object.values(machines).filter(
-  (exported) => typeof exported === 'object' && 'root' in exported,
-) as unknown as AnyStateMachine[];
 
 const implementationsOf = (machine: AnyStateMachine) =>
   machine.implementations as unknown as {
@@ -53,6 +51,9 @@ const listener = (bindAttempts: number): World =>
     strictListener(2, bindAttempts),
   );
 
+const worker = (attemptsMax: number): World =>
+  alone({ attemptsMax, startTimeout: 1, stableAfter: 1, drainTimeout: 1, abortTimeout: 1 }, workerWorld(attemptsMax));
+
 const connection =
   (bounds: Partial<ConnectionBounds>): World =>
   (machine) => {
@@ -70,6 +71,8 @@ const worlds: Readonly<Record<string, readonly [quick: readonly World[], long: r
   listener: [[listener(2), listener(1)], []],
   session: [[connection({})], [connection({ idleTimeout: 4 })]],
   proxy: [[alone({ drainTimeout: 1, abortTimeout: 1 }, strictProxy)], []],
+  worker: [[worker(1), worker(2)], [worker(0)]],
+  cluster: [[alone({}, clusterWorld)], []],
 };
 
 /** The wrong machine itself. */

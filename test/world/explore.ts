@@ -153,7 +153,7 @@ const commandsOf = (actions: readonly { type: string; params?: unknown }[]): Eve
  */
 function memoryOf({ context }: AnyMachineSnapshot): string {
   const { settings, incarnation: _incarnation, cause, ...rest } = context as Record<string, unknown>;
-  const { attemptsMax, bindAttempts } = settings as { attemptsMax?: number; bindAttempts?: number };
+  const { attemptsMax, bindAttempts } = (settings ?? {}) as { attemptsMax?: number; bindAttempts?: number };
   const { attempts } = rest as { attempts?: number };
   const most = attemptsMax ?? bindAttempts ?? Number.POSITIVE_INFINITY;
   const counted = attempts === undefined ? undefined : Math.min(attempts, most);
