@@ -35,11 +35,11 @@ async function run(file, testIds, bail) {
   return result;
 }
 
-/** What has failed first, if anything. @param {string} file @param {TestRunResult} result */
+/** What has failed first, if anything. @param {string} file @param {TestRunResult} result @returns {{ id?: string, test: string, why: string } | undefined} */
 function failureOf(file, { testModules, unhandledErrors }) {
   for (const module of testModules) {
     for (const test of module.children.allTests('failed')) {
-      return { test: test.fullName, why: test.result().errors?.[0]?.message ?? '' };
+      return { id: test.id, test: test.fullName, why: test.result().errors?.[0]?.message ?? '' };
     }
     for (const suite of module.children.allSuites()) {
       const [error] = suite.errors();
@@ -90,7 +90,7 @@ const orders = {
     const failure = failureOf(file, await run(file, testIds, 1));
     if (failure === undefined) return {};
     // On a busy machine a test may fail by itself: it has found something only if it passes without that.
-    if (!(await passes(file, testIds))) return {};
+    if (!(await passes(file, failure.id === undefined ? testIds : [failure.id]))) return {};
     return { by: file.replace('.test.ts', ''), test: failure.test, why: failure.why.split('\n')[0] };
   },
 
