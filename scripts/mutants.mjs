@@ -165,6 +165,7 @@ async function observe(/** @type {string[]} */ parts) {
   const tests = [];
   await each(suites, async (lane, file) => {
     const observed = (await lane.give('observe', { file })) ?? fail(`Without a mutant, ${file} hangs`);
+    if (observed.tests.length === 0) fail(`Without a mutant, ${file} cannot be run`);
     for (const test of observed.tests) {
       if (!test.passes) console.error(`Without a mutant this fails, and is left out: ${test.name}`);
       else if (!DEPENDS_ON_LOAD.test(test.name)) tests.push(test);

@@ -134,6 +134,23 @@ describe('RetryBudget', () => {
   });
 });
 
+describe('what is taken for a number', () => {
+  const most = 86_400_000;
+
+  test.each([
+    ['initialMs', 1, 3_600_000, (initialMs: number) => new Backoff({ initialMs, maxMs: most })],
+    ['factor', 1, 100, (factor: number) => new Backoff({ factor })],
+    ['maxMs', 100, most, (maxMs: number) => new Backoff({ initialMs: 100, maxMs })],
+    ['jitter', 0, 1, (jitter: number) => new Backoff({ jitter })],
+    ['ratio', 0, 1_000, (ratio: number) => new RetryBudget({ ratio })],
+    ['perSecond', 0, 1_000_000, (perSecond: number) => new RetryBudget({ perSecond })],
+    ['burst', 1, 1_000_000_000, (burst: number) => new RetryBudget({ burst })],
+  ] as const)('%s: from %d to %d', (_name, least, greatest, make) => {
+    for (const value of [least, greatest]) expect(() => make(value)).not.toThrow();
+    for (const value of [least - 0.001, greatest + 0.001, Number.NaN]) expect(() => make(value)).toThrow(OptionError);
+  });
+});
+
 describe('balancers', () => {
   test('roundRobin: each in turn, past those that are not usable', () => {
     const { list } = setOf();

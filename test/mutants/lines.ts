@@ -88,12 +88,16 @@ export function withLines(part: string, path: string, source: string, found: (li
     return text.length > 70 ? `${text.slice(0, 50)}…${text.slice(-15)}` : text;
   };
 
-  /** The source of a node, with the choices inside it. */
-  const inside = (node: Node, place: readonly string[]): string => {
+  /** The source of a node, with the choices inside it. @param wrap changes what became of a child */
+  const inside = (
+    node: Node,
+    place: readonly string[],
+    wrap: (child: Node, text: string) => string = (_child, text) => text,
+  ): string => {
     const parts: string[] = [];
     let at = node.start;
     for (const child of childrenOf(node)) {
-      parts.push(source.slice(at, child.start), emit(child, place, node));
+      parts.push(source.slice(at, child.start), wrap(child, emit(child, place, node)));
       at = child.end;
     }
     parts.push(source.slice(at, node.end));
@@ -161,10 +165,7 @@ export function withLines(part: string, path: string, source: string, found: (li
         if (/^(Identifier|MemberExpression|CallExpression)$/.test(test.type)) {
           const id = choose(here, `${node.type === 'IfStatement' ? 'if ' : ''}${short(test)} → its contrary`);
           if (id !== undefined) {
-            const text = inside(node, here);
-            const start = test.start - node.start;
-            const emitted = emit(test, here, node);
-            return `${text.slice(0, start)}(__mutant(${id}) !== !!(${emitted}))${text.slice(start + emitted.length)}`;
+            return inside(node, here, (child, text) => (child === test ? `(__mutant(${id}) !== !!(${text}))` : text));
           }
         }
         break;

@@ -1,7 +1,9 @@
 /** The mutants themselves: `npm run mutants` takes minutes to hours, and is no part of `npm test`. */
 import { readFileSync } from 'node:fs';
+import { parseAst } from 'vite';
 import { expect, test } from 'vitest';
 import { clientMachine } from '../../src/machines/index.js';
+import { LINE_FILES, lines, withLines } from './lines.js';
 import { judge, machineOf, mutants } from './pure.js';
 import { rows, withChoices } from './rows.js';
 
@@ -11,13 +13,13 @@ const survivors = JSON.parse(readFileSync(new URL('survivors.json', import.meta.
 }[];
 
 test('every mutant has a name of its own', () => {
-  const ids = [...mutants, ...rows()].map(({ id }) => id);
-  expect(ids.length).toBeGreaterThan(1_000);
+  const ids = [...mutants, ...rows(), ...lines()].map(({ id }) => id);
+  expect(ids.length).toBeGreaterThan(1_500);
   expect(new Set(ids).size).toBe(ids.length);
 });
 
 test('every survivor exists, is listed once, and has a reason', () => {
-  const ids = [...mutants, ...rows()].map(({ id }) => id);
+  const ids = [...mutants, ...rows(), ...lines()].map(({ id }) => id);
   const listed = survivors.flatMap((group) => group.mutants);
   expect(new Set(listed).size).toBe(listed.length);
   for (const id of listed) expect(ids).toContain(id);
@@ -72,4 +74,29 @@ test('the rows of an adapter can be chosen, and the rest of its source stays as 
   const different = source.split('\n').filter((line, index) => line !== changed[index]);
   expect(different).toHaveLength(rows().filter(({ part }) => part === 'client').length);
   expect(withChoices('/src/adapters/handle.ts', source)).toBeUndefined();
+});
+
+test('plain code with a choice in every place is code, and so is each mutant of it', () => {
+  for (const [part, files] of Object.entries(LINE_FILES)) {
+    for (const file of files) {
+      const found: string[] = [];
+      const source = withLines(part, file, readFileSync(file, 'utf8'), ({ id }) => found.push(id));
+      expect(() => parseAst(source, { lang: 'ts' }), file).not.toThrow();
+      for (const id of found) expect(source.split(`__mutant(${JSON.stringify(id)})`), id).toHaveLength(2);
+    }
+  }
+});
+
+test('a line can be wrong in several ways, each of which is one choice', () => {
+  const source = 'function f(a: number) { if (a > 1 || !g(a)) h.i(a); else j(); }';
+  const found: string[] = [];
+  withLines('relay', 'x.ts', source, ({ id }) => found.push(id));
+  expect(found).toEqual([
+    'x.ts: f: a > 1 || !g(a) → &&',
+    'x.ts: f: a > 1 → >=',
+    'x.ts: f: 1 → 0',
+    'x.ts: f: !g(a) → without !',
+    'x.ts: f: h.i(a) left out',
+    'x.ts: f: j() left out',
+  ]);
 });
