@@ -234,7 +234,11 @@ function driveWorker(attemptsMax: number): Driver<typeof workerMachine> {
       // Where it was killed already, this comes by itself.
       if (type === 'process.exited') return void child?.process.kill('SIGKILL');
       const timer = handle.timers().find(({ name }) => name === shortName(type));
-      return timer === undefined ? 'it has fired already' : watched(() => clock.advance(timer.remainingMs));
+      if (timer === undefined) return 'it has fired already';
+      const { state } = handle;
+      clock.advance(timer.remainingMs - 1);
+      if (handle.state !== state) throw new Error(`${timer.name} fired a millisecond too early`);
+      return watched(() => clock.advance(1));
     },
     async dispose() {
       void handle.abort();

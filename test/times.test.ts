@@ -1,7 +1,10 @@
 /** Every time, as it is documented: which option feeds which timer, and that nothing happens before it is over. */
 import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { type AnyStateMachine, initialTransition, transition } from 'xstate';
+import { checkedCluster } from '../src/cluster/options.js';
+import { workerMachine } from '../src/cluster/worker-machine.js';
 import { createBackend, createListener, createProxy, type Runtime, type Session } from '../src/index.js';
 import * as machines from '../src/machines/index.js';
 import { QUIET_PROBES } from '../src/machines/session.js';
@@ -28,6 +31,7 @@ type Settings = Readonly<Record<string, number>>;
 /** Timers that have another name than the setting that they come from. All others have the same name. */
 const OTHERWISE: Readonly<Record<string, (settings: Settings) => number>> = {
   'backend backoff': () => DEFERRED,
+  'worker backoff': () => DEFERRED,
   'session idleProbe': ({ idleTimeout }) => probes(idleTimeout),
   'session halfCloseProbe': ({ halfCloseTimeout }) => probes(halfCloseTimeout),
   'session finishProbe': ({ halfCloseTimeout, closeTimeout }) =>
@@ -72,7 +76,31 @@ function delaysOf(bound: Bounded, settings: Settings, timeoutMs: number | undefi
 
 const nameOf = ({ id }: AnyStateMachine, timer: string): string => `${id} ${timer}`;
 
-describe.each(bounded.map((bound) => [bound.name, bound] as const))('%s', (_name, bound) => {
+const CAUSE = { initiator: 'system', manner: 'error', phase: 'established' } as const;
+
+const worker: Bounded = {
+  name: 'worker',
+  machine: workerMachine,
+  options: {
+    input: {
+      settings: { attemptsMax: 1, startTimeout: 1_000, stableAfter: 1_000, drainTimeout: 1_000, abortTimeout: 1_000 },
+    },
+    key: ({ context }) => Math.min(context.attempts, 1),
+    events: (type) => {
+      if (type === 'restart.deferred') return [{ type, delayMs: DEFERRED }];
+      if (type === 'process.closed') return [{ type, outcome: { ending: 'closed', cause: CAUSE, flushed: true } }];
+      return [{ type, cause: CAUSE }];
+    },
+  },
+  simple: false,
+};
+
+const all = [...bounded, worker];
+
+/** The timers that were set on the way along every edge: those of the tests before. */
+const seen = new Map<string, Set<string>>();
+
+describe.each(all.map((bound) => [bound.name, bound] as const))('%s', (_name, bound) => {
   const settings = distinct(bound);
   const timers = Object.keys(bound.machine.implementations.delays);
   const expected = (timer: string): number | undefined =>
@@ -80,6 +108,7 @@ describe.each(bounded.map((bound) => [bound.name, bound] as const))('%s', (_name
 
   test('each timer runs for the time of its setting', () => {
     const delays = delaysOf(bound, settings, undefined);
+    seen.set(bound.machine.id, new Set([...(seen.get(bound.machine.id) ?? []), ...delays.keys()]));
     expect([...delays.keys()].filter((timer) => !timers.includes(timer))).toEqual([]);
     for (const [timer, set] of delays) expect([timer, ...set]).toEqual([timer, expected(timer)]);
   });
@@ -95,14 +124,10 @@ describe.each(bounded.map((bound) => [bound.name, bound] as const))('%s', (_name
 });
 
 test('every timer of every machine was one of these', () => {
-  for (const machine of Object.values(machines)) {
+  for (const machine of [...Object.values(machines), workerMachine]) {
     if (typeof machine !== 'object' || !('implementations' in machine)) continue;
     const { id, implementations } = machine as unknown as AnyStateMachine;
-    const seen = new Set<string>();
-    for (const bound of bounded.filter((one) => one.machine.id === id)) {
-      for (const timer of delaysOf(bound, distinct(bound), undefined).keys()) seen.add(timer);
-    }
-    expect([id, ...[...seen].sort()]).toEqual([id, ...Object.keys(implementations.delays).sort()]);
+    expect([id, ...[...(seen.get(id) ?? [])].sort()]).toEqual([id, ...Object.keys(implementations.delays).sort()]);
   }
 });
 
@@ -124,7 +149,7 @@ describe('options', () => {
   const NAMES = [
     ...['chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout', 'closeTimeout'],
     ...['abortTimeout', 'stableAfter', 'acceptTimeout', 'bindBackoff', 'drainTimeout', 'sessionConnectTimeout'],
-    ...['idleTimeout', 'halfCloseTimeout', 'durationMax', 'backoff.maxMs'],
+    ...['idleTimeout', 'halfCloseTimeout', 'durationMax', 'backoff.maxMs', 'startTimeout'],
   ];
   const timeOf = (name: string): number => 20_000 + NAMES.indexOf(name);
 
@@ -171,6 +196,12 @@ describe('options', () => {
     expectFed('backend', settings.get('backend'), ['stableAfter']);
   });
 
+  test('of a cluster: those of its workers', () => {
+    const module = fileURLToPath(import.meta.url);
+    const names = ['stableAfter', 'drainTimeout', 'abortTimeout', 'startTimeout'];
+    expectFed('worker', { ...checkedCluster({ module, ...given(...names) }).settings });
+  });
+
   test('of a listener and its clients', async () => {
     const { runtime, settings } = spy();
     const names = ['acceptTimeout', 'closeTimeout', 'abortTimeout', 'bindBackoff', 'drainTimeout'];
@@ -184,7 +215,7 @@ describe('options', () => {
   test('of a proxy and all its parts', async () => {
     const { runtime, settings } = spy();
     const server = await bench.echo();
-    const here = ['prepareTimeout', 'holdTimeout', 'stableAfter', 'backoff.maxMs'];
+    const here = ['prepareTimeout', 'holdTimeout', 'stableAfter', 'backoff.maxMs', 'startTimeout'];
     const options = given(...NAMES.filter((name) => !here.includes(name)));
     const proxy = bench.keep(createProxy({ listen: LOOPBACK, servers: [server.at], backoff, ...options, runtime }));
     await proxy.start();
