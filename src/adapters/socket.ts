@@ -216,7 +216,8 @@ function finish(socket: Socket): void {
 }
 
 function finishNow(socket: Socket): void {
-  if (!socket.destroyed) socket.end();
+  // Where the connection below is being reset it would report a finish, and nothing more was sent.
+  if (!socket.destroyed && socket.destroy !== wait) socket.end();
 }
 
 /** The socket below a TLS socket, where it is one of Node's own. */
