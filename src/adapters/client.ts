@@ -223,6 +223,11 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     this.socketFailed(cause);
   }
 
+  /** @internal Turns it away if it is still being admitted. */
+  refuse(cause: Report): void {
+    this.life.send({ type: 'owner.refused', cause });
+  }
+
   protected override requestClose(timeoutMs: number | undefined): void {
     this.life.send({ type: 'client.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }

@@ -44,7 +44,10 @@ export interface ListenerLimits extends ClientLimits {
   readonly bindAttempts?: number | undefined;
   /** Time between attempts to bind, in milliseconds. Default 1 000. */
   readonly bindBackoff?: number | undefined;
-  /** Time that a close waits for the clients until it cuts them, in milliseconds. Default 30 000. */
+  /**
+   * Time that a close waits for the clients until it cuts them, in milliseconds. Default 30 000. Clients that are still
+   * being admitted get `acceptTimeout` of it, and 10 000 at most.
+   */
   readonly drainTimeout?: Timeout | undefined;
   /** `TCP_NODELAY` on clients. Default true. A `server` that was given has options of its own. */
   readonly noDelay?: boolean | undefined;
@@ -78,6 +81,9 @@ export interface CheckedListenerLimits {
 /** Files that a process needs besides its connections. */
 const FILES_RESERVED = 64;
 
+/** The longest that a drain waits for an admission: a client that has said nothing yet must not hold a stop for ever. */
+const DRAIN_ADMISSION_MS = 10_000;
+
 /**
  * @internal Checks the limits of a listener, once for all that share them.
  *
@@ -102,15 +108,17 @@ export function listenerLimits(
       { code: 'SOCKCHART_CLIENTS_MAX' },
     );
   }
+  const client = clientConfig(options, ownerUnlinks);
   return {
     settings: {
       clientsMax,
       bindAttempts: count('bindAttempts', options.bindAttempts, 1),
       bindBackoff: number('bindBackoff', options.bindBackoff, 1_000, 1, 3_600_000),
       drainTimeout: timeout('drainTimeout', options.drainTimeout, 30_000),
+      admissionTimeout: Math.min(client.input.settings.acceptTimeout, DRAIN_ADMISSION_MS),
       abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
     },
-    client: clientConfig(options, ownerUnlinks),
+    client,
     serverOptions: {
       allowHalfOpen: true,
       pauseOnConnect: true,

@@ -53,6 +53,7 @@ export interface ListenerOwner {
 
 const LISTENING = { type: 'server.listening' } as const;
 const SERVER_CLOSED = { type: 'server.closed' } as const;
+const CLIENTS_SERVED = { type: 'clients.served' } as const;
 const CLIENT_CLOSED = { type: 'client.closed' } as const;
 
 const KIND: Kind<Listener, ListenerCommand, ListenerEvents> = {
@@ -73,6 +74,7 @@ const KIND: Kind<Listener, ListenerCommand, ListenerEvents> = {
     'path.unlink': (listener) => listener.unlinkPath(),
     'client.adopt': (listener, { socket }) => listener.adopt(socket as Socket),
     'client.refuse': (listener, { socket }) => listener.refuse(socket as Socket),
+    'admissions.refuse': (listener, { cause }) => listener.refuseAdmissions(cause),
     'clients.abort': (listener, { cause }) => listener.abortClients(cause),
     'owner.listening': (listener) => listener.announceListening(),
     'owner.retry': (listener, { attempt, delayMs, cause }) => listener.announceRetry(attempt, delayMs, cause),
@@ -392,6 +394,16 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     const peer = this.hears('refused') ? peerOf(socket) : undefined;
     reset(socket);
     this.notify('refused', { total: this.refused, peer });
+  }
+
+  /** @internal */
+  refuseAdmissions(cause: Report): void {
+    each(this.clients, (client) => client.refuse(cause));
+    for (const client of this.clients) {
+      if (!client.matches('live.established', 'closing')) continue;
+      this.life.send(CLIENTS_SERVED);
+      return;
+    }
   }
 
   /** @internal */

@@ -4,7 +4,8 @@
  * 1. A client is not a child of this machine: the adapter keeps a set, the machine a count. What a client costs must
  *    not grow with how many there are.
  * 2. Newcomers are turned away in one place and one way: when it is full, or no longer serves.
- * 3. Draining stops listening first and waits for the clients; a deadline cuts them.
+ * 3. Draining stops listening first and waits for the clients; a deadline cuts them. Clients that are being admitted
+ *    finish that within their own time, which is shorter, and those that were never admitted make no end an abort.
  * 4. The handle is closed before anything that may fail: what cannot be cleared away after it is told, and no more.
  *
  * Left out on purpose: Node's `close` event of a server, which comes when the last socket has died and also after a
@@ -30,6 +31,8 @@ export interface ListenerSettings {
   readonly bindAttempts: number;
   readonly bindBackoff: number;
   readonly drainTimeout: number;
+  /** How long a drain waits for clients that were not admitted before it. */
+  readonly admissionTimeout: number;
   readonly abortTimeout: number;
 }
 
@@ -62,7 +65,9 @@ export type ListenerEvent =
   /** Somebody else closed the server. */
   | { type: 'server.closed' }
   | { type: 'client.arrived'; socket: unknown }
-  | { type: 'client.closed' };
+  | { type: 'client.closed' }
+  /** Those that were not admitted have been turned away, and there are others. */
+  | { type: 'clients.served' };
 
 export type ListenerCommand =
   | { type: 'server.listen' }
@@ -73,6 +78,8 @@ export type ListenerCommand =
   | { type: 'client.adopt'; socket: unknown }
   | { type: 'client.refuse'; socket: unknown }
   | { type: 'clients.abort'; cause: Cause }
+  /** Turn away the clients that were not admitted yet, and report `clients.served` if there are others. */
+  | { type: 'admissions.refuse'; cause: Report }
   | { type: 'owner.listening' }
   | { type: 'owner.retry'; attempt: number; delayMs: number; cause: Cause }
   | { type: 'owner.warn'; cause: Cause };
@@ -85,8 +92,11 @@ const startedOnce = ignored(['listener.start'], 'It has been started.');
 const notListening = ignored(['listener.suspend'], 'It does not listen.');
 const notSuspended = ignored(['listener.resume'], 'It was not suspended.');
 const over = ignored(['listener.start', 'listener.suspend', 'listener.resume'], 'The end is decided.');
+const notAsked = ignored(['clients.served'], 'Only the deadline of a drain asks for that.');
 const refuse = { 'client.arrived': { actions: 'refuseClient' as const } };
 const count = { 'client.closed': { actions: 'countClosed' as const } };
+
+const LATE = { initiator: 'library', manner: 'timeout' } as const;
 
 export const listenerMachine = setup({
   types: {
@@ -117,6 +127,8 @@ export const listenerMachine = setup({
       type: 'client.refuse',
       socket: event.type === 'client.arrived' ? event.socket : undefined,
     })),
+    refuseLate: emit({ type: 'admissions.refuse', cause: { ...LATE, code: 'admissionTimeout' } }),
+    refuseAtDeadline: emit({ type: 'admissions.refuse', cause: { ...LATE, code: 'drainTimeout' } }),
     abortClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause as Cause })),
     announceListening: emit({ type: 'owner.listening' }),
     announceRetry: emit(({ context }) => ({
@@ -137,6 +149,7 @@ export const listenerMachine = setup({
   delays: {
     bindBackoff: ({ context }) => context.settings.bindBackoff,
     drainTimeout: ({ context }) => context.drainTimeoutMs,
+    admissionTimeout: ({ context }) => context.settings.admissionTimeout,
     abortTimeout: ({ context }) => context.settings.abortTimeout,
   },
 }).createMachine({
@@ -157,6 +170,7 @@ export const listenerMachine = setup({
       on: {
         ...refuse,
         ...noClients,
+        ...notAsked,
         ...notBinding,
         ...notListening,
         ...notSuspended,
@@ -170,6 +184,7 @@ export const listenerMachine = setup({
       description: 'It listens, or means to.',
       on: {
         ...startedOnce,
+        ...notAsked,
         'listener.close': [
           { guard: 'hasClients', target: 'draining', actions: ['noteDrainTimeout', note('listening')] },
           { target: 'closed', actions: ['closeServer', 'unlinkPath', note('listening')] },
@@ -260,20 +275,42 @@ export const listenerMachine = setup({
     },
 
     draining: {
-      description: 'It listens no more and waits for its clients.',
+      description: 'It listens no more and waits for its clients. Those that were being admitted may finish that.',
       entry: ['closeServer', 'unlinkPath'],
       on: {
         ...refuse,
         ...notBinding,
         ...over,
         ...ignored(['listener.close'], 'It drains already; an abort hastens it.'),
+        ...ignored(['clients.served'], 'They have until the deadline.'),
         'client.closed': [
           { guard: 'isLastClient', target: 'closed', actions: 'countClosed' },
           { actions: 'countClosed' },
         ],
         'listener.abort': { target: 'aborting', actions: note('closing') },
       },
-      after: { drainTimeout: { target: 'aborting', actions: note('closing', 'drainTimeout') } },
+      after: {
+        admissionTimeout: { description: 'Who was not admitted by now is turned away.', actions: 'refuseLate' },
+        drainTimeout: { target: 'expired' },
+      },
+    },
+
+    expired: {
+      description: 'The deadline: clients that were never admitted are turned away, and are no reason to say aborted.',
+      entry: 'refuseAtDeadline',
+      on: {
+        ...refuse,
+        ...notBinding,
+        ...over,
+        ...ignored(['listener.close'], 'It is over as soon as they are gone; an abort hastens it.'),
+        'clients.served': { target: 'aborting', actions: note('closing', 'drainTimeout') },
+        'client.closed': [
+          { guard: 'isLastClient', target: 'closed', actions: 'countClosed' },
+          { actions: 'countClosed' },
+        ],
+        'listener.abort': { target: 'aborting', actions: note('closing') },
+      },
+      after: { abortTimeout: { target: 'closed' } },
     },
 
     aborting: {
@@ -283,7 +320,7 @@ export const listenerMachine = setup({
         ...refuse,
         ...notBinding,
         ...over,
-        ...ignored(['listener.close', 'listener.abort'], 'Its clients are cut already.'),
+        ...ignored(['listener.close', 'listener.abort', 'clients.served'], 'Its clients are cut already.'),
         'client.closed': [
           { guard: 'isLastClient', target: 'aborted', actions: 'countClosed' },
           { actions: 'countClosed' },
@@ -299,6 +336,7 @@ export const listenerMachine = setup({
         ...refuse,
         ...notBinding,
         ...over,
+        ...notAsked,
         ...ignored(['listener.close'], 'It waits for its clients already; an abort hastens it.'),
         'client.closed': [
           { guard: 'isLastClient', target: 'failed', actions: 'countClosed' },

@@ -3,7 +3,8 @@
  *
  * 1. Start from the back: backends that stay up first, then the listeners; a start that fails undoes what was started.
  * 2. Stop from the front: first nobody new, then the sessions end, then the backends are closed.
- * 3. Every wait has an end: a drain has a deadline, the parts bound their own closes.
+ * 3. Every wait has an end: a drain has a deadline, the parts bound their own closes. A client that never got a session
+ *    makes no end an abort.
  * 4. A listener that was closed through its own handle is not missed while there are others, before the start as after.
  *
  * Left out on purpose: what the parts are. They report as one ("all listeners are bound", "the last client is gone").
@@ -56,7 +57,9 @@ export type ProxyEvent =
   | { type: 'listeners.failed'; cause: Report }
   | { type: 'listeners.closed' }
   /** The last client and the last session are gone. */
-  | { type: 'sessions.emptied' };
+  | { type: 'sessions.emptied' }
+  /** The clients that had no session have been turned away, and there are sessions. */
+  | { type: 'sessions.served' };
 
 export type ProxyCommand =
   | { type: 'backends.connect' }
@@ -71,6 +74,8 @@ export type ProxyCommand =
   /** Report `sessions.emptied` when the last one has ended, which may be now. */
   | { type: 'sessions.await' }
   | { type: 'sessions.abort'; cause: Cause }
+  /** Turn away the clients that were not admitted yet, and report `sessions.served` if there are sessions. */
+  | { type: 'admissions.refuse'; cause: Report }
   | { type: 'owner.running' };
 
 const BACKENDS = ['backends.established', 'backends.failed'] as const;
@@ -79,7 +84,8 @@ const LISTENERS = ['listeners.bound', 'listeners.failed'] as const;
 const notConnecting = ignored(BACKENDS, 'No backend is waited for: a late report.');
 const notBinding = ignored(LISTENERS, 'No listener is waited for: a late report.');
 const noListeners = ignored(['listeners.closed'], 'No listener is being closed.');
-const noSessions = ignored(['sessions.emptied'], 'Nobody waits for the sessions.');
+const notAsked = ignored(['sessions.served'], 'Only the deadline of a drain asks for that.');
+const noSessions = { ...notAsked, ...ignored(['sessions.emptied'], 'Nobody waits for the sessions.') };
 const noBackends = ignored(['backends.closed'], 'No backend is being closed.');
 const startedOnce = ignored(['proxy.start'], 'It has been started.');
 const over = ignored(['proxy.start'], 'The end is decided; a new life is a new handle.');
@@ -120,6 +126,10 @@ export const proxyMachine = setup({
     abortListeners: emit(({ context }) => ({ type: 'listeners.abort', cause: context.cause as Cause })),
     awaitListeners: emit({ type: 'listeners.await' }),
     awaitSessions: emit({ type: 'sessions.await' }),
+    refuseAdmissions: emit({
+      type: 'admissions.refuse',
+      cause: { initiator: 'library', manner: 'timeout', code: 'drainTimeout' },
+    }),
     abortSessions: emit(({ context }) => ({ type: 'sessions.abort', cause: context.cause as Cause })),
     announceRunning: emit({ type: 'owner.running' }),
   },
@@ -217,7 +227,8 @@ export const proxyMachine = setup({
     },
 
     draining: {
-      description: 'Nobody new; the sessions come to their ends, until the deadline.',
+      description:
+        'No newcomers; clients that are being admitted get their sessions, and the sessions come to their ends, until the deadline.',
       entry: ['closeListeners', 'awaitSessions'],
       on: {
         ...over,
@@ -225,13 +236,12 @@ export const proxyMachine = setup({
         ...notBinding,
         ...noListeners,
         ...noBackends,
+        ...notAsked,
         ...ignored(['proxy.close'], 'It drains already; an abort hastens it.'),
         'sessions.emptied': { target: 'stopping' },
         'proxy.abort': cut('closing'),
       },
-      after: {
-        drainTimeout: cut('closing', 'drainTimeout'),
-      },
+      after: { drainTimeout: { target: 'stopping.refusing' } },
     },
 
     stopping: {
@@ -244,10 +254,23 @@ export const proxyMachine = setup({
       },
       initial: 'listeners',
       states: {
+        refusing: {
+          description: 'The deadline: clients that never got a session are turned away; a session that goes on is cut.',
+          entry: ['refuseAdmissions', 'awaitSessions'],
+          on: {
+            ...noListeners,
+            ...noBackends,
+            'sessions.served': cut('closing', 'drainTimeout'),
+            'sessions.emptied': { target: 'listeners' },
+            'proxy.abort': cut('closing'),
+          },
+          after: { abortTimeout: { target: 'listeners' } },
+        },
         cutting: {
           description: 'What still lives is reset.',
           entry: ['abortListeners', 'abortSessions', 'awaitSessions'],
           on: {
+            ...notAsked,
             ...noListeners,
             ...noBackends,
             'proxy.abort': {

@@ -116,6 +116,7 @@ export type ProxyEvents = {
 
 const BOUND = { type: 'listeners.bound' } as const;
 const LISTENERS_CLOSED = { type: 'listeners.closed' } as const;
+const SERVED = { type: 'sessions.served' } as const;
 const EMPTIED = { type: 'sessions.emptied' } as const;
 const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
 const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
@@ -144,6 +145,7 @@ const KIND: Kind<TcpProxy, ProxyCommand, ProxyEvents> = {
     'listeners.abort': (proxy, { cause }) => proxy.abortListeners(cause),
     'listeners.await': (proxy) => proxy.awaitListeners(),
     'sessions.await': (proxy) => proxy.awaitSessions(),
+    'admissions.refuse': (proxy, { cause }) => proxy.refuseAdmissions(cause),
     'sessions.abort': (proxy, { cause }) => proxy.abortSessions(cause),
     'owner.running': (proxy) => proxy.announceRunning(),
   },
@@ -294,7 +296,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   }
 
   clientEstablished(client: Client, listener: Listener): void {
-    if (!this.matches('starting', 'running')) {
+    // A drain serves the clients that were being admitted when it began.
+    if (!this.matches('starting', 'running', 'draining')) {
       void client.abort({ initiator: 'library', manner: 'refusal', code: 'draining' });
       return;
     }
@@ -427,6 +430,12 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   awaitSessions(): void {
     this.#sessionsAwaited = true;
     this.#reportSessions();
+  }
+
+  /** @internal */
+  refuseAdmissions(cause: Report): void {
+    each(this.listeners, (listener) => listener.refuseAdmissions(cause));
+    if (this.#sessions.size > 0) this.life.send(SERVED);
   }
 
   /** @internal */

@@ -104,7 +104,16 @@ export const bounded: readonly Bounded[] = [
     name: 'listener, 2 clients, 2 attempts to bind',
     machine: listenerMachine,
     options: {
-      input: { settings: { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout: T, abortTimeout: T } },
+      input: {
+        settings: {
+          clientsMax: 2,
+          bindAttempts: 2,
+          bindBackoff: T,
+          drainTimeout: T,
+          admissionTimeout: T,
+          abortTimeout: T,
+        },
+      },
       key: ({ context }) => `${context.clients} ${context.attempts}`,
       // A client can only end if there is one.
       events: (type, { context }) => (type === 'client.closed' && context.clients === 0 ? [] : [{ type }]),

@@ -285,8 +285,10 @@ const orderedStop: Check = (model) => {
   let over = false;
   for (const step of model.steps) {
     if (step.event === 'proxy.close' && step.from !== step.to) expect(types(step)[0]).toBe('listeners.close');
-    const isCut = step.event === 'proxy.abort' && /^(idle|starting|running|draining|stopping.cutting)/.test(step.from);
-    if (isCut || shortName(step.event) === 'drainTimeout') expect(types(step)).toContain('backends.abort');
+    const isCut =
+      step.event === 'proxy.abort' && /^(idle|starting|running|draining|stopping.(refusing|cutting))/.test(step.from);
+    if (isCut || (step.event === 'sessions.served' && step.taken.length > 0))
+      expect(types(step)).toContain('backends.abort');
     if (over) expect(types(step)).not.toContain('listeners.start');
     over ||= asked(step);
   }
@@ -299,11 +301,11 @@ const NEWS: Record<string, RegExp> = {
   client:
     /^(live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|closing client.abort|closing closeTimeout)$/,
   listener:
-    /^((idle|serving.*|draining) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|draining drainTimeout)$/,
+    /^((idle|serving.*|draining) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|expired (listener.abort|clients.served))$/,
   session:
     /^((connecting.*|relaying.*) session.close|(connecting|relaying|draining).* session.abort|connecting.* (client|backend).closed|(relaying|draining).* (client|backend).closed|connecting.open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (sessionConnectTimeout|durationMax|closeTimeout))$/,
   proxy:
-    /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(listeners|backends)) proxy.abort|starting.connecting backends.failed|(idle|starting.*|running) listeners.failed|draining drainTimeout)$/,
+    /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(refusing|listeners|backends)) proxy.abort|starting.connecting backends.failed|(idle|starting.*|running) listeners.failed|stopping.refusing sessions.served)$/,
 };
 
 /** What a life is doing in a state, as a cause says it; the first that fits. */
@@ -327,7 +329,7 @@ const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
     [/^idle/, 'idle'],
     [/^serving.binding server/, 'binding'],
     [/^serving/, 'listening'],
-    [/^draining/, 'closing'],
+    [/^(draining|expired)/, 'closing'],
   ],
   session: [
     [/ended$|Ended relay.idled$/, 'established'],
@@ -374,11 +376,13 @@ const causesTell =
       const expected =
         event !== step.event
           ? `timeout ${event}`
-          : isLeg
-            ? 'reset ECONNRESET'
-            : event === 'relay.idled'
-              ? `timeout ${timeout}`
-              : `${MANNERS[event.slice(event.indexOf('.') + 1)]} `;
+          : event.endsWith('.served')
+            ? 'timeout drainTimeout'
+            : isLeg
+              ? 'reset ECONNRESET'
+              : event === 'relay.idled'
+                ? `timeout ${timeout}`
+                : `${MANNERS[event.slice(event.indexOf('.') + 1)]} `;
       const [, phase] = PHASES[machine]?.find(([states]) => states.test(at)) ?? [];
       if (told !== expected) throw new Error(`${at}: it notes “${told}”, not “${expected}”`);
       if (!isLeg && event !== 'closeTimeout' && cause?.phase !== phase) {

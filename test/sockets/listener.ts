@@ -6,7 +6,8 @@ import { environmentOf } from '../../src/adapters/handle.js';
 import { Listener, type ListenerOwner } from '../../src/adapters/listener.js';
 import { listenerMachine } from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
-import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
+import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';
+import { until } from '../support/wait.js';
 import {
   expectNothingLeft,
   gone,
@@ -21,19 +22,29 @@ import {
 } from './world.js';
 
 const T = 1_000;
-const settings = { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout: T, abortTimeout: T };
+const SETTINGS = { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout: T, abortTimeout: T };
 
 /** Its clients leave only when the path wants it. */
 const CLIENT = {
   input: { settings: { acceptTimeout: NEVER_MS, closeTimeout: NEVER_MS, abortTimeout: NEVER_MS } },
-  admit: undefined,
   ownerUnlinks: true,
 };
+
+/** Reads, so that a reset is seen, and never decides. */
+function neverAdmit({ socket }: Client): Promise<never> {
+  socket.resume();
+  return new Promise(() => {});
+}
 
 export function listenerDriver(world: World, name: SlowName) {
   return async (path: Path): Promise<Driver<typeof listenerMachine>> => {
     const clock = new ManualClock();
     const port = await Port.create();
+    const takes = (name: string): boolean => path.some(({ event }) => shortName(event.type) === name);
+    // Whichever of the two times the path waits for is over first.
+    const settings = { ...SETTINGS, admissionTimeout: takes('admissionTimeout') ? T / 2 : 2 * T };
+    // Whom the deadline turns away was never admitted.
+    const admits = !takes('drainTimeout') || takes('clients.served') || path.some(({ from }) => from === 'failing');
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
     const peers: Socket[] = [];
     const accepted: Socket[] = [];
@@ -54,7 +65,7 @@ export function listenerDriver(world: World, name: SlowName) {
     server.on('connection', (socket) => accepted.push(socket));
     const listener = new Listener(
       { server, host: name.name, port: port.number, tls: world.listenTls },
-      { settings, client: CLIENT, serverOptions: {} },
+      { settings, client: { ...CLIENT, admit: admits ? undefined : neverAdmit }, serverOptions: {} },
       environmentOf({ clock }),
       owner,
     );
@@ -96,9 +107,13 @@ export function listenerDriver(world: World, name: SlowName) {
         // As where several share one port: a server takes over what another one has accepted.
         if (pair !== undefined) server.emit('connection', pair.accepted);
         await shaken(peer);
+        if (admits)
+          await until('the admission', () => [...listener.clients].every((one) => !one.matches('live.accepted')));
       },
+      // It comes by itself.
+      'clients.served': () => {},
       'client.closed': (step) => {
-        if (step.from !== 'aborting') leave([...listener.clients].slice(0, 1));
+        if (step.from !== 'aborting' && step.from !== 'expired') leave([...listener.clients].slice(0, 1));
       },
     };
 

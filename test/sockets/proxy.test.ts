@@ -29,6 +29,8 @@ describe.each<Over>(['TCP', 'TLS'])('all its sockets over %s', (over) => {
     expectTaken(proxyMachine, taken, {
       'proxy.stopping.cutting abortTimeout #0':
         'What is cut ends within the same abortTimeout, begun just before: of a client, of a session’s backend, even held.',
+      'proxy.stopping.refusing abortTimeout #0':
+        'A client that is turned away is reset, and closes in the next turn; its own abortTimeout began just before.',
       'proxy.stopping.listeners abortTimeout #0':
         'A listener is over with its last client, and all are gone by then; one that was cut had the same abortTimeout.',
     }));

@@ -45,6 +45,8 @@ export interface ConnectionBounds {
   readonly askedMax: number;
   /** Whether hooks take their time, and may refuse and fail; and servers may be full. */
   readonly hooks: boolean;
+  /** Whether admission alone takes its time. */
+  readonly admits?: boolean;
   readonly attemptsMax: number;
   readonly idleTimeout: number;
   /** How many commands may throw, any of them at any time. Default: none. */
@@ -133,7 +135,7 @@ const sessionCommands: Record<string, (stage: ConnectionStage) => void> = {
 };
 
 /** Hooks that are none answer at once, and so do servers that are not full. */
-function answerAtOnce(stage: ConnectionStage, leg: Leg, type: string, hooks: boolean): void {
+function answerAtOnce(stage: ConnectionStage, leg: Leg, type: string, hooks: boolean, admits: boolean): void {
   if (type === 'server.choose') {
     const ways = ['chosen', 'deferred', 'exhausted', ...(hooks ? ['full'] : [])];
     const way = ways[stage.pick(ways.length)];
@@ -141,7 +143,7 @@ function answerAtOnce(stage: ConnectionStage, leg: Leg, type: string, hooks: boo
     alter(stage, 'backend', { choosing: false });
     stage.tell('backend', { type: `server.${way}`, delayMs: 1, cause: WHO } as EventObject);
   }
-  if (hooks) return;
+  if (hooks || (admits && type === 'owner.admit')) return;
   if (type === 'owner.admit' || type === 'owner.prepare') {
     alter(stage, leg, { hook: 'none' });
     stage.tell(leg, { type: leg === 'client' ? 'owner.admitted' : 'owner.prepared' });
@@ -159,7 +161,7 @@ export function performConnection(
   stage: ConnectionStage,
   part: ConnectionPart,
   command: EventObject,
-  { hooks }: ConnectionBounds,
+  { hooks, admits = false }: ConnectionBounds,
   established: (stage: ConnectionStage) => void,
 ): void {
   const { type } = command;
@@ -198,7 +200,7 @@ export function performConnection(
   const effect = model.perform(stage.world[part], command);
   stage.change({ [part]: effect.world });
   for (const event of effect.reports ?? []) stage.tell(part, event);
-  answerAtOnce(stage, part, type, hooks);
+  answerAtOnce(stage, part, type, hooks, admits);
   if (type !== 'owner.establish') return;
   if (part === 'client') established(stage);
   else stage.tell('session', { type: 'backend.established' });

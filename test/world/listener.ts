@@ -6,8 +6,11 @@ export interface ListenerWorld {
   readonly handle: 'none' | 'binding' | 'listening';
   /** Its Unix path is there. */
   readonly path: boolean;
-  /** Those that were adopted and live. */
+  /** Those that were adopted and live, and how many of them were admitted. */
   readonly clients: number;
+  readonly admitted: number;
+  /** Those that were not admitted were turned away. */
+  readonly areRefused: boolean;
   /** They were told to go, at once. */
   readonly areCut: boolean;
   readonly over: boolean;
@@ -25,6 +28,8 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
     handle: 'none',
     path: false,
     clients: 0,
+    admitted: 0,
+    areRefused: false,
     areCut: false,
     over: false,
     starts: 0,
@@ -52,6 +57,11 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
       case 'owner.listening':
         must(world.handle === 'listening', 'It says that it listens, and does not');
         return { world };
+      case 'admissions.refuse':
+        return {
+          world: { ...world, areRefused: true },
+          reports: world.admitted > 0 ? [{ type: 'clients.served' }] : [],
+        };
       case 'clients.abort':
         return { world: { ...world, areCut: true } };
       case 'client.refuse':
@@ -67,13 +77,12 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
     const { type } = command;
     if (type === 'server.listen') return [{ world, reports: [{ type: 'server.failed', cause: CAUSE } as EventObject] }];
     if (type === 'client.adopt') return [{ world, reports: [{ type: 'client.closed' }] }];
-    const { world: done } = listenerWorld(clientsMax).perform(world, command);
     // The path may stay, and the owner is told: that is all.
-    return [{ world: done }];
+    return [listenerWorld(clientsMax).perform(world, command)];
   },
 
   chances(world) {
-    const { handle, clients, starts, suspends, resumes, closes, aborts } = world;
+    const { handle, clients, admitted, starts, suspends, resumes, closes, aborts } = world;
     const chances: Chance<ListenerWorld>[] = [];
     const may = (who: Chance<ListenerWorld>['who'], change: Partial<ListenerWorld>, event: EventObject): void => {
       chances.push({ who, what: event.type, world: { ...world, ...change }, event });
@@ -92,7 +101,13 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
     }
     // One may also arrive that was accepted just before, or by somebody else.
     may('peer', {}, { type: 'client.arrived', socket: 'a socket' } as EventObject);
-    if (clients > 0) may('peer', { clients: clients - 1 }, { type: 'client.closed' });
+    if (clients > admitted) {
+      may('peer', { clients: clients - 1 }, { type: 'client.closed' });
+      if (!world.areRefused && !world.areCut) {
+        chances.push({ who: 'owner', what: 'admits a client', world: { ...world, admitted: admitted + 1 } });
+      }
+    }
+    if (admitted > 0) may('peer', { clients: clients - 1, admitted: admitted - 1 }, { type: 'client.closed' });
     if (starts < 1) may('owner', { starts: starts + 1 }, { type: 'listener.start' });
     if (suspends < 2) may('owner', { suspends: suspends + 1 }, { type: 'listener.suspend' });
     if (resumes < 2) may('owner', { resumes: resumes + 1 }, { type: 'listener.resume' });
@@ -101,13 +116,14 @@ export const listenerWorld = (clientsMax: number): WorldModel<ListenerWorld> => 
     return chances;
   },
 
-  check({ clients, areCut, handle, path }, state, isDone, context) {
+  check({ clients, admitted, areCut, areRefused, handle, path }, state, isDone, context) {
     must(context.clients === clients, `It counts ${context.clients} clients, and there are ${clients}`);
     if (!isDone) return;
     must(handle === 'none', 'It ends and its server is open (6)');
     must(!path, 'It ends and leaves its path behind (6)');
-    must(state === 'aborted' || clients === 0, 'It ends before its clients (11)');
-    must(areCut || clients === 0, 'It leaves its clients as they are (11)');
+    const isLeft = clients > 0 && (admitted > 0 || !areRefused);
+    must(state === 'aborted' || !isLeft, 'It ends before its clients (11)');
+    must(areCut || !isLeft, 'It leaves its clients as they are (11)');
   },
 
   mayRest: ({ over }, state) => !over && /^(idle|serving)/.test(state),

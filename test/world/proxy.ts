@@ -7,6 +7,8 @@ type ListenerPhase = 'idle' | 'binding' | 'bound' | 'closing' | 'closed';
 export interface ProxyWorld {
   readonly listeners: readonly ListenerPhase[];
   readonly sessions: 'none' | 'some' | 'cut';
+  /** A client is being admitted, or was turned away before that and has yet to close. */
+  readonly admission: 'none' | 'some' | 'cut';
   readonly backends: 'idle' | 'connecting' | 'up' | 'closing' | 'closed';
   /** Whether they come up has yet to be told, also once they are being closed: then they do not. */
   readonly asked: boolean;
@@ -21,6 +23,8 @@ export interface ProxyWorld {
 const CAUSE = { initiator: 'system', manner: 'error', code: 'EWORLD' };
 const failed = (type: string): EventObject => ({ type, cause: CAUSE }) as EventObject;
 
+const areGone = ({ sessions, admission }: ProxyWorld): boolean => sessions === 'none' && admission === 'none';
+
 const areClosed = ({ listeners }: ProxyWorld): boolean => listeners.every((phase) => phase === 'closed');
 
 /** All that are left, and there are some. */
@@ -31,7 +35,7 @@ const areBound = ({ listeners }: ProxyWorld): boolean =>
 function reports(world: ProxyWorld): EventObject[] {
   const told: EventObject[] = [];
   if (world.listenersAwaited && areClosed(world)) told.push({ type: 'listeners.closed' });
-  if (world.sessionsAwaited && world.sessions === 'none') told.push({ type: 'sessions.emptied' });
+  if (world.sessionsAwaited && areGone(world)) told.push({ type: 'sessions.emptied' });
   return told;
 }
 
@@ -51,7 +55,7 @@ function closeAll(world: ProxyWorld): Effect<ProxyWorld> {
   const told: EventObject[] = [];
   for (const [index, phase] of world.listeners.entries()) {
     if (phase === 'closed' || phase === 'closing') continue;
-    if (phase === 'bound' && world.sessions !== 'none') {
+    if (phase === 'bound' && !areGone(world)) {
       now = { ...now, listeners: now.listeners.with(index, 'closing') };
       continue;
     }
@@ -87,14 +91,18 @@ const performances: Record<string, (world: ProxyWorld) => Effect<ProxyWorld>> = 
     return { world: now, reports: areBound(now) ? [{ type: 'listeners.bound' }] : [] };
   },
   'listeners.close': closeAll,
-  'listeners.abort': closeAll,
+  'listeners.abort': (world) => closeAll({ ...world, admission: world.admission === 'none' ? 'none' : 'cut' }),
+  'admissions.refuse': (world) => ({
+    world: { ...world, admission: world.admission === 'none' ? 'none' : 'cut' },
+    reports: world.sessions === 'none' ? [] : [{ type: 'sessions.served' }],
+  }),
   'listeners.await'(world) {
     const now = { ...world, listenersAwaited: true };
     return { world: now, reports: areClosed(now) ? [{ type: 'listeners.closed' }] : [] };
   },
   'sessions.await'(world) {
     const now = { ...world, sessionsAwaited: true };
-    return { world: now, reports: now.sessions === 'none' ? [{ type: 'sessions.emptied' }] : [] };
+    return { world: now, reports: areGone(now) ? [{ type: 'sessions.emptied' }] : [] };
   },
   'sessions.abort': (world) => ({ world: world.sessions === 'some' ? { ...world, sessions: 'cut' } : world }),
   'owner.running'(world) {
@@ -111,6 +119,7 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
   initial: {
     listeners: ['idle', 'idle'],
     sessions: 'none',
+    admission: 'none',
     backends: 'idle',
     asked: false,
     listenersAwaited: false,
@@ -138,8 +147,8 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
     return /\.(await|start)$/.test(type) ? [also, { world, reports: [told] }] : [also];
   },
 
-  chances(world) {
-    const { listeners, sessions, backends, asked, starts, closes, aborts } = world;
+  chances(world, state) {
+    const { listeners, sessions, admission, backends, asked, starts, closes, aborts } = world;
     const chances: Chance<ProxyWorld>[] = [];
     const may = (who: Chance<ProxyWorld>['who'], what: string, effect: Effect<ProxyWorld>): void => {
       chances.push({ who, what, world: effect.world, events: effect.reports });
@@ -163,11 +172,19 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
       }
       if (phase === 'bound') {
         may('owner', `somebody closes the server of listener ${index}`, close(world, index, true));
-        if (sessions === 'none') may('peer', 'a client comes', { world: { ...world, sessions: 'some' } });
+        if (admission === 'none') may('peer', 'a client comes', { world: { ...world, admission: 'some' } });
       }
       // Its clients have gone, or were cut and took too long.
-      if (phase === 'closing' && sessions !== 'some') {
+      if (phase === 'closing' && sessions !== 'some' && admission !== 'some') {
         may('time', `listener ${index} ends`, close(world, index, false));
+      }
+    }
+    if (admission !== 'none') {
+      const left = { ...world, admission: 'none' as const };
+      // Its own time bounds an admission; what was turned away closes.
+      may('time', 'a client is turned away', { world: left, reports: reports(left) });
+      if (admission === 'some' && sessions === 'none' && /^(starting|running|draining)/.test(state)) {
+        may('owner', 'a client is admitted', { world: { ...left, sessions: 'some' } });
       }
     }
     if (sessions !== 'none') {
@@ -186,13 +203,14 @@ export const proxyWorld: WorldModel<ProxyWorld> = {
     return chances;
   },
 
-  check({ listeners, sessions, backends }, _state, isDone) {
+  check({ listeners, sessions, admission, backends }, _state, isDone) {
     if (!isDone) return;
     must(
       listeners.every((phase) => phase === 'closed' || phase === 'closing'),
       'It ends, and listens (11)',
     );
     must(sessions !== 'some', 'It ends, and a session goes on (11)');
+    must(admission !== 'some', 'It ends, and a client is still being admitted (11)');
     must(backends === 'closed' || backends === 'idle', 'It ends, and its backends are not closed (11)');
   },
 

@@ -20,6 +20,7 @@ const LARGE_CONNECTIONS: readonly [string, ConnectionBounds][] = [
 const LARGE: readonly [string, WholeBounds][] = [
   ['two stops', { ...WHOLE, stopsMax: 2 }],
   ['one stop, and one end asked for', { ...WHOLE, askedMax: 1 }],
+  ['one stop, and an admission that takes its time', { ...WHOLE, admits: true }],
 ];
 
 test.each<[string, ConnectionBounds]>([

@@ -81,6 +81,11 @@ function promise(stage: WholeStage, what: Promised, isDue: boolean): void {
   stage.change({ promised: { ...stage.world.promised, [what]: isDue } });
 }
 
+/** The client is turned away, unless its admission is over. */
+function refuseAdmission(stage: WholeStage): void {
+  if (isLive(stage, 'client')) stage.tell('client', { type: 'owner.refused', cause: CAUSE } as EventObject);
+}
+
 const proxyCommands: Record<string, (stage: WholeStage) => void> = {
   'backends.connect': (stage) => promise(stage, 'backends.established', true),
   'backends.close': (stage) => promise(stage, 'backends.closed', true),
@@ -96,6 +101,10 @@ const proxyCommands: Record<string, (stage: WholeStage) => void> = {
     stage.change({ sessionsAwaited: true });
     reportSessions(stage);
   },
+  'admissions.refuse'(stage) {
+    refuseAdmission(stage);
+    if (isLive(stage, 'session')) stage.tell('proxy', { type: 'sessions.served' });
+  },
   'sessions.abort'(stage) {
     if (isLive(stage, 'session')) stage.tell('session', { type: 'session.abort' });
   },
@@ -104,10 +113,11 @@ const proxyCommands: Record<string, (stage: WholeStage) => void> = {
   },
 };
 
-/** As the proxy does: a session while it serves, and else the client is turned away. */
+/** As the proxy does: a session while it serves or drains, and else the client is turned away. */
 function established(stage: ConnectionStage): void {
+  alterListener(stage as unknown as WholeStage, { admitted: 1 });
   const { state } = (stage as unknown as WholeStage).at.proxy ?? { state: '' };
-  if (/^(starting|running)/.test(state)) establishClient(stage);
+  if (/^(starting|running|draining)/.test(state)) establishClient(stage);
   else abort(stage, 'client');
 }
 
@@ -119,13 +129,14 @@ function performOnListener(stage: WholeStage, command: EventObject): void {
     stage.change({ adopted: true });
     stage.start('client');
   }
+  if (command.type === 'admissions.refuse') refuseAdmission(stage);
   if (command.type === 'clients.abort' && isLive(stage, 'client')) abort(narrow(stage), 'client');
   if (command.type === 'owner.listening') stage.tell('proxy', { type: 'listeners.bound' });
 }
 
 function finish(stage: WholeStage, part: WholePart, outcome: unknown): void {
   if (isConnection(part)) {
-    if (part === 'client') alterListener(stage, { clients: stage.world.listener.clients - 1 });
+    if (part === 'client') alterListener(stage, { clients: stage.world.listener.clients - 1, admitted: 0 });
     finishConnection(narrow(stage), part, outcome);
     if (part !== 'backend') reportSessions(stage);
     if (part === 'client') stage.tell('listener', { type: 'client.closed' });
@@ -147,7 +158,7 @@ function finish(stage: WholeStage, part: WholePart, outcome: unknown): void {
 function listenerTurns({ listener, adopted }: WholeWorld, at: Everywhere<WholePart>): Turn<WholeWorld, WholePart>[] {
   return LISTENER.chances(listener, at.listener?.state ?? '').flatMap(({ who, what, world, event }) => {
     // What its client does is played by that, and what its owner wants comes from below.
-    if (who === 'owner' && event?.type !== 'server.closed') return [];
+    if (event === undefined || (who === 'owner' && event.type !== 'server.closed')) return [];
     if (event?.type === 'client.closed' || (event?.type === 'client.arrived' && adopted)) return [];
     return {
       who,
@@ -213,7 +224,7 @@ export function wholeModel(bounds: WholeBounds): SystemModel<WholeWorld, WholePa
       proxy: { machine: proxyMachine, input: { settings: waits } },
       listener: {
         machine: listenerMachine,
-        input: { settings: { ...waits, clientsMax: 1, bindAttempts: 1, bindBackoff: 1 } },
+        input: { settings: { ...waits, admissionTimeout: 1, clientsMax: 1, bindAttempts: 1, bindBackoff: 1 } },
       },
       ...connectionParts(bounds),
     },

@@ -17,7 +17,7 @@ import { strictProxy } from './strict/proxy.js';
 const IS_LARGE = process.env.SOCKCHART_LARGE === '1';
 
 const LISTENER = {
-  settings: { clientsMax: 2, bindAttempts: 2, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 },
+  settings: { clientsMax: 2, bindAttempts: 2, bindBackoff: 1, drainTimeout: 1, admissionTimeout: 1, abortTimeout: 1 },
 };
 const PROXY = { settings: { drainTimeout: 1, abortTimeout: 1 } };
 const CLIENT = { settings: { acceptTimeout: 1, closeTimeout: 1, abortTimeout: 1 } };

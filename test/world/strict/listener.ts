@@ -81,7 +81,8 @@ export function strictListener(clientsMax: number, bindAttempts: number): WorldM
 
     perform(world, command) {
       const { type, cause, attempt } = command as Command;
-      const now = base.perform(world, command).world as StrictListener;
+      const effect = base.perform(world, command);
+      const now = effect.world as StrictListener;
       switch (type) {
         case 'server.listen': {
           const attempts = world.attempts + 1;
@@ -107,10 +108,17 @@ export function strictListener(clientsMax: number, bindAttempts: number): WorldM
         case 'owner.warn':
           must(cause.phase === (world.handle === 'listening' ? 'listening' : 'binding'), 'It warns of something else');
           return { world: { ...now, unwarned: false, warned: true } };
+        case 'admissions.refuse':
+          must(world.handle === 'none', 'It turns clients away, and listens');
+          return { ...effect, world: now };
         case 'clients.abort':
           must(
             world.aborts > 0 || cause.code === 'drainTimeout' || world.attempts >= bindAttempts,
             'It cuts its clients, and nobody wanted that',
+          );
+          must(
+            world.aborts > 0 || cause.code !== 'drainTimeout' || world.admitted > 0,
+            'It says aborted for clients that were never served',
           );
           return { world: now };
         default:
@@ -129,7 +137,7 @@ export function strictListener(clientsMax: number, bindAttempts: number): WorldM
       must(!over || !state.startsWith('serving'), 'It serves after the end was asked for (1)');
       const isOnTime = !world.hasOwnTime || context.drainTimeoutMs === CLOSE_MS;
       must(state !== 'draining' || isOnTime, 'It drains in its own time (11)');
-      must(!/^(draining|aborting|failing)$/.test(state) || clients > 0, 'It waits for clients, and has none');
+      must(!/^(draining|expired|aborting|failing)$/.test(state) || clients > 0, 'It waits for clients, and has none');
       must(state !== 'aborting' || areCut, 'It leaves its clients as they are, and waits for them (11)');
       must(!state.startsWith('fail') || (aborts === 0 && attempts >= bindAttempts), 'It fails before its last attempt');
       must(state !== 'failing' || world.warned, 'It cannot listen again, and nobody is told');
@@ -147,6 +155,7 @@ export function strictListener(clientsMax: number, bindAttempts: number): WorldM
       } else {
         must(handle === 'none', `It is ${state}, and its handle is ${handle}`);
       }
+      must(state !== 'expired' || world.areRefused, 'Its time is up, and it leaves clients as they are');
       if (!isDone) return;
       must(context.cause !== undefined, 'It ends without a cause');
       must(state === 'failed' || world.closed, 'It ends, and its server was not told (6)');

@@ -72,8 +72,15 @@ export const strictProxy: WorldModel<StrictProxy> = {
     must(state !== 'running' || world.announced, 'It runs, and nobody is told');
     must(!/^(draining|stopping)/.test(state) || areClosing, 'It is over, and its listeners were not told (11)');
     must(state !== 'draining' || context.drainTimeoutMs === CLOSE_MS, 'It drains in its own time (11)');
-    must(state !== 'draining' || sessions === 'some', 'It waits for sessions, and has none');
-    must(state !== 'stopping.cutting' || sessions === 'cut', 'It waits for sessions that it has not cut');
+    const { admission } = world;
+    const isNobody = sessions === 'none' && admission === 'none';
+    must(state !== 'draining' || !isNobody, 'It waits for sessions, and has none');
+    must(state !== 'stopping.refusing' || admission === 'cut', 'It waits for clients that it has not turned away');
+    must(state !== 'stopping.refusing' || sessions === 'none', 'Its time is up, and a session goes on');
+    must(
+      state !== 'stopping.cutting' || (!isNobody && sessions !== 'some' && admission !== 'some'),
+      'It waits for sessions that it has not cut',
+    );
     const areLeft = listeners.some((phase) => phase !== 'closed');
     must(state !== 'stopping.listeners' || (areLeft && world.listenersAwaited), 'It waits for listeners, and has none');
     must(state !== 'stopping.backends' || backends === 'closing', 'It waits for backends that it has not closed');
