@@ -334,7 +334,7 @@ describe('stop', () => {
     const reader = new Reader(await bench.dial(at));
     await until('admission', () => signals.length === 1);
     const outcome = await within(2_000, 'the stop', proxy.close({ timeoutMs: 60 }));
-    expect(outcome.ending).toBe('aborted');
+    expect(outcome.ending).toBe('closed');
     expect(signals[0]?.aborted).toBe(true);
     expect(await reader.ends()).toBe('reset');
     expect(server.accepted).toBe(0);
