@@ -111,7 +111,8 @@ export function listenerDriver(world: World, name: SlowName) {
           await until('the admission', () => [...listener.clients].every((one) => !one.matches('live.accepted')));
       },
       // It comes by itself.
-      'clients.served': () => (listener.matches('aborting', 'aborted') ? undefined : 'the last clients are leaving already'),
+      'clients.served': () =>
+        listener.matches('aborting', 'aborted') ? undefined : 'the last clients are leaving already',
       'client.closed': (step) => {
         if (step.from !== 'aborting' && step.from !== 'expired') leave([...listener.clients].slice(0, 1));
       },
