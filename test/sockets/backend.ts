@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Backend, type Hold } from '../../src/adapters/backend.js';
 import { backendConfig } from '../../src/adapters/backend-options.js';
 import { environmentOf } from '../../src/adapters/handle.js';
+import { rawOf } from '../../src/adapters/socket.js';
 import { backendMachine } from '../../src/machines/index.js';
 import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
 import { backendSettings } from '../machines/bounds.js';
@@ -49,9 +50,11 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       hold = backend.hold();
     });
     const socket = (): Socket => backend.socket as Socket;
-    /** A socket that is gone reports nothing but its close. */
+    /** A socket that is gone reports nothing but its close; TLS whose connection below is reset is gone, too. */
     const gone = (): string | undefined =>
-      backend.socket === undefined || backend.socket.destroyed ? 'its socket is gone' : undefined;
+      backend.socket === undefined || backend.socket.destroyed || rawOf(backend.socket)?.destroyed === true
+        ? 'its socket is gone'
+        : undefined;
     const next = (index: number): string | undefined => path[index + 1]?.event.type;
 
     const perform: Performances = {
