@@ -9,13 +9,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import type { AnyStateMachine, AnyStateNode, EventFromLogic, StateValue } from 'xstate';
+import type { EventFromLogic, StateValue } from 'xstate';
 import { environmentOf } from '../dist/adapters/handle.js';
 import {
   type Cluster,
   type ClusterEvents,
   type ClusterOptions,
-  clusterMachine,
   createCluster,
   type WorkerInfo,
   workerMachine,
@@ -26,13 +25,10 @@ import { Backoff } from '../dist/policies/backoff.js';
 import type { Outcome } from '../src/index.js';
 import {
   type Driver,
-  describePath,
   drivePath,
   exploreMachine,
   ManualClock,
-  type Model,
   type Path,
-  type ReplayedStep,
   replay,
   shortName,
   transitionsOf,
