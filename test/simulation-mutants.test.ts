@@ -85,7 +85,7 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
         return { kind: 'chosen', server };
       },
   ],
-  'a socket to a server is never destroyed': [[5, 6], Backend.prototype, 'destroySocket', nothing],
+  'a socket to a server is never destroyed': [[5, 6, 9], Backend.prototype, 'destroySocket', nothing],
   'a server goes on listening': [[6, 11], Listener.prototype, 'closeServer', nothing],
   'what an abort resets lives on': [[6, 9], Client.prototype, 'resetSocket', nothing],
   'a listener throws when a socket fails': [

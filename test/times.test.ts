@@ -40,7 +40,7 @@ const OTHERWISE: Readonly<Record<string, (settings: Settings) => number>> = {
 
 /** The times of a machine's settings, each of which is another number. */
 function distinct({ options }: Bounded): Settings {
-  const { settings } = options.input as { settings: Record<string, unknown> };
+  const { settings = {} } = (options.input ?? {}) as { settings?: Record<string, unknown> };
   let next = 1_000;
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]) => {
@@ -95,7 +95,8 @@ const worker: Bounded = {
   simple: false,
 };
 
-const all = [...bounded, worker];
+/** Of a worker the paths above ask for a time of their own at each close. */
+const all = [...bounded.filter(({ machine }) => machine !== workerMachine), worker];
 
 /** The timers that were set on the way along every edge: those of the tests before. */
 const seen = new Map<string, Set<string>>();
@@ -143,6 +144,7 @@ describe('options', () => {
   const FROM: Readonly<Record<string, string>> = {
     'session closeTimeout': 'drainTimeout',
     'backend restTimeout': 'backoff.maxMs',
+    'listener admissionTimeout': 'acceptTimeout',
   };
   const COUNTS = ['attemptsMax', 'clientsMax', 'bindAttempts'];
 
@@ -151,7 +153,7 @@ describe('options', () => {
     ...['abortTimeout', 'stableAfter', 'acceptTimeout', 'bindBackoff', 'drainTimeout', 'sessionConnectTimeout'],
     ...['idleTimeout', 'halfCloseTimeout', 'durationMax', 'backoff.maxMs', 'startTimeout'],
   ];
-  const timeOf = (name: string): number => 20_000 + NAMES.indexOf(name);
+  const timeOf = (name: string): number => 2_000 + NAMES.indexOf(name);
 
   /** Options of these names, each with a time of its own. */
   const given = (...names: string[]): Record<string, number> =>
@@ -200,6 +202,16 @@ describe('options', () => {
     const module = fileURLToPath(import.meta.url);
     const names = ['stableAfter', 'drainTimeout', 'abortTimeout', 'startTimeout'];
     expectFed('worker', { ...checkedCluster({ module, ...given(...names) }).settings });
+  });
+
+  test.each([
+    [60_000, 10_000],
+    [false, 10_000],
+    [9_000, 9_000],
+  ] as const)('a drain waits for an admission of %s ms for %i', async (acceptTimeout, expected) => {
+    const { runtime, settings } = spy();
+    bench.keep(createListener({ ...LOOPBACK, acceptTimeout, runtime }));
+    expect(settings.get('listener')).toMatchObject({ admissionTimeout: expected });
   });
 
   test('of a listener and its clients', async () => {

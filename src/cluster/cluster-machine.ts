@@ -138,8 +138,9 @@ export const clusterMachine = setup({
     announceReloadFailed: emit(({ context }) => ({ type: 'owner.reloadFailed', cause: context.cause as Cause })),
   },
   guards: {
-    wereClosed: ({ event }) => event.type === 'workers.closed' && event.outcome.ending === 'closed',
-    wereAborted: ({ event }) => event.type === 'workers.closed' && event.outcome.ending === 'aborted',
+    // What may be sent is asked with no more than a type.
+    wereClosed: ({ event }) => 'outcome' in event && event.outcome.ending === 'closed',
+    wereAborted: ({ event }) => 'outcome' in event && event.outcome.ending === 'aborted',
     willBeAborted: ({ context }) => context.ending === 'aborted',
     isAskedAgain: ({ context }) => context.again !== undefined,
   },

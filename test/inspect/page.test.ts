@@ -166,7 +166,7 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
       await page.getByText('1 of 300').waitFor();
       await page.locator(`tr[aria-rowindex="2"] td:text-is("${client.peer}")`).waitFor();
       await page.getByRole('searchbox').fill('nobody is like that');
-      await page.getByText('No connection is like that.').waitFor();
+      await page.getByText('No connection matches.').waitFor();
       await page.getByRole('searchbox').fill('');
       await page.getByRole('combobox', { name: 'State' }).selectOption('session:relaying');
       await page.getByText('300 of 300').waitFor();
