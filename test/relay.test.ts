@@ -51,6 +51,41 @@ function pattern(seed: number, length: number): Buffer {
   return bytes;
 }
 
+describe('what a listener does with a session that was just established', () => {
+  const modes: Record<string, Partial<ProxyOptions>> = {
+    'by default': {},
+    'nothing is read ahead': { connectBufferBytes: 0 },
+    'the hook has read': {
+      admit: async ({ socket }, { signal }) => {
+        socket.resume();
+        const [head] = await once(socket, 'data', { signal });
+        socket.pause();
+        socket.unshift(head);
+      },
+    },
+  };
+
+  test.each(Object.keys(modes))('its bytes come before the first byte of the client: %s', async (mode) => {
+    const server = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [server.at], ...modes[mode] });
+    proxy.on('established', ({ backend }) => backend.connection?.socket.write('header,'));
+    const client = bench.dialing(at);
+    client.write('payload');
+    const reader = new Reader(client);
+    await reader.has('header,payload'.length);
+    expect(reader.text).toBe('header,payload');
+  });
+
+  test.each(['client', 'backend', 'session'] as const)('it aborts the %s: the session is over', async (part) => {
+    const server = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [server.at] });
+    const ended = new Promise((resolve) => proxy.on('sessionClosed', resolve));
+    proxy.on('established', (session) => void (part === 'session' ? session : session[part]).abort());
+    bench.dialing(at).write('payload');
+    expect(await ended).toMatchObject({ outcome: { ending: 'aborted' } });
+  });
+});
+
 /** Reads a chunk, and rests for some turns of the loop. */
 function readSlowly(socket: Socket): void {
   socket.on('data', () => {

@@ -88,8 +88,10 @@ export class Leg {
     const early = this.#early;
     this.#early = undefined;
     this.#earlyMax = 0;
+    const to = this.#to;
+    // A listener of the session may have ended it.
+    if (to === undefined) return;
     if (early !== undefined) {
-      const to = this.#to as Socket;
       let isTaken = true;
       for (const chunk of early) isTaken = to.write(chunk);
       if (!this.#flows(to, isTaken)) {

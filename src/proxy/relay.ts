@@ -61,13 +61,14 @@ export class Relay {
     this.#down = down;
     up.start(client, backend);
     down.start(backend, client);
-    if (this.#hasClientLeft) {
-      // It was closed before there was a backend: neither is read for the other.
-      this.detach(client);
-      return;
-    }
-    up.begin();
-    down.begin();
+    // It was closed before there was a backend: neither is read for the other.
+    if (this.#hasClientLeft) this.detach(client);
+  }
+
+  /** Begins to relay: until then a listener may write to either side, and its bytes come first. */
+  begin(): void {
+    this.#up?.begin();
+    this.#down?.begin();
   }
 
   /** False where it is certain that something else was read since this socket's last byte. */

@@ -235,6 +235,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     this.relay.start(this.backend.socket as Socket);
     this.#owner.sessionEstablished(this);
     this.notify('established', this);
+    this.relay.begin();
   }
 
   /** @internal */
