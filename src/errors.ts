@@ -53,11 +53,11 @@ export class ConnectError extends SockchartError {
   }
 }
 
-/** A hold or a connection was asked for while there is none. */
+/** A hold or a connection was asked for while there is none that can be written to. */
 export class NotEstablishedError extends SockchartError {
   readonly code = 'ERR_NOT_ESTABLISHED';
-  constructor(what: string, state: string) {
-    super(`${what} is not established, but ${state}: wait for ready().`);
+  constructor(what: string, state: string, advice = 'wait for ready()') {
+    super(`${what} is not established, but ${state}: ${advice}.`);
   }
 }
 

@@ -34,10 +34,31 @@ export interface BackendLimits {
   readonly disposeTimeout?: Timeout | undefined;
   /** Time for holders and hooks to let go after they were told, in milliseconds. Default 5 000. */
   readonly holdTimeout?: Timeout | undefined;
-  /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
+  /**
+   * Time without a byte in either direction until an established connection is reset, at most a quarter later, in
+   * milliseconds; a persistent backend then connects anew. Default: no limit. A session bounds its backend by itself.
+   */
+  readonly idleTimeout?: Timeout | undefined;
+  /**
+   * The same once one side has ended, in milliseconds; that is the end of the backend. Default 60 000. Where it was our
+   * side, the server is not reset but let go of: see `lingerTimeout`.
+   */
+  readonly halfCloseTimeout?: Timeout | undefined;
+  /**
+   * Time for a graceful close, in milliseconds. Default 10 000. Then the connection is reset, unless every byte and our
+   * FIN were sent: in that case it is let go of (see `lingerTimeout`).
+   */
   readonly closeTimeout?: Timeout | undefined;
   /** Time for an aborted socket to close, in milliseconds. Default 1 000. */
   readonly abortTimeout?: Timeout | undefined;
+  /**
+   * A deadline never resets a stream whose last byte and FIN are sent: the system delivers them, however slowly the
+   * server reads. But it would reset a socket that is closed while the server still sends; so what comes is read and
+   * thrown away, and the socket is closed when nothing has come for this time, in milliseconds. Default 5 000.
+   */
+  readonly lingerTimeout?: Timeout | undefined;
+  /** How long that may take in all, until the connection is reset after all, in milliseconds. Default 30 000. */
+  readonly lingerMax?: Timeout | undefined;
   /** How long a connection must stay up until failures are counted anew, in milliseconds. Default 10 000. */
   readonly stableAfter?: Timeout | undefined;
 }
@@ -47,10 +68,14 @@ const BACKEND_LIMITS = [
   'chooseTimeout',
   'connectTimeout',
   'prepareTimeout',
+  'idleTimeout',
+  'halfCloseTimeout',
   'disposeTimeout',
   'holdTimeout',
   'closeTimeout',
   'abortTimeout',
+  'lingerTimeout',
+  'lingerMax',
   'stableAfter',
 ] as const;
 
@@ -134,10 +159,15 @@ export function backendConfig(
         chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
         connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),
         prepareTimeout: timeout('prepareTimeout', options.prepareTimeout, 10_000),
+        // A session bounds its legs by itself.
+        idleTimeout: ownerUnlinks ? NEVER_MS : timeout('idleTimeout', options.idleTimeout, NEVER_MS),
+        halfCloseTimeout: ownerUnlinks ? NEVER_MS : timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
         disposeTimeout: timeout('disposeTimeout', options.disposeTimeout, 1_000),
         holdTimeout: timeout('holdTimeout', options.holdTimeout, 5_000),
         closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
         abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+        lingerTimeout: timeout('lingerTimeout', options.lingerTimeout, 5_000),
+        lingerMax: timeout('lingerMax', options.lingerMax, 30_000),
         // A conversation is never dialled again once it was established: there is nothing to count anew.
         stableAfter: persistent ? timeout('stableAfter', options.stableAfter, 10_000) : NEVER_MS,
         restTimeout: timeout('restTimeout', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),

@@ -29,6 +29,7 @@ import {
   lend,
   linkConnecting,
   listenersOf,
+  progressOf,
   refuse,
   reportOf,
   reset,
@@ -101,9 +102,10 @@ const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const CHOSEN = { type: 'server.chosen' } as const;
 const PREPARED = { type: 'owner.prepared' } as const;
+const IDLED = { type: 'socket.idled' } as const;
 const EMPTIED = { type: 'holds.emptied' } as const;
 
-const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter']);
+const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter', 'idleProbe', 'halfCloseProbe']);
 
 const KIND: Kind<Backend, BackendCommand, BackendEvents> = {
   name: 'backend',
@@ -124,6 +126,8 @@ const KIND: Kind<Backend, BackendCommand, BackendEvents> = {
     'server.restore': (backend) => backend.restoreServers(),
     'socket.open': (backend, { incarnation }) => backend.openSocket(incarnation),
     'socket.end': (backend) => backend.endSocket(),
+    'socket.linger': (backend) => backend.lingerSocket(),
+    'socket.probe': (backend, { bytes, times }) => backend.probeSocket(bytes, times),
     'socket.destroy': (backend) => backend.destroySocket(),
     'socket.reset': (backend) => backend.resetSocket(),
     'socket.unlink': (backend) => backend.unlinkSocket(),
@@ -180,6 +184,9 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** A hook has put TLS over the socket. */
   #isTakenOver = false;
   #keepAlive = true;
+  /** What the last probe found, and how many before it found the same. */
+  #progress = -1;
+  #quiet = 0;
 
   /** @internal */
   constructor(
@@ -214,10 +221,27 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     return this.#owner?.peer;
   }
 
-  /** The connection, while there is an established one. */
+  /**
+   * The connection, while there is an established one that can be written to: not after its owner has ended it
+   * (`socket.end()`). One whose server has ended can still be written to, and what came can be read.
+   */
   get connection(): Connection | undefined {
-    if (this.#socket === undefined || !this.matches('active.established')) return undefined;
-    return { socket: this.#socket, incarnation: this.incarnation, server: this.#target as Server };
+    if (this.#socket?.writable !== true || !this.matches('active.established')) return undefined;
+    return this.#current(this.#socket);
+  }
+
+  #current(socket: Socket): Connection {
+    return { socket, incarnation: this.incarnation, server: this.#target as Server };
+  }
+
+  /** Its owner has ended the connection: no other follows, unless this one is lost. */
+  get #isEnded(): boolean {
+    return this.#socket?.writableEnded === true && this.matches('active.established');
+  }
+
+  #endedError(): NotEstablishedError {
+    const advice = 'its owner has ended the connection. Close the backend, or destroy the socket to connect anew';
+    return new NotEstablishedError(this.id, this.state, advice);
   }
 
   /** @internal False once it is over, or about to be. */
@@ -253,6 +277,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
    * Waits until it is established; the backend goes on whatever becomes of this promise.
    *
    * @throws ConnectError when it is exhausted, or `failuresMax` attempts have failed
+   * @throws NotEstablishedError when its owner has ended the connection (`socket.end()`)
    * @throws ClosedError when its life is over
    * @throws the signal's reason
    */
@@ -274,6 +299,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     }
     const { connection } = this;
     if (connection !== undefined) return Promise.resolve(connection);
+    if (this.#isEnded) return Promise.reject(this.#endedError());
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         this.#waiters?.delete(waiter);
@@ -305,7 +331,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /**
    * Claims the connection: it is not released before every holder has let go.
    *
-   * @throws NotEstablishedError
+   * @throws NotEstablishedError while there is no connection, or none that can be written to
    * @example
    * ```ts
    * using hold = backend.hold();
@@ -315,7 +341,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
    */
   hold(): Hold {
     const { connection } = this;
-    if (connection === undefined) throw new NotEstablishedError(this.id, this.state);
+    if (connection === undefined)
+      throw this.#isEnded ? this.#endedError() : new NotEstablishedError(this.id, this.state);
     this.#tenancy ??= new Tenancy();
     const tenancy = this.#tenancy;
     const claim = new AbortController();
@@ -397,8 +424,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     this.life.send({ type: 'backend.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
-  protected override requestAbort(cause: Report | undefined): void {
-    this.life.send({ type: 'backend.abort', ...(cause !== undefined && { cause }) });
+  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
+    this.life.send({ type: 'backend.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
 
   /** @internal */
@@ -537,8 +564,38 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal */
   endSocket(): void {
-    if (this.#socket === undefined) this.life.send(CLOSED);
-    else endGracefully(this.#socket);
+    const socket = this.#socket;
+    if (socket === undefined) {
+      this.life.send(CLOSED);
+      return;
+    }
+    this.#progress = socket.bytesRead;
+    this.#quiet = 0;
+    endGracefully(socket);
+    if (socket.writableFinished) this.life.send(FINISHED);
+  }
+
+  /** @internal */
+  lingerSocket(): void {
+    const socket = this.#socket;
+    if (socket === undefined) {
+      this.life.send(CLOSED);
+      return;
+    }
+    this.#progress = socket.bytesRead;
+    this.#quiet = 0;
+    socket.resume();
+  }
+
+  /** @internal */
+  probeSocket(bytes: 'all' | 'read', times: number): void {
+    const socket = this.#socket;
+    // Its close is on its way to the machine.
+    if (socket === undefined) return;
+    const progress = bytes === 'all' ? progressOf(socket) : socket.bytesRead;
+    this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
+    this.#progress = progress;
+    if (this.#quiet >= times) this.life.send(IDLED);
   }
 
   /** @internal */
@@ -620,8 +677,14 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     if (this.#socket?.writableFinished) this.life.send(FINISHED);
     this.#owner?.backendEstablished(this);
     if (this.#waiters === undefined && !this.hears('established')) return;
-    const connection = this.connection as Connection;
-    if (this.#waiters !== undefined) for (const waiter of this.#waiters) waiter.resolve(connection);
+    const connection = this.#current(this.#socket as Socket);
+    if (this.#waiters !== undefined) {
+      const isOpen = connection.socket.writable;
+      for (const waiter of this.#waiters) {
+        if (isOpen) waiter.resolve(connection);
+        else waiter.reject(this.#endedError());
+      }
+    }
     this.notify('established', connection);
   }
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
-import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from './handle.js';
 import type { Handshakes, Shaking } from './handshake.js';
@@ -17,6 +17,7 @@ import {
   lend,
   link,
   listenersOf,
+  progressOf,
   reset,
   type SocketOwner,
   TAKEN_OVER,
@@ -37,13 +38,43 @@ export interface ClientLimits {
   readonly admit?: ((client: Client, context: AdmitContext) => unknown) | undefined;
   /** Time for admission, the TLS handshake of a listener included, in milliseconds. Default 10 000. */
   readonly acceptTimeout?: Timeout | undefined;
-  /** Time for a graceful close until it becomes an abort, in milliseconds. Default 10 000. */
+  /**
+   * Time without a byte in either direction until an established client is reset, at most a quarter later, in
+   * milliseconds. Default: no limit. A client of a proxy is bounded by its session instead.
+   */
+  readonly idleTimeout?: Timeout | undefined;
+  /**
+   * The same once one side has ended, in milliseconds. Default 60 000. Where it was our side, the client is not reset but
+   * let go of: see `lingerTimeout`.
+   */
+  readonly halfCloseTimeout?: Timeout | undefined;
+  /**
+   * Time for a graceful close, in milliseconds. Default 10 000. Then the client is reset, unless every byte and our FIN
+   * were sent: in that case it is let go of (see `lingerTimeout`).
+   */
   readonly closeTimeout?: Timeout | undefined;
   /** Time for a reset socket to close, in milliseconds. Default 1 000. */
   readonly abortTimeout?: Timeout | undefined;
+  /**
+   * A deadline never resets a stream whose last byte and FIN are sent: the system delivers them, however slowly the
+   * client reads. But it would reset a socket that is closed while the client still sends; so what comes is read and
+   * thrown away, and the socket is closed when nothing has come for this time, in milliseconds. Default 5 000.
+   */
+  readonly lingerTimeout?: Timeout | undefined;
+  /** How long that may take in all, until the client is reset after all, in milliseconds. Default 30 000. */
+  readonly lingerMax?: Timeout | undefined;
 }
 
-export const CLIENT_LIMITS = ['admit', 'acceptTimeout', 'closeTimeout', 'abortTimeout'] as const;
+export const CLIENT_LIMITS = [
+  'admit',
+  'acceptTimeout',
+  'idleTimeout',
+  'halfCloseTimeout',
+  'closeTimeout',
+  'abortTimeout',
+  'lingerTimeout',
+  'lingerMax',
+] as const;
 
 export interface ClientOptions extends ClientLimits, HandleOptions {}
 
@@ -82,6 +113,7 @@ export type ClientEvents = {
 const ENDED = { type: 'socket.ended' } as const;
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
+const IDLED = { type: 'socket.idled' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
 
 const KIND: Kind<Client, ClientCommand, ClientEvents> = {
@@ -89,7 +121,9 @@ const KIND: Kind<Client, ClientCommand, ClientEvents> = {
   made: 0,
   events: { established: true, dropped: true, released: true, closed: true },
   commands: {
-    'socket.end': (client) => endGracefully(client.socket),
+    'socket.end': (client) => client.endSocket(),
+    'socket.linger': (client) => client.lingerSocket(),
+    'socket.probe': (client, { bytes, times }) => client.probeSocket(bytes, times),
     'socket.destroy': (client) => client.destroySocket(),
     'socket.reset': (client) => client.resetSocket(),
     'socket.unlink': (client) => client.unlinkSocket(),
@@ -100,6 +134,8 @@ const KIND: Kind<Client, ClientCommand, ClientEvents> = {
     'owner.release': (client) => client.emitReleased(),
   },
 };
+
+const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe']);
 
 /** An accepted client. Made by {@link adoptClient} and by listeners. */
 export class Client extends Handle<typeof clientMachine, ClientEvents> implements SocketOwner, Shaking {
@@ -127,6 +163,9 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   /** A hook has put TLS over the socket. */
   #isTakenOver = false;
   #socketClosed = false;
+  /** What the last probe found, and how many before it found the same. */
+  #progress = -1;
+  #quiet = 0;
 
   /** @internal */
   constructor(
@@ -149,6 +188,10 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     socket.pause();
     link(socket, this);
     this.#before = config.ownerUnlinks ? undefined : listenersOf(socket);
+  }
+
+  override get backgroundTimers(): ReadonlySet<string> {
+    return BACKGROUND;
   }
 
   /** The socket; where its listener speaks TLS, the `tls.TLSSocket` once the handshake is done. */
@@ -232,8 +275,8 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     this.life.send({ type: 'client.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
-  protected override requestAbort(cause: Report | undefined): void {
-    this.life.send({ type: 'client.abort', ...(cause !== undefined && { cause }) });
+  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
+    this.life.send({ type: 'client.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
 
   /** @internal */
@@ -257,6 +300,32 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   protected override refSocket(keepAlive: boolean): void {
     if (keepAlive) this.socket.ref();
     else this.socket.unref();
+  }
+
+  /** @internal */
+  endSocket(): void {
+    const { socket } = this;
+    this.#progress = socket.bytesRead;
+    this.#quiet = 0;
+    endGracefully(socket);
+    if (socket.writableFinished) this.life.send(FINISHED);
+  }
+
+  /** @internal */
+  lingerSocket(): void {
+    const { socket } = this;
+    this.#progress = socket.bytesRead;
+    this.#quiet = 0;
+    if (this.#socketClosed) this.life.send(CLOSED);
+    else socket.resume();
+  }
+
+  /** @internal */
+  probeSocket(bytes: 'all' | 'read', times: number): void {
+    const progress = bytes === 'all' ? progressOf(this.socket) : this.socket.bytesRead;
+    this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
+    this.#progress = progress;
+    if (this.#quiet >= times) this.life.send(IDLED);
   }
 
   /** @internal */
@@ -354,8 +423,13 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): Clie
     input: {
       settings: {
         acceptTimeout: timeout('acceptTimeout', options.acceptTimeout, 10_000),
+        // A session bounds its legs by itself.
+        idleTimeout: ownerUnlinks ? NEVER_MS : timeout('idleTimeout', options.idleTimeout, NEVER_MS),
+        halfCloseTimeout: ownerUnlinks ? NEVER_MS : timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
         closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
         abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+        lingerTimeout: timeout('lingerTimeout', options.lingerTimeout, 5_000),
+        lingerMax: timeout('lingerMax', options.lingerMax, 30_000),
       },
     },
     admit: hook('admit', options.admit),

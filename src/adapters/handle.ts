@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
 import { OptionError } from '../errors.js';
-import type { Outcome, Report } from '../machines/vocabulary.js';
+import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
@@ -164,7 +164,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
   }
 
   /**
-   * Ends the life at once; sockets are reset. Final.
+   * Ends the life at once; sockets are reset, also those whose last byte and FIN are sent and perhaps not received.
+   * Final.
    *
    * @param cause why, for the outcome; an `Error` will do
    * @returns {@link closed}
@@ -176,6 +177,14 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
     if (report === undefined && cause !== undefined)
       throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
     return this.closed;
+  }
+
+  /**
+   * @internal An {@link abort} that no owner has asked for, but a deadline or the loss of another part: a stream that is
+   * complete is let go of instead of being reset.
+   */
+  cut(cause: Cause): void {
+    this.requestAbort(cause, true);
   }
 
   /** What `await using` does at the end of its block: {@link close}, with the timeout of the options. */
@@ -308,7 +317,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
   }
 
   protected abstract requestClose(timeoutMs: number | undefined): void;
-  protected abstract requestAbort(cause: Report | undefined): void;
+  protected abstract requestAbort(cause: Report | undefined, deliver?: true): void;
   /** @internal A command threw: report that as what the command was meant to bring about having failed. */
   abstract commandFailed(command: string, error: unknown): void;
   /** The last things to do, before anybody hears of the end. */

@@ -117,6 +117,7 @@ export function listenerLimits(
       drainTimeout: timeout('drainTimeout', options.drainTimeout, 30_000),
       admissionTimeout: Math.min(client.input.settings.acceptTimeout, DRAIN_ADMISSION_MS),
       abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+      lingerMax: client.input.settings.lingerMax,
     },
     client,
     serverOptions: {

@@ -75,7 +75,7 @@ const KIND: Kind<Listener, ListenerCommand, ListenerEvents> = {
     'client.adopt': (listener, { socket }) => listener.adopt(socket as Socket),
     'client.refuse': (listener, { socket }) => listener.refuse(socket as Socket),
     'admissions.refuse': (listener, { cause }) => listener.refuseAdmissions(cause),
-    'clients.abort': (listener, { cause }) => listener.abortClients(cause),
+    'clients.abort': (listener, { cause, deliver }) => listener.abortClients(cause, deliver),
     'owner.listening': (listener) => listener.announceListening(),
     'owner.retry': (listener, { attempt, delayMs, cause }) => listener.announceRetry(attempt, delayMs, cause),
     'owner.warn': (listener, { cause }) => listener.warn(cause),
@@ -223,8 +223,8 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.life.send({ type: 'listener.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
-  protected override requestAbort(cause: Report | undefined): void {
-    this.life.send({ type: 'listener.abort', ...(cause !== undefined && { cause }) });
+  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
+    this.life.send({ type: 'listener.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
 
   /** @internal */
@@ -400,15 +400,15 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   refuseAdmissions(cause: Report): void {
     each(this.clients, (client) => client.refuse(cause));
     for (const client of this.clients) {
-      if (!client.matches('live.established', 'closing')) continue;
+      if (!client.matches('live.established', 'closing', 'lingering')) continue;
       this.life.send(CLIENTS_SERVED);
       return;
     }
   }
 
   /** @internal */
-  abortClients(cause: Cause): void {
-    each(this.clients, (client) => void client.abort(cause));
+  abortClients(cause: Cause, deliver: boolean): void {
+    each(this.clients, (client) => (deliver ? client.cut(cause) : void client.abort(cause)));
   }
 
   /** @internal */

@@ -220,6 +220,16 @@ function finishNow(socket: Socket): void {
   if (!socket.destroyed && socket.destroy !== wait) socket.end();
 }
 
+/**
+ * A number that changes with whatever moves: bytes read, bytes that left our buffers, also of a write that is not
+ * complete, and ends. Asked for now and then, so that nothing is counted per chunk.
+ */
+export function progressOf(socket: Socket): number {
+  const handle = (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle;
+  const written = (socket.bytesWritten ?? 0) - socket.writableLength - (handle?.writeQueueSize ?? 0);
+  return socket.bytesRead + written + (socket.readableEnded ? 1 : 0) + (socket.writableFinished ? 1 : 0);
+}
+
 /** The socket below a TLS socket, where it is one of Node's own. */
 export function rawOf(socket: Socket): Socket | undefined {
   if (!('encrypted' in socket)) return undefined;

@@ -7,6 +7,9 @@
  *    holds end, then release; the socket dies on its own time.
  * 3. At most one socket is held. A state that may hold one is tagged `holdsSocket`; a state that holds none can be
  *    left at once.
+ * 4. A stream is complete once its last byte and FIN are with the system, which delivers them. From then on only the
+ *    owner's own abort resets it. A deadline lets go of it: what the peer still sends is read and thrown away, for a
+ *    bounded time, and then the socket is closed.
  *
  * Left out on purpose: which server is next and how long to back off (a policy answers `server.choose`), reports of
  * older sockets (an adapter forwards only those of the socket it opened last), and the bytes.
@@ -20,6 +23,8 @@ import {
   ignored,
   note,
   type Outcome,
+  probeEvery,
+  QUIET_PROBES,
   type Report,
 } from './vocabulary.js';
 
@@ -32,10 +37,18 @@ export interface BackendSettings {
   readonly chooseTimeout: number;
   readonly connectTimeout: number;
   readonly prepareTimeout: number;
+  /** Without a byte in either direction. */
+  readonly idleTimeout: number;
+  /** Takes the place of `idleTimeout` once one side has ended. */
+  readonly halfCloseTimeout: number;
   readonly disposeTimeout: number;
   readonly holdTimeout: number;
   readonly closeTimeout: number;
   readonly abortTimeout: number;
+  /** Without a byte from a peer that was let go of. */
+  readonly lingerTimeout: number;
+  /** All the time for a peer that was let go of. */
+  readonly lingerMax: number;
   readonly stableAfter: number;
   /** How long an exhausted persistent backend rests before it tries again. */
   readonly restTimeout: number;
@@ -53,8 +66,14 @@ export interface BackendContext {
   attempts: number;
   /** True from a drop until the next connection is offered: it must be repaired first. */
   dropped: boolean;
-  /** True unless bytes may have been written that were not flushed. */
+  /** True unless bytes may have been written that were not flushed, or were thrown away afterwards. */
   flushed: boolean;
+  /** Our last byte and FIN are with the system. */
+  finished: boolean;
+  /** The connection was reset, by whichever side: nobody can tell what had arrived. */
+  lost: boolean;
+  /** How it will have ended once a peer that was let go of has closed. */
+  ending: Ending;
   backoffMs: number;
   closeTimeoutMs: number;
   /** Why the last thing happened that needs a reason; nothing yet, at first. */
@@ -68,8 +87,11 @@ export type BackendEvent =
   | { type: 'backend.retry' }
   /** The owner ends the life, gracefully. */
   | { type: 'backend.close'; timeoutMs?: number; cause?: Report }
-  /** The owner ends the life at once; a close or an abort that takes too long says the same. */
-  | { type: 'backend.abort'; cause?: Report }
+  /**
+   * The owner ends the life at once. With `deliver` it is no owner's wish, but a deadline or the loss of the other leg:
+   * a stream that is complete is then let go of, and not reset.
+   */
+  | { type: 'backend.abort'; cause?: Report; deliver?: boolean }
   /** An abort took too long. */
   | { type: 'backend.expired' }
   | { type: 'server.chosen' }
@@ -80,6 +102,8 @@ export type BackendEvent =
   | { type: 'socket.finished' }
   | { type: 'socket.failed'; cause: Report }
   | { type: 'socket.closed' }
+  /** The socket was probed as often as was asked for, and nothing has moved. */
+  | { type: 'socket.idled' }
   | { type: 'owner.prepared' }
   | { type: 'owner.failed'; cause: Report }
   | { type: 'holds.emptied' };
@@ -94,6 +118,10 @@ export type BackendCommand =
   | { type: 'socket.open'; incarnation: number }
   /** FIN after the last byte written; what still arrives is read and thrown away. */
   | { type: 'socket.end' }
+  /** What still arrives is read and thrown away, and counts for the next probe. */
+  | { type: 'socket.linger' }
+  /** Compare a byte counter; report `socket.idled` if it has stood still for this many probes in a row. */
+  | { type: 'socket.probe'; bytes: 'all' | 'read'; times: number }
   /** Close it at once: as a reset, unless our FIN is out, or the peer has ended and nothing waits to be written. */
   | { type: 'socket.destroy' }
   | { type: 'socket.reset' }
@@ -113,7 +141,14 @@ export type BackendCommand =
   | { type: 'holds.revoke' };
 
 const SERVER = ['server.chosen', 'server.deferred', 'server.exhausted'] as const;
-const SOCKET = ['socket.connected', 'socket.ended', 'socket.finished', 'socket.failed', 'socket.closed'] as const;
+const SOCKET = [
+  'socket.connected',
+  'socket.ended',
+  'socket.finished',
+  'socket.failed',
+  'socket.closed',
+  'socket.idled',
+] as const;
 const OWNER = ['owner.prepared', 'owner.failed'] as const;
 
 const noChoice = ignored(SERVER, 'No choice is pending; the adapter gives a late answer back.');
@@ -129,8 +164,9 @@ const nextFollows = ignored(
 );
 const over = ignored(['backend.connect', 'backend.retry'], 'The end is decided; a new life is a new handle.');
 const decided = ignored(['backend.close'], 'The end is decided already; an abort hastens it.');
+const notProbed = ignored(['socket.idled'], 'No probe is out.');
 const dying = ignored(
-  ['socket.connected', 'socket.ended', 'socket.finished', 'socket.failed'],
+  ['socket.connected', 'socket.ended', 'socket.finished', 'socket.failed', 'socket.idled'],
   'The socket is being destroyed: only its close counts.',
 );
 const closedFirst = ignored(['socket.closed'], 'The socket is gone first; whoever waits for that asks again.');
@@ -151,11 +187,15 @@ export const backendMachine = setup({
       closeTimeoutMs: ({ context, event }) =>
         (event.type === 'backend.close' ? event.timeoutMs : undefined) ?? context.settings.closeTimeout,
     }),
-    noteDrop: assign({ dropped: true }),
-    noteLinked: assign({ flushed: false }),
-    noteFlushed: assign({ flushed: true }),
-    noteNothingWritten: assign({ flushed: true }),
-    noteEstablished: assign({ dropped: false, cause: undefined }),
+    noteDrop: assign({ dropped: true, flushed: false, finished: false, lost: true }),
+    noteLinked: assign({ flushed: false, finished: false, lost: false }),
+    noteFlushed: assign({ flushed: ({ context }) => !context.lost, finished: true }),
+    noteLost: assign({ flushed: false, lost: true }),
+    noteClosed: assign({ ending: 'closed' }),
+    noteAborted: assign({ ending: 'aborted' }),
+    noteNothingWritten: assign({ flushed: true, finished: false }),
+    // A last word that the hook has sent is reported again.
+    noteEstablished: assign({ dropped: false, flushed: false, finished: false, cause: undefined }),
     noteUnexplained: assign({
       cause: ({ context, event }) => context.cause ?? causeOf(event, { phase: 'connecting' }),
     }),
@@ -168,7 +208,12 @@ export const backendMachine = setup({
     expire: raise({ type: 'backend.expired' }),
     abortClose: raise({
       type: 'backend.abort',
+      deliver: true,
       cause: { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'closeTimeout' },
+    }),
+    abortLinger: raise({
+      type: 'backend.abort',
+      cause: { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'lingerMax' },
     }),
     chooseServer: emit(({ context }) => ({
       type: 'server.choose',
@@ -179,6 +224,9 @@ export const backendMachine = setup({
     restoreServers: emit({ type: 'server.restore' }),
     openSocket: emit(({ context }) => ({ type: 'socket.open', incarnation: context.incarnation })),
     endSocket: emit({ type: 'socket.end' }),
+    lingerSocket: emit({ type: 'socket.linger' }),
+    probeReads: emit({ type: 'socket.probe', bytes: 'read', times: 1 }),
+    probeAll: emit({ type: 'socket.probe', bytes: 'all', times: QUIET_PROBES }),
     destroySocket: emit({ type: 'socket.destroy' }),
     resetSocket: emit({ type: 'socket.reset' }),
     unlinkSocket: emit({ type: 'socket.unlink' }),
@@ -208,6 +256,10 @@ export const backendMachine = setup({
   guards: {
     isPersistent: ({ context }) => context.settings.persistent,
     hasAttemptsLeft: ({ context }) => context.attempts < context.settings.attemptsMax,
+    isToBeDelivered: ({ context, event }) =>
+      context.finished && event.type === 'backend.abort' && event.deliver === true,
+    wasReadForLong: ({ context }) => context.closeTimeoutMs >= context.settings.lingerTimeout,
+    willBeClosed: ({ context }) => context.ending === 'closed',
   },
   delays: {
     chooseTimeout: ({ context }) => context.settings.chooseTimeout,
@@ -215,6 +267,10 @@ export const backendMachine = setup({
     prepareTimeout: ({ context }) => context.settings.prepareTimeout,
     disposeTimeout: ({ context }) => context.settings.disposeTimeout,
     holdTimeout: ({ context }) => context.settings.holdTimeout,
+    idleProbe: ({ context }) => probeEvery(context.settings.idleTimeout),
+    halfCloseProbe: ({ context }) => probeEvery(context.settings.halfCloseTimeout),
+    lingerTimeout: ({ context }) => context.settings.lingerTimeout,
+    lingerMax: ({ context }) => context.settings.lingerMax,
     closeTimeout: ({ context }) => context.closeTimeoutMs,
     abortTimeout: ({ context }) => context.settings.abortTimeout,
     stableAfter: ({ context }) => context.settings.stableAfter,
@@ -230,6 +286,9 @@ export const backendMachine = setup({
     attempts: 0,
     dropped: false,
     flushed: true,
+    finished: false,
+    lost: false,
+    ending: 'aborted',
     backoffMs: 0,
     closeTimeoutMs: input.settings.closeTimeout,
     cause: undefined,
@@ -316,6 +375,7 @@ export const backendMachine = setup({
             ...noHolds,
             ...underWay,
             ...notExpired,
+            ...notProbed,
             ...ignored(['socket.ended', 'socket.finished'], 'A handshake broken off: the close that follows decides.'),
             'socket.connected': { target: 'preparing' },
             'socket.failed': {
@@ -344,7 +404,11 @@ export const backendMachine = setup({
             ...underWay,
             ...notExpired,
             ...ignored(['socket.connected'], 'It is connected already.'),
-            ...ignored(['socket.finished'], 'The hook ended its side; what the peer does next decides.'),
+            ...notProbed,
+            'socket.finished': {
+              description: 'The hook ended its side; what the peer does next decides.',
+              actions: 'noteFlushed',
+            },
             'owner.prepared': { target: 'established' },
             'owner.failed': { target: 'disposing.revoking', actions: ['unlinkSocket', note('preparing')] },
             'socket.ended': { target: 'disposing.revoking', actions: ['unlinkSocket', note('preparing')] },
@@ -354,10 +418,14 @@ export const backendMachine = setup({
               target: '#backend.closing.revoking',
               actions: ['unlinkSocket', 'noteCloseTimeout', note('preparing')],
             },
-            'backend.abort': {
-              target: '#backend.aborting.revoking',
-              actions: ['unlinkSocket', note('preparing')],
-            },
+            'backend.abort': [
+              {
+                guard: 'isToBeDelivered',
+                target: '#backend.lingering',
+                actions: ['noteAborted', 'unlinkSocket', note('preparing')],
+              },
+              { target: '#backend.aborting.revoking', actions: ['unlinkSocket', note('preparing')] },
+            ],
           },
           after: {
             prepareTimeout: {
@@ -390,10 +458,14 @@ export const backendMachine = setup({
               target: '#backend.closing.holding',
               actions: ['noteCloseTimeout', note('established')],
             },
-            'backend.abort': {
-              target: '#backend.aborting.revoking',
-              actions: ['unlinkSocket', note('established')],
-            },
+            'backend.abort': [
+              {
+                guard: 'isToBeDelivered',
+                target: '#backend.lingering',
+                actions: ['noteAborted', 'unlinkSocket', note('established')],
+              },
+              { target: '#backend.aborting.revoking', actions: ['unlinkSocket', note('established')] },
+            ],
           },
           after: {
             stableAfter: { description: 'It stayed up: failures are counted anew.', actions: 'resetAttempts' },
@@ -408,27 +480,51 @@ export const backendMachine = setup({
                   { target: 'peerEnded', actions: note('established') },
                 ],
                 'socket.finished': { target: 'localEnded', actions: ['noteFlushed', note('established')] },
+                'socket.idled': [
+                  {
+                    guard: 'isPersistent',
+                    description: 'A connection that is meant to last is replaced.',
+                    target: '#backend.active.failover',
+                    actions: ['resetSocket', note('established', 'idleTimeout')],
+                  },
+                  {
+                    target: '#backend.aborting.revoking',
+                    actions: ['unlinkSocket', note('established', 'idleTimeout')],
+                  },
+                ],
               },
+              after: { idleProbe: { target: 'open', reenter: true, actions: 'probeAll' } },
             },
             peerEnded: {
               description: 'The peer has sent its last byte; ours go on.',
               on: {
                 ...ignored(['socket.ended'], 'A stream ends once.'),
                 'socket.finished': { target: 'bothEnded', actions: 'noteFlushed' },
+                'socket.idled': {
+                  target: '#backend.aborting.revoking',
+                  actions: ['unlinkSocket', note('established', 'halfCloseTimeout')],
+                },
               },
+              after: { halfCloseProbe: { target: 'peerEnded', reenter: true, actions: 'probeAll' } },
             },
             localEnded: {
-              description: 'We have sent our last byte; the peer’s go on.',
+              description: 'We have sent our last byte; the peer’s go on. Nobody new is offered the connection.',
               on: {
                 ...ignored(['socket.finished'], 'A stream ends once.'),
                 'socket.ended': { target: 'bothEnded' },
+                'socket.idled': {
+                  target: '#backend.lingering',
+                  actions: ['noteAborted', 'unlinkSocket', note('established', 'halfCloseTimeout')],
+                },
               },
+              after: { halfCloseProbe: { target: 'localEnded', reenter: true, actions: 'probeAll' } },
             },
             bothEnded: {
               description: 'Both sides have sent their last byte; the socket closes by itself.',
               on: {
                 ...ignored(['socket.ended', 'socket.finished'], 'A stream ends once.'),
                 ...ignored(['socket.failed'], 'Every byte went both ways before; only the close counts.'),
+                ...notProbed,
                 'socket.closed': { target: '#backend.ending' },
               },
             },
@@ -556,7 +652,7 @@ export const backendMachine = setup({
 
     dropping: {
       description: 'The conversation was lost: unlinked and destroyed, and not replaced.',
-      entry: ['unlinkSocket', 'dropOwner'],
+      entry: ['noteLost', 'unlinkSocket', 'dropOwner'],
       on: {
         ...noChoice,
         ...noHook,
@@ -609,9 +705,10 @@ export const backendMachine = setup({
         ...over,
         ...decided,
         ...notExpired,
+        ...notProbed,
         ...ignored(['socket.connected'], 'An attempt that succeeds late: its socket is destroyed already.'),
       },
-      after: { closeTimeout: { description: 'Too slow: abort.', actions: 'abortClose' } },
+      after: { closeTimeout: { description: 'Too slow: reset, unless all was sent.', actions: 'abortClose' } },
       initial: 'holding',
       states: {
         holding: {
@@ -620,13 +717,17 @@ export const backendMachine = setup({
           on: {
             ...ignored(['socket.ended'], 'The holders read on to the end; ours is sent when they let go.'),
             'socket.finished': { actions: 'noteFlushed' },
-            'socket.failed': { target: 'revoking', actions: 'unlinkSocket' },
+            'socket.failed': { target: 'revoking', actions: ['noteLost', 'unlinkSocket'] },
             'socket.closed': { target: 'revoking', actions: 'unlinkSocket' },
             'holds.emptied': { target: 'flushing', actions: ['unlinkSocket', 'releaseOwner'] },
-            'backend.abort': {
-              target: '#backend.aborting.revoking',
-              actions: ['unlinkSocket', note('closing')],
-            },
+            'backend.abort': [
+              {
+                guard: 'isToBeDelivered',
+                target: '#backend.lingering',
+                actions: ['noteAborted', 'unlinkSocket', note('closing')],
+              },
+              { target: '#backend.aborting.revoking', actions: ['unlinkSocket', note('closing')] },
+            ],
           },
         },
         revoking: {
@@ -634,10 +735,14 @@ export const backendMachine = setup({
           entry: 'revokeHolds',
           on: {
             ...closedFirst,
-            ...ignored(['socket.ended', 'socket.failed'], 'The owner has let go; the socket is ended next.'),
+            ...ignored(['socket.ended'], 'The owner has let go; the socket is ended next.'),
+            'socket.failed': { description: 'The owner has let go; its close follows.', actions: 'noteLost' },
             'socket.finished': { actions: 'noteFlushed' },
             'holds.emptied': { target: 'flushing', actions: 'releaseOwner' },
-            'backend.abort': { target: '#backend.aborting.revoking', actions: note('closing') },
+            'backend.abort': [
+              { guard: 'isToBeDelivered', target: '#backend.lingering', actions: ['noteAborted', note('closing')] },
+              { target: '#backend.aborting.revoking', actions: note('closing') },
+            ],
           },
         },
         flushing: {
@@ -646,13 +751,16 @@ export const backendMachine = setup({
           on: {
             ...noHolds,
             ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
-            ...ignored(['socket.failed'], 'Its close follows; nobody listens for the reason any more.'),
+            'socket.failed': {
+              description: 'Its close follows; what had not arrived does not arrive any more.',
+              actions: 'noteLost',
+            },
             'socket.finished': { actions: 'noteFlushed' },
             'socket.closed': { target: '#backend.closed' },
-            'backend.abort': {
-              target: '#backend.aborting.destroying',
-              actions: ['resetSocket', note('closing')],
-            },
+            'backend.abort': [
+              { guard: 'isToBeDelivered', target: '#backend.lingering.probed', actions: 'noteClosed' },
+              { target: '#backend.aborting.destroying', actions: ['noteLost', 'resetSocket', note('closing')] },
+            ],
           },
         },
         destroying: {
@@ -666,6 +774,85 @@ export const backendMachine = setup({
           },
         },
       },
+    },
+
+    lingering: {
+      description:
+        'Its time is up, but our last byte and FIN are with the system, which delivers them unless bytes arrive at a closed socket: what still comes is read and thrown away until nothing comes any more.',
+      tags: 'holdsSocket',
+      on: {
+        ...noChoice,
+        ...noHook,
+        ...over,
+        ...decided,
+        ...notExpired,
+        ...ignored(['socket.connected'], 'It is connected already.'),
+        ...ignored(['socket.ended'], 'The socket closes by itself.'),
+        ...ignored(['socket.finished'], 'A stream ends once.'),
+        'socket.failed': {
+          description: 'Its close follows; what had not arrived does not arrive any more.',
+          actions: 'noteLost',
+        },
+      },
+      after: { lingerMax: { description: 'The peer sends on: reset.', actions: 'abortLinger' } },
+      initial: 'revoking',
+      states: {
+        revoking: {
+          description: 'Unlinked; its holders were told to let go.',
+          entry: ['lingerSocket', 'revokeHolds'],
+          on: {
+            ...closedFirst,
+            ...notProbed,
+            'holds.emptied': { target: 'reading', actions: 'releaseOwner' },
+            'backend.abort': [
+              { guard: 'isToBeDelivered', description: 'It is let go of already.' },
+              { target: '#backend.aborting.revoking', actions: note('closing') },
+            ],
+          },
+          after: { holdTimeout: { target: 'reading', actions: 'releaseOwner' } },
+        },
+        probed: {
+          description:
+            'It was read since our end was asked for: where nothing has come in all that time, that will do.',
+          always: [{ guard: 'wasReadForLong', target: 'reading', actions: 'probeReads' }, { target: 'reading' }],
+        },
+        reading: {
+          description: 'Whatever comes is thrown away; it is looked at again after each `lingerTimeout`.',
+          entry: 'lingerSocket',
+          on: {
+            ...noHolds,
+            'socket.idled': { target: '#backend.parting' },
+            'socket.closed': { target: '#backend.left' },
+            'backend.abort': [
+              { guard: 'isToBeDelivered', description: 'It is let go of already.' },
+              { target: '#backend.aborting.destroying', actions: ['noteLost', 'resetSocket', note('closing')] },
+            ],
+          },
+          after: { lingerTimeout: { target: 'reading', reenter: true, actions: 'probeReads' } },
+        },
+      },
+    },
+
+    parting: {
+      description: 'The peer is silent: the socket is closed, and the system delivers what is still on its way.',
+      tags: 'holdsSocket',
+      entry: 'destroySocket',
+      on: {
+        ...noChoice,
+        ...noHook,
+        ...noHolds,
+        ...over,
+        ...notExpired,
+        ...dying,
+        ...ignored(['backend.close', 'backend.abort'], 'It is over as soon as the socket has closed.'),
+        'socket.closed': { target: 'left' },
+      },
+      after: { abortTimeout: { target: 'left', actions: 'abandonSocket' } },
+    },
+
+    left: {
+      description: 'Let go of; why was decided before.',
+      always: [{ guard: 'willBeClosed', target: 'closed' }, { target: 'aborted' }],
     },
 
     aborting: {
@@ -683,7 +870,7 @@ export const backendMachine = setup({
       states: {
         revoking: {
           description: 'Reset; the holders, or the hook, were told to let go.',
-          entry: ['resetSocket', 'revokeHolds'],
+          entry: ['noteLost', 'resetSocket', 'revokeHolds'],
           on: {
             ...closedFirst,
             'holds.emptied': { target: 'destroying', actions: 'releaseOwner' },

@@ -4,6 +4,9 @@
  * 1. It lives as long as its one socket: there is nothing to reconnect to.
  * 2. A client that was never established is refused, whoever gave up first; only an established one can be dropped.
  * 3. The owner's resources are released once, after the socket was unlinked, in every end.
+ * 4. A stream is complete once its last byte and FIN are with the system, which delivers them. From then on only the
+ *    owner's own abort resets it. A deadline lets go of it: what the client still sends is read and thrown away, for a
+ *    bounded time, and then the socket is closed.
  *
  * Left out on purpose: why admission says no (a hook decides), TLS (the adapter reports it as part of admission), and
  * the bytes.
@@ -17,14 +20,24 @@ import {
   ignored,
   note,
   type Outcome,
+  probeEvery,
+  QUIET_PROBES,
   type Report,
 } from './vocabulary.js';
 
 /** What all clients of one listener share: waits in milliseconds (`NEVER_MS` for none). */
 export interface ClientSettings {
   readonly acceptTimeout: number;
+  /** Without a byte in either direction. */
+  readonly idleTimeout: number;
+  /** Takes the place of `idleTimeout` once one side has ended. */
+  readonly halfCloseTimeout: number;
   readonly closeTimeout: number;
   readonly abortTimeout: number;
+  /** Without a byte from a client that was let go of. */
+  readonly lingerTimeout: number;
+  /** All the time for a client that was let go of. */
+  readonly lingerMax: number;
 }
 
 export interface ClientInput {
@@ -33,8 +46,14 @@ export interface ClientInput {
 
 export interface ClientContext {
   readonly settings: ClientSettings;
-  /** True unless bytes may have been written that were not flushed. */
+  /** True unless bytes may have been written that were not flushed, or were thrown away afterwards. */
   flushed: boolean;
+  /** Our last byte and FIN are with the system. */
+  finished: boolean;
+  /** The connection was reset, by whichever side: nobody can tell what had arrived. */
+  lost: boolean;
+  /** How it will have ended once a client that was let go of has closed. */
+  ending: Ending;
   closeTimeoutMs: number;
   /** Why the last thing happened that needs a reason; nothing yet, at first. */
   cause: Cause | undefined;
@@ -43,18 +62,27 @@ export interface ClientContext {
 export type ClientEvent =
   /** The owner ends the life, gracefully. */
   | { type: 'client.close'; timeoutMs?: number; cause?: Report }
-  /** The owner ends the life at once; a close that takes too long says the same. */
-  | { type: 'client.abort'; cause?: Report }
+  /**
+   * The owner ends the life at once. With `deliver` it is no owner's wish, but a deadline or the loss of the other leg:
+   * a stream that is complete is then let go of, and not reset.
+   */
+  | { type: 'client.abort'; cause?: Report; deliver?: boolean }
   | { type: 'socket.ended' }
   | { type: 'socket.finished' }
   | { type: 'socket.failed'; cause: Report }
   | { type: 'socket.closed' }
+  /** The socket was probed as often as was asked for, and nothing has moved. */
+  | { type: 'socket.idled' }
   | { type: 'owner.admitted' }
   | { type: 'owner.refused'; cause: Report };
 
 export type ClientCommand =
   /** FIN after the last byte written; what still arrives is read and thrown away. */
   | { type: 'socket.end' }
+  /** What still arrives is read and thrown away, and counts for the next probe. */
+  | { type: 'socket.linger' }
+  /** Compare a byte counter; report `socket.idled` if it has stood still for this many probes in a row. */
+  | { type: 'socket.probe'; bytes: 'all' | 'read'; times: number }
   | { type: 'socket.destroy' }
   | { type: 'socket.reset' }
   /** Take the owner's listeners off the socket. */
@@ -71,9 +99,10 @@ const OWNER = ['owner.admitted', 'owner.refused'] as const;
 
 const noHook = ignored(OWNER, 'Admission is decided: the hook has settled late.');
 const dying = ignored(
-  ['socket.ended', 'socket.finished', 'socket.failed'],
+  ['socket.ended', 'socket.finished', 'socket.failed', 'socket.idled'],
   'The socket is being destroyed: only its close counts.',
 );
+const notProbed = ignored(['socket.idled'], 'No probe is out.');
 const decided = ignored(['client.close'], 'The end is decided already; an abort hastens it.');
 
 export const clientMachine = setup({
@@ -91,10 +120,19 @@ export const clientMachine = setup({
       closeTimeoutMs: ({ context, event }) =>
         (event.type === 'client.close' ? event.timeoutMs : undefined) ?? context.settings.closeTimeout,
     }),
-    noteOffered: assign({ flushed: false }),
-    noteFlushed: assign({ flushed: true }),
+    // What it has written was the hook's.
+    noteOffered: assign({ flushed: ({ context }) => context.finished }),
+    // A last word that was sent before is reported again.
+    noteEstablished: assign({ flushed: false, finished: false }),
+    noteFinished: assign({ finished: true }),
+    noteFlushed: assign({ flushed: ({ context }) => !context.lost, finished: true }),
+    noteLost: assign({ flushed: false, lost: true }),
+    noteClosed: assign({ ending: 'closed' }),
+    noteAborted: assign({ ending: 'aborted' }),
+    noteRefused: assign({ ending: 'refused' }),
     abortClose: raise({
       type: 'client.abort',
+      deliver: true,
       cause: { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'closeTimeout' },
     }),
     admitOwner: emit({ type: 'owner.admit' }),
@@ -102,13 +140,28 @@ export const clientMachine = setup({
     dropOwner: emit(({ context }) => ({ type: 'owner.drop', cause: context.cause as Cause })),
     releaseOwner: emit({ type: 'owner.release' }),
     endSocket: emit({ type: 'socket.end' }),
+    lingerSocket: emit({ type: 'socket.linger' }),
+    probeReads: emit({ type: 'socket.probe', bytes: 'read', times: 1 }),
+    probeAll: emit({ type: 'socket.probe', bytes: 'all', times: QUIET_PROBES }),
     destroySocket: emit({ type: 'socket.destroy' }),
     resetSocket: emit({ type: 'socket.reset' }),
     unlinkSocket: emit({ type: 'socket.unlink' }),
     abandonSocket: emit({ type: 'socket.abandon' }),
   },
+  guards: {
+    isFinished: ({ context }) => context.finished,
+    isToBeDelivered: ({ context, event }) =>
+      context.finished && event.type === 'client.abort' && event.deliver === true,
+    wasReadForLong: ({ context }) => context.closeTimeoutMs >= context.settings.lingerTimeout,
+    willBeClosed: ({ context }) => context.ending === 'closed',
+    willBeRefused: ({ context }) => context.ending === 'refused',
+  },
   delays: {
     acceptTimeout: ({ context }) => context.settings.acceptTimeout,
+    idleProbe: ({ context }) => probeEvery(context.settings.idleTimeout),
+    halfCloseProbe: ({ context }) => probeEvery(context.settings.halfCloseTimeout),
+    lingerTimeout: ({ context }) => context.settings.lingerTimeout,
+    lingerMax: ({ context }) => context.settings.lingerMax,
     closeTimeout: ({ context }) => context.closeTimeoutMs,
     abortTimeout: ({ context }) => context.settings.abortTimeout,
   },
@@ -118,6 +171,9 @@ export const clientMachine = setup({
   context: ({ input }) => ({
     settings: input.settings,
     flushed: true,
+    finished: false,
+    lost: false,
+    ending: 'aborted',
     closeTimeoutMs: input.settings.closeTimeout,
     cause: undefined,
   }),
@@ -137,21 +193,44 @@ export const clientMachine = setup({
           description: 'Linked in the tick of its accept; whether it may stay is being decided.',
           entry: 'admitOwner',
           on: {
-            ...ignored(['socket.finished'], 'The hook said its last word; admission goes on.'),
-            'owner.refused': { target: '#client.refusing', actions: note('accepted') },
+            ...notProbed,
+            'socket.finished': {
+              description: 'The hook sent its last byte; admission goes on.',
+              actions: 'noteFinished',
+            },
+            'owner.refused': [
+              {
+                guard: 'isFinished',
+                description: 'What the hook has sent was its last word: it arrives.',
+                target: '#client.lingering',
+                actions: ['noteRefused', 'unlinkSocket', 'releaseOwner', note('accepted')],
+              },
+              { target: '#client.refusing', actions: note('accepted') },
+            ],
             'socket.failed': { target: '#client.refusing', actions: note('accepted') },
             'socket.closed': { target: '#client.refusing', actions: note('accepted') },
             'client.close': {
               target: '#client.closing',
               actions: ['noteOffered', 'noteCloseTimeout', note('accepted')],
             },
-            'client.abort': {
-              target: '#client.aborting',
-              actions: ['noteOffered', 'unlinkSocket', 'releaseOwner', note('accepted')],
-            },
+            'client.abort': [
+              {
+                guard: 'isToBeDelivered',
+                target: '#client.lingering',
+                actions: ['noteAborted', 'unlinkSocket', 'releaseOwner', note('accepted')],
+              },
+              { target: '#client.aborting', actions: ['unlinkSocket', 'releaseOwner', note('accepted')] },
+            ],
           },
           after: {
-            acceptTimeout: { target: '#client.refusing', actions: note('accepted', 'acceptTimeout') },
+            acceptTimeout: [
+              {
+                guard: 'isFinished',
+                target: '#client.lingering',
+                actions: ['noteRefused', 'unlinkSocket', 'releaseOwner', note('accepted', 'acceptTimeout')],
+              },
+              { target: '#client.refusing', actions: note('accepted', 'acceptTimeout') },
+            ],
           },
           initial: 'open',
           states: {
@@ -173,7 +252,7 @@ export const clientMachine = setup({
         },
         established: {
           description: 'Admitted: it can be written to.',
-          entry: ['noteOffered', 'establishOwner'],
+          entry: ['noteEstablished', 'establishOwner'],
           on: {
             ...noHook,
             'socket.failed': { target: '#client.dropping', actions: note('established') },
@@ -182,39 +261,59 @@ export const clientMachine = setup({
               target: '#client.closing',
               actions: ['noteCloseTimeout', note('established')],
             },
-            'client.abort': {
-              target: '#client.aborting',
-              actions: ['unlinkSocket', 'releaseOwner', note('established')],
-            },
+            'client.abort': [
+              {
+                guard: 'isToBeDelivered',
+                target: '#client.lingering',
+                actions: ['noteAborted', 'unlinkSocket', 'releaseOwner', note('established')],
+              },
+              { target: '#client.aborting', actions: ['unlinkSocket', 'releaseOwner', note('established')] },
+            ],
           },
           initial: 'open',
           states: {
             open: {
               description: 'Bytes flow both ways.',
               on: {
+                'socket.idled': {
+                  target: '#client.aborting',
+                  actions: ['unlinkSocket', 'releaseOwner', note('established', 'idleTimeout')],
+                },
                 'socket.ended': { target: 'peerEnded', actions: note('established') },
                 'socket.finished': { target: 'localEnded', actions: ['noteFlushed', note('established')] },
               },
+              after: { idleProbe: { target: 'open', reenter: true, actions: 'probeAll' } },
             },
             peerEnded: {
               description: 'The client has sent its last byte; ours go on.',
               on: {
                 ...ignored(['socket.ended'], 'A stream ends once.'),
                 'socket.finished': { target: 'bothEnded', actions: 'noteFlushed' },
+                'socket.idled': {
+                  target: '#client.aborting',
+                  actions: ['unlinkSocket', 'releaseOwner', note('established', 'halfCloseTimeout')],
+                },
               },
+              after: { halfCloseProbe: { target: 'peerEnded', reenter: true, actions: 'probeAll' } },
             },
             localEnded: {
               description: 'We have sent our last byte; the client’s go on.',
               on: {
                 ...ignored(['socket.finished'], 'A stream ends once.'),
                 'socket.ended': { target: 'bothEnded' },
+                'socket.idled': {
+                  target: '#client.lingering',
+                  actions: ['noteAborted', 'unlinkSocket', 'releaseOwner', note('established', 'halfCloseTimeout')],
+                },
               },
+              after: { halfCloseProbe: { target: 'localEnded', reenter: true, actions: 'probeAll' } },
             },
             bothEnded: {
               description: 'Both sides have sent their last byte; the socket closes by itself.',
               on: {
                 ...ignored(['socket.ended', 'socket.finished'], 'A stream ends once.'),
                 ...ignored(['socket.failed'], 'Every byte went both ways before; only the close counts.'),
+                ...notProbed,
                 'socket.closed': { target: '#client.ended', actions: ['unlinkSocket', 'releaseOwner'] },
               },
             },
@@ -239,7 +338,7 @@ export const clientMachine = setup({
     dropping: {
       description: 'Lost after it was established; the socket’s close is the end.',
       tags: 'holdsSocket',
-      entry: ['unlinkSocket', 'dropOwner', 'releaseOwner', 'destroySocket'],
+      entry: ['noteLost', 'unlinkSocket', 'dropOwner', 'releaseOwner', 'destroySocket'],
       on: {
         ...noHook,
         ...dying,
@@ -256,26 +355,106 @@ export const clientMachine = setup({
       on: {
         ...noHook,
         ...decided,
+        ...notProbed,
         ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
-        ...ignored(['socket.failed'], 'Its close follows; nobody listens for the reason any more.'),
+        'socket.failed': {
+          description: 'Its close follows; what had not arrived does not arrive any more.',
+          actions: 'noteLost',
+        },
         'socket.finished': { actions: 'noteFlushed' },
         'socket.closed': { target: 'closed' },
-        'client.abort': { target: 'aborting', actions: note('closing') },
+        'client.abort': [
+          {
+            guard: 'isToBeDelivered',
+            target: 'lingering.probed',
+            actions: 'noteClosed',
+          },
+          { target: 'aborting', actions: note('closing') },
+        ],
       },
-      after: { closeTimeout: { description: 'Too slow: abort.', actions: 'abortClose' } },
+      after: { closeTimeout: { description: 'Too slow: reset, unless all was sent.', actions: 'abortClose' } },
+    },
+
+    lingering: {
+      description:
+        'Its time is up, but our last byte and FIN are with the system, which delivers them unless bytes arrive at a closed socket: what still comes is read and thrown away until nothing comes any more.',
+      tags: 'holdsSocket',
+      on: {
+        ...noHook,
+        ...decided,
+        ...ignored(['socket.ended'], 'The socket closes by itself.'),
+        ...ignored(['socket.finished'], 'A stream ends once.'),
+        'socket.failed': {
+          description: 'Its close follows; what had not arrived does not arrive any more.',
+          actions: 'noteLost',
+        },
+        'socket.idled': { target: 'parting' },
+        'socket.closed': { target: 'left' },
+        'client.abort': [
+          { guard: 'isToBeDelivered', description: 'It is let go of already.' },
+          { target: 'aborting', actions: note('closing') },
+        ],
+      },
+      after: {
+        lingerMax: {
+          description: 'The client sends on: reset.',
+          target: 'aborting',
+          actions: note('closing', 'lingerMax'),
+        },
+      },
+      initial: 'reading',
+      states: {
+        probed: {
+          description:
+            'It was read since our end was asked for: where nothing has come in all that time, that will do.',
+          always: [{ guard: 'wasReadForLong', target: 'reading', actions: 'probeReads' }, { target: 'reading' }],
+        },
+        reading: {
+          description: 'Whatever comes is thrown away; it is looked at again after each `lingerTimeout`.',
+          entry: 'lingerSocket',
+          after: { lingerTimeout: { target: 'reading', reenter: true, actions: 'probeReads' } },
+        },
+      },
+    },
+
+    parting: {
+      description: 'The client is silent: the socket is closed, and the system delivers what is still on its way.',
+      tags: 'holdsSocket',
+      entry: 'destroySocket',
+      on: {
+        ...noHook,
+        ...dying,
+        ...ignored(['client.close', 'client.abort'], 'It is over as soon as the socket has closed.'),
+        'socket.closed': { target: 'left' },
+      },
+      after: { abortTimeout: { target: 'left', actions: 'abandonSocket' } },
+    },
+
+    left: {
+      description: 'Let go of; why was decided before.',
+      always: [
+        { guard: 'willBeClosed', target: 'closed' },
+        { guard: 'willBeRefused', target: 'refused' },
+        { target: 'aborted' },
+      ],
     },
 
     aborting: {
       description: 'Reset; the socket’s close is the end.',
       tags: 'holdsSocket',
-      entry: ['resetSocket', 'destroySocket'],
+      entry: ['noteLost', 'resetSocket', 'destroySocket'],
       on: {
         ...noHook,
         ...dying,
         ...ignored(['client.close', 'client.abort'], 'It is being aborted already.'),
-        'socket.closed': { target: 'aborted' },
+        'socket.closed': [{ guard: 'willBeRefused', target: 'refused' }, { target: 'aborted' }],
       },
-      after: { abortTimeout: { target: 'aborted', actions: 'abandonSocket' } },
+      after: {
+        abortTimeout: [
+          { guard: 'willBeRefused', target: 'refused', actions: 'abandonSocket' },
+          { target: 'aborted', actions: 'abandonSocket' },
+        ],
+      },
     },
 
     ended: { type: 'final', description: 'Both sides sent FIN after their last byte.', output: 'ended' },

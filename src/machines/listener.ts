@@ -18,6 +18,7 @@ import {
   causeOf,
   type Ending,
   ignored,
+  NEVER_MS,
   note,
   type Outcome,
   type Report,
@@ -34,6 +35,8 @@ export interface ListenerSettings {
   /** How long a drain waits for clients that were not admitted before it. */
   readonly admissionTimeout: number;
   readonly abortTimeout: number;
+  /** All the time for a client that its deadline has let go of. */
+  readonly lingerMax: number;
 }
 
 export interface ListenerInput {
@@ -47,6 +50,8 @@ export interface ListenerContext {
   /** Attempts to bind since it last listened. */
   attempts: number;
   drainTimeoutMs: number;
+  /** False once its clients were cut. */
+  flushed: boolean;
   /** Why the last thing happened that needs a reason; nothing yet, at first. */
   cause: Cause | undefined;
 }
@@ -58,8 +63,8 @@ export type ListenerEvent =
   | { type: 'listener.resume' }
   /** The owner ends the life when the clients are gone. */
   | { type: 'listener.close'; timeoutMs?: number; cause?: Report }
-  /** The owner ends the life and cuts its clients. */
-  | { type: 'listener.abort'; cause?: Report }
+  /** The owner ends the life and cuts its clients; with `deliver`, a deadline of the proxy's. */
+  | { type: 'listener.abort'; cause?: Report; deliver?: boolean }
   | { type: 'server.listening' }
   | { type: 'server.failed'; cause: Report }
   /** Somebody else closed the server. */
@@ -77,9 +82,10 @@ export type ListenerCommand =
   | { type: 'path.unlink' }
   | { type: 'client.adopt'; socket: unknown }
   | { type: 'client.refuse'; socket: unknown }
-  | { type: 'clients.abort'; cause: Cause }
   /** Turn away the clients that were not admitted yet, and report `clients.served` if there are others. */
   | { type: 'admissions.refuse'; cause: Report }
+  /** Reset them at once; with `deliver`, let go of those whose last byte and FIN are sent. */
+  | { type: 'clients.abort'; cause: Cause; deliver: boolean }
   | { type: 'owner.listening' }
   | { type: 'owner.retry'; attempt: number; delayMs: number; cause: Cause }
   | { type: 'owner.warn'; cause: Cause };
@@ -129,7 +135,9 @@ export const listenerMachine = setup({
     })),
     refuseLate: emit({ type: 'admissions.refuse', cause: { ...LATE, code: 'admissionTimeout' } }),
     refuseAtDeadline: emit({ type: 'admissions.refuse', cause: { ...LATE, code: 'drainTimeout' } }),
-    abortClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause as Cause })),
+    noteCut: assign({ flushed: false }),
+    abortClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause as Cause, deliver: false })),
+    cutClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause as Cause, deliver: true })),
     announceListening: emit({ type: 'owner.listening' }),
     announceRetry: emit(({ context }) => ({
       type: 'owner.retry',
@@ -142,6 +150,8 @@ export const listenerMachine = setup({
   guards: {
     hasBindAttemptsLeft: ({ context }) => context.attempts < context.settings.bindAttempts,
     hasClients: ({ context }) => context.clients > 0,
+    isDeadline: ({ context, event }) =>
+      event.type === 'listener.abort' && event.deliver === true && context.clients > 0,
     isFull: ({ context }) => context.clients >= context.settings.clientsMax,
     isLastPlace: ({ context }) => context.clients + 1 >= context.settings.clientsMax,
     isLastClient: ({ context }) => context.clients === 1,
@@ -151,6 +161,7 @@ export const listenerMachine = setup({
     drainTimeout: ({ context }) => context.drainTimeoutMs,
     admissionTimeout: ({ context }) => context.settings.admissionTimeout,
     abortTimeout: ({ context }) => context.settings.abortTimeout,
+    cutTimeout: ({ context: { settings } }) => Math.min(NEVER_MS, settings.lingerMax + settings.abortTimeout),
   },
 }).createMachine({
   id: 'listener',
@@ -160,9 +171,14 @@ export const listenerMachine = setup({
     clients: 0,
     attempts: 0,
     drainTimeoutMs: input.settings.drainTimeout,
+    flushed: true,
     cause: undefined,
   }),
-  output: ({ context, event }) => ({ ending: event.output as Ending, cause: context.cause as Cause, flushed: true }),
+  output: ({ context, event }) => ({
+    ending: event.output as Ending,
+    cause: context.cause as Cause,
+    flushed: context.flushed,
+  }),
   initial: 'idle',
   states: {
     idle: {
@@ -190,6 +206,7 @@ export const listenerMachine = setup({
           { target: 'closed', actions: ['closeServer', 'unlinkPath', note('listening')] },
         ],
         'listener.abort': [
+          { guard: 'isDeadline', target: 'cutting', actions: ['closeServer', 'unlinkPath', note('listening')] },
           { guard: 'hasClients', target: 'aborting', actions: ['closeServer', 'unlinkPath', note('listening')] },
           { target: 'aborted', actions: ['closeServer', 'unlinkPath', note('listening')] },
         ],
@@ -287,10 +304,13 @@ export const listenerMachine = setup({
           { guard: 'isLastClient', target: 'closed', actions: 'countClosed' },
           { actions: 'countClosed' },
         ],
-        'listener.abort': { target: 'aborting', actions: note('closing') },
+        'listener.abort': [
+          { guard: 'isDeadline', target: 'cutting', actions: note('closing') },
+          { target: 'aborting', actions: note('closing') },
+        ],
       },
       after: {
-        admissionTimeout: { description: 'Who was not admitted by now is turned away.', actions: 'refuseLate' },
+        admissionTimeout: { description: 'Clients that are not admitted by now are turned away.', actions: 'refuseLate' },
         drainTimeout: { target: 'expired' },
       },
     },
@@ -303,19 +323,43 @@ export const listenerMachine = setup({
         ...notBinding,
         ...over,
         ...ignored(['listener.close'], 'It is over as soon as they are gone; an abort hastens it.'),
-        'clients.served': { target: 'aborting', actions: note('closing', 'drainTimeout') },
+        'clients.served': { target: 'cutting', actions: note('closing', 'drainTimeout') },
         'client.closed': [
           { guard: 'isLastClient', target: 'closed', actions: 'countClosed' },
           { actions: 'countClosed' },
         ],
-        'listener.abort': { target: 'aborting', actions: note('closing') },
+        'listener.abort': [
+          { guard: 'isDeadline', target: 'cutting', actions: note('closing') },
+          { target: 'aborting', actions: note('closing') },
+        ],
       },
       after: { abortTimeout: { target: 'closed' } },
     },
 
+    cutting: {
+      description: 'A deadline: its clients are cut, and those to whom all was sent are let go of; it waits for both.',
+      entry: ['noteCut', 'cutClients'],
+      on: {
+        ...refuse,
+        ...notBinding,
+        ...over,
+        ...notAsked,
+        ...ignored(['listener.close'], 'Its clients are cut already; an abort hastens it.'),
+        'client.closed': [
+          { guard: 'isLastClient', target: 'aborted', actions: 'countClosed' },
+          { actions: 'countClosed' },
+        ],
+        'listener.abort': [
+          { guard: 'isDeadline', description: 'Its clients are cut already.' },
+          { target: 'aborting', actions: note('closing') },
+        ],
+      },
+      after: { cutTimeout: { target: 'aborted' } },
+    },
+
     aborting: {
-      description: 'Its clients are cut; it waits for their sockets to close.',
-      entry: 'abortClients',
+      description: 'Its clients are reset; it waits for their sockets to close.',
+      entry: ['noteCut', 'abortClients'],
       on: {
         ...refuse,
         ...notBinding,
@@ -342,9 +386,9 @@ export const listenerMachine = setup({
           { guard: 'isLastClient', target: 'failed', actions: 'countClosed' },
           { actions: 'countClosed' },
         ],
-        'listener.abort': { target: 'aborting' },
+        'listener.abort': [{ guard: 'isDeadline', target: 'cutting' }, { target: 'aborting' }],
       },
-      after: { drainTimeout: { target: 'aborting' } },
+      after: { drainTimeout: { target: 'cutting' } },
     },
 
     closed: { type: 'final', description: 'Closed by its owner; every client was waited for.', output: 'closed' },

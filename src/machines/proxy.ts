@@ -16,6 +16,7 @@ import {
   causeOf,
   type Ending,
   ignored,
+  NEVER_MS,
   note,
   type Outcome,
   type Phase,
@@ -26,6 +27,8 @@ import {
 export interface ProxySettings {
   readonly drainTimeout: number;
   readonly abortTimeout: number;
+  /** All the time for a client that a deadline has let go of. */
+  readonly lingerMax: number;
 }
 
 export interface ProxyInput {
@@ -65,17 +68,18 @@ export type ProxyCommand =
   | { type: 'backends.connect' }
   /** Report `backends.closed` when the last one is, which may be now. */
   | { type: 'backends.close' }
-  | { type: 'backends.abort'; cause: Cause }
+  /** As the other aborts: with `deliver`, what is complete is let go of, and not reset. */
+  | { type: 'backends.abort'; cause: Cause; deliver: boolean }
   | { type: 'listeners.start' }
   | { type: 'listeners.close' }
-  | { type: 'listeners.abort'; cause: Cause }
+  | { type: 'listeners.abort'; cause: Cause; deliver: boolean }
   /** Report `listeners.closed` when the last one is, which may be now. */
   | { type: 'listeners.await' }
   /** Report `sessions.emptied` when the last one has ended, which may be now. */
   | { type: 'sessions.await' }
-  | { type: 'sessions.abort'; cause: Cause }
   /** Turn away the clients that were not admitted yet, and report `sessions.served` if there are sessions. */
   | { type: 'admissions.refuse'; cause: Report }
+  | { type: 'sessions.abort'; cause: Cause; deliver: boolean }
   | { type: 'owner.running' };
 
 const BACKENDS = ['backends.established', 'backends.failed'] as const;
@@ -89,6 +93,9 @@ const noSessions = { ...notAsked, ...ignored(['sessions.emptied'], 'Nobody waits
 const noBackends = ignored(['backends.closed'], 'No backend is being closed.');
 const startedOnce = ignored(['proxy.start'], 'It has been started.');
 const over = ignored(['proxy.start'], 'The end is decided; a new life is a new handle.');
+
+/** Whatever but the owner's own abort spares what is complete. */
+const delivers = ({ type }: ProxyEvent): boolean => type !== 'proxy.abort';
 
 /** Whatever still lives is reset, the backends too; after a start that failed these are closed instead. */
 const cut = (...why: Parameters<typeof note>) => ({
@@ -120,17 +127,29 @@ export const proxyMachine = setup({
     noteFailed: assign({ ending: 'failed' }),
     connectBackends: emit({ type: 'backends.connect' }),
     closeBackends: emit({ type: 'backends.close' }),
-    abortBackends: emit(({ context }) => ({ type: 'backends.abort', cause: context.cause as Cause })),
+    abortBackends: emit(({ context, event }) => ({
+      type: 'backends.abort',
+      cause: context.cause as Cause,
+      deliver: delivers(event),
+    })),
     startListeners: emit({ type: 'listeners.start' }),
     closeListeners: emit({ type: 'listeners.close' }),
-    abortListeners: emit(({ context }) => ({ type: 'listeners.abort', cause: context.cause as Cause })),
+    abortListeners: emit(({ context, event }) => ({
+      type: 'listeners.abort',
+      cause: context.cause as Cause,
+      deliver: delivers(event),
+    })),
     awaitListeners: emit({ type: 'listeners.await' }),
     awaitSessions: emit({ type: 'sessions.await' }),
     refuseAdmissions: emit({
       type: 'admissions.refuse',
       cause: { initiator: 'library', manner: 'timeout', code: 'drainTimeout' },
     }),
-    abortSessions: emit(({ context }) => ({ type: 'sessions.abort', cause: context.cause as Cause })),
+    abortSessions: emit(({ context, event }) => ({
+      type: 'sessions.abort',
+      cause: context.cause as Cause,
+      deliver: delivers(event),
+    })),
     announceRunning: emit({ type: 'owner.running' }),
   },
   guards: {
@@ -140,6 +159,7 @@ export const proxyMachine = setup({
   delays: {
     drainTimeout: ({ context }) => context.drainTimeoutMs,
     abortTimeout: ({ context }) => context.settings.abortTimeout,
+    cutTimeout: ({ context: { settings } }) => Math.min(NEVER_MS, settings.lingerMax + settings.abortTimeout),
   },
 }).createMachine({
   id: 'proxy',
@@ -267,19 +287,19 @@ export const proxyMachine = setup({
           after: { abortTimeout: { target: 'listeners' } },
         },
         cutting: {
-          description: 'What still lives is reset.',
+          description: 'What still lives is reset; at a deadline, what is complete is let go of.',
           entry: ['abortListeners', 'abortSessions', 'awaitSessions'],
           on: {
             ...notAsked,
             ...noListeners,
             ...noBackends,
             'proxy.abort': {
-              description: 'Everything is being cut, but for the backends after a start that failed.',
-              actions: 'abortBackends',
+              description: 'What was let go of is reset, and the backends after a start that failed.',
+              actions: ['abortListeners', 'abortSessions', 'abortBackends'],
             },
             'sessions.emptied': { target: 'listeners' },
           },
-          after: { abortTimeout: { target: 'listeners' } },
+          after: { cutTimeout: { target: 'listeners' } },
         },
         listeners: {
           description: 'The listeners end.',

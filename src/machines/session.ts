@@ -4,7 +4,8 @@
  * 1. A FIN is only ever passed on from a peer, after the bytes before it.
  * 2. One leg lost: the other is reset, after what was read for it is written out.
  * 3. Cut by us (idle, too long, told to): both legs are reset, for a cut must not look like an end.
- * 4. It ends when both legs have ended; each leg bounds its own end.
+ * 4. But a leg whose last byte and FIN are sent was not cut: unless the owner aborts, it is let go of (see client.ts).
+ * 5. It ends when both legs have ended; each leg bounds its own end.
  *
  * Idleness is asked for, not told: a timer has the relay compare its byte counters, so that nothing is re-armed per
  * chunk. Left out on purpose: the bytes, and how the backend finds its server.
@@ -16,9 +17,9 @@ import {
   causeOf,
   type Ending,
   ignored,
-  NEVER_MS,
   note,
   type Outcome,
+  probeEvery,
   type Report,
 } from './vocabulary.js';
 
@@ -49,8 +50,8 @@ export interface SessionContext {
 export type SessionEvent =
   /** The owner wants it to end by itself soon; what lasts longer is cut. */
   | { type: 'session.close'; timeoutMs?: number; cause?: Report }
-  /** The owner cuts it. */
-  | { type: 'session.abort'; cause?: Report }
+  /** The owner cuts it; with `deliver`, a deadline of the proxy's. */
+  | { type: 'session.abort'; cause?: Report; deliver?: boolean }
   /** The client has sent its last byte, and the relay has passed on all before it. */
   | { type: 'client.ended' }
   /** The client's life is over. */
@@ -69,21 +70,19 @@ export type SessionCommand =
   /** Pass a FIN on. */
   | { type: 'client.end' }
   | { type: 'backend.end' }
-  /** Reset the leg, after what was read for it is written out. */
+  /** Reset the leg, after what was read for it is written out; let go of it where its FIN is sent, too. */
   | { type: 'client.reset'; cause: Cause }
   | { type: 'backend.reset'; cause: Cause }
-  /** Reset the leg at once. */
-  | { type: 'client.abort'; cause: Cause }
-  | { type: 'backend.abort'; cause: Cause };
-
-/** How many probes in a row must find no progress; more are more exact and cost more. */
-export const QUIET_PROBES = 4;
-
-const probeEvery = (timeout: number): number => (timeout >= NEVER_MS ? NEVER_MS : Math.ceil(timeout / QUIET_PROBES));
+  /** Reset the leg at once; with `deliver`, let go of it where its last byte and FIN are sent. */
+  | { type: 'client.abort'; cause: Cause; deliver: boolean }
+  | { type: 'backend.abort'; cause: Cause; deliver: boolean };
 
 /** True while every byte may still arrive; never, if it was closed before there was a backend to relay them. */
 const isWhole = ({ ending, cause }: SessionContext): boolean =>
   (ending === 'ended' || ending === 'closed') && cause?.phase !== 'connecting';
+
+/** Whatever but the owner's own abort spares what is complete. */
+const delivers = (event: SessionEvent): boolean => event.type !== 'session.abort' || event.deliver === true;
 
 const notIdle = ignored(['relay.idled'], 'No probe is out.');
 const established = ignored(['backend.established'], 'It is established once.');
@@ -184,10 +183,19 @@ export const sessionMachine = setup({
     endBackend: emit({ type: 'backend.end' }),
     resetClient: emit(({ context }) => ({ type: 'client.reset', cause: context.cause as Cause })),
     resetBackend: emit(({ context }) => ({ type: 'backend.reset', cause: context.cause as Cause })),
-    abortClient: emit(({ context }) => ({ type: 'client.abort', cause: context.cause as Cause })),
-    abortBackend: emit(({ context }) => ({ type: 'backend.abort', cause: context.cause as Cause })),
+    abortClient: emit(({ context, event }) => ({
+      type: 'client.abort',
+      cause: context.cause as Cause,
+      deliver: delivers(event),
+    })),
+    abortBackend: emit(({ context, event }) => ({
+      type: 'backend.abort',
+      cause: context.cause as Cause,
+      deliver: delivers(event),
+    })),
     cutOff: raise({
       type: 'session.abort',
+      deliver: true,
       cause: { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'closeTimeout' },
     }),
   },

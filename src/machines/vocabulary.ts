@@ -65,7 +65,18 @@ export type Ending = 'ended' | 'closed' | 'aborted' | 'dropped' | 'refused' | 'f
 export interface Outcome {
   readonly ending: Ending;
   readonly cause: Cause;
-  /** False when bytes may have been written that the socket never passed on. */
+  /**
+   * True when nothing was thrown away that had been written to the connection.
+   *
+   * - Of a client or backend: every byte, and the FIN after it, was handed to the system, and neither side reset the
+   *   connection afterwards. What the peer sent after a `close()` does not count, since a close throws that away; nor
+   *   does what a hook wrote to a connection that was never established. Of a persistent backend it speaks of the last
+   *   connection: what was lost before is in `dropped`.
+   * - Of a session: both streams were passed on from their first byte to their FIN.
+   * - Of a listener, proxy, worker or cluster: its end has cut nothing.
+   *
+   * False means that bytes may be missing, not that they are: which of them had arrived before a reset, nobody can tell.
+   */
   readonly flushed: boolean;
   /** True when the peer may take what it got for a complete stream although it was cut. */
   readonly truncated?: boolean;
@@ -76,6 +87,13 @@ export interface Outcome {
  * set no timer for it.
  */
 export const NEVER_MS = 2_147_483_647;
+
+/** How many probes in a row must find no progress until that is idleness; more are more exact and cost more. */
+export const QUIET_PROBES = 4;
+
+/** How often bytes are counted so that idleness is found after this time, and at most a quarter later. */
+export const probeEvery = (timeout: number): number =>
+  timeout >= NEVER_MS ? NEVER_MS : Math.ceil(timeout / QUIET_PROBES);
 
 /** Marks events that a state deliberately does nothing with; the reason ends up in diagrams and tables. */
 export function ignored<const E extends string>(

@@ -39,6 +39,8 @@ export class Leg {
   /** What is being written out: nobody may read into it. */
   #pinned: Buffer | undefined = undefined;
   #isPaused = false;
+  /** Its socket is left: who has left it decides whether it is read. */
+  #isLeft = false;
 
   /** @param readsInto true for a socket that was told to call {@link read} */
   constructor(readsInto = false) {
@@ -112,7 +114,7 @@ export class Leg {
   stop(): void {
     const from = this.#from;
     this.#to = undefined;
-    if (from === undefined) return;
+    if (from === undefined || this.#isLeft) return;
     from.pause();
     from.removeListener('data', onData);
   }
@@ -121,6 +123,7 @@ export class Leg {
   leave(): void {
     const from = this.#from;
     if (from === undefined) return;
+    this.#isLeft = true;
     this.#to = undefined;
     this.#early = undefined;
     this.#earlyMax = 0;

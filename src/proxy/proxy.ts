@@ -64,6 +64,8 @@ const RELAYED_BACKEND_LIMITS = [
   'disposeTimeout',
   'closeTimeout',
   'abortTimeout',
+  'lingerTimeout',
+  'lingerMax',
 ] as const satisfies readonly (keyof BackendLimits)[];
 
 export interface ProxyOptions
@@ -139,14 +141,14 @@ const KIND: Kind<TcpProxy, ProxyCommand, ProxyEvents> = {
   commands: {
     'backends.connect': (proxy) => proxy.connectBackends(),
     'backends.close': (proxy) => proxy.closeBackends(),
-    'backends.abort': (proxy, { cause }) => proxy.abortBackends(cause),
+    'backends.abort': (proxy, { cause, deliver }) => abortAll(proxy.backends, cause, deliver),
     'listeners.start': (proxy) => proxy.startListeners(),
     'listeners.close': (proxy) => proxy.closeListeners(),
-    'listeners.abort': (proxy, { cause }) => proxy.abortListeners(cause),
+    'listeners.abort': (proxy, { cause, deliver }) => abortAll(proxy.listeners, cause, deliver),
     'listeners.await': (proxy) => proxy.awaitListeners(),
     'sessions.await': (proxy) => proxy.awaitSessions(),
     'admissions.refuse': (proxy, { cause }) => proxy.refuseAdmissions(cause),
-    'sessions.abort': (proxy, { cause }) => proxy.abortSessions(cause),
+    'sessions.abort': (proxy, { cause, deliver }) => abortAll(proxy.sessions, cause, deliver),
     'owner.running': (proxy) => proxy.announceRunning(),
   },
 };
@@ -397,11 +399,6 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   }
 
   /** @internal */
-  abortBackends(cause: Cause): void {
-    each(this.backends, (backend) => void backend.abort(cause));
-  }
-
-  /** @internal */
   startListeners(): void {
     // How each of them fares is told by listenerBound() and listenerClosed().
     for (const listener of this.listeners) if (listener.goesOn) listener.start().catch(ignore);
@@ -413,11 +410,6 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   closeListeners(): void {
     // The deadline is the proxy's: its listeners wait as long as it does.
     each(this.listeners, (listener) => void listener.close({ timeoutMs: false }));
-  }
-
-  /** @internal */
-  abortListeners(cause: Cause): void {
-    each(this.listeners, (listener) => void listener.abort(cause));
   }
 
   /** @internal */
@@ -436,11 +428,6 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   refuseAdmissions(cause: Report): void {
     each(this.listeners, (listener) => listener.refuseAdmissions(cause));
     if (this.#sessions.size > 0) this.life.send(SERVED);
-  }
-
-  /** @internal */
-  abortSessions(cause: Cause): void {
-    each(this.#sessions, (session) => void session.abort(cause));
   }
 
   /** @internal */
@@ -464,6 +451,10 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 }
 
 function ignore(): void {}
+
+function abortAll(parts: readonly (Listener | Session | Backend)[], cause: Cause, deliver: boolean): void {
+  each<Listener | Session | Backend>(parts, (part) => (deliver ? part.cut(cause) : void part.abort(cause)));
+}
 
 /** A client that is still being admitted has no session. */
 function admissionInfo(client: Client): ConnectionInfo {
@@ -517,7 +508,11 @@ function checkedProxy(options: ProxyOptions) {
     servers,
     session,
     backends,
-    settings: { drainTimeout, abortTimeout: limits.settings.abortTimeout },
+    settings: {
+      drainTimeout,
+      abortTimeout: limits.settings.abortTimeout,
+      lingerMax: limits.settings.lingerMax,
+    },
   };
 }
 

@@ -5,8 +5,8 @@ import type { Client, ClientPartner } from '../adapters/client.js';
 import { type Environment, Handle, type Kind } from '../adapters/handle.js';
 import type { Peer } from '../adapters/peer.js';
 import { commandCauseOf } from '../adapters/socket.js';
-import { QUIET_PROBES, type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
-import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
+import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
 import type { Server } from '../policies/servers.js';
 import type { RunningTimer } from '../runtime/life.js';
 import { Relay } from './relay.js';
@@ -70,8 +70,8 @@ const KIND: Kind<Session, SessionCommand, SessionEvents> = {
     'backend.end': (session) => session.relay.end(session.backend.socket as Socket),
     'client.reset': (session, { cause }) => session.resetLeg(session.client, cause),
     'backend.reset': (session, { cause }) => session.resetLeg(session.backend, cause),
-    'client.abort': (session, { cause }) => void session.client.abort(cause),
-    'backend.abort': (session, { cause }) => void session.backend.abort(cause),
+    'client.abort': (session, { cause, deliver }) => abortLeg(session.client, cause, deliver),
+    'backend.abort': (session, { cause, deliver }) => abortLeg(session.backend, cause, deliver),
   },
 };
 
@@ -202,14 +202,14 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     this.life.send({ type: 'session.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
-  protected override requestAbort(cause: Report | undefined): void {
-    this.life.send({ type: 'session.abort', ...(cause !== undefined && { cause }) });
+  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
+    this.life.send({ type: 'session.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
 
   /** @internal */
   override commandFailed(_command: string, error: unknown): void {
     // No command of a session opens anything: what throws here is a mistake, and the legs must not outlive it.
-    this.life.send({ type: 'session.abort', cause: commandCauseOf(error) });
+    this.cut(commandCauseOf(error));
   }
 
   protected override finished(outcome: Outcome): void {
@@ -252,9 +252,14 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     const { socket } = leg;
     // Quiet until now is no reason to give the flush less time.
     this.#quiet = 0;
-    if (socket === undefined) void leg.abort(cause);
-    else this.relay.flush(socket, () => void leg.abort(cause));
+    if (socket === undefined) leg.cut(cause);
+    else this.relay.flush(socket, () => leg.cut(cause));
   }
+}
+
+function abortLeg(leg: Client | Backend, cause: Cause, deliver: boolean): void {
+  if (deliver) leg.cut(cause);
+  else void leg.abort(cause);
 }
 
 /** @internal */

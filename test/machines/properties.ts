@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import { type AnyStateMachine, createActor, SimulatedClock } from 'xstate';
-import { QUIET_PROBES } from '../../src/machines/session.js';
+import { QUIET_PROBES } from '../../src/machines/vocabulary.js';
 import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
 import { clusterChecks, workerChecks } from './cluster-properties.js';
 
@@ -124,6 +124,28 @@ const releasedOnce: Check = (model) => {
     }
   }
   if (model.outcome !== undefined) expect(owned, 'nothing of the owner’s is left at the end').toBe('nothing');
+};
+
+/**
+ * 8: what is complete is never reset, but by its owner's abort, or when its time for lingering is over as well: not by
+ * a deadline, and not for the loss of another leg.
+ */
+const completeIsKept: Check = (model) => {
+  let finished = false;
+  for (const step of model.steps) {
+    const { event, from, taken } = step;
+    const isLost = event === 'socket.failed' || event === 'socket.closed';
+    if (event === 'socket.finished') finished ||= taken.length > 0;
+    // What a hook has sent last is reported again.
+    const isAgain = types(step).includes('owner.establish');
+    if (isLost || isAgain || types(step).includes('socket.open')) finished = false;
+    if (!finished || !types(step).includes('socket.reset')) continue;
+    const why = taken.some((name) => /(closeTimeout|Probe|Timeout) #/.test(name)) ? shortName(event) : event;
+    expect(why, `${from} → ${step.to}: it resets what is complete`).toMatch(/\.abort$|lingerMax/);
+    expect(step.snapshot.context.flushed, 'what was reset may be missing').toBe(false);
+  }
+  const { outcome } = model;
+  if (outcome?.ending === 'dropped') expect(outcome.flushed, 'what was dropped may be missing').toBe(false);
 };
 
 /** 6: a state that may hold a socket says so; at the end, and before another is opened, there is none. */
@@ -297,11 +319,11 @@ const orderedStop: Check = (model) => {
 /** What has to be noted as a cause: by whom it came to a state's end, and why. */
 const NEWS: Record<string, RegExp> = {
   backend:
-    /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|(idle|active.*|closing.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout)$/,
+    /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|active.established.(open|peerEnded|localEnded) socket.idled|(idle|active.*|closing.*|lingering.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout|lingering.* lingerMax)$/,
   client:
-    /^(live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|closing client.abort|closing closeTimeout)$/,
+    /^(live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
   listener:
-    /^((idle|serving.*|draining) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|expired (listener.abort|clients.served))$/,
+    /^((idle|serving.*|draining|expired|cutting) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|expired clients.served)$/,
   session:
     /^((connecting.*|relaying.*) session.close|(connecting|relaying|draining).* session.abort|connecting.* (client|backend).closed|(relaying|draining).* (client|backend).closed|connecting.open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (sessionConnectTimeout|durationMax|closeTimeout))$/,
   proxy:
@@ -318,18 +340,18 @@ const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
     [/^active.connecting/, 'connecting'],
     [/^active.preparing/, 'preparing'],
     [/^active.established/, 'established'],
-    [/^closing/, 'closing'],
+    [/^(closing|lingering)/, 'closing'],
   ],
   client: [
     [/^live.accepted/, 'accepted'],
     [/^live.established/, 'established'],
-    [/^closing/, 'closing'],
+    [/^(closing|lingering)/, 'closing'],
   ],
   listener: [
     [/^idle/, 'idle'],
     [/^serving.binding server/, 'binding'],
     [/^serving/, 'listening'],
-    [/^(draining|expired)/, 'closing'],
+    [/^(draining|expired|cutting)/, 'closing'],
   ],
   session: [
     [/ended$|Ended relay.idled$/, 'established'],
@@ -369,10 +391,13 @@ const causesTell =
       const at = `${step.from} ${event}`;
       const { cause } = step.snapshot.context as { cause?: { manner: string; phase: string; code?: string } };
       if (!NEWS[machine]?.test(at)) continue;
+      // A close that has sent all, and only its time is up, is no abort; and what lingers does so already.
+      if (step.to.startsWith('lingering.reading') && /^(closing|lingering)/.test(step.from)) continue;
+      if (step.from === step.to && step.from.startsWith('lingering')) continue;
       const told = `${cause?.manner} ${cause?.code ?? ''}`;
       // A leg says itself why it has closed.
       const isLeg = machine === 'session' && event.endsWith('closed');
-      const timeout = step.from.endsWith('.both') ? 'idleTimeout' : 'halfCloseTimeout';
+      const timeout = /\.(both|open)$/.test(step.from) ? 'idleTimeout' : 'halfCloseTimeout';
       const expected =
         event !== step.event
           ? `timeout ${event}`
@@ -380,7 +405,7 @@ const causesTell =
             ? 'timeout drainTimeout'
             : isLeg
               ? 'reset ECONNRESET'
-              : event === 'relay.idled'
+              : event.endsWith('.idled')
                 ? `timeout ${timeout}`
                 : `${MANNERS[event.slice(event.indexOf('.') + 1)]} `;
       const [, phase] = PHASES[machine]?.find(([states]) => states.test(at)) ?? [];
@@ -401,6 +426,7 @@ export const properties: Record<string, readonly Check[]> = {
     closeIsFinal,
     dropsAreLosses,
     releasedOnce,
+    completeIsKept,
     socketsAreAccountedFor(false),
   ],
   client: [
@@ -410,6 +436,7 @@ export const properties: Record<string, readonly Check[]> = {
     closeIsFinal,
     dropsAreLosses,
     releasedOnce,
+    completeIsKept,
     socketsAreAccountedFor(true),
   ],
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],

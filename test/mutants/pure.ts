@@ -4,7 +4,7 @@ import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { compile } from '../../src/runtime/compile.js';
 import { exploreMachine, type Path, replay } from '../../src/testing/index.js';
 import { all } from '../machines/all.js';
-import { type Bounded, backendSettings, bounded } from '../machines/bounds.js';
+import { type Bounded, backendSettings, bounded, clientSettings } from '../machines/bounds.js';
 import { properties } from '../machines/properties.js';
 import { clusterWorld } from '../world/cluster.js';
 import type { ConnectionBounds } from '../world/connection.js';
@@ -47,7 +47,7 @@ const backend = (persistent: boolean, attemptsMax: number): World =>
 
 const listener = (bindAttempts: number): World =>
   alone(
-    { clientsMax: 2, bindAttempts, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1 },
+    { clientsMax: 2, bindAttempts, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1, lingerMax: 1 },
     strictListener(2, bindAttempts),
   );
 
@@ -67,10 +67,10 @@ const worlds: Readonly<Record<string, readonly [quick: readonly World[], long: r
     [backend(false, 1), backend(true, 1)],
     [backend(false, 2), backend(true, 2)],
   ],
-  client: [[alone({ acceptTimeout: 1, closeTimeout: 1, abortTimeout: 1 }, strictClient)], []],
+  client: [[alone(clientSettings(4), strictClient)], []],
   listener: [[listener(2), listener(1)], []],
   session: [[connection({})], [connection({ idleTimeout: 4 })]],
-  proxy: [[alone({ drainTimeout: 1, abortTimeout: 1 }, strictProxy)], []],
+  proxy: [[alone({ drainTimeout: 1, abortTimeout: 1, lingerMax: 1 }, strictProxy)], []],
   worker: [[worker(1), worker(2)], [worker(0)]],
   cluster: [[alone({}, clusterWorld)], []],
 };

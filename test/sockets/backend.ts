@@ -1,11 +1,12 @@
 /** Makes each event of the backend's machine happen on real loopback sockets. */
 import type { Socket } from 'node:net';
+import type { EventObject } from 'xstate';
 import { Backend, type Hold } from '../../src/adapters/backend.js';
 import { backendConfig } from '../../src/adapters/backend-options.js';
 import { environmentOf } from '../../src/adapters/handle.js';
 import { rawOf } from '../../src/adapters/socket.js';
 import { backendMachine } from '../../src/machines/index.js';
-import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
+import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';
 import { backendSettings } from '../machines/bounds.js';
 import {
   expectNothingLeft,
@@ -15,9 +16,14 @@ import {
   performer,
   resetPeer,
   ScriptedServers,
+  stayStill,
   type World,
   writeUntilRefused,
 } from './world.js';
+
+/** Sooner than anything else. */
+const SOON = 10;
+const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' } as const;
 
 export function backendDriver(world: World, persistent: boolean, attemptsMax: number) {
   return (path: Path): Driver<typeof backendMachine> => {
@@ -27,7 +33,9 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       { clock },
     );
     const [live, dead] = servers.list as [(typeof servers.list)[0], (typeof servers.list)[0]];
-    const settings = backendSettings(persistent, attemptsMax);
+    const hasLingered = path.some(({ event }) => shortName(event.type) === 'lingerMax');
+    const settings = { ...backendSettings(persistent, attemptsMax), ...(hasLingered && { lingerMax: SOON }) };
+    let isDeadline = false;
     let hook: Gate | undefined;
     let hold: Hold | undefined;
     const config = {
@@ -61,7 +69,12 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       'backend.connect': () => void backend.connect(),
       'backend.retry': () => backend.retryNow(),
       'backend.close': () => void backend.close(),
-      'backend.abort': () => void backend.abort(),
+      'backend.abort': ({ event }) => {
+        isDeadline = (event as { deliver?: boolean }).deliver === true;
+        if (isDeadline) backend.cut(DEADLINE);
+        else void backend.abort();
+      },
+      'socket.idled': () => stayStill(backend, clock),
       // Where the connect is to fail, nobody listens there.
       'server.chosen': (_step, index) =>
         servers.answer(backend, { kind: 'chosen', server: next(index) === 'socket.failed' ? dead : live }),
@@ -75,7 +88,8 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       },
       'socket.finished': (step) => {
         if (gone()) return gone();
-        if (step.from !== 'closing.flushing') socket().end();
+        if (socket().writableFinished) return 'it has finished before, and said so';
+        if (!/^(closing\.flushing|lingering)/.test(step.from)) socket().end();
         return undefined;
       },
       'socket.failed': async (step) => {
@@ -92,8 +106,9 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       },
       'socket.closed': async (step, index) => {
         // What was destroyed, reset or refused closes by itself; so does what both sides have ended.
-        if (/destroying|bothEnded/.test(step.from) || gone() || path[index - 1]?.event.type === 'socket.failed') return;
-        if (step.from === 'closing.flushing') (await world.peerOf(socket())).end();
+        if (/destroying|bothEnded|parting/.test(step.from) || gone() || path[index - 1]?.event.type === 'socket.failed')
+          return;
+        if (/^(closing\.flushing|lingering)/.test(step.from)) (await world.peerOf(socket())).end();
         else socket().destroy();
       },
       'owner.prepared': () => hook?.resolve(),
@@ -112,8 +127,13 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       handle: backend,
       perform: performer(backend, clock, perform),
       eventOf: (transition) =>
-        transition.event === 'server.deferred' ? { type: 'server.deferred', delayMs: 100 } : { type: transition.event },
+        transition.event === 'server.deferred'
+          ? { type: 'server.deferred', delayMs: 100 }
+          : transition.event === 'backend.abort' && isDeadline
+            ? ({ type: transition.event, deliver: true, cause: DEADLINE } as EventObject)
+            : { type: transition.event },
       dispose: async () => {
+        isDeadline = false;
         hook?.resolve();
         hold?.release();
         void backend.abort();

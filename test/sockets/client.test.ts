@@ -6,7 +6,7 @@ import { clientDriver } from './client.js';
 import { Traces } from './traces.js';
 import { expectTaken, type Over, pathsOf, takePaths, World } from './world.js';
 
-const bound = bounded.find(({ machine }) => machine === clientMachine) as Bounded;
+const [bound, hurried] = bounded.filter(({ machine }) => machine === clientMachine) as [Bounded, Bounded];
 
 describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
   let world: World;
@@ -27,6 +27,12 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
     ['adopted by hand', false],
   ])('the paths on real sockets, %s', { timeout: 600_000 }, async (name, owned) => {
     await takePaths(`client ${name}, over ${over}`, pathsOf(bound), clientDriver(world, owned), taken);
+  });
+
+  test('the paths of one that is closed in a hurry', { timeout: 600_000 }, async () => {
+    const { settings } = hurried.options.input as { settings: { lingerTimeout: number } };
+    const driver = clientDriver(world, false, settings.lingerTimeout);
+    await takePaths(`${hurried.name}, over ${over}`, pathsOf(hurried), driver, taken);
   });
 
   test('every transition was made', () => expectTaken(clientMachine, taken));

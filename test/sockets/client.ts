@@ -1,8 +1,11 @@
 /** Makes each event of the client's machine happen on real loopback sockets. */
+
+import type { EventObject } from 'xstate';
 import { Client, type ClientOwner } from '../../src/adapters/client.js';
 import { environmentOf } from '../../src/adapters/handle.js';
 import { clientMachine } from '../../src/machines/index.js';
-import { type Driver, ManualClock, type Path } from '../../src/testing/index.js';
+import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';
+import { clientSettings } from '../machines/bounds.js';
 import {
   expectNothingLeft,
   gate,
@@ -10,17 +13,23 @@ import {
   type Performances,
   performer,
   resetPeer,
+  stayStill,
   type World,
   writeUntilRefused,
 } from './world.js';
 
 const T = 1_000;
-const settings = { acceptTimeout: T, closeTimeout: T, abortTimeout: T };
+/** Sooner than anything else. */
+const SOON = 10;
+const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' } as const;
 
 /** @param owned whether it has an owner that takes its listeners off, as in a proxy; else it was adopted by hand */
-export function clientDriver(world: World, owned: boolean) {
-  return async (_path: Path): Promise<Driver<typeof clientMachine>> => {
+export function clientDriver(world: World, owned: boolean, lingerTimeout = T) {
+  return async (path: Path): Promise<Driver<typeof clientMachine>> => {
     const clock = new ManualClock();
+    const hasLingered = path.some(({ event }) => shortName(event.type) === 'lingerMax');
+    const settings = { ...clientSettings(T, lingerTimeout), ...(hasLingered && { lingerMax: SOON }) };
+    let isDeadline = false;
     const { accepted, peer } = await world.pair();
     const admission = gate<boolean>();
     let signal: AbortSignal | undefined;
@@ -71,7 +80,12 @@ export function clientDriver(world: World, owned: boolean) {
 
     const perform: Performances = {
       'client.close': () => void client.close(),
-      'client.abort': () => void client.abort(),
+      'client.abort': ({ event }) => {
+        isDeadline = (event as { deliver?: boolean }).deliver === true;
+        if (isDeadline) client.cut(DEADLINE);
+        else void client.abort();
+      },
+      'socket.idled': () => stayStill(client, clock),
       'owner.admitted': () => decide(() => admission.resolve(true)),
       'owner.refused': (_step, index) =>
         decide(() => (index % 2 === 0 ? admission.resolve(false) : admission.reject(new Error('no')))),
@@ -80,7 +94,8 @@ export function clientDriver(world: World, owned: boolean) {
         return isGone();
       },
       'socket.finished': (step) => {
-        if (step.from !== 'closing') socket.end();
+        if (socket.writableFinished) return 'it has finished before, and said so';
+        if (!/^(closing|lingering)/.test(step.from)) socket.end();
         return isGone();
       },
       'socket.failed': async () => {
@@ -92,7 +107,7 @@ export function clientDriver(world: World, owned: boolean) {
         return undefined;
       },
       'socket.closed': (step) => {
-        if (step.from === 'closing') peer.end();
+        if (/^(closing|lingering)/.test(step.from)) peer.end();
         else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) socket.destroy();
       },
     };
@@ -102,7 +117,10 @@ export function clientDriver(world: World, owned: boolean) {
       input: { settings },
       handle: client,
       perform: performer(client, clock, perform),
+      eventOf: ({ event: type }) =>
+        type === 'client.abort' && isDeadline ? ({ type, deliver: true, cause: DEADLINE } as EventObject) : { type },
       dispose: async () => {
+        isDeadline = false;
         const { ending } = await client.abort();
         if (signal?.aborted === isDecided)
           throw new Error('its hook was told to stop if, and only if, it had answered');

@@ -1,12 +1,14 @@
 /** Makes each event of the listener's machine happen on real loopback sockets. */
 
 import { createServer, type Socket } from 'node:net';
+import type { EventObject } from 'xstate';
 import type { Client } from '../../src/adapters/client.js';
 import { environmentOf } from '../../src/adapters/handle.js';
 import { Listener, type ListenerOwner } from '../../src/adapters/listener.js';
 import { listenerMachine } from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';
+import { clientSettings } from '../machines/bounds.js';
 import { until } from '../support/wait.js';
 import {
   expectNothingLeft,
@@ -22,11 +24,13 @@ import {
 } from './world.js';
 
 const T = 1_000;
-const SETTINGS = { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout: T, abortTimeout: T };
+const settings = { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout: T, abortTimeout: T, lingerMax: T };
+
+const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' } as const;
 
 /** Its clients leave only when the path wants it. */
 const CLIENT = {
-  input: { settings: { acceptTimeout: NEVER_MS, closeTimeout: NEVER_MS, abortTimeout: NEVER_MS } },
+  input: { settings: clientSettings(NEVER_MS) },
   ownerUnlinks: true,
 };
 
@@ -42,7 +46,7 @@ export function listenerDriver(world: World, name: SlowName) {
     const port = await Port.create();
     const takes = (name: string): boolean => path.some(({ event }) => shortName(event.type) === name);
     // Whichever of the two times the path waits for is over first.
-    const settings = { ...SETTINGS, admissionTimeout: takes('admissionTimeout') ? T / 2 : 2 * T };
+    const settings = { ...settings, admissionTimeout: takes('admissionTimeout') ? T / 2 : 2 * T };
     // Whom the deadline turns away was never admitted.
     const admits = !takes('drainTimeout') || takes('clients.served') || path.some(({ from }) => from === 'failing');
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
@@ -54,6 +58,7 @@ export function listenerDriver(world: World, name: SlowName) {
       if (event.type === 'client.arrived' && !from.startsWith('serving.listening')) foreign.push(await world.pair());
     }
     let closedTimes = 0;
+    let isDeadline = false;
     const owner: ListenerOwner = {
       clientEstablished: ({ socket }) => {
         socket.resume();
@@ -81,7 +86,11 @@ export function listenerDriver(world: World, name: SlowName) {
       'listener.suspend': () => listener.suspend(),
       'listener.resume': () => listener.resume(),
       'listener.close': () => void listener.close(),
-      'listener.abort': () => void listener.abort(),
+      'listener.abort': ({ event }) => {
+        isDeadline = (event as { deliver?: boolean }).deliver === true;
+        if (isDeadline) listener.cut(DEADLINE);
+        else void listener.abort();
+      },
       'server.listening': () => {
         port.free();
         name.resolve();
@@ -112,9 +121,9 @@ export function listenerDriver(world: World, name: SlowName) {
       },
       // It comes by itself.
       'clients.served': () =>
-        listener.matches('aborting', 'aborted') ? undefined : 'the last clients are leaving already',
+        listener.matches('cutting', 'aborting', 'aborted') ? undefined : 'the last clients are leaving already',
       'client.closed': (step) => {
-        if (step.from !== 'aborting' && step.from !== 'expired') leave([...listener.clients].slice(0, 1));
+        if (!/^(aborting|cutting|expired)/.test(step.from)) leave([...listener.clients].slice(0, 1));
       },
     };
 
@@ -123,7 +132,10 @@ export function listenerDriver(world: World, name: SlowName) {
       input: { settings },
       handle: listener,
       perform: performer(listener, clock, perform),
+      eventOf: ({ event: type }) =>
+        type === 'listener.abort' && isDeadline ? ({ type, deliver: true, cause: DEADLINE } as EventObject) : { type },
       dispose: async () => {
+        isDeadline = false;
         await listener.abort();
         // It does not wait for ever for its clients, but they end all the same.
         await Promise.all([...listener.clients].map(({ closed }) => closed));

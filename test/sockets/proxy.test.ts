@@ -27,7 +27,7 @@ describe.each<Over>(['TCP', 'TLS'])('all its sockets over %s', (over) => {
 
   test('every transition that a real socket can make was made', () =>
     expectTaken(proxyMachine, taken, {
-      'proxy.stopping.cutting abortTimeout #0':
+      'proxy.stopping.cutting cutTimeout #0':
         'What is cut ends within the same abortTimeout, begun just before: of a client, of a session’s backend, even held.',
       'proxy.stopping.refusing abortTimeout #0':
         'A client that is turned away is reset, and closes in the next turn; its own abortTimeout began just before.',

@@ -22,7 +22,7 @@ import {
 } from './world.js';
 
 const T = 1_000;
-const settings = { drainTimeout: T, abortTimeout: T };
+const settings = { drainTimeout: T, abortTimeout: T, lingerMax: T };
 
 /** What lives in the proxy waits for ever: what ends it is the path. */
 const NEVER = { chooseTimeout: false, connectTimeout: false, closeTimeout: false } as const;
@@ -131,6 +131,10 @@ export function proxyDriver(world: World, name: SlowName) {
       },
       abortTimeout: () => {
         clock.advance(T);
+        return 'its parts had the same time, and began before';
+      },
+      cutTimeout: () => {
+        clock.advance(2 * T);
         return 'its parts had the same time, and began before';
       },
       // These come by themselves.

@@ -8,6 +8,7 @@ import { sessionMachine } from '../../src/machines/index.js';
 import { NEVER_MS, type Outcome } from '../../src/machines/vocabulary.js';
 import { Session, type SessionOwner } from '../../src/proxy/session.js';
 import { type Driver, ManualClock, type Path, type Step, shortName } from '../../src/testing/index.js';
+import { clientSettings } from '../machines/bounds.js';
 import {
   expectNothingLeft,
   gate,
@@ -70,9 +71,12 @@ const BACKEND_LIMITS = {
   holdTimeout: false,
   closeTimeout: false,
   abortTimeout: false,
+  // What is let go of is cut by the path.
+  lingerTimeout: false,
+  lingerMax: false,
 } as const;
 const CLIENT_CONFIG = {
-  input: { settings: { acceptTimeout: NEVER_MS, closeTimeout: NEVER_MS, abortTimeout: NEVER_MS } },
+  input: { settings: clientSettings(NEVER_MS) },
   admit: undefined,
   ownerUnlinks: true,
 };

@@ -301,6 +301,18 @@ export function performer(
   };
 }
 
+/** Lets time pass in which nothing moves, until that is found out. */
+export function stayStill(handle: { state: string; timers(): RunningTimer[] }, clock: ManualClock): string | undefined {
+  const { state } = handle;
+  for (let probes = 0; probes < 8; probes++) {
+    const probe = handle.timers().find(({ name }) => /Probe$|^lingerTimeout$/.test(name));
+    if (probe === undefined) return 'no probe runs';
+    clock.advance(probe.remainingMs);
+    if (handle.state !== state) return undefined;
+  }
+  return 'something moved';
+}
+
 export function expectNothingLeft(clock: ManualClock, servers: readonly Servers[] = []): void {
   if (clock.pending > 0) throw new Error(`${clock.pending} timers are left`);
   for (const { name, connections } of servers.flatMap(({ list }) => list)) {

@@ -23,6 +23,8 @@ export interface BackendWorld {
   readonly retries: number;
   readonly closes: number;
   readonly aborts: number;
+  /** The abort was no owner's, but a deadline's, or for the loss of the other leg. */
+  readonly cut: boolean;
 }
 
 const INITIAL: BackendWorld = {
@@ -40,6 +42,7 @@ const INITIAL: BackendWorld = {
   retries: 0,
   closes: 0,
   aborts: 0,
+  cut: false,
 };
 
 const EMPTIED = { type: 'holds.emptied' };
@@ -151,6 +154,13 @@ export const backendWorld: WorldModel<BackendWorld> = {
     if (retries < 1) may('owner', { retries: retries + 1 }, { type: 'backend.retry' });
     if (closes < 2) may('owner', { closes: closes + 1, over: true }, { type: 'backend.close' });
     if (aborts < 1) may('owner', { aborts: aborts + 1, over: true }, { type: 'backend.abort' });
+    // Where nothing is complete it is an abort like any other.
+    if (aborts < 1 && world.socket.local === 'finished') {
+      may('owner', { aborts: aborts + 1, cut: true, over: true }, {
+        type: 'backend.abort',
+        deliver: true,
+      } as EventObject);
+    }
     return chances;
   },
 

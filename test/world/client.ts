@@ -20,6 +20,8 @@ export interface ClientWorld {
   readonly over: boolean;
   readonly closes: number;
   readonly aborts: number;
+  /** By a deadline, or for the loss of the other leg. */
+  readonly cuts: number;
 }
 
 const CAUSE = { initiator: 'owner', manner: 'refusal' };
@@ -54,6 +56,7 @@ export const clientWorld: WorldModel<ClientWorld> = {
     over: false,
     closes: 0,
     aborts: 0,
+    cuts: 0,
   },
 
   perform(world, command) {
@@ -77,7 +80,7 @@ export const clientWorld: WorldModel<ClientWorld> = {
   },
 
   chances(world) {
-    const { hook, closes, aborts } = world;
+    const { hook, closes, aborts, cuts } = world;
     const chances: Chance<ClientWorld>[] = socketChances(world.socket, world.owned).map((chance) => ({
       ...chance,
       world: { ...world, socket: chance.world },
@@ -92,6 +95,7 @@ export const clientWorld: WorldModel<ClientWorld> = {
     }
     if (closes < 2) may({ closes: closes + 1, over: true }, { type: 'client.close' });
     if (aborts < 1) may({ aborts: aborts + 1, over: true }, { type: 'client.abort' });
+    if (cuts < 1) may({ cuts: cuts + 1, over: true }, { type: 'client.abort', deliver: true } as EventObject);
     return chances;
   },
 
@@ -102,5 +106,6 @@ export const clientWorld: WorldModel<ClientWorld> = {
     must(hook !== 'running', 'It ends and its hook was not told (6)');
   },
 
-  mayRest: ({ over }, state) => !over && state.startsWith('live.established'),
+  /** Once one side has ended, time must lead on; once both have, the socket closes by itself. */
+  mayRest: ({ over }, state) => !over && /^live\.established\.(open|bothEnded)/.test(state),
 };

@@ -5,7 +5,7 @@
 import type { EventObject } from 'xstate';
 import { backendMachine, clientMachine, sessionMachine } from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
-import { backendSettings } from '../machines/bounds.js';
+import { backendSettings, clientSettings } from '../machines/bounds.js';
 import { type BackendWorld, backendWorld } from './backend.js';
 import { type ClientWorld, clientWorld } from './client.js';
 import { type Everywhere, failure, must, type Stage, type SystemModel, type Turn, type WorldModel } from './explore.js';
@@ -57,12 +57,15 @@ type ConnectionStage = Stage<ConnectionWorld, ConnectionPart>;
 
 const WHO = { initiator: 'owner', manner: 'close' } as const;
 
+const BOUND = { idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS };
+
 export function connectionParts({ attemptsMax, idleTimeout }: ConnectionBounds) {
   const waits = { sessionConnectTimeout: 1, halfCloseTimeout: 4, durationMax: NEVER_MS, closeTimeout: 1 };
   return {
-    client: { machine: clientMachine, input: { settings: { acceptTimeout: 1, closeTimeout: 1, abortTimeout: 1 } } },
+    // A session bounds its legs.
+    client: { machine: clientMachine, input: { settings: { ...clientSettings(4), ...BOUND } } },
     session: { machine: sessionMachine, input: { settings: { ...waits, idleTimeout } } },
-    backend: { machine: backendMachine, input: { settings: backendSettings(false, attemptsMax) } },
+    backend: { machine: backendMachine, input: { settings: { ...backendSettings(false, attemptsMax), ...BOUND } } },
   };
 }
 
@@ -106,33 +109,35 @@ function endLeg(stage: ConnectionStage, leg: Leg): void {
 /** As `resetLeg`: once what was read for it is written out. */
 function resetLeg(stage: ConnectionStage, leg: Leg): void {
   const { phase } = stage.world[leg].socket;
-  if (phase === 'none' || phase === 'closing' || stage.pick(2) === 0) abort(stage, leg);
+  if (phase === 'none' || phase === 'closing' || stage.pick(2) === 0) abort(stage, leg, true);
   else alter(stage, 'flushing', { [leg]: true });
 }
 
-export function abort(stage: ConnectionStage, leg: Leg): void {
+/** @param deliver whether it spares what is complete: every abort does that no owner has asked for */
+export function abort(stage: ConnectionStage, leg: Leg, deliver: boolean): void {
   alter(stage, leg, { over: true });
-  stage.tell(leg, { type: `${leg}.abort`, cause: WHO } as EventObject);
+  stage.tell(leg, { type: `${leg}.abort`, cause: WHO, deliver } as EventObject);
 }
 
-const sessionCommands: Record<string, (stage: ConnectionStage) => void> = {
-  'backend.connect': (stage) => stage.tell('backend', { type: 'backend.connect' }),
-  'relay.start'(stage) {
-    const { client, backend, relayed } = stage.world;
-    must(!relayed, 'It starts a relay twice');
-    must(backend.socket.phase !== 'none' && client.socket.phase !== 'none', 'It relays without both sockets');
-    stage.change({ relayed: true });
-  },
-  'relay.probe'(stage) {
-    if (stage.pick(2) === 1) stage.tell('session', { type: 'relay.idled' });
-  },
-  'client.end': (stage) => endLeg(stage, 'client'),
-  'backend.end': (stage) => endLeg(stage, 'backend'),
-  'client.reset': (stage) => resetLeg(stage, 'client'),
-  'backend.reset': (stage) => resetLeg(stage, 'backend'),
-  'client.abort': (stage) => abort(stage, 'client'),
-  'backend.abort': (stage) => abort(stage, 'backend'),
-};
+const sessionCommands: Record<string, (stage: ConnectionStage, command: EventObject & { deliver?: boolean }) => void> =
+  {
+    'backend.connect': (stage) => stage.tell('backend', { type: 'backend.connect' }),
+    'relay.start'(stage) {
+      const { client, backend, relayed } = stage.world;
+      must(!relayed, 'It starts a relay twice');
+      must(backend.socket.phase !== 'none' && client.socket.phase !== 'none', 'It relays without both sockets');
+      stage.change({ relayed: true });
+    },
+    'relay.probe'(stage) {
+      if (stage.pick(2) === 1) stage.tell('session', { type: 'relay.idled' });
+    },
+    'client.end': (stage) => endLeg(stage, 'client'),
+    'backend.end': (stage) => endLeg(stage, 'backend'),
+    'client.reset': (stage) => resetLeg(stage, 'client'),
+    'backend.reset': (stage) => resetLeg(stage, 'backend'),
+    'client.abort': (stage, { deliver }) => abort(stage, 'client', deliver === true),
+    'backend.abort': (stage, { deliver }) => abort(stage, 'backend', deliver === true),
+  };
 
 /** Hooks that are none answer at once, and so do servers that are not full. */
 function answerAtOnce(stage: ConnectionStage, leg: Leg, type: string, hooks: boolean, admits: boolean): void {
@@ -174,8 +179,9 @@ export function performConnection(
       () => ['done', 'undone'],
     );
     if (failed !== undefined) stage.change({ faultsLeft: stage.world.faultsLeft - 1 });
-    if (failed !== 'undone') perform(stage);
-    if (failed !== undefined) stage.tell('session', { type: 'session.abort', cause: WHO } as EventObject);
+    if (failed !== 'undone') perform(stage, command);
+    if (failed !== undefined)
+      stage.tell('session', { type: 'session.abort', cause: WHO, deliver: true } as EventObject);
     return;
   }
   const model = (part === 'client' ? clientWorld : backendWorld) as WorldModel<ClientWorld | BackendWorld>;
@@ -196,7 +202,8 @@ export function performConnection(
   const { relayed } = stage.world;
   const { socket } = stage.world[part];
   must(!(relayed && type === 'socket.open'), 'It opens another socket after bytes may have been relayed (8)');
-  must(!(relayed && type === 'socket.destroy' && socket.phase === 'open'), 'It cuts a live relay without a reset (9)');
+  const isLive = socket.phase === 'open' && socket.local !== 'finished';
+  must(!(relayed && type === 'socket.destroy' && isLive), 'It cuts a live relay without a reset (9)');
   const effect = model.perform(stage.world[part], command);
   stage.change({ [part]: effect.world });
   for (const event of effect.reports ?? []) stage.tell(part, event);
@@ -249,7 +256,7 @@ export function worldTurns(
     if (world.flushing[leg]) {
       may('system', `what was read for the ${leg} is written out`, (stage) => {
         alter(stage, 'flushing', { [leg]: false });
-        abort(stage, leg);
+        abort(stage, leg, true);
       });
     }
   }

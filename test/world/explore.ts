@@ -157,7 +157,8 @@ function memoryOf({ context }: AnyMachineSnapshot): string {
   const { attempts } = rest as { attempts?: number };
   const most = attemptsMax ?? bindAttempts ?? Number.POSITIVE_INFINITY;
   const counted = attempts === undefined ? undefined : Math.min(attempts, most);
-  const decides = 'ending' in rest && (cause as { phase?: string } | undefined)?.phase === 'connecting';
+  const decides =
+    'durationMax' in (settings as object) && (cause as { phase?: string } | undefined)?.phase === 'connecting';
   return JSON.stringify({ ...rest, attempts: counted, cause: cause !== undefined, decides });
 }
 

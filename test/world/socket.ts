@@ -15,6 +15,8 @@ export interface SocketWorld {
   readonly local: 'open' | 'ending' | 'finished';
   /** The owner's listeners are on it. */
   readonly linked: boolean;
+  /** Its bytes have just been counted: they may have stood still. */
+  readonly probed: boolean;
 }
 
 export const NO_SOCKET: SocketWorld = {
@@ -23,6 +25,7 @@ export const NO_SOCKET: SocketWorld = {
   peerEnded: false,
   local: 'open',
   linked: false,
+  probed: false,
 };
 
 /** As a server gives it away. */
@@ -46,9 +49,10 @@ export function socketChances(socket: SocketWorld, mine: boolean): Chance<Socket
     change: Partial<SocketWorld>,
     event?: EventObject,
   ): void => {
-    chances.push({ who, what, world: { ...socket, ...change }, event });
+    chances.push({ who, what, world: { ...socket, probed: false, ...change }, event });
   };
   if (phase === 'none') return chances;
+  if (socket.probed) may('library', 'finds that nothing moves', {}, report('socket.idled'));
   // A TLS handshake that is broken off ends before it fails, and one that we have ended finishes before it is done. What
   // is under way when the socket is destroyed is told all the same: an end and a finish come a tick after they are due,
   // and whoever hears first that it is connected may destroy it.
@@ -102,7 +106,13 @@ export function performOnSocket(socket: SocketWorld, command: EventObject): Effe
       return { world: { ...NO_SOCKET, phase: 'connecting' } };
     case 'socket.end':
       if (phase === 'none') return { world: socket, reports: [report('socket.closed')] };
+      // One that was ended before says so again.
+      if (socket.local === 'finished') return { world: socket, reports: [report('socket.finished')] };
       return { world: phase !== 'closing' && socket.local === 'open' ? { ...socket, local: 'ending' } : socket };
+    case 'socket.linger':
+      return phase === 'none' ? { world: socket, reports: [report('socket.closed')] } : { world: socket };
+    case 'socket.probe':
+      return { world: { ...socket, probed: phase !== 'none' } };
     case 'socket.destroy':
       if (phase === 'none') return { world: socket, reports: [report('socket.closed')] };
       return { world: { ...socket, phase: 'closing' } };

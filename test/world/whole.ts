@@ -86,13 +86,13 @@ function refuseAdmission(stage: WholeStage): void {
   if (isLive(stage, 'client')) stage.tell('client', { type: 'owner.refused', cause: CAUSE } as EventObject);
 }
 
-const proxyCommands: Record<string, (stage: WholeStage) => void> = {
+const proxyCommands: Record<string, (stage: WholeStage, command: EventObject & { deliver?: boolean }) => void> = {
   'backends.connect': (stage) => promise(stage, 'backends.established', true),
   'backends.close': (stage) => promise(stage, 'backends.closed', true),
   'backends.abort': () => {},
   'listeners.start': (stage) => stage.tell('listener', { type: 'listener.start' }),
   'listeners.close': (stage) => stopListener(stage, { type: 'listener.close', timeoutMs: NEVER_MS } as EventObject),
-  'listeners.abort': (stage) => stopListener(stage, { type: 'listener.abort' }),
+  'listeners.abort': (stage, { deliver }) => stopListener(stage, { type: 'listener.abort', deliver } as EventObject),
   'listeners.await'(stage) {
     stage.change({ listenersAwaited: true });
     reportListeners(stage);
@@ -105,8 +105,8 @@ const proxyCommands: Record<string, (stage: WholeStage) => void> = {
     refuseAdmission(stage);
     if (isLive(stage, 'session')) stage.tell('proxy', { type: 'sessions.served' });
   },
-  'sessions.abort'(stage) {
-    if (isLive(stage, 'session')) stage.tell('session', { type: 'session.abort' });
+  'sessions.abort'(stage, { deliver }) {
+    if (isLive(stage, 'session')) stage.tell('session', { type: 'session.abort', deliver } as EventObject);
   },
   'owner.running'(stage) {
     must(stage.world.listener.handle === 'listening', 'It runs, and does not listen');
@@ -118,7 +118,7 @@ function established(stage: ConnectionStage): void {
   alterListener(stage as unknown as WholeStage, { admitted: 1 });
   const { state } = (stage as unknown as WholeStage).at.proxy ?? { state: '' };
   if (/^(starting|running|draining)/.test(state)) establishClient(stage);
-  else abort(stage, 'client');
+  else abort(stage, 'client', false);
 }
 
 function performOnListener(stage: WholeStage, command: EventObject): void {
@@ -130,7 +130,9 @@ function performOnListener(stage: WholeStage, command: EventObject): void {
     stage.start('client');
   }
   if (command.type === 'admissions.refuse') refuseAdmission(stage);
-  if (command.type === 'clients.abort' && isLive(stage, 'client')) abort(narrow(stage), 'client');
+  if (command.type === 'clients.abort' && isLive(stage, 'client')) {
+    abort(narrow(stage), 'client', (command as { deliver?: boolean }).deliver === true);
+  }
   if (command.type === 'owner.listening') stage.tell('proxy', { type: 'listeners.bound' });
 }
 
@@ -145,7 +147,9 @@ function finish(stage: WholeStage, part: WholePart, outcome: unknown): void {
   if (part === 'proxy') {
     // Each bounds its own end, and a model of time without durations may let the proxy's be over first.
     for (const other of ['listener', 'client', 'session', 'backend'] as const) {
-      const isCut = /^(aborting|refusing|dropping|finishing)/.test(stage.at[other]?.state ?? '');
+      const isCut = /^(aborting|cutting|lingering|parting|refusing|dropping|finishing)/.test(
+        stage.at[other]?.state ?? '',
+      );
       must(!isLive(stage, other) || isCut, `It ends, and its ${other} goes on (6, 11)`);
     }
     return;
@@ -218,7 +222,7 @@ function stopTurns(world: WholeWorld, { stopsMax }: WholeBounds): Turn<WholeWorl
 }
 
 export function wholeModel(bounds: WholeBounds): SystemModel<WholeWorld, WholePart> {
-  const waits = { drainTimeout: 1, abortTimeout: 1 };
+  const waits = { drainTimeout: 1, abortTimeout: 1, lingerMax: 1 };
   return {
     parts: {
       proxy: { machine: proxyMachine, input: { settings: waits } },
@@ -251,7 +255,7 @@ export function wholeModel(bounds: WholeBounds): SystemModel<WholeWorld, WholePa
     perform(stage, part, command) {
       if (isConnection(part)) performConnection(narrow(stage), part, command, bounds, established);
       else if (part === 'listener') performOnListener(stage, command);
-      else proxyCommands[command.type]?.(stage);
+      else proxyCommands[command.type]?.(stage, command);
     },
     finish,
     check(world, at) {

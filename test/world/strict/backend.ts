@@ -8,6 +8,11 @@ interface StrictBackend extends BackendWorld {
   readonly fin: boolean;
   readonly reset: boolean;
   readonly mustReset: boolean;
+  readonly letGo: boolean;
+  /** It was reset although all was with the system. */
+  readonly undone: boolean;
+  /** It was reset, by either side, while what was written mattered. */
+  readonly lost: boolean;
   /** What the socket has just reported. */
   readonly news: 'failed' | 'ended' | undefined;
   /** What was written while it could be, if anything, is out. */
@@ -35,6 +40,9 @@ const FACTS = {
   fin: false,
   reset: false,
   mustReset: false,
+  letGo: false,
+  undone: false,
+  lost: false,
   news: undefined,
   flushed: true,
   whole: false,
@@ -64,17 +72,22 @@ const followed: Record<string, (world: StrictBackend, command: Command) => Parti
     must(chosen, 'It opens a socket, and no server was chosen');
     return { chosen: false, fin: false, rested: false, afresh: 'no' };
   },
-  'socket.end': () => ({ fin: true }),
-  'socket.reset': () => ({ reset: true }),
+  'socket.end': ({ flushed, socket }) => ({ fin: true, flushed: flushed || socket.local === 'finished' }),
+  'socket.linger': () => ({ letGo: true }),
+  'socket.reset': ({ undone, lost, owned, flushed, socket }) => ({
+    reset: true,
+    undone: undone || (flushed && socket.phase === 'open' && socket.local === 'finished'),
+    lost: lost || owned || socket.local === 'finished',
+  }),
   'owner.prepare'({ toRepair }, { repair }) {
     must(repair === toRepair, 'It repairs what was not dropped, or the other way round');
-    return { flushed: false };
+    return { flushed: false, undone: false, lost: false, letGo: false };
   },
   'owner.establish': ({ socket }) => ({ toRepair: false, flushed: socket.local === 'finished' }),
   'owner.drop'({ socket }, { cause }) {
     must(cause !== undefined, 'It drops without a cause');
     must(!socket.peerEnded || socket.local !== 'finished', 'It drops what both sides have ended (2)');
-    return { toRepair: true };
+    return { toRepair: true, lost: true };
   },
   'owner.retry'(_world, { delayMs }) {
     must(delayMs === BACKOFF_MS, 'It announces another wait');
@@ -91,14 +104,17 @@ const CLEARED = /^active\.(disposing\.destroying|choosing|waiting|exhausted|conn
 /** Something may have been written there, and is not known to be out. */
 const WRITTEN = /^(active\.(preparing|established)|closing\.(holding|revoking|flushing))/;
 
+/** What was written matters, and its socket is there. */
+const HELD = /^(active\.established\.(?!both)|closing\.(holding|revoking|flushing)|lingering)/;
+
 /** It is over, but for those who were told to let go. */
 const DONE_WITH = /^(ending|dropping\.revoking)$/;
 
 function changed(world: StrictBackend, { what, event }: Chance<BackendWorld>, state: string): Partial<StrictBackend> {
-  const isHeard = WRITTEN.test(state) && state !== 'active.preparing';
+  const isHeard = WRITTEN.test(state);
   switch (event?.type) {
     case 'socket.failed':
-      return { news: 'failed' };
+      return { news: 'failed', lost: world.lost || HELD.test(state) };
     case 'socket.ended':
       return { news: 'ended' };
     case 'socket.finished':
@@ -116,7 +132,7 @@ function changed(world: StrictBackend, { what, event }: Chance<BackendWorld>, st
     case 'backend.close':
       return { impatient: DONE_WITH.test(state) };
     case 'backend.abort':
-      return { impatient: DONE_WITH.test(state), mustReset: WRITTEN.test(state) };
+      return { impatient: DONE_WITH.test(state), mustReset: WRITTEN.test(state) && !('deliver' in event) };
     default:
       return {};
   }
@@ -145,7 +161,7 @@ export const strictBackend: WorldModel<StrictBackend> = {
   },
 
   chances(before, state) {
-    const world = CLEARED.test(state) ? { ...before, flushed: true } : before;
+    const world = CLEARED.test(state) ? { ...before, flushed: true, lost: false, undone: false } : before;
     return backendWorld.chances(world, state).map((chance) => follow(world, chance, state));
   },
 
@@ -186,9 +202,11 @@ export const strictBackend: WorldModel<StrictBackend> = {
     must(!is(/^active\.connecting/) || socket.phase !== 'open', 'It has connected, and nothing comes of it');
     must(!is(/^active\.preparing/) || hook === 'running', 'Its hook has settled, and nothing comes of it');
     must(!is(/^active\.established/) || established, 'It was never offered');
-    const hasSocket = is(/^active\.(connecting|preparing|established)|flushing$|destroying$/);
+    const hasSocket = is(
+      /^active\.(connecting|preparing|established)|flushing$|destroying$|lingering\.reading$|parting$/,
+    );
     must(!hasSocket || socket.phase !== 'none', 'Its socket has closed, and nothing comes of it');
-    const isDying = is(/^(active\.(disposing|failover)|dropping|aborting|closing\.destroying)/);
+    const isDying = is(/^(active\.(disposing|failover)|dropping|aborting|parting|closing\.destroying)/);
     must(!isDying || /none|closing/.test(socket.phase), 'It waits for its socket, and has not destroyed it');
     must(!is(/^active\.(choosing|waiting|exhausted)/) || socket.phase === 'none', 'It goes on, and has a socket');
     const isUp = is(/^active\.(preparing|established\.(?!both))/);
@@ -211,20 +229,30 @@ export const strictBackend: WorldModel<StrictBackend> = {
     must(isWaiting === awaited, 'It waits for holders and does not ask them, or the other way round');
     must(!isWaiting || told !== is(/holding$/), 'It waits for holders who know nothing, or hurries them');
     must(!is(/flushing$/) || world.fin, 'It waits for a FIN that was not sent (8)');
+    must(!is(/^abort/) || !world.undone || (aborts > 0 && !world.cut) || world.letGo, 'It resets what is complete (8)');
     must(!is(/^abort/) || !world.mustReset || world.reset, 'It is aborted, and not reset (9)');
 
     if (!isDone) return;
     must(context.cause !== undefined, 'It ends without a cause');
-    must(flushed === (world.flushed || state === 'failed'), `It says that what was written is out: ${flushed} (8)`);
+    const isWhole = (world.flushed && !world.lost && state !== 'dropped') || state === 'failed';
+    must(flushed === isWhole, `It says that what was written is out: ${flushed} (8)`);
     must(state !== 'dropped' || dropped, 'It ends as dropped, and was not (2)');
     must(settings.persistent || !dropped || state === 'dropped', 'It was dropped, and ends as something else (2)');
     must((state === 'ended') === world.whole, 'It ends as if by itself, and did not, or the other way round (2)');
     must(state !== 'failed' || (!settings.persistent && !established && !over), 'It fails, and need not');
-    must(state !== 'closed' || (closes > 0 && aborts === 0), 'It ends as closed, and was not');
-    must(state !== 'aborted' || over, 'It ends as aborted, and was not');
+    must(state !== 'closed' || (closes > 0 && (aborts === 0 || world.letGo)), 'It ends as closed, and was not');
+    must(state !== 'aborted' || over || world.lost || world.letGo, 'It ends as aborted, and was not');
   },
 
-  forget: (world) => ({ ...world, reset: false, mustReset: false, news: undefined, hastened: false, impatient: false }),
+  forget: (world) => ({
+    ...world,
+    reset: false,
+    undone: false,
+    mustReset: false,
+    news: undefined,
+    hastened: false,
+    impatient: false,
+  }),
 
   mayRest: backendWorld.mayRest,
 };

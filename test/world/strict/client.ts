@@ -7,6 +7,13 @@ interface StrictClient extends ClientWorld {
   /** It was told to send a FIN; it was reset. */
   readonly fin: boolean;
   readonly reset: boolean;
+  readonly letGo: boolean;
+  /** Nothing has moved for too long. */
+  readonly idled: boolean;
+  /** It was reset although all was with the system. */
+  readonly undone: boolean;
+  /** It was reset, by either side, while what was written mattered. */
+  readonly lost: boolean;
   /** It has failed just now. */
   readonly failed: boolean;
   /** What was written while it could be, if anything, is out. */
@@ -22,15 +29,22 @@ const FINISHED = { type: 'socket.finished' };
 function follow(world: StrictClient, chance: Chance<ClientWorld>, state: string): Chance<StrictClient> {
   const { what, event } = chance;
   const type = event?.type;
-  const isAsked = type === 'client.close' || type === 'client.abort';
+  const isAsked =
+    type === 'client.close' ||
+    (type === 'client.abort' &&
+      chance.event !== undefined &&
+      !('deliver' in chance.event && world.socket.local === 'finished'));
   const isOut = what === 'finished' && /^(live\.established|closing)/.test(state);
   return {
     ...chance,
     event: type === 'client.close' ? ({ type, timeoutMs: CLOSE_MS } as EventObject) : event,
     world: {
       ...(chance.world as StrictClient),
+      idled: world.idled || type === 'socket.idled',
       failed: type === 'socket.failed',
-      flushed: isAsked && state.startsWith('live.accepted') ? false : world.flushed || isOut,
+      flushed:
+        isAsked && state.startsWith('live.accepted') ? world.socket.local === 'finished' : world.flushed || isOut,
+      lost: world.lost || (type === 'socket.failed' && /^(live\.established\.(?!both)|closing|lingering)/.test(state)),
       // What finishes after a failure does not make it whole.
       whole: world.whole || (what === 'closed' && state.endsWith('bothEnded')),
     },
@@ -38,14 +52,32 @@ function follow(world: StrictClient, chance: Chance<ClientWorld>, state: string)
 }
 
 export const strictClient: WorldModel<StrictClient> = {
-  initial: { ...clientWorld.initial, fin: false, reset: false, failed: false, flushed: true, whole: false },
+  initial: {
+    ...clientWorld.initial,
+    fin: false,
+    reset: false,
+    letGo: false,
+    idled: false,
+    undone: false,
+    lost: false,
+    failed: false,
+    flushed: true,
+    whole: false,
+  },
 
   perform(world, command) {
     const { type } = command;
     const effect = clientWorld.perform(world, command);
     const now = effect.world as StrictClient;
+    if (type === 'socket.linger') return { ...effect, world: { ...now, letGo: true } };
     if (type === 'socket.end') return { ...effect, world: { ...now, fin: true } };
-    if (type === 'socket.reset') return { ...effect, world: { ...now, reset: true } };
+    if (type === 'socket.reset') {
+      const undone = world.undone || world.socket.local === 'finished';
+      return {
+        ...effect,
+        world: { ...now, reset: true, undone, lost: now.lost || now.over || now.established || (undone && now.letGo) },
+      };
+    }
     if (type !== 'owner.establish') return { ...effect, world: now };
     // The hook may have sent the last word already.
     const isFinished = now.socket.local === 'finished';
@@ -60,16 +92,22 @@ export const strictClient: WorldModel<StrictClient> = {
     must(state !== 'closing' || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
     must(socket.phase !== 'none' || isDone, 'Its socket has closed, and it lives on (6)');
     must(!world.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
+    must(state !== 'aborting' || !world.undone || aborts > 0 || world.letGo, 'It resets what is complete (8)');
     must(hook !== 'none' || !state.startsWith('live.accepted'), 'Its admission is decided, and it waits on');
     if (!isDone) return;
     must(context.cause !== undefined, 'It ends without a cause');
-    must(context.flushed === world.flushed, `It says that what was written is out: ${context.flushed} (8)`);
+    const isWhole = world.flushed && !world.lost && state !== 'dropped';
+    must(context.flushed === isWhole, `It says that what was written is out: ${context.flushed} (8)`);
     must(dropped === (state === 'dropped'), 'It ends as dropped, and was not, or the other way round (2)');
     const isEnded = established && !over && world.whole;
     must(isEnded === (state === 'ended'), 'It ends as if by itself, and did not, or the other way round (2)');
-    must(state !== 'refused' || (!established && world.reset), 'It ends as refused, and was not (9)');
-    must(state !== 'closed' || (closes > 0 && aborts === 0 && world.fin), 'It ends as closed, and was not (8)');
-    must(state !== 'aborted' || (over && world.reset), 'It ends as aborted, and was not (9)');
+    const wasCut = world.reset || world.letGo;
+    must(state !== 'refused' || (!established && wasCut), 'It ends as refused, and was not (9)');
+    must(
+      state !== 'closed' || (closes > 0 && (aborts === 0 || world.letGo) && world.fin),
+      'It ends as closed, and was not (8)',
+    );
+    must(state !== 'aborted' || ((over || world.idled) && wasCut), 'It ends as aborted, and was not (9)');
   },
 
   forget: (world) => ({ ...world, failed: false }),
