@@ -2,7 +2,6 @@
  * A stream is complete once its last byte and FIN are with the system. Then no deadline resets it: the peer, however
  * slowly it reads, gets every byte and the FIN.
  */
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import {

@@ -113,8 +113,11 @@ const wrapped = (program: string): string => {
 test('the machines run on a plain actor', async () => {
   const script = `
     import { createActor } from 'xstate';
-    import { clientMachine } from 'sockchart/machines';
-    const settings = { acceptTimeout: 10_000, closeTimeout: 10_000, abortTimeout: 1_000 };
+    import { clientMachine, NEVER_MS } from 'sockchart/machines';
+    const settings = {
+      acceptTimeout: 10_000, idleTimeout: NEVER_MS, halfCloseTimeout: 60_000, closeTimeout: 10_000,
+      abortTimeout: 1_000, lingerTimeout: 5_000, lingerMax: 30_000,
+    };
     const actor = createActor(clientMachine, { input: { settings } });
     actor.on('*', (command) => console.log(command.type));
     actor.start();

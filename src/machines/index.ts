@@ -5,9 +5,17 @@
  * @example
  * ```ts
  * import { createActor } from 'xstate';
- * import { clientMachine } from 'sockchart/machines';
+ * import { clientMachine, NEVER_MS } from 'sockchart/machines';
  *
- * const settings = { acceptTimeout: 10_000, closeTimeout: 10_000, abortTimeout: 1_000 };
+ * const settings = {
+ *   acceptTimeout: 10_000,
+ *   idleTimeout: NEVER_MS,
+ *   halfCloseTimeout: 60_000,
+ *   closeTimeout: 10_000,
+ *   abortTimeout: 1_000,
+ *   lingerTimeout: 5_000,
+ *   lingerMax: 30_000,
+ * };
  * const actor = createActor(clientMachine, { input: { settings } });
  * actor.on('*', (command) => console.log(command.type)); // owner.admit
  * actor.start();

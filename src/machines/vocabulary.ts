@@ -93,7 +93,7 @@ export const QUIET_PROBES = 4;
 
 /** How often bytes are counted so that idleness is found after this time, and at most a quarter later. */
 export const probeEvery = (timeout: number): number =>
-  timeout >= NEVER_MS ? NEVER_MS : Math.ceil(timeout / QUIET_PROBES);
+  timeout < NEVER_MS ? Math.ceil(timeout / QUIET_PROBES) : NEVER_MS;
 
 /** Marks events that a state deliberately does nothing with; the reason ends up in diagrams and tables. */
 export function ignored<const E extends string>(

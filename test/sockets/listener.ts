@@ -24,7 +24,7 @@ import {
 } from './world.js';
 
 const T = 1_000;
-const settings = { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout: T, abortTimeout: T, lingerMax: T };
+const SETTINGS = { clientsMax: 2, bindAttempts: 2, bindBackoff: T, drainTimeout: T, abortTimeout: T, lingerMax: T };
 
 const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' } as const;
 
@@ -46,7 +46,7 @@ export function listenerDriver(world: World, name: SlowName) {
     const port = await Port.create();
     const takes = (name: string): boolean => path.some(({ event }) => shortName(event.type) === name);
     // Whichever of the two times the path waits for is over first.
-    const settings = { ...settings, admissionTimeout: takes('admissionTimeout') ? T / 2 : 2 * T };
+    const settings = { ...SETTINGS, admissionTimeout: takes('admissionTimeout') ? T / 2 : 2 * T };
     // Whom the deadline turns away was never admitted.
     const admits = !takes('drainTimeout') || takes('clients.served') || path.some(({ from }) => from === 'failing');
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });

@@ -21,6 +21,8 @@ export const PROXY_WAITS = {
   disposeTimeout: 300,
   closeTimeout: 250,
   abortTimeout: 250,
+  lingerTimeout: 100,
+  lingerMax: 500,
 } as const;
 
 /** The waits of a backend. */
@@ -51,6 +53,8 @@ export function makers(bench: Bench) {
           clock: bench.clock,
           abortTimeout: 250,
           closeTimeout: 250,
+          lingerTimeout: 100,
+          lingerMax: 500,
           ...(where === undefined && LOOPBACK),
           ...options,
         }),
