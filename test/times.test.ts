@@ -31,6 +31,12 @@ type Settings = Readonly<Record<string, number>>;
 const OTHERWISE: Readonly<Record<string, (settings: Settings) => number>> = {
   'backend backoff': () => DEFERRED,
   'worker backoff': () => DEFERRED,
+  'client idleProbe': ({ idleTimeout }) => probes(idleTimeout),
+  'client halfCloseProbe': ({ halfCloseTimeout }) => probes(halfCloseTimeout),
+  'backend idleProbe': ({ idleTimeout }) => probes(idleTimeout),
+  'backend halfCloseProbe': ({ halfCloseTimeout }) => probes(halfCloseTimeout),
+  'listener cutTimeout': ({ lingerMax, abortTimeout }) => (lingerMax as number) + (abortTimeout as number),
+  'proxy cutTimeout': ({ lingerMax, abortTimeout }) => (lingerMax as number) + (abortTimeout as number),
   'session idleProbe': ({ idleTimeout }) => probes(idleTimeout),
   'session halfCloseProbe': ({ halfCloseTimeout }) => probes(halfCloseTimeout),
   'session finishProbe': ({ halfCloseTimeout, closeTimeout }) =>
@@ -151,6 +157,7 @@ describe('options', () => {
     ...['chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout', 'closeTimeout'],
     ...['abortTimeout', 'stableAfter', 'acceptTimeout', 'bindBackoff', 'drainTimeout', 'sessionConnectTimeout'],
     ...['idleTimeout', 'halfCloseTimeout', 'durationMax', 'backoff.maxMs', 'startTimeout'],
+    ...['lingerTimeout', 'lingerMax'],
   ];
   const timeOf = (name: string): number => 2_000 + NAMES.indexOf(name);
 
@@ -188,7 +195,8 @@ describe('options', () => {
   test('of a backend', () => {
     const { runtime, settings } = spy();
     const names = ['chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'];
-    const options = { ...given(...names, 'closeTimeout', 'abortTimeout', 'stableAfter'), backoff, runtime };
+    const ends = ['idleTimeout', 'halfCloseTimeout', 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'];
+    const options = { ...given(...names, ...ends, 'stableAfter'), backoff, runtime };
     bench.keep(createBackend({ servers: [{ port: 1 }], ...options }));
     expectFed('backend', settings.get('backend'));
     bench.keep(createBackend({ servers: [{ port: 1 }], ...options, whenExhausted: 'wait' }));
@@ -215,7 +223,8 @@ describe('options', () => {
 
   test('of a listener and its clients', async () => {
     const { runtime, settings } = spy();
-    const names = ['acceptTimeout', 'closeTimeout', 'abortTimeout', 'bindBackoff', 'drainTimeout'];
+    const ends = ['idleTimeout', 'halfCloseTimeout', 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'];
+    const names = ['acceptTimeout', ...ends, 'bindBackoff', 'drainTimeout'];
     const listener = bench.keep(createListener({ ...LOOPBACK, ...given(...names), runtime }));
     bench.dialing((await listener.start()) as { port: number });
     await until('a client', () => settings.has('client'));
@@ -232,9 +241,12 @@ describe('options', () => {
     await proxy.start();
     bench.dialing(proxy.addresses[0] as { port: number });
     await until('a session', () => settings.has('backend'));
-    for (const machine of ['proxy', 'listener', 'client', 'session']) expectFed(machine, settings.get(machine));
+    // A session bounds its legs.
+    const ours = ['idleTimeout', 'halfCloseTimeout'];
+    for (const machine of ['proxy', 'listener', 'session']) expectFed(machine, settings.get(machine));
+    expectFed('client', settings.get('client'), ours);
     const { prepareTimeout: _prepare, holdTimeout: _hold, ...backend } = settings.get('backend') ?? {};
-    expectFed('backend', backend, ['stableAfter']);
+    expectFed('backend', backend, ['stableAfter', ...ours]);
   });
 });
 
@@ -285,6 +297,8 @@ describe('a session in which nothing moves', () => {
     expect(session.outcome, 'a millisecond before its time').toBeUndefined();
     expect(session.state).not.toMatch(/^finish/);
     clock.advance(PROBE + 1);
+    // A leg whose FIN is out is let go of, and closed when its peer is silent.
+    clock.advance(5_000);
     expect((await within(5_000, 'the end', session.closed)).cause).toMatchObject({ manner: 'timeout' });
   }
 
