@@ -310,7 +310,10 @@ export const listenerMachine = setup({
         ],
       },
       after: {
-        admissionTimeout: { description: 'Clients that are not admitted by now are turned away.', actions: 'refuseLate' },
+        admissionTimeout: {
+          description: 'Clients that are not admitted by now are turned away.',
+          actions: 'refuseLate',
+        },
         drainTimeout: { target: 'expired' },
       },
     },
