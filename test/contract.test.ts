@@ -78,7 +78,9 @@ for (const [name, over] of Object.entries(kinds)) {
       const settings: ClientOptions = {
         clock: bench.clock,
         closeTimeout,
-        abortTimeout: 250,
+        abortTimeout: PROXY_WAITS.abortTimeout,
+        lingerTimeout: PROXY_WAITS.lingerTimeout,
+        lingerMax: PROXY_WAITS.lingerMax,
         admit: () => admitted.promise,
         ...(signal !== undefined && { signal }),
       };
