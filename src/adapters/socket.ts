@@ -217,7 +217,14 @@ function finish(socket: Socket): void {
 
 function finishNow(socket: Socket): void {
   // Where the connection below is being reset it would report a finish, and nothing more was sent.
-  if (!socket.destroyed && socket.destroy !== wait) socket.end();
+  if (socket.destroyed || socket.destroy === wait) return;
+  if (!wasReset(socket)) {
+    socket.end();
+    return;
+  }
+  // The record that says the end would take the system's error off the connection below, and nothing would report it.
+  socket.destroy();
+  (socket as OwnedSocket)[OWNER]?.socketFailed(RESET);
 }
 
 /**

@@ -4,7 +4,6 @@ import type { EventObject } from 'xstate';
 import { Backend, type Hold } from '../../src/adapters/backend.js';
 import { backendConfig } from '../../src/adapters/backend-options.js';
 import { environmentOf } from '../../src/adapters/handle.js';
-import { rawOf } from '../../src/adapters/socket.js';
 import { backendMachine } from '../../src/machines/index.js';
 import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';
 import { backendSettings } from '../machines/bounds.js';
@@ -12,6 +11,7 @@ import {
   expectNothingLeft,
   type Gate,
   gate,
+  isDestroyed,
   type Performances,
   performer,
   resetPeer,
@@ -23,6 +23,14 @@ import {
 
 /** Sooner than anything else. */
 const SOON = 10;
+
+/** A path to its end has it come before any probe; but not before the holders have had their time, if they need it. */
+function lingerMaxOf(path: Path, holdTimeout: number): { lingerMax?: number } {
+  if (!path.some(({ event }) => shortName(event.type) === 'lingerMax')) return {};
+  const isHeld = path.some(({ from, event }) => from === 'lingering.revoking' && shortName(event.type) === 'holdTimeout');
+  return { lingerMax: isHeld ? holdTimeout + SOON : SOON };
+}
+
 const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' } as const;
 
 export function backendDriver(world: World, persistent: boolean, attemptsMax: number) {
@@ -33,8 +41,8 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       { clock },
     );
     const [live, dead] = servers.list as [(typeof servers.list)[0], (typeof servers.list)[0]];
-    const hasLingered = path.some(({ event }) => shortName(event.type) === 'lingerMax');
-    const settings = { ...backendSettings(persistent, attemptsMax), ...(hasLingered && { lingerMax: SOON }) };
+    const waits = backendSettings(persistent, attemptsMax);
+    const settings = { ...waits, ...lingerMaxOf(path, waits.holdTimeout) };
     let isDeadline = false;
     let hook: Gate | undefined;
     let hold: Hold | undefined;
@@ -60,9 +68,7 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
     const socket = (): Socket => backend.socket as Socket;
     /** A socket that is gone reports nothing but its close; TLS whose connection below is reset is gone, too. */
     const gone = (): string | undefined =>
-      backend.socket === undefined || backend.socket.destroyed || rawOf(backend.socket)?.destroyed === true
-        ? 'its socket is gone'
-        : undefined;
+      backend.socket === undefined || isDestroyed(backend.socket) ? 'its socket is gone' : undefined;
     const next = (index: number): string | undefined => path[index + 1]?.event.type;
 
     const perform: Performances = {
