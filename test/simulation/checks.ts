@@ -87,6 +87,8 @@ export class Checks {
   #cutAt = Number.POSITIVE_INFINITY;
   #stoppingSince: number | undefined;
   #deadline = Number.POSITIVE_INFINITY;
+  /** Until when what was let go of may take, and what is closed after it. */
+  #lingersUntil = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -121,6 +123,7 @@ export class Checks {
     this.#retries = 0;
     this.#cutAt = Number.POSITIVE_INFINITY;
     this.#deadline = Number.POSITIVE_INFINITY;
+    this.#lingersUntil = 0;
     this.#stoppingSince = undefined;
     this.#dials.clear();
     proxy.on('established', (session) => this.#paired(session));
@@ -136,7 +139,8 @@ export class Checks {
     });
     proxy.on('closed', () => {
       const { ms } = this.#world.time;
-      this.#must(6, ms <= this.#deadline, () => `ended at ${ms} ms, due at ${this.#deadline}`);
+      const due = Math.max(this.#deadline, this.#lingersUntil);
+      this.#must(6, ms <= due, () => `ended at ${ms} ms, due at ${due}`);
     });
     for (const backend of backends) this.#watchBackend(backend);
   }
@@ -234,6 +238,12 @@ export class Checks {
   transition({ who, machine, from, event, to, at }: Transition): void {
     if (machine === 'backend') this.#backendMoved(who, from, event, to, at);
     else if (machine === 'proxy' && from !== to) this.#proxyMoved(event, to);
+    if (to.startsWith('lingering') && !from.startsWith('lingering')) {
+      this.count(`let go of by a ${machine}`);
+      // The backends may be closed when it is gone.
+      const until = at + Number(this.#world.plan.options.lingerMax) + this.#closeMs + SLACK_MS;
+      this.#lingersUntil = Math.max(this.#lingersUntil, until);
+    }
   }
 
   #backendMoved(who: string, from: string, event: string, to: string, at: number): void {
@@ -276,7 +286,7 @@ export class Checks {
     if (to === 'stopping.cutting') {
       this.#cutAt = Math.min(this.#cutAt, time.ms);
       if (event.includes('failed')) this.#bound(this.#closeMs);
-      else if (event.startsWith('xstate.after')) {
+      else if (event.startsWith('xstate.after') || event === 'sessions.served') {
         const waited = time.ms - (this.#stoppingSince ?? time.ms);
         const due = (plan.stop.how === 'close' ? plan.stop.timeoutMs : undefined) ?? plan.options.drainTimeout;
         this.#must(11, waited >= Number(due) - 1, () => `cut after ${waited} ms, not ${due}`);
@@ -406,6 +416,8 @@ export class Checks {
     this.#stoppingSince ??= this.#world.time.ms;
     const waits = how === 'abort' || how === 'signal' ? 0 : (timeoutMs ?? options.drainTimeout ?? 30_000);
     this.#bound(Number(waits) + this.#closeMs);
+    // An abort by the owner hastens what was let go of.
+    if (waits === 0) this.#lingersUntil = 0;
   }
 
   /** The promise of the end is kept: nothing is left, and it did not take too long. */

@@ -95,6 +95,8 @@ export type Numbers = Pick<
   | 'acceptTimeout'
   | 'closeTimeout'
   | 'abortTimeout'
+  | 'lingerTimeout'
+  | 'lingerMax'
   | 'drainTimeout'
   | 'clientsMax'
   | 'bindAttempts'
@@ -256,6 +258,8 @@ export function planOf(seed: number): Plan {
       acceptTimeout: isTight ? wait(50, 1_000) : 5_000,
       closeTimeout: wait(300, 2_000),
       abortTimeout: wait(100, 1_000),
+      lingerTimeout: wait(50, 1_000, 5_000),
+      lingerMax: wait(500, 5_000, 30_000),
       drainTimeout: wait(500, 5_000, 30_000),
       clientsMax: random.percent(mood.faults / 3) ? random.between(1, 3) : 1_000,
       bindAttempts: random.percent(60) ? 1 : random.between(2, 5),

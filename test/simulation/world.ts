@@ -291,6 +291,8 @@ export class World {
       disposeTimeout: options.disposeTimeout,
       closeTimeout: options.closeTimeout,
       abortTimeout: options.abortTimeout,
+      lingerTimeout: options.lingerTimeout,
+      lingerMax: options.lingerMax,
       chooseTimeout: options.chooseTimeout,
       prepareTimeout: 1_000,
       holdTimeout: 400,
