@@ -42,14 +42,22 @@ const select = (edges: readonly Edge[], holds: (edge: Edge) => boolean): number[
 /** The indexes of the edges that were taken, in order; none if it is not drawn (it acted and stayed). */
 export function edgesOf(edges: readonly Edge[], { from, event, to }: Step): readonly number[] {
   const starts = select(edges, (edge) => covers(edge.from, from) && edge.events.includes(event));
+  const taken = leading(edges, starts, to);
+  if (taken !== undefined) return taken;
+  if (covers(from, to)) return [];
+  // A timer that raises the owner's own abort is drawn as that.
+  const others = select(edges, (edge) => covers(edge.from, from) && edge.events.length > 0);
+  return leading(edges, others, to) ?? [];
+}
+
+/** One of these, and what is gone through after it: straight, if one leads straight there. */
+function leading(edges: readonly Edge[], starts: readonly number[], to: string): readonly number[] | undefined {
   for (const start of starts) if (covers((edges[start] as Edge).to, to)) return [start];
   for (const start of starts) {
     const rest = onwards(edges, (edges[start] as Edge).to, to, CHAIN_MAX);
     if (rest !== undefined) return [start, ...rest];
   }
-  if (covers(from, to)) return [];
-  // A timer that raises the owner's own abort is drawn as that.
-  return select(edges, (edge) => covers(edge.from, from) && covers(edge.to, to)).slice(0, 1);
+  return undefined;
 }
 
 function onwards(edges: readonly Edge[], at: string, to: string, left: number): number[] | undefined {

@@ -13,8 +13,9 @@ export interface Message {
 }
 
 /** Who comes there from elsewhere resets the socket. A test holds this against the machines. */
-function resets(from: string, to: string): boolean {
-  if (to === 'aborting.destroying') return from === 'closing.flushing';
+function resets(from: string, event: string, to: string): boolean {
+  if (to === 'active.failover') return event === 'socket.idled';
+  if (to === 'aborting.destroying') return from === 'closing.flushing' || from === 'lingering.reading';
   return ['aborting', 'refusing'].some((state) => covers(state, to) && !covers(state, from));
 }
 
@@ -45,6 +46,6 @@ export function messageOf({ machine, event, from, to, cause, server }: StepInfo)
       // Our own socket has closed: nothing of that is sent.
       return decided('closed');
     default:
-      return resets(from, to) ? sent('RST') : decided(eventText(event));
+      return resets(from, event, to) ? sent('RST') : decided(eventText(event));
   }
 }

@@ -135,6 +135,8 @@ export const ARRIVALS: Record<string, readonly (readonly [state: string, words: 
     ['refusing', 'the client is turned away'],
     ['dropping', 'the client is lost'],
     ['closing', 'the client’s connection is being closed'],
+    ['lingering', 'all is sent to the client; what it still sends is thrown away'],
+    ['parting', 'the client is silent: its socket is closed'],
     ['aborting', 'the client’s connection is being reset'],
   ],
   backend: [
@@ -152,6 +154,8 @@ export const ARRIVALS: Record<string, readonly (readonly [state: string, words: 
     ['ending', 'the connection to the server is ending'],
     ['dropping', 'the connection to the server is lost'],
     ['closing', 'the connection to the server is being closed'],
+    ['lingering', 'all is sent to the server; what it still sends is thrown away'],
+    ['parting', 'the server is silent: its socket is closed'],
     ['aborting', 'the connection to the server is being reset'],
   ],
   session: [
@@ -187,6 +191,7 @@ export const STAYS: Readonly<Record<string, string>> = {
   idleProbe: 'it was looked whether anything still moves',
   halfCloseProbe: 'it was looked whether anything still moves',
   finishProbe: 'it was looked whether anything still moves',
+  lingerTimeout: 'it was looked whether anything still comes',
 };
 
 /** Where a step leads, in words: `the connection to the server is established`. */

@@ -21,11 +21,13 @@ import {
   causeOf,
   type Ending,
   ignored,
+  isWhole,
   note,
   type Outcome,
   probeEvery,
   QUIET_PROBES,
   type Report,
+  type Sent,
 } from './vocabulary.js';
 
 /** What all connections of one configuration share: limits and waits, in milliseconds (`NEVER_MS` for none). */
@@ -66,12 +68,7 @@ export interface BackendContext {
   attempts: number;
   /** True from a drop until the next connection is offered: it must be repaired first. */
   dropped: boolean;
-  /** True unless bytes may have been written that were not flushed, or were thrown away afterwards. */
-  flushed: boolean;
-  /** Our last byte and FIN are with the system. */
-  finished: boolean;
-  /** The connection was reset, by whichever side: nobody can tell what had arrived. */
-  lost: boolean;
+  sent: Sent;
   /** How it will have ended once a peer that was let go of has closed. */
   ending: Ending;
   backoffMs: number;
@@ -187,15 +184,15 @@ export const backendMachine = setup({
       closeTimeoutMs: ({ context, event }) =>
         (event.type === 'backend.close' ? event.timeoutMs : undefined) ?? context.settings.closeTimeout,
     }),
-    noteDrop: assign({ dropped: true, flushed: false, finished: false, lost: true }),
-    noteLinked: assign({ flushed: false, finished: false, lost: false }),
-    noteFlushed: assign({ flushed: ({ context }) => !context.lost, finished: true }),
-    noteLost: assign({ flushed: false, lost: true }),
+    noteDrop: assign({ dropped: true, sent: 'lost' }),
+    noteLinked: assign({ sent: 'some' }),
+    noteFlushed: assign({ sent: ({ context }) => (context.sent === 'lost' ? 'lost' : 'all') }),
+    noteLost: assign({ sent: 'lost' }),
     noteClosed: assign({ ending: 'closed' }),
     noteAborted: assign({ ending: 'aborted' }),
-    noteNothingWritten: assign({ flushed: true, finished: false }),
+    noteNothingWritten: assign({ sent: 'nothing' }),
     // A last word that the hook has sent is reported again.
-    noteEstablished: assign({ dropped: false, flushed: false, finished: false, cause: undefined }),
+    noteEstablished: assign({ dropped: false, sent: 'some', cause: undefined }),
     noteUnexplained: assign({
       cause: ({ context, event }) => context.cause ?? causeOf(event, { phase: 'connecting' }),
     }),
@@ -256,8 +253,9 @@ export const backendMachine = setup({
   guards: {
     isPersistent: ({ context }) => context.settings.persistent,
     hasAttemptsLeft: ({ context }) => context.attempts < context.settings.attemptsMax,
+    isDeadline: ({ event }) => event.type === 'backend.abort' && event.deliver === true,
     isToBeDelivered: ({ context, event }) =>
-      context.finished && event.type === 'backend.abort' && event.deliver === true,
+      context.sent === 'all' && event.type === 'backend.abort' && event.deliver === true,
     wasReadForLong: ({ context }) => context.closeTimeoutMs >= context.settings.lingerTimeout,
     willBeClosed: ({ context }) => context.ending === 'closed',
   },
@@ -285,9 +283,7 @@ export const backendMachine = setup({
     incarnation: 0,
     attempts: 0,
     dropped: false,
-    flushed: true,
-    finished: false,
-    lost: false,
+    sent: 'nothing',
     ending: 'aborted',
     backoffMs: 0,
     closeTimeoutMs: input.settings.closeTimeout,
@@ -296,7 +292,7 @@ export const backendMachine = setup({
   output: ({ context, event }) => ({
     ending: event.output as Ending,
     cause: context.cause as Cause,
-    flushed: context.flushed,
+    flushed: isWhole(context.sent),
   }),
   initial: 'idle',
   states: {
@@ -805,7 +801,7 @@ export const backendMachine = setup({
             ...notProbed,
             'holds.emptied': { target: 'reading', actions: 'releaseOwner' },
             'backend.abort': [
-              { guard: 'isToBeDelivered', description: 'It is let go of already.' },
+              { guard: 'isDeadline', description: 'It is let go of already.' },
               { target: '#backend.aborting.revoking', actions: note('closing') },
             ],
           },
@@ -824,7 +820,7 @@ export const backendMachine = setup({
             'socket.idled': { target: '#backend.parting' },
             'socket.closed': { target: '#backend.left' },
             'backend.abort': [
-              { guard: 'isToBeDelivered', description: 'It is let go of already.' },
+              { guard: 'isDeadline', description: 'It is let go of already.' },
               { target: '#backend.aborting.destroying', actions: ['noteLost', 'resetSocket', note('closing')] },
             ],
           },

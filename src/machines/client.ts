@@ -18,11 +18,13 @@ import {
   causeOf,
   type Ending,
   ignored,
+  isWhole,
   note,
   type Outcome,
   probeEvery,
   QUIET_PROBES,
   type Report,
+  type Sent,
 } from './vocabulary.js';
 
 /** What all clients of one listener share: waits in milliseconds (`NEVER_MS` for none). */
@@ -46,12 +48,7 @@ export interface ClientInput {
 
 export interface ClientContext {
   readonly settings: ClientSettings;
-  /** True unless bytes may have been written that were not flushed, or were thrown away afterwards. */
-  flushed: boolean;
-  /** Our last byte and FIN are with the system. */
-  finished: boolean;
-  /** The connection was reset, by whichever side: nobody can tell what had arrived. */
-  lost: boolean;
+  sent: Sent;
   /** How it will have ended once a client that was let go of has closed. */
   ending: Ending;
   closeTimeoutMs: number;
@@ -121,12 +118,11 @@ export const clientMachine = setup({
         (event.type === 'client.close' ? event.timeoutMs : undefined) ?? context.settings.closeTimeout,
     }),
     // What it has written was the hook's.
-    noteOffered: assign({ flushed: ({ context }) => context.finished }),
+    noteOffered: assign({ sent: ({ context }) => (context.sent === 'all' ? 'all' : 'some') }),
     // A last word that was sent before is reported again.
-    noteEstablished: assign({ flushed: false, finished: false }),
-    noteFinished: assign({ finished: true }),
-    noteFlushed: assign({ flushed: ({ context }) => !context.lost, finished: true }),
-    noteLost: assign({ flushed: false, lost: true }),
+    noteEstablished: assign({ sent: 'some' }),
+    noteFlushed: assign({ sent: ({ context }) => (context.sent === 'lost' ? 'lost' : 'all') }),
+    noteLost: assign({ sent: 'lost' }),
     noteClosed: assign({ ending: 'closed' }),
     noteAborted: assign({ ending: 'aborted' }),
     noteRefused: assign({ ending: 'refused' }),
@@ -149,9 +145,10 @@ export const clientMachine = setup({
     abandonSocket: emit({ type: 'socket.abandon' }),
   },
   guards: {
-    isFinished: ({ context }) => context.finished,
+    isFinished: ({ context }) => context.sent === 'all',
+    isDeadline: ({ event }) => event.type === 'client.abort' && event.deliver === true,
     isToBeDelivered: ({ context, event }) =>
-      context.finished && event.type === 'client.abort' && event.deliver === true,
+      context.sent === 'all' && event.type === 'client.abort' && event.deliver === true,
     wasReadForLong: ({ context }) => context.closeTimeoutMs >= context.settings.lingerTimeout,
     willBeClosed: ({ context }) => context.ending === 'closed',
     willBeRefused: ({ context }) => context.ending === 'refused',
@@ -170,9 +167,7 @@ export const clientMachine = setup({
   description: 'An accepted client, from accept to the end of its socket.',
   context: ({ input }) => ({
     settings: input.settings,
-    flushed: true,
-    finished: false,
-    lost: false,
+    sent: 'nothing',
     ending: 'aborted',
     closeTimeoutMs: input.settings.closeTimeout,
     cause: undefined,
@@ -180,7 +175,7 @@ export const clientMachine = setup({
   output: ({ context, event }) => ({
     ending: event.output as Ending,
     cause: context.cause as Cause,
-    flushed: context.flushed,
+    flushed: isWhole(context.sent),
   }),
   initial: 'live',
   states: {
@@ -196,7 +191,7 @@ export const clientMachine = setup({
             ...notProbed,
             'socket.finished': {
               description: 'The hook sent its last byte; admission goes on.',
-              actions: 'noteFinished',
+              actions: 'noteFlushed',
             },
             'owner.refused': [
               {
@@ -391,16 +386,24 @@ export const clientMachine = setup({
         'socket.idled': { target: 'parting' },
         'socket.closed': { target: 'left' },
         'client.abort': [
-          { guard: 'isToBeDelivered', description: 'It is let go of already.' },
+          { guard: 'isDeadline', description: 'It is let go of already.' },
+          { guard: 'willBeRefused', description: 'The cause stays why it was refused.', target: 'aborting' },
           { target: 'aborting', actions: note('closing') },
         ],
       },
       after: {
-        lingerMax: {
-          description: 'The client sends on: reset.',
-          target: 'aborting',
-          actions: note('closing', 'lingerMax'),
-        },
+        lingerMax: [
+          {
+            guard: 'willBeRefused',
+            description: 'The client sends on: reset. The cause stays why it was refused.',
+            target: 'aborting',
+          },
+          {
+            description: 'The client sends on: reset.',
+            target: 'aborting',
+            actions: note('closing', 'lingerMax'),
+          },
+        ],
       },
       initial: 'reading',
       states: {

@@ -83,6 +83,15 @@ export interface Outcome {
 }
 
 /**
+ * How much of what was written to a connection is with the system: `nothing` was written; of `some` it is not known yet;
+ * `all`, and the FIN after it; or the connection was reset, by whichever side, and what was under way may be `lost`.
+ */
+export type Sent = 'nothing' | 'some' | 'all' | 'lost';
+
+/** True unless bytes may have been written that were not flushed, or were thrown away afterwards. */
+export const isWhole = (sent: Sent): boolean => sent === 'nothing' || sent === 'all';
+
+/**
  * A delay that never comes: the longest one that JavaScript timers take, about 24.8 days. The runtimes of this library
  * set no timer for it.
  */

@@ -147,7 +147,8 @@ describe('messages', () => {
         let isReset = false;
         for (const { event, from, to, commands } of steps) {
           // What has failed or closed is reset to no effect.
-          const resets = commands.some(({ type }) => type === 'socket.reset') && !event.startsWith('socket.');
+          const isOver = /^socket\.(failed|closed)$/.test(event);
+          const resets = commands.some(({ type }) => type === 'socket.reset') && !isOver;
           if (commands.some(({ type }) => type === 'socket.open')) isReset = false;
           const { from: sender, label } = messageOf({
             at: 0,

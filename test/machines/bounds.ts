@@ -45,11 +45,11 @@ const backend = (persistent: boolean, attemptsMax: number): Bounded => ({
   machine: backendMachine,
   options: {
     input: { settings: backendSettings(persistent, attemptsMax) },
-    key: ({ context }) => `${Math.min(context.attempts, attemptsMax)} ${context.finished} ${context.ending}`,
+    key: ({ context }) => `${Math.min(context.attempts, attemptsMax)} ${context.sent === 'all'} ${context.ending}`,
     events: (type, { context, value }) => {
       if (type === 'server.deferred') return [{ type, delayMs: 100 }];
       if (attemptsMax === 1 && isRareEnd(type, statePath(value))) return [];
-      return type === 'backend.abort' ? aborts(type, attemptsMax > 1 && context.finished) : [{ type }];
+      return type === 'backend.abort' ? aborts(type, attemptsMax > 1 && context.sent === 'all') : [{ type }];
     },
   },
   simple: attemptsMax === 1,
@@ -128,11 +128,11 @@ const client = (name: string, lingerTimeout: number, simple: boolean): Bounded =
   machine: clientMachine,
   options: {
     input: { settings: clientSettings(T, lingerTimeout) },
-    key: ({ context }) => `${context.finished} ${context.ending}`,
+    key: ({ context }) => `${context.sent === 'all'} ${context.ending}`,
     events: (type, { context, value }) => {
       // A hook's last word is left out where every simple path is walked: it would double them.
       if (simple && type === 'socket.finished' && statePath(value).startsWith('live.accepted')) return [];
-      return type === 'client.abort' ? aborts(type, context.finished) : [{ type }];
+      return type === 'client.abort' ? aborts(type, context.sent === 'all') : [{ type }];
     },
   },
   simple,

@@ -84,9 +84,12 @@ const dropsAreLosses: Check = (model) => {
     over ||= asked(step);
     peerEnded ||= event === 'socket.ended';
     const isGone = event === 'socket.failed' || event === 'socket.closed';
-    // The end of the peer is the end of a connection that is to last, unless we had ended it before.
-    const isLeft: boolean = settings.persistent === true && event === 'socket.ended' && !weEnded;
+    const isIdle = event === 'socket.idled';
+    // The end of the peer, or its silence, is the end of a connection that is to last, unless we had ended it before.
+    const isLeft: boolean = settings.persistent === true && (event === 'socket.ended' || isIdle) && !weEnded;
     const isLost: boolean = isUp && !over && ((isGone && !(peerEnded && weEnded)) || isLeft);
+    // All others that are silent are cut, by us.
+    over ||= isUp && isIdle && !isLeft && !(peerEnded && weEnded);
     weEnded ||= isUp && event === 'socket.finished';
     isUp &&= !isLost && event !== 'socket.closed';
     expect(types(step).includes('owner.drop'), `a drop exactly when it is lost (${step.from} ${event})`).toBe(isLost);
@@ -142,7 +145,7 @@ const completeIsKept: Check = (model) => {
     if (!finished || !types(step).includes('socket.reset')) continue;
     const why = taken.some((name) => /(closeTimeout|Probe|Timeout) #/.test(name)) ? shortName(event) : event;
     expect(why, `${from} → ${step.to}: it resets what is complete`).toMatch(/\.abort$|lingerMax/);
-    expect(step.snapshot.context.flushed, 'what was reset may be missing').toBe(false);
+    expect(step.snapshot.context.sent, 'what was reset may be missing').toBe('lost');
   }
   const { outcome } = model;
   if (outcome?.ending === 'dropped') expect(outcome.flushed, 'what was dropped may be missing').toBe(false);
@@ -394,6 +397,12 @@ const causesTell =
       // A close that has sent all, and only its time is up, is no abort; and what lingers does so already.
       if (step.to.startsWith('lingering.reading') && /^(closing|lingering)/.test(step.from)) continue;
       if (step.from === step.to && step.from.startsWith('lingering')) continue;
+      // Nor does anything that comes later change why a client was refused.
+      if (step.from.startsWith('lingering') && step.snapshot.context.ending === 'refused') {
+        const before = model.steps[model.steps.indexOf(step) - 1] as ReplayedStep;
+        expect(cause, `${at}: why it was refused`).toBe(before.snapshot.context.cause);
+        continue;
+      }
       const told = `${cause?.manner} ${cause?.code ?? ''}`;
       // A leg says itself why it has closed.
       const isLeg = machine === 'session' && event.endsWith('closed');

@@ -34,7 +34,10 @@ const PAYLOADS: Record<string, (random: Random) => object> = {
     ...(random.percent(50) && { timeoutMs: wait(random) }),
     ...(random.percent(30) && { cause: report(random) }),
   }),
-  abort: (random) => ({ ...(random.percent(50) && { cause: report(random) }) }),
+  abort: (random) => ({
+    ...(random.percent(50) && { cause: report(random) }),
+    ...(random.percent(40) && { deliver: true }),
+  }),
   failed: (random) => ({ cause: report(random) }),
   refused: (random) => ({ cause: report(random) }),
   exhausted: (random) => ({ cause: report(random) }),
@@ -70,21 +73,24 @@ function subject(machine: AnyStateMachine, settings: (random: Random) => object)
 const waits = (random: Random, ...names: readonly string[]): object =>
   Object.fromEntries(names.map((name) => [name, wait(random)]));
 
+/** How a connection is bounded, and its end. */
+const ENDS = ['idleTimeout', 'halfCloseTimeout', 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'];
+
 export const subjects = {
   backend: subject(backendMachine, (random) => ({
     persistent: random.percent(60),
     attemptsMax: random.between(1, 3),
     ...waits(random, 'chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'),
-    ...waits(random, 'closeTimeout', 'abortTimeout', 'stableAfter', 'restTimeout'),
+    ...waits(random, 'stableAfter', 'restTimeout', ...ENDS),
   })),
-  client: subject(clientMachine, (random) => waits(random, 'acceptTimeout', 'closeTimeout', 'abortTimeout')),
+  client: subject(clientMachine, (random) => waits(random, 'acceptTimeout', ...ENDS)),
   listener: subject(listenerMachine, (random) => ({
     clientsMax: random.between(1, 3),
     bindAttempts: random.between(1, 3),
-    ...waits(random, 'bindBackoff', 'drainTimeout', 'abortTimeout'),
+    ...waits(random, 'bindBackoff', 'drainTimeout', 'admissionTimeout', 'abortTimeout', 'lingerMax'),
   })),
   session: subject(sessionMachine, (random) =>
     waits(random, 'sessionConnectTimeout', 'idleTimeout', 'halfCloseTimeout', 'durationMax', 'closeTimeout'),
   ),
-  proxy: subject(proxyMachine, (random) => waits(random, 'drainTimeout', 'abortTimeout')),
+  proxy: subject(proxyMachine, (random) => waits(random, 'drainTimeout', 'abortTimeout', 'lingerMax')),
 } satisfies Record<string, Subject>;

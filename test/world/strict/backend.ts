@@ -1,5 +1,6 @@
 /** The world of a backend, which also knows what must come of every report and request, and how the backend must end. */
 import type { EventObject } from 'xstate';
+import { isWhole, type Sent } from '../../../src/machines/vocabulary.js';
 import { type BackendWorld, backendWorld } from '../backend.js';
 import { type Chance, must, type WorldModel } from '../explore.js';
 
@@ -169,11 +170,12 @@ export const strictBackend: WorldModel<StrictBackend> = {
     backendWorld.check(world, state, isDone, context);
     const { socket, owned, choosing, hook, awaited, told, established, dropped, over, connects, closes, aborts } =
       world;
-    const { settings, attempts, flushed } = context as {
+    const { settings, attempts, sent } = context as {
       settings: { persistent: boolean; attemptsMax: number };
       attempts: number;
-      flushed: boolean;
+      sent: Sent;
     };
+    const flushed = isWhole(sent);
     const is = (states: RegExp): boolean => states.test(state);
 
     must(!is(/^closing/) || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
@@ -234,8 +236,8 @@ export const strictBackend: WorldModel<StrictBackend> = {
 
     if (!isDone) return;
     must(context.cause !== undefined, 'It ends without a cause');
-    const isWhole = (world.flushed && !world.lost && state !== 'dropped') || state === 'failed';
-    must(flushed === isWhole, `It says that what was written is out: ${flushed} (8)`);
+    const isKept = (world.flushed && !world.lost && state !== 'dropped') || state === 'failed';
+    must(flushed === isKept, `It says that what was written is out: ${flushed} (8)`);
     must(state !== 'dropped' || dropped, 'It ends as dropped, and was not (2)');
     must(settings.persistent || !dropped || state === 'dropped', 'It was dropped, and ends as something else (2)');
     must((state === 'ended') === world.whole, 'It ends as if by itself, and did not, or the other way round (2)');

@@ -1,5 +1,6 @@
 /** The world of a client, which also knows what must come of every report and request, and how the client must end. */
 import type { EventObject } from 'xstate';
+import { isWhole, type Sent } from '../../../src/machines/vocabulary.js';
 import { type ClientWorld, clientWorld } from '../client.js';
 import { type Chance, must, type WorldModel } from '../explore.js';
 
@@ -96,8 +97,11 @@ export const strictClient: WorldModel<StrictClient> = {
     must(hook !== 'none' || !state.startsWith('live.accepted'), 'Its admission is decided, and it waits on');
     if (!isDone) return;
     must(context.cause !== undefined, 'It ends without a cause');
-    const isWhole = world.flushed && !world.lost && state !== 'dropped';
-    must(context.flushed === isWhole, `It says that what was written is out: ${context.flushed} (8)`);
+    const isKept = world.flushed && !world.lost && state !== 'dropped';
+    must(
+      isWhole(context.sent as Sent) === isKept,
+      `It says that what was written is out: ${isWhole(context.sent as Sent)} (8)`,
+    );
     must(dropped === (state === 'dropped'), 'It ends as dropped, and was not, or the other way round (2)');
     const isEnded = established && !over && world.whole;
     must(isEnded === (state === 'ended'), 'It ends as if by itself, and did not, or the other way round (2)');
