@@ -4,6 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { reset } from '../src/adapters/socket.js';
 import {
   type Backend,
   type Client,
@@ -42,6 +43,16 @@ function slowPeer(over: Over, at: At): Reader {
     over === 'TLS' ? dialTls(at) : connect({ ...(at as { port: number }), allowHalfOpen: true }),
   );
   return new Reader(socket, { keep: false, flow: false });
+}
+
+/** A backend that has not been asked to connect yet, and its server, which says nothing. */
+async function madeBackend(over: Over, options: object) {
+  const server = await bench.peer(
+    over === 'TLS' ? tlsServer((socket) => socket.pause()) : plainServer(() => {}, true),
+    over === 'Unix' ? { path: bench.path('back') } : {},
+  );
+  const servers = [{ ...server.at, ...(over === 'TLS' && { tls: { ca: CERTIFICATE.cert } }) }];
+  return { server, backend: bench.keep(createBackend({ servers, ...options })) };
 }
 
 async function getsAll(peer: Reader, body: Buffer): Promise<void> {
@@ -189,28 +200,25 @@ describe.each(OVER)('over %s', (over) => {
   });
 
   describe.each(['client', 'backend'] as const)('a lone %s', (kind) => {
-    /** It has written all and ended; its peer reads nothing and says nothing. */
-    async function ended(how: (leg: Client | Backend) => unknown, options: object = {}) {
+    /** Established, on a clock that stands still; its peer reads nothing and says nothing. */
+    async function established(options: object = {}) {
       const clock = new ManualClock();
-      const body = bodyFor(over);
-      let leg: Client | Backend;
-      let peer: Reader;
       if (kind === 'client') {
         const listener = bench.keep(createListener({ ...front(over), clock, ...options }));
         const came = new Promise<Client>((resolve) => listener.once('client', resolve));
-        peer = slowPeer(over, await listener.start());
-        leg = await within(5_000, 'a client', came);
-      } else {
-        const server = await bench.peer(
-          over === 'TLS' ? tlsServer((socket) => socket.pause()) : plainServer(() => {}, true),
-          over === 'Unix' ? { path: bench.path('back') } : {},
-        );
-        const servers = [{ ...server.at, ...(over === 'TLS' && { tls: { ca: CERTIFICATE.cert } }) }];
-        const backend = bench.keep(createBackend({ servers, clock, ...options }));
-        await backend.connect();
-        leg = backend;
-        peer = new Reader(await server.connection(), { keep: false, flow: false });
+        const peer = slowPeer(over, await listener.start());
+        return { clock, leg: (await within(5_000, 'a client', came)) as Client | Backend, peer };
       }
+      const { backend, server } = await madeBackend(over, { clock, persistent: false, ...options });
+      await backend.connect();
+      const peer = new Reader(await server.connection(), { keep: false, flow: false });
+      return { clock, leg: backend as Client | Backend, peer };
+    }
+
+    /** It has written all and ended; its peer reads nothing and says nothing. */
+    async function ended(how: (leg: Client | Backend) => unknown, options: object = {}) {
+      const { clock, leg, peer } = await established(options);
+      const body = bodyFor(over);
       const socket = leg.socket as Socket;
       socket.write(body);
       how(leg);
@@ -218,6 +226,61 @@ describe.each(OVER)('over %s', (over) => {
       await turns();
       return { clock, body, leg, peer };
     }
+
+    test('has no idleTimeout unless it is given one', async () => {
+      const { clock, leg } = await established();
+      clock.advance(24 * 3_600_000);
+      expect(leg.state).toMatch(/established\.open$/);
+    });
+
+    test('idleTimeout: bytes in either direction count, and then it is reset', async () => {
+      const { clock, leg, peer } = await established({ idleTimeout: 1_000 });
+      const socket = leg.socket as Socket;
+      socket.resume();
+      clock.advance(1_000);
+      peer.socket.write('a question');
+      await until('it to be read', () => socket.bytesRead >= 10);
+      clock.advance(1_000);
+      socket.write('an answer');
+      await until('it to be sent', () => socket.writableLength === 0);
+      clock.advance(1_249);
+      expect(leg.state).toMatch(/established\.open$/);
+      clock.advance(1);
+      expect(leg.state).not.toMatch(/established/);
+      expect(await within(5_000, 'its end', leg.closed)).toMatchObject({
+        ending: 'aborted',
+        flushed: false,
+        cause: { initiator: 'library', manner: 'timeout', phase: 'established', code: 'idleTimeout' },
+      });
+      peer.socket.resume();
+      // A Unix socket has no reset.
+      expect(await peer.ends()).toBe(over === 'Unix' ? 'end' : 'reset');
+      expect(clock.pending).toBe(0);
+    });
+
+    test('a peer that has ended, and an owner that says nothing more: halfCloseTimeout takes its place', async () => {
+      const { clock, leg, peer } = await established({ idleTimeout: 1_000, halfCloseTimeout: 4_000 });
+      (leg.socket as Socket).resume();
+      peer.socket.end();
+      await until('its end to be seen', () => leg.state.endsWith('established.peerEnded'));
+      clock.advance(4_000);
+      expect(leg.state).toMatch(/established\.peerEnded$/);
+      clock.advance(1_000);
+      expect(await within(5_000, 'its end', leg.closed)).toMatchObject({
+        ending: 'aborted',
+        flushed: false,
+        cause: { manner: 'timeout', phase: 'established', code: 'halfCloseTimeout' },
+      });
+      expect(clock.pending).toBe(0);
+    });
+
+    // Over TLS the record that says the end would meet the reset first, and take it for an end. A Unix socket has no reset.
+    test.skipIf(over === 'Unix')('close() in the turn in which the peer resets is no flush', async () => {
+      const { leg, peer } = await established();
+      void leg.close();
+      reset(peer.socket);
+      expect(await within(5_000, 'its end', leg.closed)).toMatchObject({ ending: 'closed', flushed: false });
+    });
 
     test('close(), whose closeTimeout runs out: a silent peer', async () => {
       const { clock, body, leg, peer } = await ended((one) => one.close());
@@ -265,6 +328,113 @@ describe.each(OVER)('over %s', (over) => {
         cause: { initiator: 'library', manner: 'timeout', phase: 'established', code: 'halfCloseTimeout' },
       });
       await getsAll(peer, body);
+      expect(clock.pending).toBe(0);
+    });
+  });
+
+  describe('a backend offers only what is open for writing', () => {
+    const CLOSED_BY_US = { code: 'ERR_NOT_ESTABLISHED', message: expect.stringContaining('has ended the connection') };
+
+    /** Nothing is offered, whoever asks and however. */
+    async function offersNothing(backend: Backend): Promise<void> {
+      expect(backend.connection).toBeUndefined();
+      expect(() => backend.hold()).toThrow(expect.objectContaining(CLOSED_BY_US));
+      await expect(backend.ready()).rejects.toMatchObject(CLOSED_BY_US);
+      await expect(backend.connect()).rejects.toMatchObject(CLOSED_BY_US);
+    }
+
+    test.each([true, false])('not after socket.end(): persistent is %s', async (persistent) => {
+      const clock = new ManualClock();
+      const { backend } = await madeBackend(over, { clock, persistent });
+      const { socket } = await backend.connect();
+      expect(backend.connection?.socket).toBe(socket);
+      socket.write(bodyFor(over));
+      socket.end();
+      // At once, and also when the FIN is out.
+      expect(backend.state).toBe('active.established.open');
+      await offersNothing(backend);
+      await until('the end to be sent', () => backend.state === 'active.established.localEnded');
+      await offersNothing(backend);
+      await backend.abort();
+    });
+
+    test('again, once the connection that was ended is lost', async () => {
+      const clock = new ManualClock();
+      const { backend } = await madeBackend(over, { clock, backoff: { initialMs: 10, jitter: 0 } });
+      const { socket } = await backend.connect();
+      socket.end();
+      await offersNothing(backend);
+      socket.destroy();
+      const connecting = backend.connect();
+      await until('the loss', () => backend.state !== 'active.established.open');
+      clock.advance(10);
+      const next = await within(5_000, 'another connection', connecting);
+      expect(next).toMatchObject({ incarnation: 2, socket: { writable: true } });
+      const hold = backend.hold();
+      expect(hold.socket).toBe(next.socket);
+      hold.release();
+      await backend.abort();
+    });
+
+    test('not one that was destroyed, though its close has yet to come: ready() waits for the next', async () => {
+      const clock = new ManualClock();
+      const { backend } = await madeBackend(over, { clock, backoff: { initialMs: 10, jitter: 0 } });
+      const { socket } = await backend.connect();
+      socket.destroy();
+      expect(backend.state).toBe('active.established.open');
+      expect(backend.connection).toBeUndefined();
+      expect(() => backend.hold()).toThrow(expect.objectContaining({ code: 'ERR_NOT_ESTABLISHED' }));
+      const ready = backend.ready();
+      await until('the loss', () => backend.state !== 'active.established.open');
+      clock.advance(10);
+      expect(await within(5_000, 'another connection', ready)).toMatchObject({ incarnation: 2 });
+    });
+
+    test('not one that its prepare hook has ended', async () => {
+      const { backend } = await madeBackend(over, {
+        clock: bench.clock,
+        prepare: (socket: Socket) => void socket.end(),
+      });
+      await expect(within(5_000, 'an answer', backend.connect())).rejects.toMatchObject(CLOSED_BY_US);
+      await offersNothing(backend);
+      await backend.abort();
+    });
+
+    test('one conversation whose server has ended can still be written to', async () => {
+      const { backend, server } = await madeBackend(over, { clock: bench.clock, persistent: false });
+      const { socket } = await backend.connect();
+      (await server.connection()).end();
+      socket.resume();
+      await until('the end to be seen', () => backend.state === 'active.established.peerEnded');
+      expect(backend.connection?.socket).toBe(socket);
+      expect((await backend.ready()).socket).toBe(socket);
+      const hold = backend.hold();
+      expect(hold.socket).toBe(socket);
+      hold.release();
+      await backend.abort();
+    });
+
+    test('idleTimeout of a persistent one is a drop, and it connects anew', async () => {
+      const clock = new ManualClock();
+      const { backend } = await madeBackend(over, { clock, idleTimeout: 1_000, backoff: { initialMs: 10, jitter: 0 } });
+      const drops: unknown[] = [];
+      backend.on('dropped', ({ incarnation, cause }) => drops.push([incarnation, cause.code]));
+      await backend.connect();
+      using hold = backend.hold();
+      clock.advance(1_249);
+      expect(hold.signal.aborted).toBe(false);
+      clock.advance(1);
+      // Held or not: its holder is told.
+      expect(hold.signal.aborted).toBe(true);
+      expect(drops).toEqual([[1, 'idleTimeout']]);
+      hold.release();
+      const ready = backend.ready();
+      await until('the wait before the next attempt', () => {
+        clock.advance(10);
+        return backend.incarnation === 2;
+      });
+      expect(await within(5_000, 'another connection', ready)).toMatchObject({ incarnation: 2 });
+      await backend.abort();
       expect(clock.pending).toBe(0);
     });
   });

@@ -234,9 +234,10 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     return { socket, incarnation: this.incarnation, server: this.#target as Server };
   }
 
-  /** Its owner has ended the connection: no other follows, unless this one is lost. */
+  /** Its owner has ended the connection: no other follows, unless this one is lost, or is being destroyed. */
   get #isEnded(): boolean {
-    return this.#socket?.writableEnded === true && this.matches('active.established');
+    const socket = this.#socket;
+    return socket?.writableEnded === true && !socket.destroyed && this.matches('active.established');
   }
 
   #endedError(): NotEstablishedError {

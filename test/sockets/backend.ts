@@ -61,9 +61,9 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       input: { settings },
     };
     const backend = new Backend(config, environmentOf({ clock }));
-    // Somebody always holds it, so that the holds end when the path says so.
+    // Somebody holds whatever is offered, so that the holds end when the path says so.
     backend.on('established', () => {
-      hold = backend.hold();
+      if (backend.connection !== undefined) hold = backend.hold();
     });
     const socket = (): Socket => backend.socket as Socket;
     /** A socket that is gone reports nothing but its close; TLS whose connection below is reset is gone, too. */
