@@ -153,12 +153,12 @@ const commandsOf = (actions: readonly { type: string; params?: unknown }[]): Eve
  */
 function memoryOf({ context }: AnyMachineSnapshot): string {
   const { settings, incarnation: _incarnation, cause, ...rest } = context as Record<string, unknown>;
-  const { attemptsMax, bindAttempts } = (settings ?? {}) as { attemptsMax?: number; bindAttempts?: number };
+  const known = (settings ?? {}) as { attemptsMax?: number; bindAttempts?: number; durationMax?: number };
+  const { attemptsMax, bindAttempts, durationMax } = known;
   const { attempts } = rest as { attempts?: number };
   const most = attemptsMax ?? bindAttempts ?? Number.POSITIVE_INFINITY;
   const counted = attempts === undefined ? undefined : Math.min(attempts, most);
-  const decides =
-    'durationMax' in (settings as object) && (cause as { phase?: string } | undefined)?.phase === 'connecting';
+  const decides = durationMax !== undefined && (cause as { phase?: string } | undefined)?.phase === 'connecting';
   return JSON.stringify({ ...rest, attempts: counted, cause: cause !== undefined, decides });
 }
 

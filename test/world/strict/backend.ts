@@ -77,7 +77,7 @@ const followed: Record<string, (world: StrictBackend, command: Command) => Parti
   'socket.linger': () => ({ letGo: true }),
   'socket.reset': ({ undone, lost, owned, flushed, socket }) => ({
     reset: true,
-    undone: undone || (flushed && socket.phase === 'open' && socket.local === 'finished'),
+    undone: undone || (flushed && !lost && socket.phase === 'open' && socket.local === 'finished'),
     lost: lost || owned || socket.local === 'finished',
   }),
   'owner.prepare'({ toRepair }, { repair }) {

@@ -73,7 +73,7 @@ export const strictClient: WorldModel<StrictClient> = {
     if (type === 'socket.linger') return { ...effect, world: { ...now, letGo: true } };
     if (type === 'socket.end') return { ...effect, world: { ...now, fin: true } };
     if (type === 'socket.reset') {
-      const undone = world.undone || world.socket.local === 'finished';
+      const undone = world.undone || (!world.lost && world.socket.local === 'finished');
       return {
         ...effect,
         world: { ...now, reset: true, undone, lost: now.lost || now.over || now.established || (undone && now.letGo) },
