@@ -47,7 +47,15 @@ const backend = (persistent: boolean, attemptsMax: number): World =>
 
 const listener = (bindAttempts: number): World =>
   alone(
-    { clientsMax: 2, bindAttempts, bindBackoff: 1, drainTimeout: 1, abortTimeout: 1, lingerMax: 1 },
+    {
+      clientsMax: 2,
+      bindAttempts,
+      bindBackoff: 1,
+      drainTimeout: 1,
+      admissionTimeout: 1,
+      abortTimeout: 1,
+      lingerMax: 1,
+    },
     strictListener(2, bindAttempts),
   );
 

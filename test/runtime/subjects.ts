@@ -7,7 +7,7 @@ import {
   proxyMachine,
   sessionMachine,
 } from '../../src/machines/index.js';
-import { type Ending, NEVER_MS, type Report } from '../../src/machines/vocabulary.js';
+import { type Ending, NEVER_MS, QUIET_PROBES, type Report } from '../../src/machines/vocabulary.js';
 import { bounded, graphOf } from '../machines/bounds.js';
 import type { Random } from './random.js';
 import type { Subject } from './schedule.js';
@@ -73,17 +73,22 @@ function subject(machine: AnyStateMachine, settings: (random: Random) => object)
 const waits = (random: Random, ...names: readonly string[]): object =>
   Object.fromEntries(names.map((name) => [name, wait(random)]));
 
-/** How a connection is bounded, and its end. */
-const ENDS = ['idleTimeout', 'halfCloseTimeout', 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'];
+/** How a connection is bounded, and its end; a probe comes as soon as any other timer. */
+const bounds = (random: Random): object => ({
+  idleTimeout: Math.min(NEVER_MS, QUIET_PROBES * wait(random)),
+  halfCloseTimeout: Math.min(NEVER_MS, QUIET_PROBES * wait(random)),
+  ...waits(random, 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'),
+});
 
 export const subjects = {
   backend: subject(backendMachine, (random) => ({
     persistent: random.percent(60),
     attemptsMax: random.between(1, 3),
     ...waits(random, 'chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'),
-    ...waits(random, 'stableAfter', 'restTimeout', ...ENDS),
+    ...waits(random, 'stableAfter', 'restTimeout'),
+    ...bounds(random),
   })),
-  client: subject(clientMachine, (random) => waits(random, 'acceptTimeout', ...ENDS)),
+  client: subject(clientMachine, (random) => ({ ...waits(random, 'acceptTimeout'), ...bounds(random) })),
   listener: subject(listenerMachine, (random) => ({
     clientsMax: random.between(1, 3),
     bindAttempts: random.between(1, 3),
