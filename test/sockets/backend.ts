@@ -27,7 +27,9 @@ const SOON = 10;
 /** A path to its end has it come before any probe; but not before the holders have had their time, if they need it. */
 function lingerMaxOf(path: Path, holdTimeout: number): { lingerMax?: number } {
   if (!path.some(({ event }) => shortName(event.type) === 'lingerMax')) return {};
-  const isHeld = path.some(({ from, event }) => from === 'lingering.revoking' && shortName(event.type) === 'holdTimeout');
+  const isHeld = path.some(
+    ({ from, event }) => from === 'lingering.revoking' && shortName(event.type) === 'holdTimeout',
+  );
   return { lingerMax: isHeld ? holdTimeout + SOON : SOON };
 }
 
