@@ -47,6 +47,8 @@ const names = new Map<string, Name>();
 const queue = new Set<Name>();
 let asked = 0;
 let silent = 0;
+/** Answers of an earlier era no longer count. */
+let era = 0;
 
 /**
  * As `dns.lookup`, for `net.connect`. Attempts that want the same name share one question. An attempt gets the last good answer
@@ -89,11 +91,14 @@ function askNext(): void {
 
 function ask(name: Name): void {
   const { isSilent } = name;
+  const asksIn = era;
   asked++;
   if (isSilent) silent++;
   const answered = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]): void => {
-    asked--;
-    if (isSilent) silent--;
+    if (asksIn === era) {
+      asked--;
+      if (isSilent) silent--;
+    }
     name.isAsked = false;
     name.isSilent = name.isLate;
     if (error === null) name.good = addresses;
@@ -128,6 +133,15 @@ function makeDo(name: Name): void {
   const { waiting } = name;
   name.waiting = [];
   for (const callback of waiting) process.nextTick(callback, null, [...known]);
+}
+
+/** @internal Forgets every name, and the questions that are out: for a simulation, whose next world has other names. */
+export function forgetNames(): void {
+  era++;
+  names.clear();
+  queue.clear();
+  asked = 0;
+  silent = 0;
 }
 
 /** The name that is known for longest, of those that no attempt waits for. */

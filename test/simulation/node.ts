@@ -10,6 +10,7 @@
 import dns from 'node:dns';
 import { isIP } from 'node:net';
 import { constants } from 'node:os';
+import { forgetNames } from '../../src/policies/lookup.js';
 import type { Random } from '../runtime/random.js';
 import type { Address, Attempt, Endpoint, Errno, Listener, Network, Way } from './network.js';
 import type { Time } from './time.js';
@@ -530,6 +531,8 @@ const COUNTERS = {
 export function inhabit(process: SimulatedProcess): () => void {
   if (living === undefined) install();
   living = process;
+  // A run knows nothing of the one before it, whose questions may never be answered.
+  forgetNames();
   return () => {
     living = undefined;
     uninstall();
