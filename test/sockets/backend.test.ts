@@ -26,7 +26,10 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
     async (bound) => {
       const { persistent, attemptsMax } = bound.options.input.settings;
       const driver = backendDriver(world, persistent, attemptsMax);
-      await takePaths(`${bound.name}, over ${over}`, pathsOf(bound), driver, taken);
+      // A handshake costs ten times what a path does. How a socket lingers is the same over TLS: there, each transition of
+      // it is taken, but not from every past.
+      const paths = pathsOf(bound, (path) => over === 'TCP' || !path.some(({ from }) => from.startsWith('lingering')));
+      await takePaths(`${bound.name}, over ${over}`, paths, driver, taken);
     },
   );
 

@@ -320,10 +320,10 @@ export function expectNothingLeft(clock: ManualClock, servers: readonly Servers[
   }
 }
 
-/** All paths of a machine: the shortest to each edge, and every simple one. */
-export function pathsOf(bound: Bounded): Path[] {
+/** All paths of a machine: the shortest to each edge, and every simple one that is worth its time. */
+export function pathsOf(bound: Bounded, isWorth: (path: Path) => boolean = () => true): Path[] {
   const graph = graphOf(bound);
-  return bound.simple ? [...graph.edgePaths(), ...graph.simplePaths()] : graph.edgePaths();
+  return bound.simple ? [...graph.edgePaths(), ...graph.simplePaths().filter(isWorth)] : graph.edgePaths();
 }
 
 /** Takes paths for real, one after the other; notes the transitions taken, and prints how far it came. */
