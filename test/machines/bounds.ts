@@ -41,6 +41,7 @@ const isDeadlineNews = (state: string): boolean =>
 /** Left out where every simple path is walked, which would be too many: with two attempts, every edge of them is. */
 const isRareEnd = (type: string, state: string): boolean =>
   type === 'socket.idled' ||
+  (type === 'socket.failed' && /^(closing\.(revoking|flushing)|lingering)/.test(state)) ||
   (type === 'socket.finished' && /^(active\.preparing|closing\.(holding|revoking))/.test(state));
 
 const backend = (persistent: boolean, attemptsMax: number): Bounded => ({
@@ -133,8 +134,10 @@ const client = (name: string, lingerTimeout: number, simple: boolean): Bounded =
     input: { settings: clientSettings(T, lingerTimeout) },
     key: ({ context }) => `${known(context.sent)} ${context.ending}`,
     events: (type, { context, value }) => {
-      // A hook's last word is left out where every simple path is walked: it would double them.
-      if (simple && type === 'socket.finished' && statePath(value).startsWith('live.accepted')) return [];
+      // A hook's last word, and a failure after a close, are left out where every simple path is walked: too many.
+      const state = statePath(value);
+      if (simple && type === 'socket.finished' && state.startsWith('live.accepted')) return [];
+      if (simple && type === 'socket.failed' && /^(closing|lingering)/.test(state)) return [];
       return type === 'client.abort' ? aborts(type, context.sent === 'all') : [{ type }];
     },
   },
