@@ -88,6 +88,16 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
   'a socket to a server is never destroyed': [[5, 6, 9], Backend.prototype, 'destroySocket', nothing],
   'a server goes on listening': [[6, 11], Listener.prototype, 'closeServer', nothing],
   'what an abort resets lives on': [[6, 9], Client.prototype, 'resetSocket', nothing],
+  'what is let go of is reset': [
+    [8],
+    Client.prototype,
+    'lingerSocket',
+    (own) =>
+      function () {
+        own.call(this);
+        this.resetSocket();
+      },
+  ],
   'a listener throws when a socket fails': [
     [6, 7],
     Backend.prototype,

@@ -518,6 +518,8 @@ export class Checks {
     const { options } = this.#world.plan;
     const client = pair.client?.peer;
     const server = this.#world.serverSides.get(pair.port)?.peer;
+    this.#checkFlushed(pair.session.client.outcome, client);
+    this.#checkFlushed(pair.session.backend.outcome, server);
     if (client === undefined || server === undefined || this.#disturbed.has(pair.session)) return;
     const isTight = options.idleTimeout !== 10 * PATIENCE_MS || Number(options.drainTimeout) < 5_000;
     const isPlain = (peer: Peer): boolean =>
@@ -536,6 +538,16 @@ export class Checks {
     });
     this.#must(10, client.how === 'end' && server.how === 'end', () => {
       return `two sound peers, ${client.name} and ${server.name}, saw ${client.how} and ${server.how}`;
+    });
+  }
+
+  /** A leg that says that all was sent, and that nobody has reset: a peer that reads on sees its end. */
+  #checkFlushed(outcome: Outcome | undefined, peer: Peer | undefined): void {
+    if (outcome?.flushed !== true || peer === undefined) return;
+    if (!isSound(peer.script) || peer.endpoint.link.isCut) return;
+    this.count(`flushed, ${outcome.ending}`);
+    this.#must(8, peer.how === 'end', () => {
+      return `${peer.name} sees ${peer.how}, but all was sent: ${outcome.ending} ${outcome.cause.code ?? outcome.cause.manner}`;
     });
   }
 

@@ -17,6 +17,8 @@ const COVERED = [
   'dropped backend',
   'ends seen',
   'failovers',
+  'flushed, aborted',
+  'let go of by a client',
   'pairs that got everything',
   'persistent backends dropped',
   'proxy aborted',
