@@ -151,6 +151,27 @@ const completeIsKept: Check = (model) => {
   if (outcome?.ending === 'dropped') expect(outcome.flushed, 'what was dropped may be missing').toBe(false);
 };
 
+/** What stands still is looked at, again and again; who is let go of is read for that long, and then closed. */
+const silenceIsSeen: Check = (model) => {
+  for (const step of model.steps) {
+    const name = shortName(step.event);
+    const at = `${step.from} ${name} → ${step.to}`;
+    if (/^(idle|halfClose)Probe$/.test(name)) {
+      expect(step.to, at).toBe(step.from);
+      expect(step.commands, at).toEqual([{ type: 'socket.probe', bytes: 'all', times: QUIET_PROBES }]);
+    }
+    if (name === 'lingerTimeout') {
+      expect(step.to, at).toBe(step.from);
+      expect(step.commands, at).toContainEqual({ type: 'socket.probe', bytes: 'read', times: 1 });
+    }
+    if (step.to === 'parting' && step.from !== 'parting') expect(types(step), at).toContain('socket.destroy');
+    const isOver = /^live\.established\.bothEnded|^active\.established\.bothEnded|^live\.accepted/.test(step.from);
+    if (name === 'socket.idled' && /established|lingering\.reading/.test(step.from) && !isOver)
+      expect(step.to, at).not.toBe(step.from);
+    if (name === 'lingerMax') expect(types(step), at).toContain('socket.reset');
+  }
+};
+
 /** 6: a state that may hold a socket says so; at the end, and before another is opened, there is none. */
 const socketsAreAccountedFor =
   (initially: boolean): Check =>
@@ -436,6 +457,7 @@ export const properties: Record<string, readonly Check[]> = {
     dropsAreLosses,
     releasedOnce,
     completeIsKept,
+    silenceIsSeen,
     socketsAreAccountedFor(false),
   ],
   client: [
@@ -446,6 +468,7 @@ export const properties: Record<string, readonly Check[]> = {
     dropsAreLosses,
     releasedOnce,
     completeIsKept,
+    silenceIsSeen,
     socketsAreAccountedFor(true),
   ],
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
