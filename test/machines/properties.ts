@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import { type AnyStateMachine, createActor, SimulatedClock } from 'xstate';
-import { QUIET_PROBES } from '../../src/machines/vocabulary.js';
+import { QUIET_PROBES, type Sent } from '../../src/machines/vocabulary.js';
 import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
 import { clusterChecks, workerChecks } from './cluster-properties.js';
 
@@ -169,6 +169,18 @@ const silenceIsSeen: Check = (model) => {
     if (name === 'socket.idled' && /established|lingering\.reading/.test(step.from) && !isOver)
       expect(step.to, at).not.toBe(step.from);
     if (name === 'lingerMax') expect(types(step), at).toContain('socket.reset');
+  }
+};
+
+/** 9: an abort resets what may be incomplete; so does silence, as long as our side is open. */
+const cutsAreResets: Check = (model) => {
+  for (const [index, step] of model.steps.entries()) {
+    const { sent } = (model.steps[index - 1]?.snapshot.context ?? {}) as { sent?: Sent };
+    if (sent === 'all' || !/\.(abort|idled)$/.test(step.event)) continue;
+    if (!/^(live|closing$|active\.(preparing|established)|closing\.(holding|revoking|flushing))/.test(step.from))
+      continue;
+    if (step.event.endsWith('idled') && !/\.established\.(open|peerEnded)/.test(step.from)) continue;
+    expect(types(step), `${step.from} ${step.event} → ${step.to}`).toContain('socket.reset');
   }
 };
 
@@ -458,6 +470,7 @@ export const properties: Record<string, readonly Check[]> = {
     releasedOnce,
     completeIsKept,
     silenceIsSeen,
+    cutsAreResets,
     socketsAreAccountedFor(false),
   ],
   client: [
@@ -469,6 +482,7 @@ export const properties: Record<string, readonly Check[]> = {
     releasedOnce,
     completeIsKept,
     silenceIsSeen,
+    cutsAreResets,
     socketsAreAccountedFor(true),
   ],
   listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
