@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createInspectorServer, type InspectorOptions, type InspectorServer, record } from '../../src/inspect/index.js';
-import { cleanUp, Program } from '../cli/program.js';
+import { backend, cleanUp, Program } from '../cli/program.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { plainServer } from '../support/peers.js';
@@ -398,6 +398,25 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
     } finally {
       tour.signal('SIGTERM');
       await within(30_000, 'the tour to end', tour.ended);
+      cleanUp();
+    }
+  });
+
+  test('a process that hangs is not shown as live, and is again when it goes on', async () => {
+    const a = await backend('A');
+    const program = new Program(['--listen', '127.0.0.1:0', ...a.flags, '--quiet', '--inspect']);
+    try {
+      const [found] = await program.shows(/^live page \(for one browser\): (http:\S+)$/);
+      const page = await open(found?.[1] as string);
+      await page.locator('.link.live').waitFor();
+      program.signal('SIGSTOP');
+      await page.locator('.link.silent', { hasText: 'what is shown is old' }).waitFor();
+      program.signal('SIGCONT');
+      await page.locator('.link.live').waitFor();
+      await page.close();
+      program.signal('SIGTERM');
+      await within(30_000, 'the program to end', program.ended);
+    } finally {
       cleanUp();
     }
   });
