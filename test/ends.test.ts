@@ -275,12 +275,14 @@ describe.each(OVER)('over %s', (over) => {
     });
 
     // Over TLS the record that says the end would meet the reset first, and take it for an end. A Unix socket has no reset.
-    test.skipIf(over === 'Unix')('close() in the turn in which the peer resets is no flush', async () => {
-      const { leg, peer } = await established();
-      void leg.close();
-      reset(peer.socket);
-      expect(await within(5_000, 'its end', leg.closed)).toMatchObject({ ending: 'closed', flushed: false });
-    });
+    if (over !== 'Unix') {
+      test('close() in the turn in which the peer resets is no flush', async () => {
+        const { leg, peer } = await established();
+        void leg.close();
+        reset(peer.socket);
+        expect(await within(5_000, 'its end', leg.closed)).toMatchObject({ ending: 'closed', flushed: false });
+      });
+    }
 
     test('close(), whose closeTimeout runs out: a silent peer', async () => {
       const { clock, body, leg, peer } = await ended((one) => one.close());
