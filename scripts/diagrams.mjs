@@ -8,9 +8,7 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { StateMachine } from 'xstate';
-import * as ofClusters from '../dist/cluster/index.js';
-import * as exported from '../dist/machines/index.js';
+import { machines } from '../dist/machines/index.js';
 import { mermaid } from './diagrams/mermaid.mjs';
 import { readModel } from './diagrams/model.mjs';
 import { svg } from './diagrams/svg.mjs';
@@ -18,9 +16,7 @@ import { gaps, table } from './diagrams/table.mjs';
 
 const directory = new URL('../diagrams/', import.meta.url);
 
-const models = Object.values(/** @type {Record<string, unknown>} */ ({ ...exported, ...ofClusters }))
-  .filter((value) => value instanceof StateMachine)
-  .map(readModel);
+const models = machines.map(readModel);
 
 /** @type {Map<string, string>} */
 const files = new Map();

@@ -17,10 +17,10 @@ import {
   type ClusterOptions,
   createCluster,
   type WorkerInfo,
-  workerMachine,
 } from '../dist/cluster/index.js';
 import type { ClusterConfig } from '../dist/cluster/options.js';
 import { Worker } from '../dist/cluster/worker.js';
+import { workerMachine } from '../dist/machines/index.js';
 import { Backoff } from '../dist/policies/backoff.js';
 import type { Outcome } from '../src/index.js';
 import {

@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { type AnyStateMachine, initialTransition, transition } from 'xstate';
 import { checkedCluster } from '../src/cluster/options.js';
-import { workerMachine } from '../src/cluster/worker-machine.js';
 import { createBackend, createListener, createProxy, type Runtime, type Session } from '../src/index.js';
 import * as machines from '../src/machines/index.js';
 import { NEVER_MS, QUIET_PROBES } from '../src/machines/vocabulary.js';
+import { workerMachine } from '../src/machines/worker.js';
 import { compiledRuntime } from '../src/runtime/compiled.js';
 import { exploreMachine, ManualClock } from '../src/testing/index.js';
 import { type Bounded, bounded } from './machines/bounds.js';
@@ -130,7 +130,7 @@ describe.each(all.map((bound) => [bound.name, bound] as const))('%s', (_name, bo
 });
 
 test('every timer of every machine was one of these', () => {
-  for (const machine of [...Object.values(machines), workerMachine]) {
+  for (const machine of Object.values(machines)) {
     if (typeof machine !== 'object' || !('implementations' in machine)) continue;
     const { id, implementations } = machine as unknown as AnyStateMachine;
     expect([id, ...[...(seen.get(id) ?? [])].sort()]).toEqual([id, ...Object.keys(implementations.delays).sort()]);

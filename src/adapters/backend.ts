@@ -226,7 +226,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
    * (`socket.end()`). One whose server has ended can still be written to, and what came can be read.
    */
   get connection(): Connection | undefined {
-    if (this.#socket?.writable !== true || !this.matches('active.established')) return undefined;
+    if (this.#socket?.writable !== true || !this.hasTag('offered')) return undefined;
     return this.#current(this.#socket);
   }
 
@@ -237,7 +237,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** Its owner has ended the connection: no other follows, unless this one is lost, or is being destroyed. */
   get #isEnded(): boolean {
     const socket = this.#socket;
-    return socket?.writableEnded === true && !socket.destroyed && this.matches('active.established');
+    return socket?.writableEnded === true && !socket.destroyed && this.hasTag('offered');
   }
 
   #endedError(): NotEstablishedError {
@@ -247,7 +247,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
 
   /** @internal False once it is over, or about to be. */
   get goesOn(): boolean {
-    return this.matches('idle', 'active');
+    return !this.hasTag('ending');
   }
 
   /** @internal The socket, in whatever state. */
@@ -284,7 +284,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
    */
   ready(options: ReadyOptions = {}): Promise<Connection> {
     checkReady(options);
-    if (this.matches('active.exhausted')) {
+    if (this.hasTag('exhausted')) {
       return Promise.reject(new ConnectError(`${this.id} is exhausted`, this.#lastCause as Cause));
     }
     return this.#wait(options);

@@ -142,6 +142,14 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
     return states.some((state) => life.matches(state));
   }
 
+  /**
+   * @internal True while its machine is in a state with this tag: what the library itself asks, so that no name of a
+   * state is known outside the machines.
+   */
+  hasTag(tag: string): boolean {
+    return this.life.hasTag(tag);
+  }
+
   /** A promise of how the life ends, and why. It never rejects. */
   get closed(): Promise<Outcome> {
     // A promise keeps the async context that it was made in: that of the handle, not that of the first caller.

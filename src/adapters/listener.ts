@@ -400,7 +400,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   refuseAdmissions(cause: Report): void {
     each(this.clients, (client) => client.refuse(cause));
     for (const client of this.clients) {
-      if (!client.matches('live.established', 'closing', 'lingering')) continue;
+      if (!client.hasTag('served')) continue;
       this.life.send(CLIENTS_SERVED);
       return;
     }
@@ -432,13 +432,13 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /** @internal False once it is over, or about to be. */
   get goesOn(): boolean {
-    return this.matches('idle', 'serving');
+    return !this.hasTag('ending');
   }
 
   /** @internal Throws what {@link suspend} would. */
   checkSuspend(): void {
     this.#refuseWhenOver();
-    if (this.matches('idle'))
+    if (this.hasTag('idle'))
       throw new NotSupportedError(`${this.id} was not started yet: there is nothing to suspend.`);
     if (this.#where.fd === undefined) return;
     throw new NotSupportedError('A listener on a file descriptor cannot be suspended: the descriptor would be closed.');

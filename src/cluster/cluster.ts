@@ -1,9 +1,9 @@
 import nodeCluster from 'node:cluster';
 import { type Environment, environmentOf, Handle, type Kind } from '../adapters/handle.js';
 import { ClosedError, NotSupportedError } from '../errors.js';
+import { type ClusterCommand, clusterMachine } from '../machines/cluster.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown, type Timeout, timeout } from '../options.js';
-import { type ClusterCommand, clusterMachine } from './cluster-machine.js';
 import { WorkerError } from './error.js';
 import type { PartAddress } from './messages.js';
 import { type ClusterConfig, type ClusterOptions, checkedCluster, checkedData, type Scheduling } from './options.js';
@@ -169,7 +169,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
    * @throws ClosedError when its life is over
    */
   start(): Promise<void> {
-    if (!this.matches('idle', 'starting', 'running')) {
+    if (this.hasTag('ending')) {
       return Promise.reject(new ClosedError(this.id, this.outcome?.cause));
     }
     if (this.#started === undefined) {
@@ -205,10 +205,10 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     onlyKnown('reload', options, RELOAD_OPTIONS);
     const timeoutMs = options.timeoutMs === undefined ? undefined : timeout('timeoutMs', options.timeoutMs, 0);
     const dataNext = 'data' in options ? { data: checkedData(options.data) } : this.#dataNext;
-    if (this.matches('idle', 'starting')) {
+    if (this.hasTag('ending')) throw new ClosedError(this.id, this.outcome?.cause);
+    if (!this.hasTag('running')) {
       throw new NotSupportedError(`${this.id} does not run yet: there is nothing to reload.`);
     }
-    if (!this.matches('running')) throw new ClosedError(this.id, this.outcome?.cause);
     this.#dataNext = dataNext;
     this.#reloadAgain ??= deferred();
     const { promise } = this.#reloadAgain;
@@ -281,8 +281,8 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
       this.#failure = cause;
       if (hasServed) this.notify('gaveUp', { worker: worker.info, cause });
       this.#startError ??= new WorkerError(worker.number, cause);
-      if (this.matches('starting')) this.life.send({ type: 'workers.failed', cause });
-      if (isNew && this.matches('running.reloading.starting')) {
+      if (this.hasTag('starting')) this.life.send({ type: 'workers.failed', cause });
+      if (isNew && this.hasTag('startsNew')) {
         this.#reloadError ??= new WorkerError(worker.number, cause);
         this.life.send({ type: 'newWorkers.failed', cause });
       }
@@ -405,13 +405,13 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
   /** The last one of those that leave has gone. */
   #reportLeft(): void {
     if (this.#leaving.size > 0) return;
-    const isWithdrawn = this.matches('running.reloading.withdrawing');
+    const isWithdrawn = this.hasTag('withdrawsNew');
     this.life.send({ type: isWithdrawn ? 'newWorkers.closed' : 'oldWorkers.closed' });
   }
 
   /** No worker serves, and none will. */
   #reportGone(): void {
-    if (this.#failure === undefined || !this.matches('running')) return;
+    if (this.#failure === undefined || !this.hasTag('running')) return;
     if (this.#slots.some(({ current, next }) => current !== undefined || next !== undefined)) return;
     this.life.send({ type: 'workers.failed', cause: this.#failure });
   }
@@ -435,7 +435,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
   }
 }
 
-const isServing = (worker: Worker | undefined): boolean => worker?.matches('serving.running') === true;
+const isServing = (worker: Worker | undefined): boolean => worker?.hasTag('running') === true;
 
 function deferred(): Deferred {
   let resolve!: () => void;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+
 export {
   Cluster,
   type ClusterEvents,
@@ -11,11 +12,9 @@ export {
   type ReloadOptions,
   type WorkerReport,
 } from './cluster.js';
-export { clusterMachine } from './cluster-machine.js';
 export { WorkerError } from './error.js';
 export type { PartAddress } from './messages.js';
 export type { ClusterModule, ClusterPart, ModuleContext } from './module.js';
 export type { ClusterOptions, Scheduling } from './options.js';
 export { sharedServer } from './shared.js';
 export type { WorkerInfo } from './worker.js';
-export { workerMachine } from './worker-machine.js';

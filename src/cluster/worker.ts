@@ -2,6 +2,7 @@ import cluster, { type Worker as NodeWorker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { type Environment, Handle, type Kind } from '../adapters/handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { type WorkerCommand, workerMachine } from '../machines/worker.js';
 import {
   type PartAddress,
   packCause,
@@ -13,7 +14,6 @@ import {
   wrap,
 } from './messages.js';
 import type { ClusterConfig } from './options.js';
-import { type WorkerCommand, workerMachine } from './worker-machine.js';
 
 /** The program of a worker: beside this file, once it is built. Asked for late: a bundle may have no URL of its own. */
 const entry = (): string => fileURLToPath(new URL('./entry.js', import.meta.url));
@@ -118,7 +118,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
 
   /** Where its process listens; empty unless it serves. */
   get addresses(): readonly PartAddress[] {
-    return this.matches('serving.running') ? this.#addresses : [];
+    return this.hasTag('running') ? this.#addresses : [];
   }
 
   get pid(): number | undefined {
@@ -131,7 +131,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
 
   /** Asks the process what it has; nothing where there is none, or it goes without an answer. */
   inspect(): Promise<Inspection | undefined> {
-    if (!this.matches('serving.running', 'draining')) return Promise.resolve(undefined);
+    if (!this.hasTag('answers')) return Promise.resolve(undefined);
     const id = ++this.#inspections;
     return new Promise((resolve) => {
       this.#asked.set(id, resolve);

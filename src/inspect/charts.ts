@@ -2,6 +2,7 @@
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { backendMachine, clientMachine, listenerMachine, proxyMachine, sessionMachine } from '../machines/index.js';
 
+/** The machines that a proxy runs on. */
 export const MACHINES: ReadonlyMap<string, AnyStateMachine> = new Map(
   ([proxyMachine, listenerMachine, sessionMachine, clientMachine, backendMachine] as AnyStateMachine[]).map(
     (machine) => [machine.id, machine],

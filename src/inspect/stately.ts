@@ -5,12 +5,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { AnyStateMachine, InspectionEvent, Observer } from 'xstate';
 import { OptionError } from '../errors.js';
-import { backendMachine, clientMachine, listenerMachine, proxyMachine, sessionMachine } from '../machines/index.js';
 import { count, hook, number, onlyKnown } from '../options.js';
 import { TcpProxy } from '../proxy/proxy.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import { timeOf } from '../runtime/clock.js';
 import type { Transition } from '../runtime/life.js';
+import { MACHINES } from './charts.js';
 import type { LiveClient } from './registry.js';
 
 /** What `createInspector`, `createWebSocketInspector` and the others of `@statelyai/inspect` return. */
@@ -48,14 +48,6 @@ export interface Inspection {
   /** Shows no more. What was shown stays in the inspector. */
   stop(): void;
 }
-
-const MACHINES: readonly AnyStateMachine[] = [
-  proxyMachine,
-  listenerMachine,
-  sessionMachine,
-  clientMachine,
-  backendMachine,
-] as never;
 
 /** A life, as the inspector takes it for an actor. */
 interface Actor {
@@ -130,7 +122,9 @@ class StatelyInspection implements Inspection {
     if (!Array.isArray(machines) || !machines.every((machine) => typeof machine?.config === 'object')) {
       throw new OptionError('machines', machines, 'a list of state machines of XState');
     }
-    this.#kinds = new Map([...MACHINES, ...machines].map(({ id, config }) => [id, kindOf(config as StateConfig)]));
+    this.#kinds = new Map(
+      [...MACHINES.values(), ...machines].map(({ id, config }) => [id, kindOf(config as StateConfig)]),
+    );
     for (const proxy of proxies) this.#showProxy(proxy);
     subscribe(TRANSITION_CHANNEL, this.#onTransition);
   }

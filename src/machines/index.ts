@@ -1,5 +1,5 @@
 /**
- * The five statecharts, pure: no `node:` import, no clock, no randomness. Each runs on a plain XState actor, and emits
+ * The seven statecharts, pure: no `node:` import, no clock, no randomness. Each runs on a plain XState actor, and emits
  * its commands.
  *
  * @example
@@ -23,9 +23,30 @@
  *
  * @module
  */
+import { backendMachine } from './backend.js';
+import { clientMachine } from './client.js';
+import { clusterMachine } from './cluster.js';
+import { listenerMachine } from './listener.js';
+import { proxyMachine } from './proxy.js';
+import { sessionMachine } from './session.js';
+import { workerMachine } from './worker.js';
+
 export * from './backend.js';
 export * from './client.js';
+export * from './cluster.js';
 export * from './listener.js';
 export * from './proxy.js';
 export * from './session.js';
 export * from './vocabulary.js';
+export * from './worker.js';
+
+/** All of them, from the whole to its parts. */
+export const machines = [
+  clusterMachine,
+  workerMachine,
+  proxyMachine,
+  listenerMachine,
+  sessionMachine,
+  clientMachine,
+  backendMachine,
+] as const;

@@ -1,5 +1,5 @@
 /**
- * The life of a listener. Its rules:
+ * A listener and its clients. Its rules:
  *
  * 1. A client is not a child of this machine: the adapter keeps a set, the machine a count. What a client costs must
  *    not grow with how many there are.
@@ -12,177 +12,102 @@
  * new listen. A handle that is told to close is closed.
  */
 import { assign, emit, setup } from 'xstate';
-import {
-  type Cause,
-  type CauseHint,
-  causeOf,
-  type Ending,
-  ignored,
-  NEVER_MS,
-  note,
-  type Outcome,
-  type Report,
-} from './vocabulary.js';
+import { final, ignored, note } from './fragments.js';
+import * as listener from './functions/listener.js';
+import { type CauseHint, causeOf, type Outcome } from './vocabulary.js';
 
-/** Limits and waits of a listener, in milliseconds (`NEVER_MS` for none). */
-export interface ListenerSettings {
-  /** How many clients may live at once. */
-  readonly clientsMax: number;
-  /** Attempts in a row to bind. */
-  readonly bindAttempts: number;
-  readonly bindBackoff: number;
-  readonly drainTimeout: number;
-  /** How long a drain waits for clients that were not admitted before it. */
-  readonly admissionTimeout: number;
-  readonly abortTimeout: number;
-  /** All the time for a client that its deadline has let go of. */
-  readonly lingerMax: number;
-}
+export type {
+  ListenerCommand,
+  ListenerContext,
+  ListenerEvent,
+  ListenerInput,
+  ListenerSettings,
+} from './functions/listener.js';
 
-export interface ListenerInput {
-  readonly settings: ListenerSettings;
-}
-
-export interface ListenerContext {
-  readonly settings: ListenerSettings;
-  /** Clients alive. */
-  clients: number;
-  /** Attempts to bind since it last listened. */
-  attempts: number;
-  drainTimeoutMs: number;
-  /** False once its clients were cut. */
-  flushed: boolean;
-  /** Why the last thing happened that needs a reason; nothing yet, at first. */
-  cause: Cause | undefined;
-}
-
-export type ListenerEvent =
-  | { type: 'listener.start' }
-  /** Stop accepting for a while; clients live on. */
-  | { type: 'listener.suspend' }
-  | { type: 'listener.resume' }
-  /** The owner ends the life when the clients are gone. */
-  | { type: 'listener.close'; timeoutMs?: number; cause?: Report }
-  /** The owner ends the life and cuts its clients; with `deliver`, a deadline of the proxy's. */
-  | { type: 'listener.abort'; cause?: Report; deliver?: boolean }
-  | { type: 'server.listening' }
-  | { type: 'server.failed'; cause: Report }
-  /** Somebody else closed the server. */
-  | { type: 'server.closed' }
-  | { type: 'client.arrived'; socket: unknown }
-  | { type: 'client.closed' }
-  /** Those that were not admitted have been turned away, and there are others. */
-  | { type: 'clients.served' };
-
-export type ListenerCommand =
-  | { type: 'server.listen' }
-  /** Close the handle, and do it even if that throws. */
-  | { type: 'server.close' }
-  /** Remove the path of a Unix socket whose handle is closed; if that fails, tell the owner, and no more. */
-  | { type: 'path.unlink' }
-  | { type: 'client.adopt'; socket: unknown }
-  | { type: 'client.refuse'; socket: unknown }
-  /** Turn away the clients that were not admitted yet, and report `clients.served` if there are others. */
-  | { type: 'admissions.refuse'; cause: Report }
-  /** Reset them at once; with `deliver`, let go of those whose last byte and FIN are sent. */
-  | { type: 'clients.abort'; cause: Cause; deliver: boolean }
-  | { type: 'owner.listening' }
-  | { type: 'owner.retry'; attempt: number; delayMs: number; cause: Cause }
-  | { type: 'owner.warn'; cause: Cause };
-
-const SERVER = ['server.listening', 'server.failed', 'server.closed'] as const;
-
-const noClients = ignored(['client.closed'], 'It has adopted nobody yet.');
-const notBinding = ignored(SERVER, 'The handle is closed: a late report.');
+const noClients = ignored(['client.closed'], 'It has adopted no client yet.');
+const notBinding = ignored(
+  ['server.listening', 'server.failed', 'server.closed'],
+  'The handle is closed: a late report.',
+);
 const startedOnce = ignored(['listener.start'], 'It has been started.');
 const notListening = ignored(['listener.suspend'], 'It does not listen.');
 const notSuspended = ignored(['listener.resume'], 'It was not suspended.');
-const over = ignored(['listener.start', 'listener.suspend', 'listener.resume'], 'The end is decided.');
 const notAsked = ignored(['clients.served'], 'Only the deadline of a drain asks for that.');
-const refuse = { 'client.arrived': { actions: 'refuseClient' as const } };
-const count = { 'client.closed': { actions: 'countClosed' as const } };
+const refuse = { 'client.arrived': { actions: 'refuseClient' } } as const;
+const count = { 'client.closed': { actions: 'countClosed' } } as const;
 
-const LATE = { initiator: 'library', manner: 'timeout' } as const;
+const closeHandle = ['closeServer', 'unlinkPath'] as const;
+
+/** It listens no more; the last client that leaves ends it. */
+const leaving = <const E extends string>(ending: E) =>
+  ({
+    ...refuse,
+    ...notBinding,
+    ...ignored(['listener.start', 'listener.suspend', 'listener.resume'], 'The end is decided.'),
+    'client.closed': [{ guard: 'isLastClient', target: ending, actions: 'countClosed' }, { actions: 'countClosed' }],
+  }) as const;
+
+/** A deadline cuts the clients, and anything else resets them. */
+const abortWhileClosing = [
+  { guard: 'isDeadline', target: '#listener.cutting', actions: note('closing') },
+  { target: '#listener.aborting', actions: note('closing') },
+] as const;
 
 export const listenerMachine = setup({
   types: {
-    context: {} as ListenerContext,
-    events: {} as ListenerEvent,
-    emitted: {} as ListenerCommand,
-    input: {} as ListenerInput,
+    context: {} as listener.ListenerContext,
+    events: {} as listener.ListenerEvent,
+    emitted: {} as listener.ListenerCommand,
+    input: {} as listener.ListenerInput,
     output: {} as Outcome,
+    tags: {} as 'idle' | 'listening' | 'ending',
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
-    noteDrainTimeout: assign({
-      drainTimeoutMs: ({ context, event }) =>
-        (event.type === 'listener.close' ? event.timeoutMs : undefined) ?? context.settings.drainTimeout,
-    }),
-    countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
+    noteDrainTimeout: assign({ drainTimeoutMs: listener.askedDrainTimeout }),
+    noteCut: assign({ flushed: false }),
+    countAttempt: assign({ attempts: listener.nextAttempt }),
     resetAttempts: assign({ attempts: 0 }),
-    countAdopted: assign({ clients: ({ context }) => context.clients + 1 }),
-    countClosed: assign({ clients: ({ context }) => context.clients - 1 }),
+    countAdopted: assign({ clients: listener.oneMore }),
+    countClosed: assign({ clients: listener.oneLess }),
     listen: emit({ type: 'server.listen' }),
     closeServer: emit({ type: 'server.close' }),
     unlinkPath: emit({ type: 'path.unlink' }),
-    adoptClient: emit(({ event }) => ({
-      type: 'client.adopt',
-      socket: event.type === 'client.arrived' ? event.socket : undefined,
-    })),
-    refuseClient: emit(({ event }) => ({
-      type: 'client.refuse',
-      socket: event.type === 'client.arrived' ? event.socket : undefined,
-    })),
-    refuseLate: emit({ type: 'admissions.refuse', cause: { ...LATE, code: 'admissionTimeout' } }),
-    refuseAtDeadline: emit({ type: 'admissions.refuse', cause: { ...LATE, code: 'drainTimeout' } }),
-    noteCut: assign({ flushed: false }),
-    abortClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause as Cause, deliver: false })),
-    cutClients: emit(({ context }) => ({ type: 'clients.abort', cause: context.cause as Cause, deliver: true })),
+    adoptClient: emit(listener.adopt),
+    refuseClient: emit(listener.refuse),
+    refuseLate: emit(listener.refuseAdmissions('admissionTimeout')),
+    refuseAtDeadline: emit(listener.refuseAdmissions('drainTimeout')),
+    abortClients: emit(listener.abort),
+    cutClients: emit(listener.cut),
     announceListening: emit({ type: 'owner.listening' }),
-    announceRetry: emit(({ context }) => ({
-      type: 'owner.retry',
-      attempt: context.attempts + 1,
-      delayMs: context.settings.bindBackoff,
-      cause: context.cause as Cause,
-    })),
-    warn: emit(({ context }) => ({ type: 'owner.warn', cause: context.cause as Cause })),
+    announceRetry: emit(listener.retry),
+    warn: emit(listener.warn),
   },
   guards: {
-    hasBindAttemptsLeft: ({ context }) => context.attempts < context.settings.bindAttempts,
-    hasClients: ({ context }) => context.clients > 0,
-    isDeadline: ({ context, event }) =>
-      event.type === 'listener.abort' && event.deliver === true && context.clients > 0,
-    isFull: ({ context }) => context.clients >= context.settings.clientsMax,
-    isLastPlace: ({ context }) => context.clients + 1 >= context.settings.clientsMax,
-    isLastClient: ({ context }) => context.clients === 1,
+    hasBindAttemptsLeft: listener.hasBindAttemptsLeft,
+    hasClients: listener.hasClients,
+    isDeadline: listener.isDeadline,
+    isFull: listener.isFull,
+    isLastPlace: listener.isLastPlace,
+    isLastClient: listener.isLastClient,
   },
   delays: {
-    bindBackoff: ({ context }) => context.settings.bindBackoff,
-    drainTimeout: ({ context }) => context.drainTimeoutMs,
-    admissionTimeout: ({ context }) => context.settings.admissionTimeout,
-    abortTimeout: ({ context }) => context.settings.abortTimeout,
-    cutTimeout: ({ context: { settings } }) => Math.min(NEVER_MS, settings.lingerMax + settings.abortTimeout),
+    bindBackoff: listener.bindBackoff,
+    drainTimeout: listener.drainTimeout,
+    admissionTimeout: listener.admissionTimeout,
+    abortTimeout: listener.abortTimeout,
+    cutTimeout: listener.cutTimeout,
   },
 }).createMachine({
   id: 'listener',
   description: 'A listening server and the count of its clients.',
-  context: ({ input }) => ({
-    settings: input.settings,
-    clients: 0,
-    attempts: 0,
-    drainTimeoutMs: input.settings.drainTimeout,
-    flushed: true,
-    cause: undefined,
-  }),
-  output: ({ context, event }) => ({
-    ending: event.output as Ending,
-    cause: context.cause as Cause,
-    flushed: context.flushed,
-  }),
+  context: ({ input }) => listener.startOf(input.settings),
+  output: listener.outcomeOf,
   initial: 'idle',
   states: {
     idle: {
       description: 'Not started yet; a server that it was given may listen already, and its clients are turned away.',
+      tags: 'idle',
       on: {
         ...refuse,
         ...noClients,
@@ -191,8 +116,8 @@ export const listenerMachine = setup({
         ...notListening,
         ...notSuspended,
         'listener.start': { target: 'serving' },
-        'listener.close': { target: 'closed', actions: ['closeServer', 'unlinkPath', note('idle')] },
-        'listener.abort': { target: 'aborted', actions: ['closeServer', 'unlinkPath', note('idle')] },
+        'listener.close': { target: 'closed', actions: [...closeHandle, note('idle')] },
+        'listener.abort': { target: 'aborted', actions: [...closeHandle, note('idle')] },
       },
     },
 
@@ -203,12 +128,12 @@ export const listenerMachine = setup({
         ...notAsked,
         'listener.close': [
           { guard: 'hasClients', target: 'draining', actions: ['noteDrainTimeout', note('listening')] },
-          { target: 'closed', actions: ['closeServer', 'unlinkPath', note('listening')] },
+          { target: 'closed', actions: [...closeHandle, note('listening')] },
         ],
         'listener.abort': [
-          { guard: 'isDeadline', target: 'cutting', actions: ['closeServer', 'unlinkPath', note('listening')] },
-          { guard: 'hasClients', target: 'aborting', actions: ['closeServer', 'unlinkPath', note('listening')] },
-          { target: 'aborted', actions: ['closeServer', 'unlinkPath', note('listening')] },
+          { guard: 'isDeadline', target: 'cutting', actions: [...closeHandle, note('listening')] },
+          { guard: 'hasClients', target: 'aborting', actions: [...closeHandle, note('listening')] },
+          { target: 'aborted', actions: [...closeHandle, note('listening')] },
         ],
       },
       initial: 'binding',
@@ -221,7 +146,7 @@ export const listenerMachine = setup({
             ...count,
             ...notSuspended,
             ...ignored(['server.closed'], 'A failed listen closes its handle; the failure decides.'),
-            'listener.suspend': { target: 'suspended', actions: ['closeServer', 'unlinkPath'] },
+            'listener.suspend': { target: 'suspended', actions: closeHandle },
             'server.listening': [{ guard: 'isFull', target: 'listening.saturated' }, { target: 'listening' }],
             'server.failed': [
               { guard: 'hasBindAttemptsLeft', target: 'waiting', actions: [note('binding'), 'announceRetry'] },
@@ -243,6 +168,7 @@ export const listenerMachine = setup({
         },
         listening: {
           description: 'Bound.',
+          tags: 'listening',
           entry: ['resetAttempts', 'announceListening'],
           on: {
             ...notSuspended,
@@ -255,12 +181,12 @@ export const listenerMachine = setup({
               { guard: 'hasClients', target: '#listener.draining', actions: note('listening') },
               { target: '#listener.closed', actions: ['unlinkPath', note('listening')] },
             ],
-            'listener.suspend': { target: 'suspended', actions: ['closeServer', 'unlinkPath'] },
+            'listener.suspend': { target: 'suspended', actions: closeHandle },
           },
           initial: 'accepting',
           states: {
             accepting: {
-              description: 'Newcomers are adopted.',
+              description: 'New clients are adopted.',
               on: {
                 ...count,
                 'client.arrived': [
@@ -270,7 +196,7 @@ export const listenerMachine = setup({
               },
             },
             saturated: {
-              description: '`clientsMax` clients live: newcomers are accepted, reset and counted.',
+              description: '`clientsMax` clients live: new clients are accepted, reset and counted.',
               on: {
                 ...refuse,
                 'client.closed': { target: 'accepting', actions: 'countClosed' },
@@ -293,21 +219,13 @@ export const listenerMachine = setup({
 
     draining: {
       description: 'It listens no more and waits for its clients. Those that were being admitted may finish that.',
-      entry: ['closeServer', 'unlinkPath'],
+      tags: 'ending',
+      entry: closeHandle,
       on: {
-        ...refuse,
-        ...notBinding,
-        ...over,
+        ...leaving('closed'),
         ...ignored(['listener.close'], 'It drains already; an abort hastens it.'),
         ...ignored(['clients.served'], 'They have until the deadline.'),
-        'client.closed': [
-          { guard: 'isLastClient', target: 'closed', actions: 'countClosed' },
-          { actions: 'countClosed' },
-        ],
-        'listener.abort': [
-          { guard: 'isDeadline', target: 'cutting', actions: note('closing') },
-          { target: 'aborting', actions: note('closing') },
-        ],
+        'listener.abort': abortWhileClosing,
       },
       after: {
         admissionTimeout: {
@@ -320,38 +238,25 @@ export const listenerMachine = setup({
 
     expired: {
       description: 'The deadline: clients that were never admitted are turned away, and are no reason to say aborted.',
+      tags: 'ending',
       entry: 'refuseAtDeadline',
       on: {
-        ...refuse,
-        ...notBinding,
-        ...over,
+        ...leaving('closed'),
         ...ignored(['listener.close'], 'It is over as soon as they are gone; an abort hastens it.'),
         'clients.served': { target: 'cutting', actions: note('closing', 'drainTimeout') },
-        'client.closed': [
-          { guard: 'isLastClient', target: 'closed', actions: 'countClosed' },
-          { actions: 'countClosed' },
-        ],
-        'listener.abort': [
-          { guard: 'isDeadline', target: 'cutting', actions: note('closing') },
-          { target: 'aborting', actions: note('closing') },
-        ],
+        'listener.abort': abortWhileClosing,
       },
       after: { abortTimeout: { target: 'closed' } },
     },
 
     cutting: {
-      description: 'A deadline: its clients are cut, and those to whom all was sent are let go of; it waits for both.',
+      description: 'A deadline: its clients are cut, but sockets to which all was sent linger; it waits for both.',
+      tags: 'ending',
       entry: ['noteCut', 'cutClients'],
       on: {
-        ...refuse,
-        ...notBinding,
-        ...over,
+        ...leaving('aborted'),
         ...notAsked,
         ...ignored(['listener.close'], 'Its clients are cut already; an abort hastens it.'),
-        'client.closed': [
-          { guard: 'isLastClient', target: 'aborted', actions: 'countClosed' },
-          { actions: 'countClosed' },
-        ],
         'listener.abort': [
           { guard: 'isDeadline', description: 'Its clients are cut already.' },
           { target: 'aborting', actions: note('closing') },
@@ -362,40 +267,30 @@ export const listenerMachine = setup({
 
     aborting: {
       description: 'Its clients are reset; it waits for their sockets to close.',
+      tags: 'ending',
       entry: ['noteCut', 'abortClients'],
       on: {
-        ...refuse,
-        ...notBinding,
-        ...over,
+        ...leaving('aborted'),
         ...ignored(['listener.close', 'listener.abort', 'clients.served'], 'Its clients are cut already.'),
-        'client.closed': [
-          { guard: 'isLastClient', target: 'aborted', actions: 'countClosed' },
-          { actions: 'countClosed' },
-        ],
       },
       after: { abortTimeout: { target: 'aborted' } },
     },
 
     failing: {
       description: 'It cannot listen again; the clients it still has are waited for.',
+      tags: 'ending',
       entry: 'warn',
       on: {
-        ...refuse,
-        ...notBinding,
-        ...over,
+        ...leaving('failed'),
         ...notAsked,
         ...ignored(['listener.close'], 'It waits for its clients already; an abort hastens it.'),
-        'client.closed': [
-          { guard: 'isLastClient', target: 'failed', actions: 'countClosed' },
-          { actions: 'countClosed' },
-        ],
         'listener.abort': [{ guard: 'isDeadline', target: 'cutting' }, { target: 'aborting' }],
       },
       after: { drainTimeout: { target: 'cutting' } },
     },
 
-    closed: { type: 'final', description: 'Closed by its owner; every client was waited for.', output: 'closed' },
-    aborted: { type: 'final', description: 'Aborted, or its clients took too long to leave.', output: 'aborted' },
-    failed: { type: 'final', description: 'It could not bind.', output: 'failed' },
+    closed: final('closed', 'Closed by its owner; every client was waited for.'),
+    aborted: final('aborted', 'Aborted, or its clients took too long to leave.'),
+    failed: final('failed', 'It could not bind.'),
   },
 });

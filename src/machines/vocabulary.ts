@@ -104,24 +104,10 @@ export const QUIET_PROBES = 4;
 export const probeEvery = (timeout: number): number =>
   timeout < NEVER_MS ? Math.ceil(timeout / QUIET_PROBES) : NEVER_MS;
 
-/** Marks events that a state deliberately does nothing with; the reason ends up in diagrams and tables. */
-export function ignored<const E extends string>(
-  events: readonly E[],
-  reason: string,
-): { [K in E]: { description: string } } {
-  const transition = { description: reason };
-  return Object.fromEntries(events.map((event) => [event, transition])) as { [K in E]: { description: string } };
-}
-
 /** What a transition knows about its cause: where in the life it is, and the timer's name if a timer caused it. */
 export interface CauseHint {
   readonly phase: Phase;
   readonly timeout?: string;
-}
-
-/** The action `noteCause`, which every machine has, for a transition in this phase. */
-export function note(phase: Phase, timeout?: string): { type: 'noteCause'; params: CauseHint } {
-  return { type: 'noteCause', params: timeout === undefined ? { phase } : { phase, timeout } };
 }
 
 const BY_EVENT: Record<string, Report> = {

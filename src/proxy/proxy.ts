@@ -187,7 +187,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   /** Where it listens, with the real ports; listeners that are not bound are left out. */
   get addresses(): Address[] {
-    return this.listeners.flatMap((listener) => (listener.matches('serving.listening') && listener.address) || []);
+    return this.listeners.flatMap((listener) => (listener.hasTag('listening') && listener.address) || []);
   }
 
   /** Newcomers that were turned away, over all listeners. */
@@ -210,7 +210,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
    * message names which, and its cause says why
    */
   start(): Promise<void> {
-    if (this.outcome !== undefined || this.matches('draining', 'stopping')) return Promise.reject(this.#endError());
+    if (this.hasTag('ending')) return Promise.reject(this.#endError());
     if (this.#started === undefined) {
       let resolve!: () => void;
       let reject!: (error: unknown) => void;
@@ -250,7 +250,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   /** The listeners that go on. */
   #serving(): Listener[] {
     const listeners = this.listeners.filter((listener) => listener.goesOn);
-    if (listeners.length > 0 && !this.matches('draining', 'stopping')) return listeners;
+    if (listeners.length > 0 && !this.hasTag('ending')) return listeners;
     throw new ClosedError(this.id, this.outcome?.cause);
   }
 
@@ -299,7 +299,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
 
   clientEstablished(client: Client, listener: Listener): void {
     // A drain serves the clients that were being admitted when it began.
-    if (!this.matches('starting', 'running', 'draining')) {
+    if (!this.hasTag('serving')) {
       void client.abort({ initiator: 'library', manner: 'refusal', code: 'draining' });
       return;
     }

@@ -1,7 +1,6 @@
 /** The machines with the small bounds in which they are explored. */
 import type { AnyStateMachine } from 'xstate';
-import { clusterMachine } from '../../src/cluster/cluster-machine.js';
-import { workerMachine } from '../../src/cluster/worker-machine.js';
+import { clusterMachine } from '../../src/machines/cluster.js';
 import {
   backendMachine,
   clientMachine,
@@ -10,6 +9,7 @@ import {
   sessionMachine,
 } from '../../src/machines/index.js';
 import { NEVER_MS, type Sent } from '../../src/machines/vocabulary.js';
+import { workerMachine } from '../../src/machines/worker.js';
 import { statePath } from '../../src/runtime/xstate.js';
 import { type ExploreOptions, exploreMachine, type MachineGraph } from '../../src/testing/index.js';
 

@@ -23,7 +23,7 @@ export const LINE_FILES: Readonly<Record<string, readonly string[]>> = {
   relay: ['src/proxy/relay.ts', 'src/proxy/leg.ts', 'src/proxy/buffers.ts'],
   policies: sources('src/policies'),
   inspect: sources('src/inspect', 'stately.ts', 'charts.ts', 'assets.ts'),
-  processes: sources('src/cluster', 'cluster-machine.ts', 'worker-machine.ts'),
+  processes: sources('src/cluster'),
 };
 
 /**

@@ -1,7 +1,7 @@
 /** Every interleaving of the machines of a cluster and their worlds: see explore.ts. Prints how much there was. */
 import { expect, test } from 'vitest';
-import { clusterMachine } from '../../src/cluster/cluster-machine.js';
-import { workerMachine } from '../../src/cluster/worker-machine.js';
+import { clusterMachine } from '../../src/machines/cluster.js';
+import { workerMachine } from '../../src/machines/worker.js';
 import { clusterWorld } from './cluster.js';
 import { explore } from './explore.js';
 import { workerWorld } from './worker.js';

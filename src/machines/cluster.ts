@@ -1,78 +1,20 @@
 /**
- * The life of a cluster as a whole. Its rules:
+ * A cluster as a whole. Its rules:
  *
  * 1. A start is all or nothing: one worker that cannot start ends the others.
  * 2. Once it runs, a worker that is given up is missed, but only the last one ends the cluster.
- * 3. A reload is all or nothing as well: the old workers serve until every new one does, and then accept nobody any more.
+ * 3. A reload is all or nothing as well: the old workers serve until every new one does, and then accept no client any more.
  *    If a new worker cannot start, the new ones go, and the old ones stay. So there are twice the workers at most.
  * 4. Every worker bounds its own start and end, so nothing here has to.
  *
  * Left out on purpose: what a worker is. They report as one ("all of them run", "the last one is gone").
  */
 import { assign, emit, setup } from 'xstate';
-import {
-  type Cause,
-  type CauseHint,
-  causeOf,
-  type Ending,
-  ignored,
-  note,
-  type Outcome,
-  type Report,
-} from '../machines/vocabulary.js';
+import { final, ignored, note } from './fragments.js';
+import * as cluster from './functions/cluster.js';
+import { type CauseHint, causeOf, type Outcome } from './vocabulary.js';
 
-export interface ClusterContext {
-  /** How it will have ended once all workers are gone, if it was aborted. */
-  ending: Ending;
-  timeoutMs: number | undefined;
-  /** How long the old workers of the present reload may drain; by their own settings, if undefined. */
-  reloadTimeoutMs: number | undefined;
-  /** The reload that was asked for during this one, if one was. */
-  again: { readonly timeoutMs: number | undefined } | undefined;
-  flushed: boolean;
-  truncated: boolean;
-  /** Why the last thing happened that needs a reason; nothing yet, at first. */
-  cause: Cause | undefined;
-}
-
-export type ClusterEvent =
-  | { type: 'cluster.start' }
-  /** Replace every process by a new one. */
-  | { type: 'cluster.reload'; timeoutMs?: number }
-  /** The owner stops it when the connections of all workers have ended. */
-  | { type: 'cluster.close'; timeoutMs?: number; cause?: Report }
-  /** The owner stops it now. */
-  | { type: 'cluster.abort'; cause?: Report }
-  /** Every worker has started. */
-  | { type: 'workers.running' }
-  /** One could not start; or the last one was given up. */
-  | { type: 'workers.failed'; cause: Report }
-  /** Every new worker of a reload serves. */
-  | { type: 'newWorkers.running' }
-  /** A new worker could not start, or died too often before all of them served. */
-  | { type: 'newWorkers.failed'; cause: Report }
-  /** The last new worker is gone, after they were withdrawn. */
-  | { type: 'newWorkers.closed' }
-  /** The last old worker is gone, after they were replaced. */
-  | { type: 'oldWorkers.closed' }
-  /** The last one is gone. The outcome is the worst of theirs. */
-  | { type: 'workers.closed'; outcome: Outcome };
-
-export type ClusterCommand =
-  | { type: 'workers.start' }
-  /** Start a new worker beside each; report `newWorkers.running` or `newWorkers.failed`. */
-  | { type: 'newWorkers.start' }
-  /** Close the new workers; report `newWorkers.closed` when the last one is gone, which may be now. */
-  | { type: 'newWorkers.close'; timeoutMs: number | undefined }
-  /** The new workers take the places of the old ones, which close; report `oldWorkers.closed`, which may be now. */
-  | { type: 'oldWorkers.close'; timeoutMs: number | undefined }
-  | { type: 'workers.close'; timeoutMs: number | undefined }
-  | { type: 'workers.abort'; cause: Cause }
-  /** Report `workers.closed` when the last one is, which may be now. */
-  | { type: 'workers.await' }
-  | { type: 'owner.running' }
-  | { type: 'owner.reloaded' }
-  | { type: 'owner.reloadFailed'; cause: Cause };
+export type { ClusterCommand, ClusterContext, ClusterEvent } from './functions/cluster.js';
 
 const notStarting = ignored(['workers.running'], 'No start is waited for: a late report.');
 const noNewWorkers = ignored(
@@ -88,80 +30,56 @@ const startedOnce = ignored(['cluster.start'], 'It has been started.');
 const over = ignored(['cluster.start', 'cluster.reload'], 'The end is decided; a new life is a new handle.');
 
 /** A reload is over: its owner is told, and the next one begins, if it was asked for. */
-const reloadEnds = (announce: 'announceReloaded' | 'announceReloadFailed') => [
-  {
-    guard: 'isAskedAgain' as const,
-    target: '#cluster.running.reloading.starting' as const,
-    actions: [announce, 'beginAgain' as const],
-  },
-  { target: '#cluster.running.steady' as const, actions: announce },
-];
+const reloadEnds = (announce: 'announceReloaded' | 'announceReloadFailed') =>
+  [
+    {
+      guard: 'isAskedAgain',
+      target: '#cluster.running.reloading.starting',
+      actions: [announce, 'beginAgain'],
+    },
+    { target: '#cluster.running.steady', actions: announce },
+  ] as const;
 
 export const clusterMachine = setup({
   types: {
-    context: {} as ClusterContext,
-    events: {} as ClusterEvent,
-    emitted: {} as ClusterCommand,
+    context: {} as cluster.ClusterContext,
+    events: {} as cluster.ClusterEvent,
+    emitted: {} as cluster.ClusterCommand,
     output: {} as Outcome,
+    tags: {} as 'starting' | 'running' | 'startsNew' | 'withdrawsNew' | 'ending',
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
-    noteTimeout: assign({
-      timeoutMs: ({ event }) => (event.type === 'cluster.close' ? event.timeoutMs : undefined),
-    }),
-    noteReload: assign({
-      reloadTimeoutMs: ({ event }) => (event.type === 'cluster.reload' ? event.timeoutMs : undefined),
-    }),
-    /** One more reload follows, however often it is asked for; the last one says how. */
-    noteAgain: assign({
-      again: ({ event }) => ({ timeoutMs: event.type === 'cluster.reload' ? event.timeoutMs : undefined }),
-    }),
-    beginAgain: assign({ reloadTimeoutMs: ({ context }) => context.again?.timeoutMs, again: undefined }),
+    noteTimeout: assign({ timeoutMs: cluster.askedTimeout }),
+    noteReload: assign({ reloadTimeoutMs: cluster.askedTimeout }),
+    // One more reload follows, however often it is asked for; the last request says how.
+    noteAgain: assign({ again: cluster.askedAgain }),
+    beginAgain: assign({ reloadTimeoutMs: cluster.timeoutOfAgain, again: undefined }),
     noteAborted: assign({ ending: 'aborted' }),
-    /** What the workers say of their bytes. */
-    noteBytes: assign({
-      flushed: ({ event }) => event.type === 'workers.closed' && event.outcome.flushed,
-      truncated: ({ event }) => event.type === 'workers.closed' && event.outcome.truncated === true,
-    }),
-    noteOutcome: assign({
-      cause: ({ context, event }) => (event.type === 'workers.closed' ? event.outcome.cause : context.cause),
-    }),
+    noteBytes: assign({ flushed: cluster.toldFlushed, truncated: cluster.toldTruncated }),
+    noteOutcome: assign({ cause: cluster.toldCause }),
     startWorkers: emit({ type: 'workers.start' }),
     startNewWorkers: emit({ type: 'newWorkers.start' }),
-    closeNewWorkers: emit(({ context }) => ({ type: 'newWorkers.close', timeoutMs: context.reloadTimeoutMs })),
-    closeOldWorkers: emit(({ context }) => ({ type: 'oldWorkers.close', timeoutMs: context.reloadTimeoutMs })),
-    closeWorkers: emit(({ context }) => ({ type: 'workers.close', timeoutMs: context.timeoutMs })),
-    abortWorkers: emit(({ context }) => ({ type: 'workers.abort', cause: context.cause as Cause })),
+    closeNewWorkers: emit(cluster.closeNewWorkers),
+    closeOldWorkers: emit(cluster.closeOldWorkers),
+    closeWorkers: emit(cluster.closeWorkers),
+    abortWorkers: emit(cluster.abortWorkers),
     awaitWorkers: emit({ type: 'workers.await' }),
     announceRunning: emit({ type: 'owner.running' }),
     announceReloaded: emit({ type: 'owner.reloaded' }),
-    announceReloadFailed: emit(({ context }) => ({ type: 'owner.reloadFailed', cause: context.cause as Cause })),
+    announceReloadFailed: emit(cluster.reloadFailed),
   },
   guards: {
-    // What may be sent is asked with no more than a type.
-    wereClosed: ({ event }) => 'outcome' in event && event.outcome.ending === 'closed',
-    wereAborted: ({ event }) => 'outcome' in event && event.outcome.ending === 'aborted',
-    willBeAborted: ({ context }) => context.ending === 'aborted',
-    isAskedAgain: ({ context }) => context.again !== undefined,
+    wereClosed: cluster.wereClosed,
+    wereAborted: cluster.wereAborted,
+    willBeAborted: cluster.willBeAborted,
+    isAskedAgain: cluster.isAskedAgain,
   },
 }).createMachine({
   id: 'cluster',
   description: 'Workers as one: their start, their reload and their end.',
-  context: {
-    ending: 'closed',
-    timeoutMs: undefined,
-    reloadTimeoutMs: undefined,
-    again: undefined,
-    flushed: true,
-    truncated: false,
-    cause: undefined,
-  },
-  output: ({ context, event }) => ({
-    ending: event.output as Ending,
-    cause: context.cause as Cause,
-    flushed: context.flushed,
-    ...(context.truncated && { truncated: true }),
-  }),
+  context: cluster.START,
+  output: cluster.outcomeOf,
   initial: 'idle',
   states: {
     idle: {
@@ -180,6 +98,7 @@ export const clusterMachine = setup({
 
     starting: {
       description: 'Every worker starts.',
+      tags: 'starting',
       entry: 'startWorkers',
       on: {
         ...startedOnce,
@@ -195,6 +114,7 @@ export const clusterMachine = setup({
 
     running: {
       description: 'Clients are served.',
+      tags: 'running',
       entry: 'announceRunning',
       on: {
         ...startedOnce,
@@ -222,6 +142,7 @@ export const clusterMachine = setup({
           states: {
             starting: {
               description: 'New workers start beside the old ones, which serve on.',
+              tags: 'startsNew',
               entry: 'startNewWorkers',
               on: {
                 ...noOldWorkers,
@@ -240,6 +161,7 @@ export const clusterMachine = setup({
             },
             withdrawing: {
               description: 'A new worker could not start: the new ones go, and the old ones serve on.',
+              tags: 'withdrawsNew',
               entry: 'closeNewWorkers',
               on: {
                 ...noOldWorkers,
@@ -254,6 +176,7 @@ export const clusterMachine = setup({
 
     draining: {
       description: 'Every worker drains, all at once.',
+      tags: 'ending',
       entry: ['closeWorkers', 'awaitWorkers'],
       on: {
         ...over,
@@ -271,7 +194,8 @@ export const clusterMachine = setup({
     },
 
     aborting: {
-      description: 'What still lives is cut.',
+      description: 'Workers that still live are cut.',
+      tags: 'ending',
       entry: ['abortWorkers', 'awaitWorkers'],
       on: {
         ...over,
@@ -290,13 +214,9 @@ export const clusterMachine = setup({
       },
     },
 
-    closed: { type: 'final', description: 'Every worker had ended well before the deadline.', output: 'closed' },
-    aborted: {
-      type: 'final',
-      description: 'What still lived was cut: by the owner, or at the deadline.',
-      output: 'aborted',
-    },
-    dropped: { type: 'final', description: 'A worker died while it drained.', output: 'dropped' },
-    failed: { type: 'final', description: 'A worker could not start, or the last one was given up.', output: 'failed' },
+    closed: final('closed', 'Every worker had ended well before the deadline.'),
+    aborted: final('aborted', 'Connections that still lived were cut: by the owner, or at the deadline.'),
+    dropped: final('dropped', 'A worker died while it drained.'),
+    failed: final('failed', 'A worker could not start, or the last one was given up.'),
   },
 });

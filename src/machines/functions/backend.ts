@@ -1,0 +1,156 @@
+/** The words of the backend's machine, and its functions that no other machine shares. */
+import { type Cause, type CauseHint, causeOf, type Report } from '../vocabulary.js';
+import {
+  type ConnectionContext,
+  type ConnectionSettings,
+  type SocketCommand,
+  type SocketEvent,
+  startOf as startOfConnection,
+} from './connection.js';
+
+/** What all connections of one configuration share: limits, and waits in milliseconds (`NEVER_MS` for none). */
+export interface BackendSettings extends ConnectionSettings {
+  /** True: a drop is followed by a new connection. False: one conversation, whose end or drop is final. */
+  readonly persistent: boolean;
+  /** Attempts in a row that may fail, counted until a connection stayed up for `stableAfter`. */
+  readonly attemptsMax: number;
+  readonly chooseTimeout: number;
+  readonly connectTimeout: number;
+  readonly prepareTimeout: number;
+  readonly disposeTimeout: number;
+  readonly holdTimeout: number;
+  readonly stableAfter: number;
+  /** How long an exhausted persistent backend rests before it tries again. */
+  readonly restTimeout: number;
+}
+
+export interface BackendInput {
+  readonly settings: BackendSettings;
+}
+
+export interface BackendContext extends ConnectionContext<BackendSettings> {
+  /** Numbers the sockets of this backend, from 1. */
+  incarnation: number;
+  /** Attempts since the last stable connection. */
+  attempts: number;
+  /** True from a drop until the next connection is offered: it must be repaired first. */
+  dropped: boolean;
+  backoffMs: number;
+}
+
+export type BackendEvent =
+  /** The owner asks for a connection. */
+  | { type: 'backend.connect' }
+  /** The owner wants the next attempt now. */
+  | { type: 'backend.retry' }
+  /** The owner ends the backend, gracefully. */
+  | { type: 'backend.close'; timeoutMs?: number; cause?: Report }
+  /**
+   * The owner ends the backend at once. With `deliver` it is not the owner's wish, but a deadline or the loss of the
+   * client: a stream that is complete is then let go of, and not reset.
+   */
+  | { type: 'backend.abort'; cause?: Report; deliver?: boolean }
+  /** An abort took too long. */
+  | { type: 'backend.expired' }
+  | { type: 'server.chosen' }
+  | { type: 'server.deferred'; delayMs: number }
+  | { type: 'server.exhausted'; cause: Report }
+  | { type: 'socket.connected' }
+  | SocketEvent
+  | { type: 'owner.prepared' }
+  | { type: 'owner.failed'; cause: Report }
+  | { type: 'holds.emptied' };
+
+export type BackendCommand =
+  /** Choose a server for the next attempt; `cause` says why the last one was not the last. */
+  | { type: 'server.choose'; attempt: number; cause: Cause | undefined }
+  /** The choice is no longer wanted. */
+  | { type: 'server.forget' }
+  /** The owner starts afresh: servers that were excluded may be tried again. */
+  | { type: 'server.restore' }
+  | { type: 'socket.open'; incarnation: number }
+  | SocketCommand
+  | { type: 'owner.prepare'; incarnation: number; repair: boolean }
+  | { type: 'owner.establish'; incarnation: number }
+  | { type: 'owner.drop'; incarnation: number; cause: Cause }
+  | { type: 'owner.release'; incarnation: number }
+  | { type: 'owner.retry'; attempt: number; delayMs: number; cause: Cause }
+  | { type: 'owner.exhaust'; cause: Cause }
+  /** Report `holds.emptied` as soon as this incarnation has no holder, which may be now. */
+  | { type: 'holds.await' }
+  /** The same, and tell the holders to let go. */
+  | { type: 'holds.revoke' };
+
+interface Given {
+  readonly context: BackendContext;
+}
+
+interface GivenEvent extends Given {
+  readonly event: { readonly type: string; readonly delayMs?: number };
+}
+
+export const startOf = (settings: BackendSettings): BackendContext => ({
+  ...startOfConnection(settings),
+  incarnation: 0,
+  attempts: 0,
+  dropped: false,
+  backoffMs: 0,
+});
+
+// Context.
+export const deferredMs = ({ event }: GivenEvent): number => event.delayMs ?? 0;
+export const nextIncarnation = ({ context }: Given): number => context.incarnation + 1;
+export const nextAttempt = ({ context }: Given): number => context.attempts + 1;
+const CONNECTING: CauseHint = { phase: 'connecting' };
+/** A socket may close without an error. */
+export const closedUnexplained = ({ context, event }: GivenEvent): Cause => context.cause ?? causeOf(event, CONNECTING);
+
+// Commands.
+export const choose = ({ context }: Given): BackendCommand => ({
+  type: 'server.choose',
+  attempt: context.attempts,
+  cause: context.cause,
+});
+export const open = ({ context }: Given): BackendCommand => ({ type: 'socket.open', incarnation: context.incarnation });
+export const prepare = ({ context }: Given): BackendCommand => ({
+  type: 'owner.prepare',
+  incarnation: context.incarnation,
+  repair: context.dropped,
+});
+export const establish = ({ context }: Given): BackendCommand => ({
+  type: 'owner.establish',
+  incarnation: context.incarnation,
+});
+export const drop = ({ context }: Given): BackendCommand => ({
+  type: 'owner.drop',
+  incarnation: context.incarnation,
+  cause: context.cause as Cause,
+});
+export const release = ({ context }: Given): BackendCommand => ({
+  type: 'owner.release',
+  incarnation: context.incarnation,
+});
+export const retry = ({ context }: Given): BackendCommand => ({
+  type: 'owner.retry',
+  attempt: context.attempts + 1,
+  delayMs: context.backoffMs,
+  cause: context.cause as Cause,
+});
+export const exhaust = ({ context }: Given): BackendCommand => ({
+  type: 'owner.exhaust',
+  cause: context.cause as Cause,
+});
+
+// Guards.
+export const isPersistent = ({ context }: Given): boolean => context.settings.persistent;
+export const hasAttemptsLeft = ({ context }: Given): boolean => context.attempts < context.settings.attemptsMax;
+
+// Delays.
+export const chooseTimeout = ({ context }: Given): number => context.settings.chooseTimeout;
+export const connectTimeout = ({ context }: Given): number => context.settings.connectTimeout;
+export const prepareTimeout = ({ context }: Given): number => context.settings.prepareTimeout;
+export const disposeTimeout = ({ context }: Given): number => context.settings.disposeTimeout;
+export const holdTimeout = ({ context }: Given): number => context.settings.holdTimeout;
+export const stableAfter = ({ context }: Given): number => context.settings.stableAfter;
+export const restTimeout = ({ context }: Given): number => context.settings.restTimeout;
+export const backoff = ({ context }: Given): number => context.backoffMs;

@@ -1,0 +1,47 @@
+/** The words of the client's machine, and its functions that no other machine shares. */
+import type { Cause, Report, Sent } from '../vocabulary.js';
+import type { ConnectionContext, ConnectionSettings, SocketCommand, SocketEvent } from './connection.js';
+
+/** What all clients of one listener share: waits in milliseconds (`NEVER_MS` for none). */
+export interface ClientSettings extends ConnectionSettings {
+  readonly acceptTimeout: number;
+}
+
+export interface ClientInput {
+  readonly settings: ClientSettings;
+}
+
+export type ClientContext = ConnectionContext<ClientSettings>;
+
+export type ClientEvent =
+  /** The owner ends the client, gracefully. */
+  | { type: 'client.close'; timeoutMs?: number; cause?: Report }
+  /**
+   * The owner ends the client at once. With `deliver` it is not the owner's wish, but a deadline or the loss of the
+   * backend: a stream that is complete is then let go of, and not reset.
+   */
+  | { type: 'client.abort'; cause?: Report; deliver?: boolean }
+  | SocketEvent
+  | { type: 'owner.admitted' }
+  | { type: 'owner.refused'; cause: Report };
+
+export type ClientCommand =
+  | SocketCommand
+  /** Decide whether this client may stay. */
+  | { type: 'owner.admit' }
+  | { type: 'owner.establish' }
+  | { type: 'owner.drop'; cause: Cause }
+  | { type: 'owner.release' };
+
+interface Given {
+  readonly context: ClientContext;
+}
+
+/** The hook wrote what was written before the client was established. */
+export const offered = ({ context }: Given): Sent => (context.sent === 'all' ? 'all' : 'some');
+export const drop = ({ context }: Given): ClientCommand => ({ type: 'owner.drop', cause: context.cause as Cause });
+
+export const isFinished = ({ context }: Given): boolean => context.sent === 'all';
+export const willBeRefused = ({ context }: Given): boolean => context.ending === 'refused';
+
+export const acceptTimeout = ({ context }: Given): number => context.settings.acceptTimeout;

@@ -1,0 +1,152 @@
+/** The words of the session's machine, and its functions. */
+import {
+  type Cause,
+  type CauseHint,
+  causeOf,
+  type Ending,
+  type Outcome,
+  probeEvery,
+  type Report,
+} from '../vocabulary.js';
+
+/** What all sessions of one proxy share: waits in milliseconds (`NEVER_MS` for none). */
+export interface SessionSettings {
+  /** Bounds all attempts to connect the backend. */
+  readonly sessionConnectTimeout: number;
+  readonly idleTimeout: number;
+  /** Takes the place of `idleTimeout` once one side has ended. */
+  readonly halfCloseTimeout: number;
+  readonly durationMax: number;
+  readonly closeTimeout: number;
+}
+
+export interface SessionInput {
+  readonly settings: SessionSettings;
+}
+
+export interface SessionContext {
+  readonly settings: SessionSettings;
+  closeTimeoutMs: number;
+  /** How it will have ended once both legs are gone. */
+  ending: Ending;
+  /** Why the last thing happened that needs a reason; undefined at first. */
+  cause: Cause | undefined;
+}
+
+export type SessionEvent =
+  /** The owner wants it to end by itself soon; a session that lasts longer is cut. */
+  | { type: 'session.close'; timeoutMs?: number; cause?: Report }
+  /** The owner cuts it; with `deliver`, a deadline of the proxy's. */
+  | { type: 'session.abort'; cause?: Report; deliver?: boolean }
+  /** The client has sent its last byte, and the relay has passed on all before it. */
+  | { type: 'client.ended' }
+  /** The client has ended for good. */
+  | { type: 'client.closed'; ending: Ending; cause: Cause }
+  | { type: 'backend.established' }
+  | { type: 'backend.ended' }
+  | { type: 'backend.closed'; ending: Ending; cause: Cause }
+  /** The relay was probed and has made no progress for the whole timeout. */
+  | { type: 'relay.idled' };
+
+export type SessionCommand =
+  | { type: 'backend.connect' }
+  | { type: 'relay.start' }
+  /** Compare the byte counters; report `relay.idled` if they have stood still for too long. */
+  | { type: 'relay.probe' }
+  /** Pass a FIN on. */
+  | { type: 'client.end' }
+  | { type: 'backend.end' }
+  /** Reset the leg, after what was read for it is written out; let its socket linger if its FIN is sent by then. */
+  | { type: 'client.reset'; cause: Cause }
+  | { type: 'backend.reset'; cause: Cause }
+  /** Reset the leg at once; with `deliver`, let its socket linger if its last byte and FIN are sent. */
+  | { type: 'client.abort'; cause: Cause; deliver: boolean }
+  | { type: 'backend.abort'; cause: Cause; deliver: boolean };
+
+interface Given {
+  readonly context: SessionContext;
+}
+
+interface GivenEvent extends Given {
+  readonly event: {
+    readonly type: string;
+    readonly timeoutMs?: number;
+    readonly deliver?: boolean;
+    readonly ending?: Ending;
+    readonly cause?: Report;
+  };
+}
+
+const ESTABLISHED: CauseHint = { phase: 'established' };
+const CLOSING: CauseHint = { phase: 'closing' };
+
+export const startOf = (settings: SessionSettings): SessionContext => ({
+  settings,
+  closeTimeoutMs: settings.closeTimeout,
+  ending: 'ended',
+  cause: undefined,
+});
+
+/** True while every byte may still arrive; never, if it was closed before there was a backend to relay them. */
+const isWhole = ({ ending, cause }: SessionContext): boolean =>
+  (ending === 'ended' || ending === 'closed') && cause?.phase !== 'connecting';
+
+export const outcomeOf = ({ context, event }: Given & { readonly event: { readonly output?: unknown } }): Outcome => ({
+  ending: event.output as Ending,
+  cause: context.cause as Cause,
+  flushed: isWhole(context),
+});
+
+// Context.
+export const whileEstablished = ({ event }: GivenEvent): Cause => causeOf(event, ESTABLISHED);
+export const askedCloseTimeout = ({ context, event }: GivenEvent): number =>
+  event.timeoutMs ?? context.settings.closeTimeout;
+/** A leg that was closed or aborted through its own handle was not lost. */
+export const endingOfLoss = ({ event }: GivenEvent): Ending => (event.ending === 'dropped' ? 'dropped' : 'aborted');
+export const causeOfLoss = ({ context, event }: GivenEvent): Cause | undefined =>
+  event.ending === undefined ? context.cause : causeOf(event, ESTABLISHED);
+/** Both streams had ended, but one could not be delivered to its end. What was cut or lost before stays so. */
+export const lateLoss = (given: GivenEvent): Partial<SessionContext> =>
+  isWhole(given.context) && given.event.ending !== undefined && given.event.ending !== 'ended'
+    ? { ending: endingOfLoss(given), cause: causeOf(given.event, ESTABLISHED) }
+    : {};
+export const cutShort = ({ context, event }: GivenEvent): Partial<SessionContext> =>
+  isWhole(context) ? { ending: 'aborted', cause: causeOf(event, CLOSING) } : {};
+
+// Commands.
+/** Only the owner's own abort resets a stream that is complete. */
+const delivers = (event: GivenEvent['event']): boolean => event.type !== 'session.abort' || event.deliver === true;
+export const resetClient = ({ context }: Given): SessionCommand => ({
+  type: 'client.reset',
+  cause: context.cause as Cause,
+});
+export const resetBackend = ({ context }: Given): SessionCommand => ({
+  type: 'backend.reset',
+  cause: context.cause as Cause,
+});
+export const abortClient = ({ context, event }: GivenEvent): SessionCommand => ({
+  type: 'client.abort',
+  cause: context.cause as Cause,
+  deliver: delivers(event),
+});
+export const abortBackend = ({ context, event }: GivenEvent): SessionCommand => ({
+  type: 'backend.abort',
+  cause: context.cause as Cause,
+  deliver: delivers(event),
+});
+
+// Guards.
+export const willBeClosed = ({ context }: Given): boolean => context.ending === 'closed';
+export const willBeRefused = ({ context }: Given): boolean => context.ending === 'refused';
+export const willBeDropped = ({ context }: Given): boolean => context.ending === 'dropped';
+export const willBeAborted = ({ context }: Given): boolean => context.ending === 'aborted';
+
+// Delays.
+export const sessionConnectTimeout = ({ context }: Given): number => context.settings.sessionConnectTimeout;
+export const idleProbe = ({ context }: Given): number => probeEvery(context.settings.idleTimeout);
+export const halfCloseProbe = ({ context }: Given): number => probeEvery(context.settings.halfCloseTimeout);
+/** What is only left to be delivered has no reason to stand still, also where half-open streams may. */
+export const finishProbe = ({ context: { settings } }: Given): number =>
+  probeEvery(Math.min(settings.halfCloseTimeout, settings.closeTimeout));
+export const durationMax = ({ context }: Given): number => context.settings.durationMax;
+export const closeTimeout = ({ context }: Given): number => context.closeTimeoutMs;
