@@ -34,7 +34,6 @@ export {
   type ListenerEvents,
 } from './adapters/listener.js';
 export type { ListenAddress, ListenerLimits, ListenerOptions } from './adapters/listener-options.js';
-export type { Peer } from './adapters/peer.js';
 export { type Closable, closeOnSignals, type SignalOptions, type StopListening } from './adapters/process-signals.js';
 export {
   BindError,
@@ -48,18 +47,6 @@ export {
 } from './errors.js';
 export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
 export type { Timeout } from './options.js';
-export type { BackoffOptions } from './policies/backoff.js';
-export { type Balance, type Balancer, inOrder, leastConnections, roundRobin } from './policies/balance.js';
-export type { RetryBudgetOptions } from './policies/budget.js';
-export {
-  type ConnectContext,
-  type ConnectHook,
-  isPermanent,
-  type Server,
-  type ServerOptions,
-  Servers,
-  type ServersOptions,
-} from './policies/servers.js';
 export { createProxy, type ProxyEvents, type ProxyOptions, type SessionLimits, TcpProxy } from './proxy/proxy.js';
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
@@ -68,4 +55,17 @@ export { type CompiledMachine, compile } from './runtime/compile.js';
 export { compiledRuntime } from './runtime/compiled.js';
 export type { Host, Life, RunningTimer, Runtime, Transition } from './runtime/life.js';
 export { xstateRuntime } from './runtime/xstate.js';
+export type { Peer } from './sockets/peer.js';
 export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js';
+export type { BackoffOptions } from './upstream/backoff.js';
+export { type Balance, type Balancer, inOrder, leastConnections, roundRobin } from './upstream/balance.js';
+export type { RetryBudgetOptions } from './upstream/budget.js';
+export {
+  type ConnectContext,
+  type ConnectHook,
+  isPermanent,
+  type Server,
+  type ServerOptions,
+  Servers,
+  type ServersOptions,
+} from './upstream/servers.js';

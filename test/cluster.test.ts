@@ -21,7 +21,7 @@ import {
 import type { ClusterConfig } from '../dist/cluster/options.js';
 import { Worker } from '../dist/cluster/worker.js';
 import { workerMachine } from '../dist/machines/index.js';
-import { Backoff } from '../dist/policies/backoff.js';
+import { Backoff } from '../dist/upstream/backoff.js';
 import type { Outcome } from '../src/index.js';
 import {
   type Driver,

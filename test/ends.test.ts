@@ -4,7 +4,6 @@
  */
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { reset } from '../src/adapters/socket.js';
 import {
   type Backend,
   type Client,
@@ -14,6 +13,7 @@ import {
   type ProxyOptions,
   type Session,
 } from '../src/index.js';
+import { reset } from '../src/sockets/socket.js';
 import { ManualClock } from '../src/testing/index.js';
 import { useBench } from './support/bench.js';
 import { CERTIFICATE, dialTls, plainServer, Reader, tlsServer } from './support/peers.js';

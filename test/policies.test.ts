@@ -11,10 +11,10 @@ import {
   type Server,
   Servers,
 } from '../src/index.js';
-import { Backoff } from '../src/policies/backoff.js';
-import { RetryBudget } from '../src/policies/budget.js';
-import type { Asker, Choice } from '../src/policies/servers.js';
 import { ManualClock } from '../src/testing/clock.js';
+import { Backoff } from '../src/upstream/backoff.js';
+import { RetryBudget } from '../src/upstream/budget.js';
+import type { Asker, Choice } from '../src/upstream/servers.js';
 
 const REFUSED: Cause = { initiator: 'peer', manner: 'refusal', phase: 'connecting', code: 'ECONNREFUSED' };
 const IMPOSSIBLE: Cause = { initiator: 'system', manner: 'error', phase: 'command', code: 'ERR_INVALID_ARG_VALUE' };

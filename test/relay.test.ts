@@ -6,7 +6,7 @@ import { Duplex, PassThrough } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createProxy, type ProxyOptions, type Session, type TcpProxy, type Server as Upstream } from '../src/index.js';
-import { buffersTaken } from '../src/proxy/buffers.js';
+import { buffersTaken } from '../src/relay/buffers.js';
 import { ManualClock } from '../src/testing/index.js';
 import { useBench } from './support/bench.js';
 import { makers } from './support/make.js';

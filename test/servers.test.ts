@@ -4,8 +4,8 @@
  */
 import { test } from 'vitest';
 import { type Server, Servers, type ServersOptions } from '../src/index.js';
-import type { Asker } from '../src/policies/servers.js';
 import { ManualClock } from '../src/testing/index.js';
+import type { Asker } from '../src/upstream/servers.js';
 import { Random, seeds } from './runtime/random.js';
 
 const MAX_MS = 1_000;

@@ -4,12 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { Backend } from '../src/adapters/backend.js';
 import { Client } from '../src/adapters/client.js';
 import { Listener } from '../src/adapters/listener.js';
-import { Backoff } from '../src/policies/backoff.js';
-import { RetryBudget } from '../src/policies/budget.js';
-import { Servers } from '../src/policies/servers.js';
-import { Leg } from '../src/proxy/leg.js';
 import { TcpProxy } from '../src/proxy/proxy.js';
-import { Relay } from '../src/proxy/relay.js';
+import { Leg } from '../src/relay/leg.js';
+import { Relay } from '../src/relay/relay.js';
+import { Backoff } from '../src/upstream/backoff.js';
+import { RetryBudget } from '../src/upstream/budget.js';
+import { Servers } from '../src/upstream/servers.js';
 import { planOf } from './simulation/plan.js';
 import { play, report } from './simulation/simulate.js';
 

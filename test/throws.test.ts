@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { adoptClient, type Cause, createBackend, createProxy, type Listener } from '../src/index.js';
-import { Relay } from '../src/proxy/relay.js';
+import { Relay } from '../src/relay/relay.js';
 import { useBench } from './support/bench.js';
 import { LOOPBACK, makers } from './support/make.js';
 import { Reader } from './support/peers.js';

@@ -4,7 +4,7 @@ import { OptionError } from '../errors.js';
 import type { BackendSettings } from '../machines/backend.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
 import { count, flag, hook, keepAlive, type Timeout, timeout } from '../options.js';
-import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../policies/servers.js';
+import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
 import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
 /** What a hook that makes a fresh connection ready gets besides the socket. */

@@ -4,19 +4,7 @@ import { ClosedError, ConnectError, NotEstablishedError, OptionError } from '../
 import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, count, flag, onlyKnown } from '../options.js';
-import type { Asker, Choice, Server, Servers } from '../policies/servers.js';
-import type { CheckedServerTls } from '../tls.js';
-import {
-  BACKEND_OPTIONS,
-  type BackendConfig,
-  type BackendOptions,
-  backendConfig,
-  type PrepareContext,
-  serversOf,
-} from './backend-options.js';
-import { type Environment, environmentOf, Handle, type Kind } from './handle.js';
-import type { Peer } from './peer.js';
-import { follow, type SignalFollower, unfollow } from './signals.js';
+import type { Peer } from '../sockets/peer.js';
 import {
   CLOSED_ABOVE,
   commandCauseOf,
@@ -36,7 +24,19 @@ import {
   type SocketOwner,
   takeBack,
   unlinkOwner,
-} from './socket.js';
+} from '../sockets/socket.js';
+import type { CheckedServerTls } from '../tls.js';
+import type { Asker, Choice, Server, Servers } from '../upstream/servers.js';
+import {
+  BACKEND_OPTIONS,
+  type BackendConfig,
+  type BackendOptions,
+  backendConfig,
+  type PrepareContext,
+  serversOf,
+} from './backend-options.js';
+import { type Environment, environmentOf, Handle, type Kind } from './handle.js';
+import { follow, type SignalFollower, unfollow } from './signals.js';
 
 /** An established connection. */
 export interface Connection {

@@ -4,9 +4,8 @@ import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
-import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from './handle.js';
-import type { Handshakes, Shaking } from './handshake.js';
-import { type Peer, peerOf } from './peer.js';
+import type { Handshakes, Shaking } from '../sockets/handshake.js';
+import { type Peer, peerOf } from '../sockets/peer.js';
 import {
   CLOSED_ABOVE,
   commandCauseOf,
@@ -23,7 +22,8 @@ import {
   TAKEN_OVER,
   takeBack,
   unlinkOwner,
-} from './socket.js';
+} from '../sockets/socket.js';
+import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from './handle.js';
 
 /** What a hook that decides about a client gets besides the client. */
 export interface AdmitContext {

@@ -9,9 +9,9 @@ import { compiledRuntime } from '../runtime/compiled.js';
 import { contextOfNow, type InContext } from '../runtime/context.js';
 import type { Commands, Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';
+import { showManyShapes } from '../sockets/shapes.js';
+import { hookReportOf } from '../sockets/socket.js';
 import { follow, type SignalFollower, unfollow } from './signals.js';
-import { hookReportOf } from './socket.js';
-import { showManyShapes } from './socket-shapes.js';
 
 /** Options that every handle takes. */
 export interface HandleOptions {

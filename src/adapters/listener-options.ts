@@ -3,11 +3,11 @@ import type { Server as NetServer, ServerOpts } from 'node:net';
 import { OptionError } from '../errors.js';
 import type { ListenerSettings } from '../machines/listener.js';
 import { count, flag, integer, keepAlive, number, port, type Timeout, text, timeout } from '../options.js';
+import { openFilesMax } from '../sockets/files.js';
+import { bindingName, isFile } from '../sockets/unix.js';
 import { type ListenTls, listenTls } from '../tls.js';
 import { CLIENT_LIMITS, type ClientConfig, type ClientLimits, clientConfig } from './client.js';
-import { openFilesMax } from './files.js';
 import type { HandleOptions } from './handle.js';
-import { bindingName, isFile } from './unix.js';
 
 /** Where to listen: a TCP port, a Unix path, an open file descriptor, or a server that somebody made. */
 export interface ListenAddress {

@@ -4,10 +4,13 @@ import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
+import { Handshakes } from '../sockets/handshake.js';
+import { type Peer, peerOf } from '../sockets/peer.js';
+import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.js';
+import { bindingName, type Claim, claim, isFile, unclaim } from '../sockets/unix.js';
 import type { ListenTls } from '../tls.js';
 import { Client, type ClientConfig, type ClientOwner } from './client.js';
 import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
-import { Handshakes } from './handshake.js';
 import {
   type CheckedListenerLimits,
   checkAddress,
@@ -17,9 +20,6 @@ import {
   type ListenerOptions,
   listenerLimits,
 } from './listener-options.js';
-import { type Peer, peerOf } from './peer.js';
-import { commandCauseOf, each, rawOf, reportOf, reset } from './socket.js';
-import { bindingName, type Claim, claim, isFile, unclaim } from './unix.js';
 
 export type ListenerEvents = {
   /** Bound, for the first time or again. */

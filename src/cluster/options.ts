@@ -8,7 +8,7 @@ import { HANDLE_OPTIONS, type HandleOptions } from '../adapters/handle.js';
 import { OptionError } from '../errors.js';
 import type { WorkerSettings } from '../machines/worker.js';
 import { count, integer, onlyKnown, type Timeout, text, timeout } from '../options.js';
-import { Backoff, type BackoffOptions } from '../policies/backoff.js';
+import { Backoff, type BackoffOptions } from '../upstream/backoff.js';
 
 /** Who gives a connection to a worker: the primary, in turn; or the system, to whoever is first. */
 export type Scheduling = 'roundRobin' | 'system';

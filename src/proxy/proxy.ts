@@ -16,19 +16,19 @@ import {
   type ListenerLimits,
   listenerLimits,
 } from '../adapters/listener-options.js';
-import type { Peer } from '../adapters/peer.js';
-import { commandCauseOf, each } from '../adapters/socket.js';
 import { ClosedError, OptionError } from '../errors.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, count, onlyKnown, type Timeout, timeout } from '../options.js';
+import type { Peer } from '../sockets/peer.js';
+import { commandCauseOf, each } from '../sockets/socket.js';
 import {
   SERVERS_OPTIONS,
   type Server,
   type ServerOptions,
   type Servers,
   type ServersOptions,
-} from '../policies/servers.js';
+} from '../upstream/servers.js';
 import { type ConnectionInfo, Session, type SessionConfig, type SessionOwner, timersOf } from './session.js';
 
 export interface SessionLimits {

@@ -3,13 +3,13 @@ import { Backend, type BackendOwner } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client, ClientPartner } from '../adapters/client.js';
 import { type Environment, Handle, type Kind } from '../adapters/handle.js';
-import type { Peer } from '../adapters/peer.js';
-import { commandCauseOf } from '../adapters/socket.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
-import type { Server } from '../policies/servers.js';
+import { Relay } from '../relay/relay.js';
 import type { RunningTimer } from '../runtime/life.js';
-import { Relay } from './relay.js';
+import type { Peer } from '../sockets/peer.js';
+import { commandCauseOf } from '../sockets/socket.js';
+import type { Server } from '../upstream/servers.js';
 
 /** @internal What all sessions of one proxy share. */
 export interface SessionConfig {

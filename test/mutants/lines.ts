@@ -20,8 +20,8 @@ const sources = (folder: string, ...without: string[]): string[] =>
 
 /** The plain code of each part. */
 export const LINE_FILES: Readonly<Record<string, readonly string[]>> = {
-  relay: ['src/proxy/relay.ts', 'src/proxy/leg.ts', 'src/proxy/buffers.ts'],
-  policies: sources('src/policies'),
+  relay: ['src/relay/relay.ts', 'src/relay/leg.ts', 'src/relay/buffers.ts'],
+  upstream: sources('src/upstream'),
   inspect: sources('src/inspect', 'stately.ts', 'charts.ts', 'assets.ts'),
   processes: sources('src/cluster'),
 };
@@ -30,7 +30,7 @@ export const LINE_FILES: Readonly<Record<string, readonly string[]>> = {
  * Of how many mutants one is taken, chosen by its name, so that it stays the same one: parts whose tests take long would
  * take hours.
  */
-const SHARES: Readonly<Record<string, number>> = { policies: 2, inspect: 6, processes: 4 };
+const SHARES: Readonly<Record<string, number>> = { upstream: 2, inspect: 6, processes: 4 };
 
 interface Node {
   readonly type: string;

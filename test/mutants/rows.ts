@@ -17,7 +17,7 @@ const FILES: Readonly<Record<string, string>> = {
   listener: 'src/adapters/listener.ts',
   session: 'src/proxy/session.ts',
   proxy: 'src/proxy/proxy.ts',
-  socket: 'src/adapters/socket.ts',
+  socket: 'src/sockets/socket.ts',
 };
 
 /** `    'socket.end': (client) => endGracefully(client.socket),` */

@@ -1,8 +1,8 @@
 /** One situation, made to happen to a bare socket, to one that the library listens to, and to one that it owns. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { link, linkConnecting, type SocketOwner } from '../../src/adapters/socket.js';
 import { adoptClient, type Backend, type Client, createBackend } from '../../src/index.js';
+import { link, linkConnecting, type SocketOwner } from '../../src/sockets/socket.js';
 import { CERTIFICATE } from '../support/peers.js';
 import { how, recordTransitions } from '../support/record.js';
 import { turns, within } from '../support/wait.js';

@@ -12,7 +12,7 @@ import type {
   TcpProxy,
   Transition,
 } from '../../src/index.js';
-import { buffersTaken } from '../../src/proxy/buffers.js';
+import { buffersTaken } from '../../src/relay/buffers.js';
 import type { Endpoint, Listener } from './network.js';
 import { endpointOf } from './node.js';
 import { isSound, type Peer } from './peer.js';

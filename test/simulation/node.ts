@@ -10,7 +10,7 @@
 import dns from 'node:dns';
 import { isIP } from 'node:net';
 import { constants } from 'node:os';
-import { forgetNames } from '../../src/policies/lookup.js';
+import { forgetNames } from '../../src/upstream/lookup.js';
 import type { Random } from '../runtime/random.js';
 import type { Address, Attempt, Endpoint, Errno, Listener, Network, Way } from './network.js';
 import type { Time } from './time.js';

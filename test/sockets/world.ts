@@ -7,10 +7,9 @@ import { createSecureContext, createServer as createTlsServer, type TlsOptions, 
 import { expect } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import type { Backend } from '../../src/adapters/backend.js';
-import { Handshakes } from '../../src/adapters/handshake.js';
-import { rawOf, reset } from '../../src/adapters/socket.js';
-import { type Choice, Servers } from '../../src/policies/servers.js';
 import type { RunningTimer } from '../../src/runtime/life.js';
+import { Handshakes } from '../../src/sockets/handshake.js';
+import { rawOf, reset } from '../../src/sockets/socket.js';
 import {
   type Driver,
   describePath,
@@ -22,6 +21,7 @@ import {
   transitionsOf,
 } from '../../src/testing/index.js';
 import type { ListenTls, ServerTls } from '../../src/tls.js';
+import { type Choice, Servers } from '../../src/upstream/servers.js';
 import { type Bounded, graphOf } from '../machines/bounds.js';
 import { CERTIFICATE, refusingPort } from '../support/peers.js';
 

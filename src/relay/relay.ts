@@ -4,7 +4,7 @@
  * A FIN is not passed on here: the session decides what an end, a loss or a cut means for the other leg.
  */
 import type { OnReadOpts, Socket } from 'node:net';
-import { endStream } from '../adapters/socket.js';
+import { endStream } from '../sockets/socket.js';
 import { Leg } from './leg.js';
 
 const NOTHING = Buffer.alloc(0);

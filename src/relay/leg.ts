@@ -10,7 +10,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
-import { writesThrough } from '../adapters/socket.js';
+import { writesThrough } from '../sockets/socket.js';
 import { forgo, give, SHARED, take } from './buffers.js';
 import { readInto, readIntoShared } from './onread.js';
 
