@@ -3,14 +3,7 @@
  *
  * @module
  */
-export {
-  Backend,
-  type BackendEvents,
-  type Connection,
-  createBackend,
-  type Hold,
-  type ReadyOptions,
-} from './adapters/backend.js';
+export { Backend, type BackendEvents, createBackend } from './adapters/backend.js';
 export type {
   BackendLimits,
   BackendOptions,
@@ -27,6 +20,7 @@ export {
   type ClientOptions,
 } from './adapters/client.js';
 export type { CloseOptions, Handle, HandleOptions } from './adapters/handle.js';
+export type { Connection, Hold } from './adapters/holds.js';
 export {
   type Address,
   createListener,
@@ -35,6 +29,7 @@ export {
 } from './adapters/listener.js';
 export type { ListenAddress, ListenerLimits, ListenerOptions } from './adapters/listener-options.js';
 export { type Closable, closeOnSignals, type SignalOptions, type StopListening } from './adapters/process-signals.js';
+export type { ReadyOptions } from './adapters/waiters.js';
 export {
   BindError,
   ClosedError,

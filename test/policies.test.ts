@@ -14,16 +14,16 @@ import {
 import { ManualClock } from '../src/testing/clock.js';
 import { Backoff } from '../src/upstream/backoff.js';
 import { RetryBudget } from '../src/upstream/budget.js';
-import type { Asker, Choice } from '../src/upstream/servers.js';
+import type { Choice, Requester } from '../src/upstream/servers.js';
 
 const REFUSED: Cause = { initiator: 'peer', manner: 'refusal', phase: 'connecting', code: 'ECONNREFUSED' };
 const IMPOSSIBLE: Cause = { initiator: 'system', manner: 'error', phase: 'command', code: 'ERR_INVALID_ARG_VALUE' };
 const UNTRUSTED: Cause = { initiator: 'system', manner: 'error', phase: 'connecting', code: 'CERT_HAS_EXPIRED' };
 
 /** A connection that asks; what it is answered when a place is free is noted. */
-class Connection implements Asker {
-  memory: Asker['memory'] = undefined;
-  trial: Asker['trial'] = undefined;
+class Connection implements Requester {
+  memory: Requester['memory'] = undefined;
+  trial: Requester['trial'] = undefined;
   answered: Choice | undefined;
 
   constructor(

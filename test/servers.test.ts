@@ -5,7 +5,7 @@
 import { test } from 'vitest';
 import { type Server, Servers, type ServersOptions } from '../src/index.js';
 import { ManualClock } from '../src/testing/index.js';
-import type { Asker } from '../src/upstream/servers.js';
+import type { Requester } from '../src/upstream/servers.js';
 import { Random, seeds } from './runtime/random.js';
 
 const MAX_MS = 1_000;
@@ -23,9 +23,9 @@ interface World {
 }
 
 /** A connection as the backend's machine runs it: chooses, waits, connects, is exhausted and rests. */
-class Connection implements Asker {
-  memory: Asker['memory'] = undefined;
-  trial: Asker['trial'] = undefined;
+class Connection implements Requester {
+  memory: Requester['memory'] = undefined;
+  trial: Requester['trial'] = undefined;
   state: 'waiting' | 'queued' | 'connecting' | 'established' | 'over' = 'waiting';
   server: Server | undefined;
   /** Since when it waits although this server works and has room. */

@@ -390,7 +390,9 @@ class Owner {
           if (isTls && random.chance(0.3)) proxy.listeners[0]?.renewTls(random.pick([EXAMPLE, CERTIFICATE]));
           for (const session of proxy.sessions) {
             if (random.chance(0.1))
-              this.meddle(session, () => random.pick([session.client.socket, session.backend.socket]));
+              this.meddle(session, () =>
+                random.pick([session.client.socket, /** @type {any} */ (session.backend).socket]),
+              );
           }
         });
       }
@@ -435,7 +437,7 @@ class Owner {
         setTimeout(() => hold.release(), 40).unref();
       });
       void backend.connect();
-      if (random.chance(0.3)) this.meddle(backend, () => backend.socket);
+      if (random.chance(0.3)) this.meddle(backend, () => /** @type {any} */ (backend).socket);
       if (random.chance(0.2)) this.when(() => backend.retryNow());
       return backend;
     });

@@ -4,26 +4,23 @@ import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
-import type { Handshakes, Shaking } from '../sockets/handshake.js';
+import type { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import {
   CLOSED_ABOVE,
   commandCauseOf,
-  endGracefully,
   forget,
   hookReportOf,
   isOwned,
   lend,
   link,
   listenersOf,
-  progressOf,
-  reset,
-  type SocketOwner,
   TAKEN_OVER,
   takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
-import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from './handle.js';
+import { type Environment, environmentOf, HANDLE_OPTIONS, type HandleOptions, type Kind } from './handle.js';
+import { SocketHandle } from './socket-handle.js';
 
 /** What a hook that decides about a client gets besides the client. */
 export interface AdmitContext {
@@ -86,13 +83,13 @@ export interface ClientConfig {
   readonly ownerUnlinks: boolean;
 }
 
-/** @internal Who hears of a client without listening: cheaper than events, and before them. */
+/** @internal The listener of a client: it is called before the events are emitted, and at a lower cost. */
 export interface ClientOwner {
   clientEstablished(client: Client): void;
   clientClosed(client: Client, outcome: Outcome): void;
 }
 
-/** @internal Who goes on with an established client; its owner passes the end on. */
+/** @internal The session of an established client; the client's owner passes the end on. */
 export interface ClientPartner {
   clientReadLast(): boolean;
   clientEnded(): void;
@@ -113,32 +110,26 @@ export type ClientEvents = {
 const ENDED = { type: 'socket.ended' } as const;
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
-const IDLED = { type: 'socket.idled' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
-
-const KIND: Kind<Client, ClientCommand, ClientEvents> = {
-  name: 'client',
-  made: 0,
-  events: { established: true, dropped: true, released: true, closed: true },
-  commands: {
-    'socket.end': (client) => client.endSocket(),
-    'socket.linger': (client) => client.lingerSocket(),
-    'socket.probe': (client, { bytes, times }) => client.probeSocket(bytes, times),
-    'socket.destroy': (client) => client.destroySocket(),
-    'socket.reset': (client) => client.resetSocket(),
-    'socket.unlink': (client) => client.unlinkSocket(),
-    'socket.abandon': (client) => void client.socket.destroy(),
-    'owner.admit': (client) => client.admitOwner(),
-    'owner.establish': (client) => client.establishOwner(),
-    'owner.drop': (client, { cause }) => client.emitDropped(cause),
-    'owner.release': (client) => client.emitReleased(),
-  },
-};
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe']);
 
 /** An accepted client. Made by {@link adoptClient} and by listeners. */
-export class Client extends Handle<typeof clientMachine, ClientEvents> implements SocketOwner, Shaking {
+export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
+  /** @internal */
+  static readonly kind: Kind<Client, ClientCommand, ClientEvents> = {
+    name: 'client',
+    made: 0,
+    events: { established: true, dropped: true, released: true, closed: true },
+    commands: {
+      ...SocketHandle.socketCommands,
+      'owner.admit': (client) => client.#admitOwner(),
+      'owner.establish': (client) => client.#establishOwner(),
+      'owner.drop': (client, { cause }) => client.notify('dropped', { cause }),
+      'owner.release': (client) => client.notify('released'),
+    },
+  };
+
   /** Milliseconds of its clock when it was adopted. */
   readonly since: number;
   /**
@@ -150,22 +141,16 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
   partner: ClientPartner | undefined = undefined;
   readonly #config: ClientConfig;
   readonly #owner: ClientOwner | undefined;
-  /** Shakes hands first, where the listener speaks TLS. */
+  /** The TLS handshake comes first where the listener speaks TLS. */
   readonly #handshakes: Handshakes | undefined;
   #socket: Socket;
-  #before: ReturnType<typeof listenersOf> | undefined;
-  #isShaking = false;
+  #isHandshaking = false;
   /** Node closes the socket of a handshake that has failed, once it has sent the alert that says why. */
   #isBroken = false;
   #admission: AbortController | undefined = undefined;
-  #truncated = false;
-  #isUnlinked = false;
   /** A hook has put TLS over the socket. */
   #isTakenOver = false;
   #socketClosed = false;
-  /** What the last probe found, and how many before it found the same. */
-  #progress = -1;
-  #quiet = 0;
 
   /** @internal */
   constructor(
@@ -176,7 +161,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     parent?: { readonly id: string },
     handshakes?: Handshakes,
   ) {
-    super(KIND, clientMachine, config.input, environment, parent);
+    super(Client.kind, clientMachine, config.input, environment, parent);
     this.#socket = socket;
     this.peer = peerOf(socket);
     this.#handshakes = handshakes;
@@ -187,9 +172,10 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     socket.allowHalfOpen = true;
     socket.pause();
     link(socket, this);
-    this.#before = config.ownerUnlinks ? undefined : listenersOf(socket);
+    if (!config.ownerUnlinks) this.before = listenersOf(socket);
   }
 
+  /** @internal */
   override get backgroundTimers(): ReadonlySet<string> {
     return BACKGROUND;
   }
@@ -213,53 +199,56 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     this.socketClosed();
   }
 
+  /** @internal The socket, until it has closed. */
+  protected override get openSocket(): Socket | undefined {
+    return this.#socketClosed ? undefined : this.#socket;
+  }
+
+  /** @internal */
   socketConnected(): void {}
 
+  /** @internal */
   socketEnded(): void {
     this.life.send(ENDED);
-    // One that is being closed is read to its end for nobody: what it said last was thrown away, and is no end of a stream.
-    if (!this.#isUnlinked) this.partner?.clientEnded();
+    // The bytes before a close's end were thrown away: that is no end of a stream.
+    if (this.hasTag('linked')) this.partner?.clientEnded();
   }
 
-  socketFinished(): void {
-    this.life.send(FINISHED);
-  }
-
-  socketFailed(cause: Report): void {
-    this.life.send({ type: 'socket.failed', cause });
-  }
-
+  /** @internal */
   socketClosed(): void {
     this.#socketClosed = true;
     if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
     // Why the handshake has failed comes after the close, in the same turn.
-    if (this.#isShaking) setImmediate(() => this.life.send(CLOSED));
+    if (this.#isHandshaking) setImmediate(() => this.life.send(CLOSED));
     else this.life.send(CLOSED);
   }
 
+  /** @internal */
   wasReadLast(): boolean {
     return this.partner?.clientReadLast() ?? true;
   }
 
+  /** @internal */
   handshakeDone(socket: TLSSocket): void {
-    if (!this.#isShaking) {
+    if (!this.#isHandshaking) {
       // It was closed or aborted meanwhile: where the raw socket is being destroyed, that takes this one along.
       if (!this.#socket.destroyed) socket.destroy();
       return;
     }
-    this.#isShaking = false;
+    this.#isHandshaking = false;
     // What becomes of the raw socket is told by the one above it.
     forget(this.#socket);
     this.#socket = socket;
     socket.allowHalfOpen = true;
     socket.pause();
     link(socket, this);
-    if (!this.#config.ownerUnlinks) this.#before = listenersOf(socket);
+    if (!this.#config.ownerUnlinks) this.before = listenersOf(socket);
     this.#admit();
   }
 
+  /** @internal */
   handshakeFailed(cause: Report): void {
-    this.#isShaking = false;
+    this.#isHandshaking = false;
     this.#isBroken = true;
     const raw = this.#socket;
     setImmediate(() => raw.destroy());
@@ -271,10 +260,12 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     this.life.send({ type: 'owner.refused', cause });
   }
 
+  /** @internal */
   protected override requestClose(timeoutMs: number | undefined): void {
     this.life.send({ type: 'client.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
+  /** @internal */
   protected override requestAbort(cause: Report | undefined, deliver?: true): void {
     this.life.send({ type: 'client.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
@@ -289,72 +280,47 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     this.life.send({ type: 'client.abort', cause });
   }
 
-  override finish(outcome: Outcome): void {
-    super.finish(this.#truncated ? { ...outcome, truncated: true } : outcome);
-  }
-
+  /** @internal */
   protected override finished(outcome: Outcome): void {
     this.#owner?.clientClosed(this, outcome);
   }
 
+  /** @internal */
   protected override refSocket(keepAlive: boolean): void {
     if (keepAlive) this.socket.ref();
     else this.socket.unref();
   }
 
   /** @internal */
-  endSocket(): void {
-    const { socket } = this;
-    this.#progress = socket.bytesRead;
-    this.#quiet = 0;
-    endGracefully(socket);
-    if (socket.writableFinished) this.life.send(FINISHED);
-  }
-
-  /** @internal */
-  lingerSocket(): void {
-    const { socket } = this;
-    this.#progress = socket.bytesRead;
-    this.#quiet = 0;
+  override destroySocket(): void {
     if (this.#socketClosed) this.life.send(CLOSED);
-    else socket.resume();
+    else if (!this.#isBroken) this.#socket.destroy();
   }
 
   /** @internal */
-  probeSocket(bytes: 'all' | 'read', times: number): void {
-    const progress = bytes === 'all' ? progressOf(this.socket) : this.socket.bytesRead;
-    this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
-    this.#progress = progress;
-    if (this.#quiet >= times) this.life.send(IDLED);
+  override resetSocket(): void {
+    if (!this.#isBroken) super.resetSocket();
   }
 
   /** @internal */
-  destroySocket(): void {
-    if (this.#socketClosed) this.life.send(CLOSED);
-    else if (!this.#isBroken) this.socket.destroy();
-  }
-
-  /** @internal */
-  resetSocket(): void {
-    if (!this.#isBroken && !reset(this.socket)) this.#truncated = true;
-  }
-
-  /** @internal */
-  unlinkSocket(): void {
-    this.#isUnlinked = true;
+  override unlinkSocket(): void {
     this.abortSignal(this.#admission);
-    this.#isShaking = false;
-    if (this.#before !== undefined) unlinkOwner(this.socket, this.#before);
+    this.#isHandshaking = false;
+    if (this.before !== undefined) unlinkOwner(this.#socket, this.before);
     this.partner?.clientUnlinked();
   }
 
   /** @internal */
-  admitOwner(): void {
+  override abandonSocket(): void {
+    this.#socket.destroy();
+  }
+
+  #admitOwner(): void {
     if (this.#handshakes === undefined) {
       this.#admit();
       return;
     }
-    this.#isShaking = true;
+    this.#isHandshaking = true;
     this.#handshakes.begin(this.#socket, this);
   }
 
@@ -392,8 +358,7 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
       );
   }
 
-  /** @internal */
-  establishOwner(): void {
+  #establishOwner(): void {
     const { socket } = this;
     // The hook may have read: what comes now is the owner's.
     socket.pause();
@@ -404,16 +369,6 @@ export class Client extends Handle<typeof clientMachine, ClientEvents> implement
     if (this.partner === undefined && socket.listenerCount('data') > 0) socket.resume();
     // The hook may have sent the last word already.
     if (socket.writableFinished) this.life.send(FINISHED);
-  }
-
-  /** @internal */
-  emitDropped(cause: Cause): void {
-    this.notify('dropped', { cause });
-  }
-
-  /** @internal */
-  emitReleased(): void {
-    this.notify('released');
   }
 }
 

@@ -7,11 +7,11 @@ import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../option
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
 import { contextOfNow, type InContext } from '../runtime/context.js';
-import type { Commands, Host, Life, RunningTimer, Runtime } from '../runtime/life.js';
+import type { Commands, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';
 import { showManyShapes } from '../sockets/shapes.js';
 import { hookReportOf } from '../sockets/socket.js';
-import { follow, type SignalFollower, unfollow } from './signals.js';
+import { follow, unfollow } from './signals.js';
 
 /** Options that every handle takes. */
 export interface HandleOptions {
@@ -28,7 +28,7 @@ export interface HandleOptions {
 
 export const HANDLE_OPTIONS = ['signal', 'clock', 'runtime'] as const;
 
-/** @internal What the lives of one configuration run in: checked once, shared by all of them. */
+/** What the handles of one configuration run in: checked once, shared by all of them. */
 export interface Environment {
   readonly clock: Clock;
   readonly runtime: Runtime;
@@ -36,7 +36,6 @@ export interface Environment {
   readonly inContext: InContext;
 }
 
-/** @internal */
 export function environmentOf(options: HandleOptions): Environment {
   showManyShapes();
   return {
@@ -65,9 +64,9 @@ export type CommandTable<H, C extends { readonly type: string }> = {
   readonly [K in C['type']]: (handle: H, command: Extract<C, { type: K }>) => void;
 };
 
-type Events = Record<string, unknown[]>;
+export type Events = Record<string, unknown[]>;
 
-/** @internal What all handles of a kind share: what their commands do, what they tell, and the count that numbers them. */
+/** What all handles of a kind share: what their commands do, their events, and the count that numbers them. */
 export interface Kind<H, C extends { readonly type: string }, E extends Events = Events> {
   readonly name: string;
   readonly events: Readonly<Record<keyof E & string, true>>;
@@ -85,14 +84,13 @@ const NO_TIMERS: ReadonlySet<string> = new Set();
  * Its events, and the sockets that it opens, belong to the async context (`AsyncLocalStorage`) in which you called one of
  * these functions; so do those of its parts. Its hooks run in the context in which you gave them.
  */
-export abstract class Handle<M extends AnyStateMachine, E extends Events>
-  implements Host<EmittedFrom<M>>, SignalFollower
-{
+export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   readonly clock: Clock;
   /** How it ended, once it has. */
   outcome: Outcome | undefined = undefined;
   /** @internal Calls a function in the async context that the handle belongs to. */
   protected readonly inContext: InContext;
+  /** @internal */
   protected readonly life: Life<Extract<EventFromLogic<M>, { type: string }>>;
   readonly #kind: Kind<never, never>;
   readonly #number: number;
@@ -101,6 +99,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
   #closed: ReturnType<typeof promiseOf> | undefined = undefined;
   #signal: AbortSignal | undefined = undefined;
 
+  /** Not for users: see the functions that make the handles. */
   protected constructor(
     kind: Kind<never, never>,
     machine: M,
@@ -290,7 +289,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
     this.#closed?.resolve?.(outcome);
   }
 
-  /** Starts the life; the last thing that a constructor does, for commands may come at once. */
+  /** @internal Starts the machine; the last thing that a constructor does, for commands may come at once. */
   protected begin(signal?: AbortSignal): void {
     this.life.start();
     if (signal === undefined || this.outcome !== undefined) return;
@@ -307,29 +306,32 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events>
     this.requestAbort({ initiator: 'owner', manner: 'abort', code: 'ABORT_ERR' });
   }
 
-  /** Tells whoever listens; an error that a listener throws is the process's, not the socket's. */
+  /** @internal Emits an event; an error that a listener throws is the process's, not the socket's. */
   protected notify<K extends keyof E & string>(event: K, ...args: E[K]): void {
     if (this.#emitter !== undefined && this.#emitter.listenerCount(event) > 0) {
       this.inContext(callListeners, this, this.#emitter.rawListeners(event), args);
     }
   }
 
-  /** Aborts the signal of a hook or a holder: its listeners are the user's. */
-  protected abortSignal(controller: AbortController | undefined): void {
+  /** @internal Aborts the signal of a hook or a holder: its listeners are the user's. */
+  abortSignal(controller: AbortController | undefined): void {
     if (controller !== undefined) this.inContext(abortController, controller);
   }
 
-  /** False where nobody listens, so that nothing need be built to be told. */
-  protected hears(event: keyof E & string): boolean {
+  /** @internal False where an event has no listener: then nothing need be built for it. */
+  protected hasListeners(event: keyof E & string): boolean {
     return this.#emitter !== undefined && this.#emitter.listenerCount(event) > 0;
   }
 
+  /** @internal */
   protected abstract requestClose(timeoutMs: number | undefined): void;
+  /** @internal */
   protected abstract requestAbort(cause: Report | undefined, deliver?: true): void;
   /** @internal A command threw: report that as what the command was meant to bring about having failed. */
   abstract commandFailed(command: string, error: unknown): void;
-  /** The last things to do, before anybody hears of the end. */
+  /** @internal The last things to do, before the end is told. */
   protected finished(_outcome: Outcome): void {}
+  /** @internal */
   protected refSocket(_keepAlive: boolean): void {}
 }
 

@@ -9,7 +9,7 @@ import { type Peer, peerOf } from '../sockets/peer.js';
 import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.js';
 import { bindingName, type Claim, claim, isFile, unclaim } from '../sockets/unix.js';
 import type { ListenTls } from '../tls.js';
-import { Client, type ClientConfig, type ClientOwner } from './client.js';
+import { Client, type ClientConfig } from './client.js';
 import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
 import {
   type CheckedListenerLimits,
@@ -43,9 +43,11 @@ export type ListenerEvents = {
 /** Where a listener listens: a host and a port, or a Unix path. */
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** @internal Who hears of a listener's clients before anybody else. */
+/** @internal The proxy of a listener: it is called before the events are emitted. */
 export interface ListenerOwner {
+  /** @internal */
   clientEstablished(client: Client, listener: Listener): void;
+  /** @internal */
   clientClosed(client: Client, outcome: Outcome): void;
   listenerBound(listener: Listener): void;
   listenerClosed(listener: Listener, outcome: Outcome): void;
@@ -56,34 +58,35 @@ const SERVER_CLOSED = { type: 'server.closed' } as const;
 const CLIENTS_SERVED = { type: 'clients.served' } as const;
 const CLIENT_CLOSED = { type: 'client.closed' } as const;
 
-const KIND: Kind<Listener, ListenerCommand, ListenerEvents> = {
-  name: 'listener',
-  made: 0,
-  events: {
-    listening: true,
-    client: true,
-    clientClosed: true,
-    refused: true,
-    retry: true,
-    warning: true,
-    closed: true,
-  },
-  commands: {
-    'server.listen': (listener) => listener.listen(),
-    'server.close': (listener) => listener.closeServer(),
-    'path.unlink': (listener) => listener.unlinkPath(),
-    'client.adopt': (listener, { socket }) => listener.adopt(socket as Socket),
-    'client.refuse': (listener, { socket }) => listener.refuse(socket as Socket),
-    'admissions.refuse': (listener, { cause }) => listener.refuseAdmissions(cause),
-    'clients.abort': (listener, { cause, deliver }) => listener.abortClients(cause, deliver),
-    'owner.listening': (listener) => listener.announceListening(),
-    'owner.retry': (listener, { attempt, delayMs, cause }) => listener.announceRetry(attempt, delayMs, cause),
-    'owner.warn': (listener, { cause }) => listener.warn(cause),
-  },
-};
-
 /** Listens and adopts what is accepted. Made by {@link createListener}. */
-export class Listener extends Handle<typeof listenerMachine, ListenerEvents> implements ClientOwner {
+export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
+  /** @internal */
+  static readonly kind: Kind<Listener, ListenerCommand, ListenerEvents> = {
+    name: 'listener',
+    made: 0,
+    events: {
+      listening: true,
+      client: true,
+      clientClosed: true,
+      refused: true,
+      retry: true,
+      warning: true,
+      closed: true,
+    },
+    commands: {
+      'server.listen': (listener) => listener.listen(),
+      'server.close': (listener) => listener.closeServer(),
+      'path.unlink': (listener) => listener.#unlinkPath(),
+      'client.adopt': (listener, { socket }) => listener.#adopt(socket as Socket),
+      'client.refuse': (listener, { socket }) => listener.#refuse(socket as Socket),
+      'admissions.refuse': (listener, { cause }) => listener.refuseAdmissions(cause),
+      'clients.abort': (listener, { cause, deliver }) => listener.#abortClients(cause, deliver),
+      'owner.listening': (listener) => listener.#announceListening(),
+      'owner.retry': (listener, { attempt, delayMs, cause }) => listener.#announceRetry(attempt, delayMs, cause),
+      'owner.warn': (listener, { cause }) => listener.warn(cause),
+    },
+  };
+
   /** The clients that live. */
   readonly clients = new Set<Client>();
   /** Newcomers that were turned away. */
@@ -100,7 +103,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
   /** Counts what was asked of the server, so that what an earlier listen still finds out is not taken for news. */
   #turn = 0;
   /** Under a TLS server that was given: those who have yet to shake hands. */
-  readonly #shaking = new Set<Socket>();
+  readonly #handshaking = new Set<Socket>();
   readonly #handshakes: Handshakes | undefined;
   #started: { promise: Promise<Address>; resolve(address: Address): void; reject(error: Error): void } | undefined;
   #keepAlive = true;
@@ -114,7 +117,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     parent?: { readonly id: string },
     signal?: AbortSignal,
   ) {
-    super(KIND, listenerMachine, { settings: limits.settings }, environment, parent);
+    super(Listener.kind, listenerMachine, { settings: limits.settings }, environment, parent);
     this.#environment = environment;
     this.#where = where;
     this.clientsMax = limits.settings.clientsMax;
@@ -215,14 +218,16 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.clients.delete(client);
     client.partner?.clientClosed(outcome);
     this.#owner?.clientClosed(client, outcome);
-    if (this.hears('clientClosed')) this.notify('clientClosed', { client, outcome });
+    if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.life.send(CLIENT_CLOSED);
   }
 
+  /** @internal */
   protected override requestClose(timeoutMs: number | undefined): void {
     this.life.send({ type: 'listener.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
+  /** @internal */
   protected override requestAbort(cause: Report | undefined, deliver?: true): void {
     this.life.send({ type: 'listener.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
@@ -237,6 +242,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     }
   }
 
+  /** @internal */
   protected override finished(outcome: Outcome): void {
     const server = this.#server;
     server.off('connection', this.#onConnection);
@@ -244,7 +250,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     server.off('connection', this.#onHandshake);
     server.off('tlsClientError', this.#onHandshakeFailed);
     // Its clients are gone: what is left has not shaken hands.
-    for (const socket of this.#shaking) socket.destroy();
+    for (const socket of this.#handshaking) socket.destroy();
     server.off('listening', this.#onListening);
     server.off('close', this.#onClose);
     // A server of our own may still fail, to nobody's interest.
@@ -253,6 +259,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.#owner?.listenerClosed(this, outcome);
   }
 
+  /** @internal */
   protected override refSocket(keepAlive: boolean): void {
     this.#keepAlive = keepAlive;
     for (const part of [this.#server, ...this.clients]) {
@@ -302,8 +309,8 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
 
   /** A TLS client is nobody's until it has shaken hands, but it must not outlive the listener. */
   readonly #onHandshake = (socket: Socket): void => {
-    this.#shaking.add(socket);
-    socket.once('close', () => this.#shaking.delete(socket));
+    this.#handshaking.add(socket);
+    socket.once('close', () => this.#handshaking.delete(socket));
   };
 
   /** Node leaves it open, such as one that has said nothing for `handshakeTimeout`; once the alert is out. */
@@ -362,15 +369,13 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     }
   }
 
-  /** @internal */
-  unlinkPath(): void {
+  #unlinkPath(): void {
     const claim = this.#claim;
     this.#claim = undefined;
     if (claim !== undefined) unclaim(claim);
   }
 
-  /** @internal */
-  adopt(socket: Socket): void {
+  #adopt(socket: Socket): void {
     let client: Client | undefined;
     try {
       client = new Client(socket, this.#clientConfig, this.#environment, this, this, this.#handshakes);
@@ -387,11 +392,10 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     client.begin();
   }
 
-  /** @internal */
-  refuse(socket: Socket): void {
+  #refuse(socket: Socket): void {
     this.refused++;
     socket.on('error', () => {});
-    const peer = this.hears('refused') ? peerOf(socket) : undefined;
+    const peer = this.hasListeners('refused') ? peerOf(socket) : undefined;
     reset(socket);
     this.notify('refused', { total: this.refused, peer });
   }
@@ -406,13 +410,11 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     }
   }
 
-  /** @internal */
-  abortClients(cause: Cause, deliver: boolean): void {
+  #abortClients(cause: Cause, deliver: boolean): void {
     each(this.clients, (client) => (deliver ? client.cut(cause) : void client.abort(cause)));
   }
 
-  /** @internal */
-  announceListening(): void {
+  #announceListening(): void {
     this.#address = this.#where.path === undefined ? addressOf(this.#server) : { path: this.#where.path };
     if (!this.#keepAlive) this.#server.unref();
     this.#started?.resolve(this.#address as Address);
@@ -420,8 +422,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> imp
     this.notify('listening', this.#address as Address);
   }
 
-  /** @internal */
-  announceRetry(attempt: number, delayMs: number, cause: Cause): void {
+  #announceRetry(attempt: number, delayMs: number, cause: Cause): void {
     this.notify('retry', { attempt, delayMs, cause });
   }
 

@@ -122,6 +122,7 @@ export const endings = {
     states: {
       holding: {
         description: 'No new holds; the present holders finish their work on the linked socket.',
+        tags: 'linked',
         entry: 'awaitHolds',
         on: {
           ...ignored(['socket.ended'], 'The holders read on to the end; ours is sent when they let go.'),

@@ -88,7 +88,7 @@ export const backendMachine = setup({
     emitted: {} as backend.BackendCommand,
     input: {} as backend.BackendInput,
     output: {} as Outcome,
-    tags: {} as 'holdsSocket' | 'offered' | 'exhausted' | 'ending',
+    tags: {} as 'holdsSocket' | 'linked' | 'offered' | 'exhausted' | 'ending',
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
@@ -224,7 +224,7 @@ export const backendMachine = setup({
 
         preparing: {
           description: 'Connected; the owner’s hook makes it ready, and no other user sees it yet.',
-          tags: 'holdsSocket',
+          tags: ['holdsSocket', 'linked'],
           entry: ['noteLinked', 'prepareOwner'],
           on: {
             ...late('choice', 'holds', 'expiry', 'connect'),
@@ -250,7 +250,7 @@ export const backendMachine = setup({
 
         established: {
           description: 'Offered to the owner: it can be written to, and held.',
-          tags: ['holdsSocket', 'offered'],
+          tags: ['holdsSocket', 'linked', 'offered'],
           entry: ['noteEstablished', 'establishOwner'],
           on: {
             ...late('choice', 'hook', 'holds', 'expiry', 'connect'),

@@ -82,7 +82,7 @@ export const clientMachine = setup({
     emitted: {} as client.ClientCommand,
     input: {} as client.ClientInput,
     output: {} as Outcome,
-    tags: {} as 'holdsSocket' | 'served' | 'ending',
+    tags: {} as 'holdsSocket' | 'linked' | 'served' | 'ending',
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
@@ -135,7 +135,7 @@ export const clientMachine = setup({
   states: {
     live: {
       description: 'The socket is linked to its owner.',
-      tags: 'holdsSocket',
+      tags: ['holdsSocket', 'linked'],
       initial: 'accepted',
       states: {
         accepted: {

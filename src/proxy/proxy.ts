@@ -7,7 +7,7 @@ import {
 } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
 import { environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from '../adapters/handle.js';
-import { type Address, Listener, type ListenerOwner } from '../adapters/listener.js';
+import { type Address, Listener } from '../adapters/listener.js';
 import {
   checkAddress,
   LISTEN_ADDRESS,
@@ -29,7 +29,7 @@ import {
   type Servers,
   type ServersOptions,
 } from '../upstream/servers.js';
-import { type ConnectionInfo, Session, type SessionConfig, type SessionOwner, timersOf } from './session.js';
+import { type ConnectionInfo, Session, type SessionConfig, timersOf } from './session.js';
 
 export interface SessionLimits {
   /** Time for all attempts to connect a backend for one client, in milliseconds. Default 15 000. */
@@ -123,38 +123,39 @@ const EMPTIED = { type: 'sessions.emptied' } as const;
 const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
 const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 
-const KIND: Kind<TcpProxy, ProxyCommand, ProxyEvents> = {
-  name: 'proxy',
-  made: 0,
-  events: {
-    running: true,
-    established: true,
-    retry: true,
-    failover: true,
-    dropped: true,
-    clientClosed: true,
-    sessionClosed: true,
-    warning: true,
-    refused: true,
-    closed: true,
-  },
-  commands: {
-    'backends.connect': (proxy) => proxy.connectBackends(),
-    'backends.close': (proxy) => proxy.closeBackends(),
-    'backends.abort': (proxy, { cause, deliver }) => abortAll(proxy.backends, cause, deliver),
-    'listeners.start': (proxy) => proxy.startListeners(),
-    'listeners.close': (proxy) => proxy.closeListeners(),
-    'listeners.abort': (proxy, { cause, deliver }) => abortAll(proxy.listeners, cause, deliver),
-    'listeners.await': (proxy) => proxy.awaitListeners(),
-    'sessions.await': (proxy) => proxy.awaitSessions(),
-    'admissions.refuse': (proxy, { cause }) => proxy.refuseAdmissions(cause),
-    'sessions.abort': (proxy, { cause, deliver }) => abortAll(proxy.sessions, cause, deliver),
-    'owner.running': (proxy) => proxy.announceRunning(),
-  },
-};
-
 /** A TCP proxy: listeners, servers, and a session for each client. Made by {@link createProxy}. */
-export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implements ListenerOwner, SessionOwner {
+export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
+  /** @internal */
+  static readonly kind: Kind<TcpProxy, ProxyCommand, ProxyEvents> = {
+    name: 'proxy',
+    made: 0,
+    events: {
+      running: true,
+      established: true,
+      retry: true,
+      failover: true,
+      dropped: true,
+      clientClosed: true,
+      sessionClosed: true,
+      warning: true,
+      refused: true,
+      closed: true,
+    },
+    commands: {
+      'backends.connect': (proxy) => proxy.#connectBackends(),
+      'backends.close': (proxy) => proxy.#closeBackends(),
+      'backends.abort': (proxy, { cause, deliver }) => abortAll(proxy.backends, cause, deliver),
+      'listeners.start': (proxy) => proxy.#startListeners(),
+      'listeners.close': (proxy) => proxy.#closeListeners(),
+      'listeners.abort': (proxy, { cause, deliver }) => abortAll(proxy.listeners, cause, deliver),
+      'listeners.await': (proxy) => proxy.#awaitListeners(),
+      'sessions.await': (proxy) => proxy.#awaitSessions(),
+      'admissions.refuse': (proxy, { cause }) => proxy.#refuseAdmissions(cause),
+      'sessions.abort': (proxy, { cause, deliver }) => abortAll(proxy.sessions, cause, deliver),
+      'owner.running': (proxy) => proxy.#announceRunning(),
+    },
+  };
+
   readonly listeners: readonly Listener[];
   readonly servers: Servers;
   readonly backends: readonly Backend[];
@@ -172,7 +173,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
   constructor(options: ProxyOptions) {
     const { listen, limits, servers, session, backends, settings } = checkedProxy(options);
     const signal = checkSignal('signal', options.signal);
-    super(KIND, proxyMachine, { settings }, session.environment, undefined);
+    super(TcpProxy.kind, proxyMachine, { settings }, session.environment, undefined);
     this.servers = servers;
     this.backends = backends;
     this.#sessionConfig = session;
@@ -275,12 +276,14 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     };
   }
 
+  /** @internal */
   listenerBound(listener: Listener): void {
     // One that was suspended and resumed meanwhile is bound twice.
     this.#bound.add(listener);
     this.#reportBound();
   }
 
+  /** @internal */
   listenerClosed(listener: Listener, outcome: Outcome): void {
     this.#listenersLeft--;
     this.#bound.delete(listener);
@@ -297,6 +300,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     this.#reportSessions();
   }
 
+  /** @internal */
   clientEstablished(client: Client, listener: Listener): void {
     // A drain serves the clients that were being admitted when it began.
     if (!this.hasTag('serving')) {
@@ -312,37 +316,45 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     if (client.socket.readableEnded) session.clientEnded();
   }
 
+  /** @internal */
   clientClosed(client: Client, outcome: Outcome): void {
-    if (this.hears('clientClosed')) this.notify('clientClosed', { client, outcome });
+    if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.#reportSessions();
   }
 
+  /** @internal */
   sessionEstablished(session: Session): void {
     this.notify('established', session);
   }
 
+  /** @internal */
   sessionRetry(session: Session, attempt: number, delayMs: number, cause: Cause): void {
     this.notify('retry', { session, attempt, delayMs, cause });
   }
 
+  /** @internal */
   sessionFailover(session: Session, from: Server, to: Server, cause: Cause): void {
     this.notify('failover', { session, from, to, cause });
   }
 
+  /** @internal */
   sessionLegClosed(session: Session, leg: 'client' | 'backend', { ending, cause }: Outcome): void {
     if (ending === 'dropped') this.notify('dropped', { session, leg, cause });
   }
 
+  /** @internal */
   sessionClosed(session: Session, outcome: Outcome): void {
     this.#sessions.delete(session);
-    if (this.hears('sessionClosed')) this.notify('sessionClosed', { session, outcome });
+    if (this.hasListeners('sessionClosed')) this.notify('sessionClosed', { session, outcome });
     this.#reportSessions();
   }
 
+  /** @internal */
   protected override requestClose(timeoutMs: number | undefined): void {
     this.life.send({ type: 'proxy.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
+  /** @internal */
   protected override requestAbort(cause: Report | undefined): void {
     this.life.send({ type: 'proxy.abort', ...(cause !== undefined && { cause }) });
   }
@@ -358,6 +370,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     }
   }
 
+  /** @internal */
   protected override finished(): void {
     this.#started?.reject(this.#endError());
   }
@@ -369,6 +382,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     return error ?? new ClosedError(this.id, this.outcome?.cause);
   }
 
+  /** @internal */
   protected override refSocket(keepAlive: boolean): void {
     this.#keepAlive = keepAlive;
     for (const part of [...this.listeners, ...this.#sessions, ...this.backends]) {
@@ -377,8 +391,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
     }
   }
 
-  /** @internal */
-  connectBackends(): void {
+  #connectBackends(): void {
     const { backends } = this;
     Promise.all(backends.map((backend) => backend.connect()))
       // One may be over again before the last one is established.
@@ -392,46 +405,39 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> implement
       );
   }
 
-  /** @internal */
-  closeBackends(): void {
+  #closeBackends(): void {
     const closed = this.backends.map(async (backend) => backend.close());
     Promise.allSettled(closed).then(() => this.life.send(BACKENDS_CLOSED));
   }
 
-  /** @internal */
-  startListeners(): void {
+  #startListeners(): void {
     // How each of them fares is told by listenerBound() and listenerClosed().
     for (const listener of this.listeners) if (listener.goesOn) listener.start().catch(ignore);
     // Those that were started through their own handles may be bound already.
     this.#reportBound();
   }
 
-  /** @internal */
-  closeListeners(): void {
+  #closeListeners(): void {
     // The deadline is the proxy's: its listeners wait as long as it does.
     each(this.listeners, (listener) => void listener.close({ timeoutMs: false }));
   }
 
-  /** @internal */
-  awaitListeners(): void {
+  #awaitListeners(): void {
     this.#listenersAwaited = true;
     this.#reportListeners();
   }
 
-  /** @internal */
-  awaitSessions(): void {
+  #awaitSessions(): void {
     this.#sessionsAwaited = true;
     this.#reportSessions();
   }
 
-  /** @internal */
-  refuseAdmissions(cause: Report): void {
+  #refuseAdmissions(cause: Report): void {
     each(this.listeners, (listener) => listener.refuseAdmissions(cause));
     if (this.#sessions.size > 0) this.life.send(SERVED);
   }
 
-  /** @internal */
-  announceRunning(): void {
+  #announceRunning(): void {
     this.#started?.resolve();
     this.notify('running');
   }

@@ -1,7 +1,7 @@
 import type { OnReadOpts, Socket } from 'node:net';
-import { Backend, type BackendOwner } from '../adapters/backend.js';
+import { Backend } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
-import type { Client, ClientPartner } from '../adapters/client.js';
+import type { Client } from '../adapters/client.js';
 import { type Environment, Handle, type Kind } from '../adapters/handle.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
@@ -19,7 +19,7 @@ export interface SessionConfig {
   readonly connectBufferBytes: number;
 }
 
-/** @internal Who hears of a session. */
+/** @internal The proxy of a session. */
 export interface SessionOwner {
   sessionEstablished(session: Session): void;
   sessionRetry(session: Session, attempt: number, delayMs: number, cause: Cause): void;
@@ -58,25 +58,26 @@ const IDLED = { type: 'relay.idled' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'finishProbe', 'durationMax']);
 
-const KIND: Kind<Session, SessionCommand, SessionEvents> = {
-  name: 'session',
-  made: 0,
-  events: { established: true, closed: true },
-  commands: {
-    'backend.connect': (session) => session.connectBackend(),
-    'relay.start': (session) => session.startRelay(),
-    'relay.probe': (session) => session.probeRelay(),
-    'client.end': (session) => session.relay.end(session.client.socket),
-    'backend.end': (session) => session.relay.end(session.backend.socket as Socket),
-    'client.reset': (session, { cause }) => session.resetLeg(session.client, cause),
-    'backend.reset': (session, { cause }) => session.resetLeg(session.backend, cause),
-    'client.abort': (session, { cause, deliver }) => abortLeg(session.client, cause, deliver),
-    'backend.abort': (session, { cause, deliver }) => abortLeg(session.backend, cause, deliver),
-  },
-};
-
 /** One client paired with one backend. Made by a proxy for each client that it admits. */
-export class Session extends Handle<typeof sessionMachine, SessionEvents> implements BackendOwner, ClientPartner {
+export class Session extends Handle<typeof sessionMachine, SessionEvents> {
+  /** @internal */
+  static readonly kind: Kind<Session, SessionCommand, SessionEvents> = {
+    name: 'session',
+    made: 0,
+    events: { established: true, closed: true },
+    commands: {
+      'backend.connect': (session) => session.#connectBackend(),
+      'relay.start': (session) => session.#startRelay(),
+      'relay.probe': (session) => session.#probeRelay(),
+      'client.end': (session) => session.relay.end(session.client.socket),
+      'backend.end': (session) => session.relay.end(session.backend.socket as Socket),
+      'client.reset': (session, { cause }) => session.#resetLeg(session.client, cause),
+      'backend.reset': (session, { cause }) => session.#resetLeg(session.backend, cause),
+      'client.abort': (session, { cause, deliver }) => abortLeg(session.client, cause, deliver),
+      'backend.abort': (session, { cause, deliver }) => abortLeg(session.backend, cause, deliver),
+    },
+  };
+
   readonly client: Client;
   readonly backend: Backend;
   /** @internal */
@@ -88,7 +89,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
 
   /** @internal */
   constructor(client: Client, config: SessionConfig, owner: SessionOwner, parent: { readonly id: string }) {
-    super(KIND, sessionMachine, config.input, config.environment, parent);
+    super(Session.kind, sessionMachine, config.input, config.environment, parent);
     this.client = client;
     this.#owner = owner;
     this.#connectBufferBytes = config.connectBufferBytes;
@@ -96,6 +97,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     this.backend = new Backend(config.backend, config.environment, this, this);
   }
 
+  /** @internal */
   override get backgroundTimers(): ReadonlySet<string> {
     return BACKGROUND;
   }
@@ -165,43 +167,53 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     this.life.send({ type: 'client.closed', ending, cause });
   }
 
+  /** @internal */
   backendEstablished(): void {
     this.life.send(ESTABLISHED);
   }
 
+  /** @internal */
   backendEnded(): void {
     this.life.send(BACKEND_ENDED);
   }
 
+  /** @internal */
   backendReadLast({ socket }: Backend): boolean {
     return socket === undefined || this.relay.wasReadLast(socket);
   }
 
+  /** @internal */
   backendUnlinked(backend: Backend): void {
     if (backend.socket !== undefined) this.relay.detach(backend.socket);
   }
 
+  /** @internal */
   backendDials(_backend: Backend, byUs: boolean): OnReadOpts | undefined {
     return this.relay.dialled(byUs);
   }
 
+  /** @internal */
   backendRetry(_backend: Backend, attempt: number, delayMs: number, cause: Cause): void {
     this.#owner.sessionRetry(this, attempt, delayMs, cause);
   }
 
+  /** @internal */
   backendFailover(_backend: Backend, from: Server, to: Server, cause: Cause): void {
     this.#owner.sessionFailover(this, from, to, cause);
   }
 
+  /** @internal */
   backendClosed(_backend: Backend, outcome: Outcome): void {
     this.#owner.sessionLegClosed(this, 'backend', outcome);
     this.life.send({ type: 'backend.closed', ending: outcome.ending, cause: outcome.cause });
   }
 
+  /** @internal */
   protected override requestClose(timeoutMs: number | undefined): void {
     this.life.send({ type: 'session.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
+  /** @internal */
   protected override requestAbort(cause: Report | undefined, deliver?: true): void {
     this.life.send({ type: 'session.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
@@ -212,11 +224,13 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     this.cut(commandCauseOf(error));
   }
 
+  /** @internal */
   protected override finished(outcome: Outcome): void {
     this.relay.release();
     this.#owner.sessionClosed(this, outcome);
   }
 
+  /** @internal */
   protected override refSocket(keepAlive: boolean): void {
     for (const leg of [this.client, this.backend]) {
       if (keepAlive) leg.ref();
@@ -224,22 +238,19 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     }
   }
 
-  /** @internal */
-  connectBackend(): void {
+  #connectBackend(): void {
     if (this.#connectBufferBytes > 0) this.relay.readAhead(this.#connectBufferBytes);
     this.backend.dial();
   }
 
-  /** @internal */
-  startRelay(): void {
+  #startRelay(): void {
     this.relay.start(this.backend.socket as Socket);
     this.#owner.sessionEstablished(this);
     this.notify('established', this);
     this.relay.begin();
   }
 
-  /** @internal */
-  probeRelay(): void {
+  #probeRelay(): void {
     const { progress } = this.relay;
     this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
     this.#progress = progress;
@@ -247,8 +258,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> implem
     if (this.#quiet >= QUIET_PROBES) this.life.send(IDLED);
   }
 
-  /** @internal */
-  resetLeg(leg: Client | Backend, cause: Cause): void {
+  #resetLeg(leg: Client | Backend, cause: Cause): void {
     const { socket } = leg;
     // Quiet until now is no reason to give the flush less time.
     this.#quiet = 0;

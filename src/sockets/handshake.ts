@@ -9,15 +9,15 @@ import { NEVER_MS, type Report } from '../machines/vocabulary.js';
 import { asAsked, type CheckedListenTls, type ListenTls, listenTls, renewed } from '../tls.js';
 import { rawOf, reportOf } from './socket.js';
 
-/** Who hears how a handshake went: one of the two, once, unless its socket closes before. */
-export interface Shaking {
+/** Is told how its handshake went: by one of the two, once, unless its socket closes before. */
+export interface Handshaking {
   handshakeDone(socket: TLSSocket): void;
   handshakeFailed(cause: Report): void;
 }
 
-const SHAKING = Symbol('sockchart.shaking');
+const HANDSHAKING = Symbol('sockchart.handshaking');
 
-type ShakingSocket = Socket & { [SHAKING]?: Shaking | undefined };
+type HandshakingSocket = Socket & { [HANDSHAKING]?: Handshaking | undefined };
 
 /** What the clients of a listener may count on, and Node takes only at the start. */
 const FIXED = ['ALPNProtocols', 'requestCert', 'rejectUnauthorized'] as const satisfies readonly (keyof ListenTls)[];
@@ -46,10 +46,10 @@ export class Handshakes {
       // Nobody may want it any more, and Node emits what goes wrong with it even after it was destroyed; up to 20.19 it
       // has no listener of its own for that.
       socket.on('error', ignore);
-      takeShaking(socket)?.handshakeDone(socket);
+      takeHandshaking(socket)?.handshakeDone(socket);
     });
     this.#server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
-      takeShaking(socket)?.handshakeFailed(handshakeReport(error, socket)),
+      takeHandshaking(socket)?.handshakeFailed(handshakeReport(error, socket)),
     );
   }
 
@@ -67,8 +67,8 @@ export class Handshakes {
     this.#checked = checked;
   }
 
-  begin(raw: Socket, shaking: Shaking): void {
-    (raw as ShakingSocket)[SHAKING] = shaking;
+  begin(raw: Socket, handshaking: Handshaking): void {
+    (raw as HandshakingSocket)[HANDSHAKING] = handshaking;
     // Who ends in the middle of a handshake will not come back to it.
     raw.allowHalfOpen = false;
     this.#server.emit('connection', raw);
@@ -85,11 +85,11 @@ export class Handshakes {
 
 function ignore(): void {}
 
-function takeShaking(socket: TLSSocket): Shaking | undefined {
-  const raw = rawOf(socket) as ShakingSocket | undefined;
-  const shaking = raw?.[SHAKING];
-  if (raw !== undefined) raw[SHAKING] = undefined;
-  return shaking;
+function takeHandshaking(socket: TLSSocket): Handshaking | undefined {
+  const raw = rawOf(socket) as HandshakingSocket | undefined;
+  const handshaking = raw?.[HANDSHAKING];
+  if (raw !== undefined) raw[HANDSHAKING] = undefined;
+  return handshaking;
 }
 
 /** A client whose certificate was not taken is told nothing by Node but the end of its socket. */

@@ -83,7 +83,7 @@ export class Server {
   /** @internal When it may be chosen again although it was excluded. */
   excludedUntil = 0;
   /** @internal The one connection that tries it after it was down; the others wait for what becomes of that. */
-  trial: Asker | undefined = undefined;
+  trial: Requester | undefined = undefined;
 
   /** How many addresses its name had the last time; one of its own needs no look-up. */
   #addresses = 0;
@@ -216,17 +216,17 @@ const SHORTAGES: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /** A connection that asks for a server. */
-export interface Asker {
+export interface Requester {
   /** Called when a place is free, or another attempt may be made, after an answer of `full`. */
   serverFreed(): void;
   /** Kept by {@link Servers}: what is remembered of its attempts. */
-  memory: AskerMemory | undefined;
+  memory: RequesterMemory | undefined;
   /** Kept by {@link Servers}: the server that it alone tries, after that was down. */
   trial: Server | undefined;
 }
 
 /** What is remembered of a connection between its attempts. */
-interface AskerMemory {
+interface RequesterMemory {
   /** Servers that failed in this round. */
   readonly tried: Set<Server>;
   /** Rounds in which every server that could be tried failed. */
@@ -271,7 +271,7 @@ export class Servers {
   readonly #isPermanent: (cause: Cause) => boolean;
   readonly #random: () => number;
   /** Who waits for a place, the longest first, and the timer of those that may be called before there is one. */
-  readonly #queue = new Map<Asker, Timer | undefined>();
+  readonly #queue = new Map<Requester, Timer | undefined>();
   /** When the first server that is excluded for a time may be chosen again. */
   #readmitAt = Number.POSITIVE_INFINITY;
   #isServing = false;
@@ -300,14 +300,14 @@ export class Servers {
 
   /**
    * Answers a connection that wants a server. A chosen one counts the connection until {@link leave}; after `full`,
-   * the asker is called when there is a place, or when those that failed may be tried again, unless it {@link forget}s.
+   * the requester is called when there is a place, or when those that failed may be tried again, unless it {@link forget}s.
    */
-  choose(asker: Asker): Choice {
-    const { memory } = asker;
+  choose(requester: Requester): Choice {
+    const { memory } = requester;
     this.#now = this.clock.now();
     if (this.#now >= this.#readmitAt) this.#readmit();
     if (memory === undefined) {
-      if (!this.#queue.has(asker)) this.#budget.deposit();
+      if (!this.#queue.has(requester)) this.#budget.deposit();
     } else if (!memory.rested) {
       return this.#defer(memory);
     }
@@ -320,16 +320,16 @@ export class Servers {
     if (server === undefined && !this.#isExhausted()) {
       if (memory !== undefined && memory.tried.size > 0 && this.#isRoundOver(memory)) {
         // Those that this one had yet to try have been excluded meanwhile.
-        this.#leaveQueue(asker);
+        this.#leaveQueue(requester);
         return { kind: 'deferred', delayMs: this.#endRound(memory) };
       }
-      this.#enterQueue(asker);
+      this.#enterQueue(requester);
       return FULL;
     }
     if (server !== undefined && !(server instanceof Server)) {
       throw new OptionError('balance', server, 'a balancer that chooses one of the servers it is given');
     }
-    this.#leaveQueue(asker);
+    this.#leaveQueue(requester);
     if (server === undefined) return this.#allExcluded();
     if (memory !== undefined) {
       memory.rested = false;
@@ -338,17 +338,17 @@ export class Servers {
     }
     // Was it down, and may be tried again: by this connection, and by no other until that is over.
     if (server.downUntil > 0 && server.downUntil <= this.#now && server.trial === undefined) {
-      server.trial = asker;
-      asker.trial = server;
+      server.trial = requester;
+      requester.trial = server;
     }
     server.connections++;
     return { kind: 'chosen', server };
   }
 
   /** The connection no longer wants a server, or is over: its place in the queue, and a trial, are given up. */
-  forget(asker: Asker): void {
-    this.#leaveQueue(asker);
-    this.#endTrial(asker);
+  forget(requester: Requester): void {
+    this.#leaveQueue(requester);
+    this.#endTrial(requester);
   }
 
   /** The connection, or the attempt, is over: its place is free for the connection that has waited longest. */
@@ -359,13 +359,13 @@ export class Servers {
 
   /** Those that wait for a place get one while there is one, the longest first. */
   #serve(): void {
-    // An asker that fails at once frees its place again, here inside: the loop that runs already serves it.
+    // An requester that fails at once frees its place again, here inside: the loop that runs already serves it.
     if (this.#isServing) return;
     this.#isServing = true;
     try {
-      for (const asker of this.#queue.keys()) {
+      for (const requester of this.#queue.keys()) {
         if (!this.list.some(this.#isOpen)) return;
-        asker.serverFreed();
+        requester.serverFreed();
       }
     } finally {
       this.#isServing = false;
@@ -385,9 +385,9 @@ export class Servers {
    * certificate is bad, and until it is restored if no attempt can mend the failure. What is no fault of the server
    * changes nothing for the others.
    */
-  failed(asker: Asker, server: Server, cause: Cause): void {
-    this.#endTrial(asker);
-    const memory = this.#memoryOf(asker);
+  failed(requester: Requester, server: Server, cause: Cause): void {
+    this.#endTrial(requester);
+    const memory = this.#memoryOf(requester);
     const isBacklogFull = cause.code === 'EAGAIN' && server.path !== undefined;
     if (SHORTAGES.has(cause.code) && !isBacklogFull) {
       memory.again = server;
@@ -417,14 +417,14 @@ export class Servers {
     for (const waiting of this.#queue.keys()) waiting.serverFreed();
   }
 
-  /** An established connection was lost: this asker tries the others first. */
-  dropped(asker: Asker, server: Server): void {
-    this.#memoryOf(asker).tried.add(server);
+  /** An established connection was lost: this requester tries the others first. */
+  dropped(requester: Requester, server: Server): void {
+    this.#memoryOf(requester).tried.add(server);
   }
 
   /** What was remembered of this connection no longer counts: it is, or was, stable. */
-  settled(asker: Asker): void {
-    asker.memory = undefined;
+  settled(requester: Requester): void {
+    requester.memory = undefined;
   }
 
   /**
@@ -445,19 +445,19 @@ export class Servers {
     return this.list.map((server) => server.toJSON());
   }
 
-  #memoryOf(asker: Asker): AskerMemory {
+  #memoryOf(requester: Requester): RequesterMemory {
     const failedAt = this.clock.now();
-    asker.memory ??= { tried: new Set(), round: 0, rested: false, again: undefined, failedAt, retryAt: undefined };
-    asker.memory.rested = false;
-    asker.memory.failedAt = failedAt;
-    return asker.memory;
+    requester.memory ??= { tried: new Set(), round: 0, rested: false, again: undefined, failedAt, retryAt: undefined };
+    requester.memory.rested = false;
+    requester.memory.failedAt = failedAt;
+    return requester.memory;
   }
 
   /** A trial that is over without an answer, or has failed, leaves its place to another connection. */
-  #endTrial(asker: Asker): void {
-    if (asker.trial === undefined) return;
-    asker.trial.trial = undefined;
-    asker.trial = undefined;
+  #endTrial(requester: Requester): void {
+    if (requester.trial === undefined) return;
+    requester.trial.trial = undefined;
+    requester.trial = undefined;
   }
 
   /** Those that were excluded for a time, which is over: as after `downFor`, one connection tries each first. */
@@ -474,31 +474,31 @@ export class Servers {
     }
   }
 
-  #pick(memory: AskerMemory | undefined): Server | undefined {
+  #pick(memory: RequesterMemory | undefined): Server | undefined {
     this.#tried = memory?.tried;
     const again = memory?.again;
     if (again !== undefined && this.#isUsable(again)) return again;
     return this.#balancer.choose(this.list, this.#isUp) ?? this.#balancer.choose(this.list, this.#isUsable);
   }
 
-  #enterQueue(asker: Asker): void {
-    const { memory } = asker;
+  #enterQueue(requester: Requester): void {
+    const { memory } = requester;
     // Those that have failed are not tried again at once in place of one that is full, but after their rest.
     if (memory !== undefined && memory.tried.size > 0 && memory.retryAt === undefined) {
       memory.retryAt = this.#now + this.#restMs(memory);
     }
     const wakeAt = Math.min(memory?.retryAt ?? Number.POSITIVE_INFINITY, this.#readmitAt);
-    const timer = this.#queue.get(asker);
+    const timer = this.#queue.get(requester);
     if (timer !== undefined) this.clock.clearTimeout(timer);
     // A connection that waits already keeps its place in the queue.
-    this.#queue.set(asker, wakeAt === Number.POSITIVE_INFINITY ? undefined : this.#wake(asker, wakeAt));
+    this.#queue.set(requester, wakeAt === Number.POSITIVE_INFINITY ? undefined : this.#wake(requester, wakeAt));
   }
 
-  #wake(asker: Asker, wakeAt: number): Timer {
+  #wake(requester: Requester, wakeAt: number): Timer {
     const fire = (): void => {
-      if (this.#queue.get(asker) !== timer) return;
-      this.#queue.set(asker, undefined);
-      asker.serverFreed();
+      if (this.#queue.get(requester) !== timer) return;
+      this.#queue.set(requester, undefined);
+      requester.serverFreed();
     };
     const delayMs = Math.max(0, Math.ceil(wakeAt - this.#now));
     const timer: Timer = inNoContext(() => this.clock.setTimeout(fire, delayMs));
@@ -506,17 +506,17 @@ export class Servers {
     return timer;
   }
 
-  #leaveQueue(asker: Asker): void {
-    const timer = this.#queue.get(asker);
+  #leaveQueue(requester: Requester): void {
+    const timer = this.#queue.get(requester);
     if (timer !== undefined) this.clock.clearTimeout(timer);
-    this.#queue.delete(asker);
+    this.#queue.delete(requester);
   }
 
-  #mayRetry(memory: AskerMemory | undefined): memory is AskerMemory {
+  #mayRetry(memory: RequesterMemory | undefined): memory is RequesterMemory {
     return memory?.retryAt !== undefined && this.#now >= memory.retryAt;
   }
 
-  #defer(memory: AskerMemory): Choice {
+  #defer(memory: RequesterMemory): Choice {
     if (this.#isExhausted()) return this.#allExcluded();
     memory.rested = true;
     if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#restMs(memory) };
@@ -526,11 +526,11 @@ export class Servers {
   }
 
   /** One that was not tried is waited for, also while it is full: those that have failed are not tried again instead. */
-  #isRoundOver({ tried }: AskerMemory): boolean {
+  #isRoundOver({ tried }: RequesterMemory): boolean {
     return this.list.every((server) => server.excluded !== undefined || tried.has(server));
   }
 
-  #endRound(memory: AskerMemory): number {
+  #endRound(memory: RequesterMemory): number {
     const { retryAt } = memory;
     memory.tried.clear();
     memory.retryAt = undefined;
@@ -538,13 +538,13 @@ export class Servers {
   }
 
   /** How long to rest before the next round, which counts as begun; the budget included. */
-  #restMs(memory: AskerMemory): number {
+  #restMs(memory: RequesterMemory): number {
     const backoffMs = this.#backoff.delayMs(memory.round++, this.#random());
     return this.#bounded(memory, Math.max(backoffMs, this.#budgetMs()));
   }
 
   /** No connection rests for more than the slowest pace after a failure, whatever it rests for. */
-  #bounded({ failedAt }: AskerMemory, restMs: number): number {
+  #bounded({ failedAt }: RequesterMemory, restMs: number): number {
     return Math.max(0, Math.min(restMs, Math.ceil(failedAt + this.#backoff.maxMs - this.#now)));
   }
 

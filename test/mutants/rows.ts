@@ -11,17 +11,18 @@ export interface Row {
   readonly part: string;
 }
 
-const FILES: Readonly<Record<string, string>> = {
-  backend: 'src/adapters/backend.ts',
-  client: 'src/adapters/client.ts',
-  listener: 'src/adapters/listener.ts',
-  session: 'src/proxy/session.ts',
-  proxy: 'src/proxy/proxy.ts',
-  socket: 'src/sockets/socket.ts',
-};
+const FILES: readonly (readonly [part: string, file: string])[] = [
+  ['backend', 'src/adapters/backend.ts'],
+  ['client', 'src/adapters/client.ts'],
+  ['listener', 'src/adapters/listener.ts'],
+  ['session', 'src/proxy/session.ts'],
+  ['proxy', 'src/proxy/proxy.ts'],
+  ['socket', 'src/adapters/socket-handle.ts'],
+  ['socket', 'src/sockets/socket.ts'],
+];
 
-/** `    'socket.end': (client) => endGracefully(client.socket),` */
-const COMMAND = /^( {4}'([\w.]+)': )(\([^)]*\) => .+),$/gm;
+/** `      'socket.end': (handle) => handle.endSocket(),` */
+const COMMAND = /^( {4,6}'([\w.]+)': )(\([^)]*\) => .+),$/gm;
 /** `  socket.on('error', onError);` */
 const LISTENER = /^( +)((?:socket|this\.#server)\.on\((.+), (?:this\.#)?(on\w+)\);)$/gm;
 
@@ -29,7 +30,7 @@ const isWanted = (id: string): string => `process.env.SOCKCHART_MUTANT === ${JSO
 
 /** The source of an adapter, with a choice at every row; nothing for any other file. */
 export function withChoices(path: string, source: string, found: (row: Row) => void = () => {}): string | undefined {
-  const [part] = Object.entries(FILES).find(([, file]) => path.endsWith(`/${file}`)) ?? [];
+  const [part] = FILES.find(([, file]) => path.endsWith(`/${file}`)) ?? [];
   if (part === undefined) return undefined;
   const idOf = (what: string): string => {
     const id = `${part} adapter: ${what}`;
@@ -49,7 +50,7 @@ export function withChoices(path: string, source: string, found: (row: Row) => v
 /** All rows, in their order. */
 export function rows(): Row[] {
   const list: Row[] = [];
-  for (const file of Object.values(FILES)) {
+  for (const [, file] of FILES) {
     withChoices(`/${file}`, readFileSync(file, 'utf8'), (row) => list.push(row));
   }
   return list;

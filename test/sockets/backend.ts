@@ -1,9 +1,10 @@
 /** Makes each event of the backend's machine happen on real loopback sockets. */
 import type { Socket } from 'node:net';
 import type { EventObject } from 'xstate';
-import { Backend, type Hold } from '../../src/adapters/backend.js';
+import { Backend } from '../../src/adapters/backend.js';
 import { backendConfig } from '../../src/adapters/backend-options.js';
 import { environmentOf } from '../../src/adapters/handle.js';
+import type { Hold } from '../../src/adapters/holds.js';
 import { backendMachine } from '../../src/machines/index.js';
 import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';
 import { backendSettings } from '../machines/bounds.js';

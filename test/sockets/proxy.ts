@@ -1,7 +1,8 @@
 /** Makes each event of the proxy's machine happen on real loopback sockets. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { createBackend, type Hold } from '../../src/adapters/backend.js';
+import { createBackend } from '../../src/adapters/backend.js';
+import type { Hold } from '../../src/adapters/holds.js';
 import { proxyMachine } from '../../src/machines/index.js';
 import { createProxy } from '../../src/proxy/proxy.js';
 import type { Session } from '../../src/proxy/session.js';

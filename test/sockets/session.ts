@@ -1,9 +1,10 @@
 /** Makes each event of the session's machine happen on real loopback sockets. */
 import type { Socket } from 'node:net';
-import type { Backend, Hold } from '../../src/adapters/backend.js';
+import type { Backend } from '../../src/adapters/backend.js';
 import { backendConfig } from '../../src/adapters/backend-options.js';
 import { Client, type ClientOwner } from '../../src/adapters/client.js';
 import { environmentOf } from '../../src/adapters/handle.js';
+import type { Hold } from '../../src/adapters/holds.js';
 import { sessionMachine } from '../../src/machines/index.js';
 import { NEVER_MS, type Outcome } from '../../src/machines/vocabulary.js';
 import { Session, type SessionOwner } from '../../src/proxy/session.js';

@@ -11,7 +11,7 @@ const REPORTS = ['Connected', 'Ended', 'Finished', 'Failed', 'Closed'] as const;
 
 /** The methods that perform a command. */
 const CALLS: Readonly<Record<string, Happening>> = {
-  openSocket: 'called socket.open',
+  dialServer: 'called socket.open',
   endSocket: 'called socket.end',
   destroySocket: 'called socket.destroy',
   resetSocket: 'called socket.reset',

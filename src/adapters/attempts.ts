@@ -1,0 +1,105 @@
+/** Where a backend goes: the server of its current attempt, and what became of the last one. */
+import type { Socket } from 'node:net';
+import type { Cause } from '../machines/vocabulary.js';
+import { hookReportOf } from '../sockets/socket.js';
+import type { Choice, Requester, Server, Servers } from '../upstream/servers.js';
+
+/** @internal */
+export class Attempts implements Requester {
+  readonly servers: Servers;
+  /** @internal Kept by {@link Servers}. */
+  memory: Requester['memory'] = undefined;
+  /** @internal Kept by {@link Servers}. */
+  trial: Requester['trial'] = undefined;
+  /** The server that the current socket goes to: it takes a place there. */
+  current: Server | undefined = undefined;
+  /** The server that the last socket went to. */
+  last: Server | undefined = undefined;
+  lastCause: Cause | undefined = undefined;
+  readonly #requester: { serverFreed(): void };
+  /** The set of servers does not know yet what became of the last attempt. */
+  #isUnsettled = false;
+  /** The last attempt had come up, and its connection was lost. */
+  #isDropped = false;
+
+  constructor(servers: Servers, requester: { serverFreed(): void }) {
+    this.servers = servers;
+    this.#requester = requester;
+  }
+
+  serverFreed(): void {
+    this.#requester.serverFreed();
+  }
+
+  /** Asks the set of servers for one. A balancer of the user's may throw. */
+  choose(): Choice {
+    try {
+      const choice = this.servers.choose(this);
+      if (choice.kind === 'chosen') this.current = choice.server;
+      return choice;
+    } catch (error) {
+      this.servers.forget(this);
+      return { kind: 'exhausted', cause: hookReportOf(error) };
+    }
+  }
+
+  /** A choice is no longer wanted, or the backend is over. */
+  forget(): void {
+    this.servers.forget(this);
+  }
+
+  /** The attempt begins; returns the server that the last one went to, if that was another. */
+  begin(): Server | undefined {
+    const from = this.last;
+    this.last = this.current;
+    this.#isDropped = false;
+    return from === this.current ? undefined : from;
+  }
+
+  /** The connection is established. */
+  succeeded(socket: Socket | undefined): void {
+    const server = this.current as Server;
+    this.servers.succeeded(server);
+    if (server.lookup !== undefined && socket !== undefined) server.cameUp(socket);
+  }
+
+  /** The established connection is lost: no failed attempt. */
+  dropped(): void {
+    this.#isDropped = true;
+  }
+
+  /** The socket is gone, and leaves its place at the server. */
+  leave(): void {
+    const server = this.current;
+    if (server === undefined) return;
+    this.current = undefined;
+    this.#isUnsettled = true;
+    this.servers.leave(server);
+  }
+
+  /**
+   * What became of the last attempt is remembered for the next choice, of this connection and of the others. Returns true
+   * for an attempt that failed, and was not settled before.
+   */
+  settle(cause: Cause): boolean {
+    this.lastCause = cause;
+    if (!this.#isUnsettled) return false;
+    this.#isUnsettled = false;
+    const server = this.last as Server;
+    if (this.#isDropped) {
+      this.servers.dropped(this, server);
+      return false;
+    }
+    this.servers.failed(this, server, cause);
+    return true;
+  }
+
+  /** It was stable, or its owner starts afresh: earlier attempts no longer count. */
+  forgive(): void {
+    this.servers.settled(this);
+  }
+
+  get isUnsettled(): boolean {
+    return this.#isUnsettled;
+  }
+}

@@ -1,0 +1,112 @@
+/** What the handles of clients and backends have in common: how a command ends the socket, and what the socket reports. */
+import type { Socket } from 'node:net';
+import type { AnyStateMachine } from 'xstate';
+import type { SocketCommand, SocketEvent } from '../machines/functions/connection.js';
+import type { Outcome, Report } from '../machines/vocabulary.js';
+import type { Life } from '../runtime/life.js';
+import { endGracefully, type listenersOf, progressOf, reset } from '../sockets/socket.js';
+import { type CommandTable, type Events, Handle } from './handle.js';
+
+const FINISHED = { type: 'socket.finished' } as const;
+const CLOSED = { type: 'socket.closed' } as const;
+const IDLED = { type: 'socket.idled' } as const;
+
+/** A handle with a socket. */
+export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> extends Handle<M, E> {
+  /** @internal What these commands do, for the table of a kind. */
+  static readonly socketCommands: CommandTable<SocketHandle<AnyStateMachine, Events>, SocketCommand> = {
+    'socket.end': (handle) => handle.endSocket(),
+    'socket.linger': (handle) => handle.lingerSocket(),
+    'socket.probe': (handle, { bytes, times }) => handle.probeSocket(bytes, times),
+    'socket.destroy': (handle) => handle.destroySocket(),
+    'socket.reset': (handle) => handle.resetSocket(),
+    'socket.unlink': (handle) => handle.unlinkSocket(),
+    'socket.abandon': (handle) => handle.abandonSocket(),
+  };
+
+  /** @internal The listeners that the socket had before its owner saw it; nothing where the owner takes its own off. */
+  protected before: ReturnType<typeof listenersOf> | undefined = undefined;
+  /** @internal The peer may take a cut for an end. */
+  protected truncated = false;
+  /** What the last probe found, and how many before it found the same. */
+  #progress = -1;
+  #quiet = 0;
+
+  /** @internal The socket, until it has closed. */
+  protected abstract get openSocket(): Socket | undefined;
+
+  /** @internal */
+  protected report(event: SocketEvent): void {
+    (this.life as unknown as Life<SocketEvent>).send(event);
+  }
+
+  /** @internal */
+  socketFinished(): void {
+    this.report(FINISHED);
+  }
+
+  /** @internal */
+  socketFailed(cause: Report): void {
+    this.report({ type: 'socket.failed', cause });
+  }
+
+  /** @internal */
+  override finish(outcome: Outcome): void {
+    super.finish(this.truncated ? { ...outcome, truncated: true } : outcome);
+  }
+
+  /** @internal */
+  endSocket(): void {
+    const socket = this.openSocket;
+    if (socket === undefined) {
+      this.report(CLOSED);
+      return;
+    }
+    this.#startProbes(socket);
+    endGracefully(socket);
+    if (socket.writableFinished) this.report(FINISHED);
+  }
+
+  /** @internal */
+  lingerSocket(): void {
+    const socket = this.openSocket;
+    if (socket === undefined) {
+      this.report(CLOSED);
+      return;
+    }
+    this.#startProbes(socket);
+    socket.resume();
+  }
+
+  /** What is read from now on counts for the next probe. */
+  #startProbes(socket: Socket): void {
+    this.#progress = socket.bytesRead;
+    this.#quiet = 0;
+  }
+
+  /** @internal */
+  probeSocket(bytes: 'all' | 'read', times: number): void {
+    const socket = this.openSocket;
+    // Its close is on its way to the machine.
+    if (socket === undefined) return;
+    const progress = bytes === 'all' ? progressOf(socket) : socket.bytesRead;
+    this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
+    this.#progress = progress;
+    if (this.#quiet >= times) this.report(IDLED);
+  }
+
+  /** @internal */
+  abstract destroySocket(): void;
+
+  /** @internal */
+  resetSocket(): void {
+    const socket = this.openSocket;
+    if (socket !== undefined && !reset(socket)) this.truncated = true;
+  }
+
+  /** @internal */
+  abstract unlinkSocket(): void;
+
+  /** @internal */
+  abstract abandonSocket(): void;
+}
