@@ -447,7 +447,7 @@ describe('the FIN of a handshake that the client has ended is on its way', () =>
     const { _final } = Socket.prototype;
     bench.later(() => Object.assign(Socket.prototype, { _final }));
     Object.assign(Socket.prototype, {
-      _final(this: Socket, done: (error?: Error) => void) {
+      _final(this: Socket, done: (error?: Error | null) => void) {
         _final.call(this, done);
         if ('encrypted' in this) act();
       },
