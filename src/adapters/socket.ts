@@ -233,6 +233,14 @@ function finishNow(socket: Socket): void {
 }
 
 /**
+ * True for TLS over a connection that was reset, while nothing has reported that. Where a record of TLS's own, such as a
+ * session ticket, is the first to be refused, Node keeps the error to itself; from then on no write is called back.
+ */
+export function isTlsOfReset(socket: Socket): boolean {
+  return 'encrypted' in socket && wasReset(socket);
+}
+
+/**
  * A number that changes with whatever moves: bytes read, bytes that left our buffers, also of a write that is not
  * complete, and ends. Asked for now and then, so that nothing is counted per chunk.
  */
