@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TLSSocket, TLSSocket as TlsSocket, connect as tlsConnect } from 'node:tls';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { adoptClient, type Client, type Outcome } from '../src/index.js';
 import { useBench } from './support/bench.js';
 import { makers } from './support/make.js';
 import { CERTIFICATE, type PeerServer, Reader } from './support/peers.js';
-import { within } from './support/wait.js';
+import { until, within } from './support/wait.js';
 
 const bench = useBench();
 const { makeBackend, makeProxy } = makers(bench);
@@ -156,4 +156,66 @@ test('a client that has ended while its hook decides still gets its answer', asy
   client.end();
   expect(await reader.ends()).toBe('end');
   expect(reader.text).toBe('answer');
+});
+
+// The system refuses to reset such a socket, and nothing can close it then: it would hold the process for ever.
+describe('the FIN of such TLS is on its way', () => {
+  test('an abort closes the socket of a backend', async () => {
+    const { server, secured } = await upgradingServer();
+    let secure: TLSSocket | undefined;
+    const { backend } = makeBackend({
+      servers: [{ port: server.port }],
+      prepareTimeout: 3_000,
+      async prepare(socket, { signal }) {
+        secure = await upgrade(socket, signal);
+      },
+    });
+    const { socket } = await backend.connect();
+    const closed = once(socket, 'close');
+    const reader = new Reader(secured[0] as TLSSocket);
+    secure?.end();
+    const outcome = await within(3_000, 'the abort', backend.abort());
+    expect(outcome).toMatchObject({ ending: 'aborted', cause: { initiator: 'owner', manner: 'abort' } });
+    expect(outcome.truncated).toBeUndefined();
+    await within(3_000, 'the close of the socket', closed);
+    await reader.ends();
+  });
+
+  test('an abort closes the socket of a client', async () => {
+    let secure: TLSSocket | undefined;
+    const adopted: Client[] = [];
+    const server = await bench.server((socket) => {
+      const client = adoptClient(socket, {
+        clock: bench.clock,
+        async admit({ socket: raw }, { signal }) {
+          secure = await accept(raw, signal);
+        },
+      });
+      adopted.push(bench.keep(client));
+    });
+    const theirs = await upgrade(bench.own(connect({ port: server.port, host: '127.0.0.1' })));
+    const reader = new Reader(theirs);
+    const [client] = adopted as [Client];
+    await until('the client', () => client.matches('live.established'));
+    const closed = once(client.socket, 'close');
+    secure?.end();
+    const outcome = await within(3_000, 'the abort', client.abort());
+    expect(outcome).toMatchObject({ ending: 'aborted', cause: { initiator: 'owner', manner: 'abort' } });
+    expect(outcome.truncated).toBeUndefined();
+    await within(3_000, 'the close of the socket', closed);
+    await reader.ends();
+  });
+});
+
+test('an abort is a reset of the socket below such TLS', async () => {
+  const { server, secured } = await upgradingServer();
+  const { backend } = makeBackend({
+    servers: [{ port: server.port }],
+    prepareTimeout: 3_000,
+    prepare: (socket, { signal }) => upgrade(socket, signal),
+  });
+  await backend.connect();
+  const reader = new Reader(secured[0] as TLSSocket);
+  expect((await within(3_000, 'the abort', backend.abort())).truncated).toBeUndefined();
+  expect(await reader.ends()).toBe('reset');
 });

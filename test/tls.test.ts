@@ -2,7 +2,7 @@
 import dns from 'node:dns';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import {
   type ConnectionOptions,
@@ -438,6 +438,35 @@ describe('a listener', () => {
     const gone = once(raw.resume(), 'end');
     await listener.close();
     await within(3_000, 'the end of one that has not shaken hands', gone);
+  });
+});
+
+describe('the FIN of a handshake that the client has ended is on its way', () => {
+  /** Calls `act` as soon as a TLS socket has asked the system for its FIN: the system sends it in the next turn. */
+  function onTlsEnd(act: () => unknown): void {
+    const { _final } = Socket.prototype;
+    bench.later(() => Object.assign(Socket.prototype, { _final }));
+    Object.assign(Socket.prototype, {
+      _final(this: Socket, done: (error?: Error | null) => void) {
+        _final.call(this, done);
+        if ('encrypted' in this) act();
+      },
+    });
+  }
+
+  // The system refuses to reset such a socket, and nothing can close it then: it would hold the process for ever.
+  test.each(['the listener speaks TLS', 'a TLS server was given'])('%s: an abort closes the socket', async (kind) => {
+    const isGiven = kind === 'a TLS server was given';
+    const listener = makeListener({
+      ...LOOPBACK,
+      ...(isGiven ? { server: createTlsServer(CERTIFICATE) } : { tls: CERTIFICATE }),
+    });
+    const at = (await listener.start()) as At;
+    const aborted = new Promise<Outcome>((resolve) => onTlsEnd(() => resolve(listener.abort())));
+    const reader = new Reader(await bench.dial(at));
+    reader.socket.end();
+    expect(how(await within(3_000, 'the abort', aborted))).toMatch(/^aborted owner\/abort/);
+    await reader.over;
   });
 });
 

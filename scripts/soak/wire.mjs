@@ -129,7 +129,7 @@ export class Wires {
           setTimeout(() => {
             if (!to.destroyed) to.write(Buffer.concat([...(held ?? []), ...added]));
             held = undefined;
-            if (random.chance(0.3) && !to.destroyed) to.resetAndDestroy();
+            if (random.chance(0.3)) reset(to);
           }, random.below(40));
           return;
         }
@@ -156,8 +156,8 @@ export class Wires {
     const random = this.#random;
     switch (fault) {
       case 'reset':
-        if (random.chance(0.5)) tested.resetAndDestroy();
-        else setImmediate(() => tested.destroyed || tested.resetAndDestroy());
+        if (random.chance(0.5)) reset(tested);
+        else setImmediate(() => reset(tested));
         return;
       case 'end':
         tested.end();
@@ -165,9 +165,17 @@ export class Wires {
       case 'add':
         tested.write(random.pick(ADDED));
         if (random.chance(0.3)) tested.write(random.bytes(random.between(1, 2_000)));
-        if (random.chance(0.3)) tested.resetAndDestroy();
+        if (random.chance(0.3)) reset(tested);
         return;
       default:
     }
   }
+}
+
+/** While its FIN is on its way the system refuses a reset, and Node never closes the socket then. @param {Socket} socket */
+function reset(socket) {
+  if (socket.destroyed) return;
+  if (socket.connecting) socket.once('connect', () => reset(socket));
+  else if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -4,7 +4,7 @@
  * A FIN is not passed on here: the session decides what an end, a loss or a cut means for the other leg.
  */
 import type { OnReadOpts, Socket } from 'node:net';
-import { endStream } from '../sockets/socket.js';
+import { endStream, isTlsOfReset } from '../sockets/socket.js';
 import { Leg } from './leg.js';
 
 const NOTHING = Buffer.alloc(0);
@@ -99,7 +99,7 @@ export class Relay {
   flush(socket: Socket, flushed: () => void): void {
     this.detach(socket);
     socket.pause();
-    if (socket.writableLength === 0 || socket.destroyed) flushed();
+    if (socket.writableLength === 0 || socket.destroyed || isTlsOfReset(socket)) flushed();
     else if (socket.writableEnded) socket.once('finish', flushed);
     else socket.write(NOTHING, flushed);
   }

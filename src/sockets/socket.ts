@@ -119,11 +119,16 @@ export function lend(socket: Socket): void {
 /** The hook is done with the socket. Returns true where TLS was put over it: then all that comes is read by that. */
 export function takeBack(socket: Socket): boolean {
   socket.off('end', keepHalfOpen);
-  const { _handle: handle } = socket as unknown as { _handle?: object | null };
-  // Node redirects this property of the handle.
-  const isTaken = handle != null && Object.getOwnPropertyDescriptor(handle, 'reading')?.get !== undefined;
+  const isTaken = isBelowTls(socket);
   if (!isTaken) socket.allowHalfOpen = true;
   return isTaken;
+}
+
+/** True for a socket that TLS was put over. */
+function isBelowTls(socket: Socket): boolean {
+  const { _handle: handle } = socket as unknown as { _handle?: object | null };
+  // Node redirects this property of the handle.
+  return handle != null && Object.getOwnPropertyDescriptor(handle, 'reading')?.get !== undefined;
 }
 
 function keepHalfOpen(this: Socket): void {
@@ -228,6 +233,14 @@ function finishNow(socket: Socket): void {
 }
 
 /**
+ * True for TLS over a connection that was reset, while nothing has reported that. Where a record of TLS's own, such as a
+ * session ticket, is the first to be refused, Node keeps the error to itself; from then on no write is called back.
+ */
+export function isTlsOfReset(socket: Socket): boolean {
+  return 'encrypted' in socket && wasReset(socket);
+}
+
+/**
  * A number that changes with whatever moves: bytes read, bytes that left our buffers, also of a write that is not
  * complete, and ends. Asked for now and then, so that nothing is counted per chunk.
  */
@@ -254,8 +267,9 @@ export function reset(socket: Socket): boolean {
   if (!cannotMislead || socket.writableFinished) {
     const raw = rawOf(socket);
     try {
-      if (raw === undefined) socket.resetAndDestroy();
-      else resetBelow(socket, raw);
+      if (raw !== undefined) resetBelow(socket, raw);
+      else if (isBelowTls(socket)) return resetUnlessEnding(socket);
+      else socket.resetAndDestroy();
       return true;
     } catch {
       // A Unix socket, or TLS over something else: it throws before it does anything.
@@ -308,12 +322,29 @@ export function cut(socket: Socket): boolean {
  */
 function resetBelow(socket: Socket, raw: Socket): void {
   // Of a Unix socket this throws, and nothing has changed.
-  raw.resetAndDestroy();
+  if (!raw.writableEnded) raw.resetAndDestroy();
   socket.destroy = wait;
   raw.prependOnceListener('close', () => {
     Reflect.deleteProperty(socket, 'destroy');
   });
   raw.destroy();
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Resets a socket below a TLS socket that the library does not have: one in its handshake, or a hook's. That TLS socket
+ * sends its FIN without a trace on the socket below; in a handshake Node sends it, once the peer has ended. While the FIN
+ * is on its way the system refuses a reset, and after that nothing can close the handle. The system also refuses a write
+ * then, so an empty write finds out. Returns false where the peer may take a cut for an end.
+ */
+function resetUnlessEnding(raw: Socket): boolean {
+  const canAsk = !raw.writableEnded && raw.writableLength === 0 && raw.writableCorked === 0;
+  if (canAsk) write.call(raw, NOTHING);
+  const isEnding = raw.errored !== null || raw.writableEnded;
+  if (canAsk && !isEnding) raw.resetAndDestroy();
+  else raw.destroy();
+  return canAsk || isEnding;
 }
 
 function wait(this: Socket): Socket {
