@@ -74,35 +74,36 @@ const SEVERITY: readonly string[] = ['failed', 'closed', 'aborted', 'dropped'];
 
 const POLICIES: Record<Scheduling, number> = { roundRobin: nodeCluster.SCHED_RR, system: nodeCluster.SCHED_NONE };
 
-const KIND: Kind<Cluster, ClusterCommand, ClusterEvents> = {
-  name: 'cluster',
-  made: 0,
-  events: {
-    running: true,
-    started: true,
-    exited: true,
-    retry: true,
-    replaced: true,
-    gaveUp: true,
-    reloaded: true,
-    closed: true,
-  },
-  commands: {
-    'workers.start': (cluster) => cluster.startWorkers(),
-    'newWorkers.start': (cluster) => cluster.startNewWorkers(),
-    'newWorkers.close': (cluster, { timeoutMs }) => cluster.closeNewWorkers(timeoutMs),
-    'oldWorkers.close': (cluster, { timeoutMs }) => cluster.closeOldWorkers(timeoutMs),
-    'workers.close': (cluster, { timeoutMs }) => cluster.closeWorkers(timeoutMs),
-    'workers.abort': (cluster, { cause }) => cluster.abortWorkers(cause),
-    'workers.await': (cluster) => cluster.awaitWorkers(),
-    'owner.running': (cluster) => cluster.announceRunning(),
-    'owner.reloaded': (cluster) => cluster.announceReloaded(),
-    'owner.reloadFailed': (cluster) => cluster.announceReloadFailed(),
-  },
-};
-
 /** Several processes that serve as one. Made by {@link createCluster}. */
-export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implements WorkerOwner {
+export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
+  /** @internal */
+  static readonly kind: Kind<Cluster, ClusterCommand, ClusterEvents> = {
+    name: 'cluster',
+    made: 0,
+    events: {
+      running: true,
+      started: true,
+      exited: true,
+      retry: true,
+      replaced: true,
+      gaveUp: true,
+      reloaded: true,
+      closed: true,
+    },
+    commands: {
+      'workers.start': (cluster) => cluster.#startWorkers(),
+      'newWorkers.start': (cluster) => cluster.#startNewWorkers(),
+      'newWorkers.close': (cluster, { timeoutMs }) => cluster.#closeNewWorkers(timeoutMs),
+      'oldWorkers.close': (cluster, { timeoutMs }) => cluster.#closeOldWorkers(timeoutMs),
+      'workers.close': (cluster, { timeoutMs }) => cluster.#closeWorkers(timeoutMs),
+      'workers.abort': (cluster, { cause }) => cluster.#abortWorkers(cause),
+      'workers.await': (cluster) => cluster.#awaitWorkers(),
+      'owner.running': (cluster) => cluster.#announceRunning(),
+      'owner.reloaded': (cluster) => cluster.#announceReloaded(),
+      'owner.reloadFailed': (cluster) => cluster.#announceReloadFailed(),
+    },
+  };
+
   readonly #config: ClusterConfig;
   readonly #environment: Environment;
   readonly #slots: readonly Slot[];
@@ -135,7 +136,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     const data = checkedData(options.data);
     const environment = environmentOf(options);
     const signal = checkSignal('signal', options.signal);
-    super(KIND, clusterMachine, undefined, environment, undefined);
+    super(Cluster.kind, clusterMachine, undefined, environment, undefined);
     this.#environment = environment;
     this.#config = config;
     this.#data = data;
@@ -252,6 +253,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     return { ...super.toJSON(), addresses: this.addresses, workers: this.workers };
   }
 
+  /** @internal */
   workerRunning(worker: Worker, incarnation: number): void {
     this.#served.add(worker);
     this.notify(incarnation === 1 ? 'started' : 'replaced', worker.info);
@@ -260,14 +262,17 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     else if (slots.every(({ current }) => isServing(current))) this.life.send({ type: 'workers.running' });
   }
 
+  /** @internal */
   workerExited(worker: Worker, { pid, code, signal }: Exit, cause: Cause): void {
     this.notify('exited', { worker: worker.info, pid, code, signal, cause });
   }
 
+  /** @internal */
   workerRetry(worker: Worker, attempt: number, delayMs: number, cause: Cause): void {
     this.notify('retry', { worker: worker.info, attempt, delayMs, cause });
   }
 
+  /** @internal */
   workerClosed(worker: Worker, outcome: Outcome): void {
     const { cause } = outcome;
     const hasServed = this.#served.delete(worker);
@@ -292,10 +297,12 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     this.#reportClosed();
   }
 
+  /** @internal */
   protected override requestClose(timeoutMs: number | undefined): void {
     this.life.send({ type: 'cluster.close', ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
+  /** @internal */
   protected override requestAbort(cause: Report | undefined): void {
     this.life.send({ type: 'cluster.abort', ...(cause !== undefined && { cause }) });
   }
@@ -308,6 +315,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     });
   }
 
+  /** @internal */
   protected override finished(outcome: Outcome): void {
     const error = new ClosedError(this.id, outcome.cause);
     this.#started?.reject(outcome.ending === 'failed' ? (this.#startError ?? error) : error);
@@ -315,40 +323,34 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     this.#reloadAgain?.reject(error);
   }
 
-  /** @internal */
-  startWorkers(): void {
+  #startWorkers(): void {
     for (const slot of this.#slots) {
       slot.current = this.#makeWorker(slot.number, this.#data);
       slot.current.start();
     }
   }
 
-  /** @internal */
-  closeWorkers(timeoutMs: number | undefined): void {
+  #closeWorkers(timeoutMs: number | undefined): void {
     this.#ended.length = 0;
     for (const worker of this.#lives) void worker.close(timeoutMs === undefined ? {} : { timeoutMs });
   }
 
-  /** @internal */
-  abortWorkers(cause: Cause): void {
+  #abortWorkers(cause: Cause): void {
     if (!this.#isAwaited) this.#ended.length = 0;
     for (const worker of this.#lives) void worker.abort(cause);
   }
 
-  /** @internal */
-  awaitWorkers(): void {
+  #awaitWorkers(): void {
     this.#isAwaited = true;
     this.#reportClosed();
   }
 
-  /** @internal */
-  announceRunning(): void {
+  #announceRunning(): void {
     this.#started?.resolve();
     this.notify('running');
   }
 
-  /** @internal */
-  startNewWorkers(): void {
+  #startNewWorkers(): void {
     this.#reload = this.#reloadAgain;
     this.#reloadAgain = undefined;
     this.#reloadError = undefined;
@@ -359,16 +361,14 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     for (const { next } of this.#slots) next?.start();
   }
 
-  /** @internal */
-  closeNewWorkers(timeoutMs: number | undefined): void {
+  #closeNewWorkers(timeoutMs: number | undefined): void {
     this.#closeSome(
       this.#slots.map(({ next }) => next),
       timeoutMs,
     );
   }
 
-  /** @internal */
-  closeOldWorkers(timeoutMs: number | undefined): void {
+  #closeOldWorkers(timeoutMs: number | undefined): void {
     this.#data = this.#reloadData;
     const old = this.#slots.map(({ current }) => current);
     for (const slot of this.#slots) {
@@ -378,14 +378,12 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> implem
     this.#closeSome(old, timeoutMs);
   }
 
-  /** @internal */
-  announceReloaded(): void {
+  #announceReloaded(): void {
     this.notify('reloaded');
     this.#reload?.resolve();
   }
 
-  /** @internal */
-  announceReloadFailed(): void {
+  #announceReloadFailed(): void {
     this.#reload?.reject(this.#reloadError);
   }
 
