@@ -5,6 +5,7 @@ import { Backend } from '../src/adapters/backend.js';
 import { Client } from '../src/adapters/client.js';
 import { Listener } from '../src/adapters/listener.js';
 import { TcpProxy } from '../src/proxy/proxy.js';
+import { Session } from '../src/proxy/session.js';
 import { Leg } from '../src/relay/leg.js';
 import { Relay } from '../src/relay/relay.js';
 import { Backoff } from '../src/upstream/backoff.js';
@@ -65,11 +66,11 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
   ],
   'an attempt that has failed is reported as a drop': [
     [4],
-    TcpProxy.prototype,
-    'sessionLegClosed',
-    () =>
-      function (session, leg, { cause }) {
-        this.notify('dropped', { session, leg, cause });
+    Session.prototype,
+    'legClosed',
+    (own) =>
+      function (leg, outcome) {
+        own.call(this, leg, outcome.ending === 'failed' ? { ...outcome, ending: 'dropped' } : outcome);
       },
   ],
   'no backoff': [[5], Backoff.prototype, 'delayMs', () => () => 0],
@@ -144,7 +145,7 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
     () =>
       function () {
         this.life.send({ type: 'socket.ended' });
-        this.partner?.clientEnded();
+        this.session?.legEnded(this);
       },
   ],
   'an end is not passed on': [[9, 10, 6], Relay.prototype, 'end', nothing],

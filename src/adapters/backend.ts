@@ -34,7 +34,7 @@ import {
 import { checkedSocket, dial, isConnected, secure } from './dial.js';
 import { type Environment, environmentOf, type Kind } from './handle.js';
 import { type Connection, type Hold, Holders } from './holds.js';
-import { SocketHandle } from './socket-handle.js';
+import { type LegOwner, SocketHandle } from './socket-handle.js';
 import { checkReady, type ReadyOptions, Waiters } from './waiters.js';
 
 export type BackendEvents = {
@@ -55,26 +55,21 @@ export type BackendEvents = {
   closed: [Outcome];
 };
 
-/** @internal The session of a backend: it is called before the events are emitted, and at a lower cost. */
-export interface BackendOwner {
+/** @internal The session of a backend: see {@link LegOwner}. */
+export interface BackendOwner extends LegOwner {
   /** The address of the client that the backend is for. */
   readonly peer: Peer | undefined;
   /**
    * A socket is about to be opened: by the library itself, to be read in the way that is returned, or by a hook.
    */
-  backendDials(backend: Backend, byUs: boolean): OnReadOpts | undefined;
-  backendEstablished(backend: Backend): void;
-  backendEnded(backend: Backend): void;
-  backendReadLast(backend: Backend): boolean;
-  backendUnlinked(backend: Backend): void;
-  backendRetry(backend: Backend, attempt: number, delayMs: number, cause: Cause): void;
-  backendFailover(backend: Backend, from: Server, to: Server, cause: Cause): void;
-  backendClosed(backend: Backend, outcome: Outcome): void;
+  backendDials(byUs: boolean): OnReadOpts | undefined;
+  backendEstablished(): void;
+  backendRetry(attempt: number, delayMs: number, cause: Cause): void;
+  backendFailover(from: Server, to: Server, cause: Cause): void;
 }
 
 const CONNECT = { type: 'backend.connect' } as const;
 const CONNECTED = { type: 'socket.connected' } as const;
-const ENDED = { type: 'socket.ended' } as const;
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const CHOSEN = { type: 'server.chosen' } as const;
@@ -107,8 +102,8 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
       'socket.open': (backend, { incarnation }) => backend.dialServer(incarnation),
       'owner.prepare': (backend, { repair }) => backend.prepareOwner(repair),
       'owner.establish': (backend) => backend.#establishOwner(),
-      'owner.drop': (backend, { cause }) => backend.#dropOwner(cause),
-      'owner.release': (backend, { incarnation }) => backend.#releaseOwner(incarnation),
+      'owner.drop': (backend, { cause }) => backend.dropOwner(cause),
+      'owner.release': (backend, { incarnation }) => backend.releaseOwner(incarnation),
       'owner.retry': (backend, { attempt, delayMs, cause }) => backend.#announceRetry(attempt, delayMs, cause),
       'owner.exhaust': (backend, { cause }) => backend.#exhaustOwner(cause),
       'holds.await': (backend) => backend.#announceClosing(),
@@ -130,18 +125,12 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   #keepAlive = true;
 
   /** @internal */
-  constructor(
-    config: BackendConfig,
-    environment: Environment,
-    owner?: BackendOwner,
-    parent?: { readonly id: string },
-    signal?: AbortSignal,
-  ) {
+  constructor(config: BackendConfig, environment: Environment, owner?: BackendOwner, parent?: { readonly id: string }) {
     super(Backend.kind, backendMachine, config.input, environment, parent);
     this.#config = config;
     this.#owner = owner;
+    this.session = owner;
     this.#attempts = new Attempts(config.servers, this);
-    this.begin(signal);
   }
 
   /** The servers that it may go to. */
@@ -199,7 +188,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   }
 
   /** @internal The socket, in whatever state. */
-  get socket(): Socket | undefined {
+  override get socket(): Socket | undefined {
     return this.#socket;
   }
 
@@ -316,24 +305,12 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   }
 
   /** @internal */
-  socketEnded(): void {
-    this.life.send(ENDED);
-    // The bytes before a close's end were thrown away: that is no end of a stream.
-    if (this.hasTag('linked')) this.#owner?.backendEnded(this);
-  }
-
-  /** @internal */
   socketClosed(): void {
     this.#refuseLate();
     this.#socket = undefined;
     this.#attempts.leave();
     if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
     this.life.send(CLOSED);
-  }
-
-  /** @internal */
-  wasReadLast(): boolean {
-    return this.#owner?.backendReadLast(this) ?? true;
   }
 
   /** @internal */
@@ -372,7 +349,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     this.#waiters?.reject(
       outcome.ending === 'failed' ? this.#gaveUp(outcome.cause) : new ClosedError(this.id, outcome.cause),
     );
-    this.#owner?.backendClosed(this, outcome);
+    this.#owner?.legClosed(this, outcome);
   }
 
   /** @internal */
@@ -423,7 +400,6 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     try {
       const { connect } = server;
       const onread = this.#owner?.backendDials(
-        this,
         connect === undefined && server.tls === undefined && this.#config.prepare === undefined,
       );
       const socket =
@@ -480,7 +456,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   /** @internal */
   override unlinkSocket(): void {
     if (this.#socket !== undefined && this.before !== undefined) unlinkOwner(this.#socket, this.before);
-    this.#owner?.backendUnlinked(this);
+    this.#owner?.legUnlinked(this);
   }
 
   /** @internal */
@@ -531,7 +507,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     this.#attempts.succeeded(socket);
     // The hook may have sent the last word already.
     if (socket.writableFinished) this.life.send(FINISHED);
-    this.#owner?.backendEstablished(this);
+    this.#owner?.backendEstablished();
     if (this.#waiters === undefined && !this.hasListeners('established')) return;
     const connection = this.#current(socket);
     if (socket.writable) this.#waiters?.resolve(connection);
@@ -539,24 +515,26 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     this.notify('established', connection);
   }
 
-  #dropOwner(cause: Cause): void {
+  /** @internal */
+  dropOwner(cause: Cause): void {
     this.#attempts.dropped();
     this.notify('dropped', { incarnation: this.incarnation, server: this.#attempts.last as Server, cause });
   }
 
-  #releaseOwner(incarnation: number): void {
+  /** @internal */
+  releaseOwner(incarnation: number): void {
     this.#holders = undefined;
     if (this.hasListeners('released')) this.notify('released', { incarnation });
   }
 
   #announceRetry(attempt: number, delayMs: number, cause: Cause): void {
-    this.#owner?.backendRetry(this, attempt, delayMs, cause);
+    this.#owner?.backendRetry(attempt, delayMs, cause);
     this.notify('retry', { attempt, delayMs, server: this.#attempts.last as Server, cause });
   }
 
   #announceFailover(from: Server, to: Server): void {
     const cause = this.#attempts.lastCause as Cause;
-    this.#owner?.backendFailover(this, from, to, cause);
+    this.#owner?.backendFailover(from, to, cause);
     this.notify('failover', { from, to, cause });
   }
 
@@ -618,5 +596,7 @@ export function createBackend(options: BackendOptions): Backend {
   const servers = serversOf(options);
   const config = backendConfig(options, servers, flag('persistent', options.persistent, true), false);
   const signal = checkSignal('signal', options.signal);
-  return new Backend(config, environmentOf(options), undefined, undefined, signal);
+  const backend = new Backend(config, environmentOf(options));
+  backend.begin(signal);
+  return backend;
 }

@@ -89,14 +89,6 @@ export interface ClientOwner {
   clientClosed(client: Client, outcome: Outcome): void;
 }
 
-/** @internal The session of an established client; the client's owner passes the end on. */
-export interface ClientPartner {
-  clientReadLast(): boolean;
-  clientEnded(): void;
-  clientUnlinked(): void;
-  clientClosed(outcome: Outcome): void;
-}
-
 export type ClientEvents = {
   /** Admitted: it can be read and written. */
   established: [Client];
@@ -107,7 +99,6 @@ export type ClientEvents = {
   closed: [Outcome];
 };
 
-const ENDED = { type: 'socket.ended' } as const;
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
@@ -137,8 +128,6 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
    * address, nor for a client that had reset the connection before it was accepted.
    */
   readonly peer: Peer | undefined;
-  /** @internal */
-  partner: ClientPartner | undefined = undefined;
   readonly #config: ClientConfig;
   readonly #owner: ClientOwner | undefined;
   /** The TLS handshake comes first where the listener speaks TLS. */
@@ -181,7 +170,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   }
 
   /** The socket; where its listener speaks TLS, the `tls.TLSSocket` once the handshake is done. */
-  get socket(): Socket {
+  override get socket(): Socket {
     return this.#socket;
   }
 
@@ -208,24 +197,12 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   socketConnected(): void {}
 
   /** @internal */
-  socketEnded(): void {
-    this.life.send(ENDED);
-    // The bytes before a close's end were thrown away: that is no end of a stream.
-    if (this.hasTag('linked')) this.partner?.clientEnded();
-  }
-
-  /** @internal */
   socketClosed(): void {
     this.#socketClosed = true;
     if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
     // Why the handshake has failed comes after the close, in the same turn.
     if (this.#isHandshaking) setImmediate(() => this.life.send(CLOSED));
     else this.life.send(CLOSED);
-  }
-
-  /** @internal */
-  wasReadLast(): boolean {
-    return this.partner?.clientReadLast() ?? true;
   }
 
   /** @internal */
@@ -282,6 +259,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   /** @internal */
   protected override finished(outcome: Outcome): void {
+    this.session?.legClosed(this, outcome);
     this.#owner?.clientClosed(this, outcome);
   }
 
@@ -307,7 +285,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     this.abortSignal(this.#admission);
     this.#isHandshaking = false;
     if (this.before !== undefined) unlinkOwner(this.#socket, this.before);
-    this.partner?.clientUnlinked();
+    this.session?.legUnlinked(this);
   }
 
   /** @internal */
@@ -364,9 +342,9 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     socket.pause();
     this.#owner?.clientEstablished(this);
     this.notify('established', this);
-    // It was paused, and so does not start to flow by itself for listeners that were just put on. A partner starts it
+    // It was paused, and so does not start to flow by itself for listeners that were just put on. A session starts it
     // when its bytes have somewhere to go; until then they must not be lost to somebody who only listens in.
-    if (this.partner === undefined && socket.listenerCount('data') > 0) socket.resume();
+    if (this.session === undefined && socket.listenerCount('data') > 0) socket.resume();
     // The hook may have sent the last word already.
     if (socket.writableFinished) this.life.send(FINISHED);
   }

@@ -289,8 +289,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
     this.#closed?.resolve?.(outcome);
   }
 
-  /** @internal Starts the machine; the last thing that a constructor does, for commands may come at once. */
-  protected begin(signal?: AbortSignal): void {
+  /** @internal Starts the machine; commands may come at once. */
+  begin(signal?: AbortSignal): void {
     this.life.start();
     if (signal === undefined || this.outcome !== undefined) return;
     if (signal.aborted) {
@@ -307,7 +307,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   }
 
   /** @internal Emits an event; an error that a listener throws is the process's, not the socket's. */
-  protected notify<K extends keyof E & string>(event: K, ...args: E[K]): void {
+  notify<K extends keyof E & string>(event: K, ...args: E[K]): void {
     if (this.#emitter !== undefined && this.#emitter.listenerCount(event) > 0) {
       this.inContext(callListeners, this, this.#emitter.rawListeners(event), args);
     }

@@ -216,7 +216,6 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
 
   clientClosed(client: Client, outcome: Outcome): void {
     this.clients.delete(client);
-    client.partner?.clientClosed(outcome);
     this.#owner?.clientClosed(client, outcome);
     if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.life.send(CLIENT_CLOSED);

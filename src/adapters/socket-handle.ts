@@ -7,9 +7,26 @@ import type { Life } from '../runtime/life.js';
 import { endGracefully, type listenersOf, progressOf, reset } from '../sockets/socket.js';
 import { type CommandTable, type Events, Handle } from './handle.js';
 
+const ENDED = { type: 'socket.ended' } as const;
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const IDLED = { type: 'socket.idled' } as const;
+
+/** @internal The session of a leg. It is called before the events are emitted, and at a lower cost. */
+export interface LegOwner {
+  /** The peer has sent its last byte. */
+  legEnded(leg: Leg): void;
+  /** False where it is certain that something else was read since the leg's last byte. */
+  legReadLast(leg: Leg): boolean;
+  /** The socket is no longer the owner's. */
+  legUnlinked(leg: Leg): void;
+  legClosed(leg: Leg, outcome: Outcome): void;
+}
+
+/** @internal What a session needs of its client and its backend. */
+export type Leg = Pick<Handle<AnyStateMachine, Events>, 'id' | 'abort' | 'cut'> & {
+  readonly socket: Socket | undefined;
+};
 
 /** A handle with a socket. */
 export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> extends Handle<M, E> {
@@ -24,6 +41,8 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> 
     'socket.abandon': (handle) => handle.abandonSocket(),
   };
 
+  /** @internal The session that it is a leg of. */
+  session: LegOwner | undefined = undefined;
   /** @internal The listeners that the socket had before its owner saw it; nothing where the owner takes its own off. */
   protected before: ReturnType<typeof listenersOf> | undefined = undefined;
   /** @internal The peer may take a cut for an end. */
@@ -32,12 +51,27 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> 
   #progress = -1;
   #quiet = 0;
 
+  /** @internal The socket, in whatever state. */
+  abstract get socket(): Socket | undefined;
+
   /** @internal The socket, until it has closed. */
   protected abstract get openSocket(): Socket | undefined;
 
   /** @internal */
   protected report(event: SocketEvent): void {
     (this.life as unknown as Life<SocketEvent>).send(event);
+  }
+
+  /** @internal */
+  socketEnded(): void {
+    this.report(ENDED);
+    // The bytes before a close's end were thrown away: that is no end of a stream.
+    if (this.hasTag('linked')) this.session?.legEnded(this);
+  }
+
+  /** @internal */
+  wasReadLast(): boolean {
+    return this.session?.legReadLast(this) ?? true;
   }
 
   /** @internal */

@@ -146,7 +146,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
       'backends.close': (proxy) => proxy.#closeBackends(),
       'backends.abort': (proxy, { cause, deliver }) => abortAll(proxy.backends, cause, deliver),
       'listeners.start': (proxy) => proxy.#startListeners(),
-      'listeners.close': (proxy) => proxy.#closeListeners(),
+      'listeners.close': (proxy) => proxy.closeListeners(),
       'listeners.abort': (proxy, { cause, deliver }) => abortAll(proxy.listeners, cause, deliver),
       'listeners.await': (proxy) => proxy.#awaitListeners(),
       'sessions.await': (proxy) => proxy.#awaitSessions(),
@@ -260,7 +260,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     const infos: ConnectionInfo[] = [];
     for (const listener of this.listeners) {
       for (const client of listener.clients) {
-        if (client.partner === undefined) infos.push(admissionInfo(client));
+        if (client.session === undefined) infos.push(admissionInfo(client));
       }
     }
     for (const session of this.#sessions) infos.push(session.info());
@@ -308,38 +308,18 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
       return;
     }
     const session = new Session(client, this.#sessionConfig, this, listener);
-    client.partner = session;
+    client.session = session;
     this.#sessions.add(session);
     if (!this.#keepAlive) session.unref();
     session.begin();
     // It may have sent its last byte while it was being admitted: the session was not there to hear of it.
-    if (client.socket.readableEnded) session.clientEnded();
+    if (client.socket.readableEnded) session.legEnded(client);
   }
 
   /** @internal */
   clientClosed(client: Client, outcome: Outcome): void {
     if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.#reportSessions();
-  }
-
-  /** @internal */
-  sessionEstablished(session: Session): void {
-    this.notify('established', session);
-  }
-
-  /** @internal */
-  sessionRetry(session: Session, attempt: number, delayMs: number, cause: Cause): void {
-    this.notify('retry', { session, attempt, delayMs, cause });
-  }
-
-  /** @internal */
-  sessionFailover(session: Session, from: Server, to: Server, cause: Cause): void {
-    this.notify('failover', { session, from, to, cause });
-  }
-
-  /** @internal */
-  sessionLegClosed(session: Session, leg: 'client' | 'backend', { ending, cause }: Outcome): void {
-    if (ending === 'dropped') this.notify('dropped', { session, leg, cause });
   }
 
   /** @internal */
@@ -417,7 +397,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     this.#reportBound();
   }
 
-  #closeListeners(): void {
+  /** @internal */
+  closeListeners(): void {
     // The deadline is the proxy's: its listeners wait as long as it does.
     each(this.listeners, (listener) => void listener.close({ timeoutMs: false }));
   }

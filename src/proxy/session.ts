@@ -3,6 +3,7 @@ import { Backend } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
 import { type Environment, Handle, type Kind } from '../adapters/handle.js';
+import type { Leg } from '../adapters/socket-handle.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
 import { Relay } from '../relay/relay.js';
@@ -19,12 +20,12 @@ export interface SessionConfig {
   readonly connectBufferBytes: number;
 }
 
-/** @internal The proxy of a session. */
+/** @internal The proxy of a session: it emits events of its own for it. */
 export interface SessionOwner {
-  sessionEstablished(session: Session): void;
-  sessionRetry(session: Session, attempt: number, delayMs: number, cause: Cause): void;
-  sessionFailover(session: Session, from: Server, to: Server, cause: Cause): void;
-  sessionLegClosed(session: Session, leg: 'client' | 'backend', outcome: Outcome): void;
+  notify(event: 'established', session: Session): void;
+  notify(event: 'retry', retry: { session: Session; attempt: number; delayMs: number; cause: Cause }): void;
+  notify(event: 'failover', failover: { session: Session; from: Server; to: Server; cause: Cause }): void;
+  notify(event: 'dropped', drop: { session: Session; leg: 'client' | 'backend'; cause: Cause }): void;
   sessionClosed(session: Session, outcome: Outcome): void;
 }
 
@@ -112,11 +113,6 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     return this.client.peer;
   }
 
-  /** @internal */
-  override begin(): void {
-    super.begin();
-  }
-
   /** Bytes read from either side. */
   get bytes(): ConnectionInfo['bytes'] {
     return { fromClient: this.relay.fromClient, fromBackend: this.relay.fromBackend };
@@ -145,26 +141,28 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     return { ...super.toJSON(), ...this.info() };
   }
 
-  /** @internal The client has sent its last byte. */
-  clientEnded(): void {
-    this.life.send(CLIENT_ENDED);
+  /** @internal */
+  legEnded(leg: Leg): void {
+    this.life.send(leg === this.client ? CLIENT_ENDED : BACKEND_ENDED);
   }
 
   /** @internal */
-  clientReadLast(): boolean {
-    return this.relay.wasReadLast(this.client.socket);
+  legReadLast({ socket }: Leg): boolean {
+    return socket === undefined || this.relay.wasReadLast(socket);
   }
 
   /** @internal */
-  clientUnlinked(): void {
-    this.relay.detach(this.client.socket);
+  legUnlinked({ socket }: Leg): void {
+    if (socket !== undefined) this.relay.detach(socket);
   }
 
   /** @internal */
-  clientClosed(outcome: Outcome): void {
-    const { ending, cause } = outcome;
-    this.#owner.sessionLegClosed(this, 'client', outcome);
-    this.life.send({ type: 'client.closed', ending, cause });
+  legClosed(leg: Leg, { ending, cause }: Outcome): void {
+    const isClient = leg === this.client;
+    if (ending === 'dropped') {
+      this.#owner.notify('dropped', { session: this, leg: isClient ? 'client' : 'backend', cause });
+    }
+    this.life.send({ type: isClient ? 'client.closed' : 'backend.closed', ending, cause });
   }
 
   /** @internal */
@@ -173,39 +171,18 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   }
 
   /** @internal */
-  backendEnded(): void {
-    this.life.send(BACKEND_ENDED);
-  }
-
-  /** @internal */
-  backendReadLast({ socket }: Backend): boolean {
-    return socket === undefined || this.relay.wasReadLast(socket);
-  }
-
-  /** @internal */
-  backendUnlinked(backend: Backend): void {
-    if (backend.socket !== undefined) this.relay.detach(backend.socket);
-  }
-
-  /** @internal */
-  backendDials(_backend: Backend, byUs: boolean): OnReadOpts | undefined {
+  backendDials(byUs: boolean): OnReadOpts | undefined {
     return this.relay.dialled(byUs);
   }
 
   /** @internal */
-  backendRetry(_backend: Backend, attempt: number, delayMs: number, cause: Cause): void {
-    this.#owner.sessionRetry(this, attempt, delayMs, cause);
+  backendRetry(attempt: number, delayMs: number, cause: Cause): void {
+    this.#owner.notify('retry', { session: this, attempt, delayMs, cause });
   }
 
   /** @internal */
-  backendFailover(_backend: Backend, from: Server, to: Server, cause: Cause): void {
-    this.#owner.sessionFailover(this, from, to, cause);
-  }
-
-  /** @internal */
-  backendClosed(_backend: Backend, outcome: Outcome): void {
-    this.#owner.sessionLegClosed(this, 'backend', outcome);
-    this.life.send({ type: 'backend.closed', ending: outcome.ending, cause: outcome.cause });
+  backendFailover(from: Server, to: Server, cause: Cause): void {
+    this.#owner.notify('failover', { session: this, from, to, cause });
   }
 
   /** @internal */
@@ -239,13 +216,14 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   }
 
   #connectBackend(): void {
+    this.backend.begin();
     if (this.#connectBufferBytes > 0) this.relay.readAhead(this.#connectBufferBytes);
     this.backend.dial();
   }
 
   #startRelay(): void {
     this.relay.start(this.backend.socket as Socket);
-    this.#owner.sessionEstablished(this);
+    this.#owner.notify('established', this);
     this.notify('established', this);
     this.relay.begin();
   }

@@ -64,6 +64,7 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
       input: { settings },
     };
     const backend = new Backend(config, environmentOf({ clock }));
+    backend.begin();
     // Somebody holds whatever is offered, so that the holds end when the path says so.
     backend.on('established', () => {
       if (backend.connection !== undefined) hold = backend.hold();

@@ -63,11 +63,11 @@ export function clientDriver(world: World, owned: boolean, lingerTimeout = T) {
       world.handshakes,
     );
     if (owned) {
-      client.partner = {
-        clientReadLast: () => true,
-        clientEnded: () => {},
-        clientUnlinked: () => heard.unlinked++,
-        clientClosed: () => {},
+      client.session = {
+        legReadLast: () => true,
+        legEnded: () => {},
+        legUnlinked: () => heard.unlinked++,
+        legClosed: () => {},
       };
     }
     client.on('dropped', () => heard.dropped++);

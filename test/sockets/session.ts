@@ -103,7 +103,8 @@ export function sessionDriver(world: World) {
     const mustHold = isHeld(path);
 
     const sessionOwner: SessionOwner = {
-      sessionEstablished: () => {
+      notify: (event: string) => {
+        if (event !== 'established') return;
         if (mustHold) hold = session.backend.hold();
         established.resolve();
         if (isClientStuck) {
@@ -112,9 +113,6 @@ export function sessionDriver(world: World) {
         }
         if (isBackendStuck) session.backend.socket?.write(TOO_MUCH);
       },
-      sessionRetry: () => {},
-      sessionFailover: () => {},
-      sessionLegClosed: (_session, leg) => heard.legs.push(leg),
       sessionClosed: () => heard.closed++,
     };
     const config = {
@@ -128,11 +126,16 @@ export function sessionDriver(world: World) {
     const clientOwner: ClientOwner = {
       clientEstablished: (admitted) => {
         session = new Session(admitted, config, sessionOwner, admitted);
-        admitted.partner = session;
+        admitted.session = session;
+        const { legClosed } = session;
+        session.legClosed = (leg, outcome) => {
+          heard.legs.push(leg === session.client ? 'client' : 'backend');
+          legClosed.call(session, leg, outcome);
+        };
         session.begin();
         begun.resolve();
       },
-      clientClosed: ({ partner }, outcome) => partner?.clientClosed(outcome),
+      clientClosed: () => {},
     };
     const client = new Client(accepted, CLIENT_CONFIG, environment, clientOwner, undefined, world.handshakes);
     client.begin();
