@@ -173,12 +173,15 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
 const RUNS_MAX = 600;
 
 async function broken<T>([prototype, method, make]: Break, run: () => Promise<T>): Promise<T> {
-  const own = Object.getOwnPropertyDescriptor(prototype, method) as PropertyDescriptor;
-  Object.defineProperty(prototype, method, { ...own, value: make(own.value as AnyMethod) });
+  const own = Object.getOwnPropertyDescriptor(prototype, method);
+  // A method that several kinds share is made wrong for this one only.
+  const inherited = (prototype as Record<string, AnyMethod>)[method] as AnyMethod;
+  Object.defineProperty(prototype, method, { configurable: true, writable: true, ...own, value: make(inherited) });
   try {
     return await run();
   } finally {
-    Object.defineProperty(prototype, method, own);
+    if (own === undefined) Reflect.deleteProperty(prototype, method);
+    else Object.defineProperty(prototype, method, own);
   }
 }
 

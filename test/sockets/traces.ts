@@ -50,6 +50,7 @@ export class Traces {
     const listen = (name: string, happening: Happening): void => {
       const method = methods[name];
       if (method === undefined) return;
+      const isOwn = Object.hasOwn(methods, name);
       const traceOf = (life: Life): Happening[] => this.#traceOf(life);
       methods[name] = function (this: Life, ...args: unknown[]) {
         const trace = traceOf(this);
@@ -60,11 +61,15 @@ export class Traces {
         if (name === 'socketConnected' && this.socket !== socket) trace.splice(trace.lastIndexOf(happening), 1);
       };
       this.#undo.push(() => {
-        methods[name] = method;
+        if (isOwn) methods[name] = method;
+        else Reflect.deleteProperty(methods, name);
       });
     };
     for (const name of REPORTS) listen(`socket${name}`, `reported socket.${name.toLowerCase()}`);
-    for (const [name, happening] of Object.entries(CALLS)) listen(name, happening);
+    for (const [name, happening] of Object.entries(CALLS)) {
+      // A client's socket that is abandoned still reports its close, and the model has forgotten it.
+      if (kind === Backend || name !== 'abandonSocket') listen(name, happening);
+    }
   }
 
   stop(): void {
