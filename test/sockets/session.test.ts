@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { sessionMachine } from '../../src/machines/index.js';
-import { type Bounded, bounded, graphOf } from '../machines/bounds.js';
+import { type Bounded, bounded, graphOf, pathsOf } from '../machines/bounds.js';
 import { sessionDriver } from './session.js';
-import { expectTaken, type Over, pathsOf, takePaths, World } from './world.js';
+import { expectTaken, type Over, takePaths, World } from './world.js';
 
 const bound = bounded.find(({ machine }) => machine === sessionMachine) as Bounded;
 

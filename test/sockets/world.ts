@@ -22,7 +22,6 @@ import {
   transitionsOf,
 } from '../../src/testing/index.js';
 import type { ListenTls, ServerTls } from '../../src/tls.js';
-import { type Bounded, graphOf } from '../machines/bounds.js';
 import { CERTIFICATE, refusingPort } from '../support/peers.js';
 
 const HOST = '127.0.0.1';
@@ -318,12 +317,6 @@ export function expectNothingLeft(clock: ManualClock, servers: readonly Servers[
   for (const { name, connections } of servers.flatMap(({ list }) => list)) {
     if (connections !== 0) throw new Error(`${name} counts ${connections} connections that are gone`);
   }
-}
-
-/** All paths of a machine: the shortest to each edge, and every simple one that is worth its time. */
-export function pathsOf(bound: Bounded, isWorth: (path: Path) => boolean = () => true): Path[] {
-  const graph = graphOf(bound);
-  return bound.simple ? [...graph.edgePaths(), ...graph.simplePaths().filter(isWorth)] : graph.edgePaths();
 }
 
 /** Takes paths for real, one after the other; notes the transitions taken, and prints how far it came. */
