@@ -171,6 +171,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   /** Where the last socket went, and whether the set of servers has yet to hear what became of it. */
   #lastTarget: Server | undefined = undefined;
   #lastCause: Cause | undefined = undefined;
+  /** The last attempt that failed, or connection that was lost. */
+  #lastFailure: { readonly server: Server; readonly cause: Cause } | undefined = undefined;
   #isUnsettled = false;
   #wasDropped = false;
   #socket: Socket | undefined = undefined;
@@ -444,7 +446,26 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 
   override finish(outcome: Outcome): void {
-    super.finish(this.#truncated ? { ...outcome, truncated: true } : outcome);
+    const cause = this.#explained(outcome.cause);
+    const isPlain = cause === outcome.cause && !this.#truncated;
+    super.finish(isPlain ? outcome : { ...outcome, cause, ...(this.#truncated && { truncated: true }) });
+  }
+
+  /** @internal Why the last attempt failed, the present one included; nothing if none has. */
+  get lastFailure(): ConnectError | undefined {
+    const { cause } = this.life.context as { cause?: Cause };
+    if (cause !== undefined && this.matches('active') && this.#lastTarget !== undefined) {
+      return failureAt(this.#lastTarget, cause);
+    }
+    const failure = this.#lastFailure;
+    return failure === undefined ? undefined : failureAt(failure.server, failure.cause);
+  }
+
+  /** A wait for a place that ends without one says what became of the last attempt. */
+  #explained(cause: Cause): Cause {
+    const failure = this.#lastFailure;
+    if (failure === undefined || cause.code !== 'chooseTimeout' || cause.initiator !== 'library') return cause;
+    return { ...cause, error: failureAt(failure.server, failure.cause) };
   }
 
   protected override finished(outcome: Outcome): void {
@@ -708,7 +729,8 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
   }
 
   /** @internal */
-  exhaustOwner(cause: Cause): void {
+  exhaustOwner(why: Cause): void {
+    const cause = this.#explained(why);
     this.#settleAttempt(cause);
     if (this.#waiters !== undefined) this.#rejectWaiters(new ConnectError(`${this.id} is exhausted`, cause));
     this.notify('exhausted', { cause });
@@ -760,6 +782,7 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     if (!this.#isUnsettled) return;
     this.#isUnsettled = false;
     const server = this.#lastTarget as Server;
+    this.#lastFailure = { server, cause };
     if (this.#wasDropped) {
       this.servers.dropped(this, server);
       return;
@@ -788,6 +811,10 @@ export class Backend extends Handle<typeof backendMachine, BackendEvents> implem
     if (this.#waiters === undefined) return;
     for (const waiter of this.#waiters) waiter.reject(error);
   }
+}
+
+function failureAt(server: Server, cause: Cause): ConnectError {
+  return new ConnectError(`The last attempt, at ${server}, failed`, cause);
 }
 
 function dial(server: Server, config: BackendConfig, onread: OnReadOpts | undefined): Socket {
