@@ -1,3 +1,3 @@
 import { testSeeds } from './simulation/seeds.js';
 
-testSeeds(1, 2, 1_600);
+testSeeds(1, 2, 2_400);

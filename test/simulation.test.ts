@@ -8,7 +8,7 @@ import { type Plan, planOf } from './simulation/plan.js';
 import { testSeeds } from './simulation/seeds.js';
 import { play } from './simulation/simulate.js';
 
-testSeeds(0, 2, 1_600);
+testSeeds(0, 2, 2_400);
 
 describe('found by simulation', { timeout: 120_000 }, () => {
   /** The smallest run that it made of the one that it found: a server that is slow to read resets after half an answer. */

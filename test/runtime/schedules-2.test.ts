@@ -1,3 +1,3 @@
 import { testSchedules } from './schedules.js';
 
-testSchedules('schedules-2.test.ts', { session: 10_000, listener: 10_000, client: 10_000 });
+testSchedules('schedules-2.test.ts', { session: 20_000, listener: 14_000, client: 14_000 });

@@ -1,3 +1,3 @@
 import { testSchedules } from './schedules.js';
 
-testSchedules('schedules.test.ts', { backend: 20_000, proxy: 10_000 });
+testSchedules('schedules.test.ts', { backend: 36_000, proxy: 16_000 });

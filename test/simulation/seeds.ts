@@ -38,7 +38,7 @@ const COVERED = [
 ];
 
 /** Below this, some of these may well be missed. */
-const ENOUGH = 800;
+const ENOUGH = 1_000;
 
 /** Every `of`th seed from this part on. */
 export function testSeeds(part: number, of: number, count: number): void {
