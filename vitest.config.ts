@@ -1,4 +1,39 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/**
+ * The files that take longest, the longest first: a long one that comes last has one of the two workers wait for it.
+ * Their sizes do not show how long they take.
+ */
+const LONG = [
+  'sockets/backend',
+  'cluster',
+  'world/systems',
+  'world/world',
+  'soak',
+  'simulation-2',
+  'simulation',
+  'sockets/session',
+  'inspect/page',
+  'runtime/schedules',
+  'runtime/schedules-2',
+  'sockets/client',
+  'runtime/equivalence',
+  'cli',
+  'machines/machines',
+  'runtime/machines',
+  'simulation-mutants',
+].map((name) => `/test/${name}.test.ts`);
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const index = LONG.findIndex((name) => moduleId.endsWith(name));
+      return index === -1 ? LONG.length : index;
+    };
+    return files.toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -6,6 +41,7 @@ export default defineConfig({
     // Sockets of one file must not wait for another file's event loop.
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: process.env.CI ? ['./test/support/no-skips.ts', 'default'] : ['default'],

@@ -5,10 +5,10 @@ import { lstatSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { createProxy, type Outcome, type Session, type TcpProxy } from '../src/index.js';
+import { ConnectError, createProxy, type Outcome, type Session, type TcpProxy } from '../src/index.js';
 import { useBench } from './support/bench.js';
 import { LOOPBACK, makers } from './support/make.js';
-import { connectAndResetAtOnce, dialTls, echo, plainServer, Reader, send } from './support/peers.js';
+import { connectAndResetAtOnce, dialTls, echo, plainServer, Reader, refusingPort, send } from './support/peers.js';
 import { how, times, why } from './support/record.js';
 import { gate, turns, until, within } from './support/wait.js';
 
@@ -493,6 +493,51 @@ describe('limits', () => {
     expect(seen.at(-1)).toBe('session refused library/timeout/connecting/sessionConnectTimeout');
     expect(times(seen, 'retry')).toBeGreaterThan(0);
     expect(proxy.servers.list[0]?.connections).toBe(0);
+  });
+
+  test.each(['compiled', 'xstate'] as const)('no backend in time: the last failure is named, %s', async (runtime) => {
+    const port = await refusingPort();
+    const { proxy, at } = await makeProxy({
+      runtime,
+      servers: [{ port }],
+      backoff: { initialMs: 1, maxMs: 20 },
+      sessionConnectTimeout: 150,
+    });
+    const ended = sessionEnd(proxy);
+    const client = new Reader(await bench.dial(at));
+    const session = await oneSession(proxy);
+    expect(await client.ends()).toBe('reset');
+    const { ending, cause } = await ended;
+    expect([ending, cause.code]).toEqual(['refused', 'sessionConnectTimeout']);
+    expect(cause.error).toBeInstanceOf(ConnectError);
+    const { message, cause: last } = cause.error as ConnectError;
+    expect(message).toMatch(`The last attempt, at 127.0.0.1:${port}, failed: ECONNREFUSED while connecting`);
+    expect(last).toMatchObject({ manner: 'refusal', phase: 'connecting', code: 'ECONNREFUSED' });
+    // Its legs say the same.
+    expect(session.client.outcome?.cause.error).toBe(cause.error);
+    expect(session.backend.outcome?.cause.error).toBe(cause.error);
+  });
+
+  test('no place at a full server in time: the failure of the other one is named', async () => {
+    const port = await refusingPort();
+    const server = await bench.echo();
+    const { proxy, at } = await makeProxy({
+      balance: 'inOrder',
+      servers: [{ ...server.at, connectionsMax: 1 }, { port }],
+      // Those that have failed rest for longer than all of it takes.
+      backoff: { initialMs: 60_000, maxMs: 60_000, jitter: 0 },
+      chooseTimeout: 10_000,
+      sessionConnectTimeout: 150,
+    });
+    const first = new Reader(await bench.dial(at));
+    await oneSession(proxy);
+    await until('the first to be served', () => server.accepted === 1);
+    const ended = sessionEnd(proxy);
+    const second = new Reader(await bench.dial(at));
+    expect(await second.ends()).toBe('reset');
+    const { cause } = await ended;
+    expect(cause).toMatchObject({ code: 'sessionConnectTimeout', error: { cause: { code: 'ECONNREFUSED' } } });
+    expect(first.text).toBe('');
   });
 
   test('a newcomer beyond the limit is reset and counted', async () => {

@@ -15,7 +15,7 @@ import {
 } from '../src/index.js';
 import { useBench } from './support/bench.js';
 import { BACKOFF, makers, WAITS } from './support/make.js';
-import { connectAndResetAtOnce, dialTls, echo, plainServer, Reader } from './support/peers.js';
+import { connectAndResetAtOnce, dialTls, echo, plainServer, Reader, refusingPort } from './support/peers.js';
 import { how, recordBackend, recordClient, times, why } from './support/record.js';
 import { gate, turns, until, within } from './support/wait.js';
 
@@ -635,6 +635,30 @@ describe('the backend', () => {
     const third = bench.keep(createBackend({ ...WAITS, clock: bench.clock, servers }));
     await third.connect();
     expect(server.accepted).toBe(2);
+  });
+
+  test('a full server, waited for in vain after another has failed: that failure is named, and no older wait', async () => {
+    const server = await bench.echo();
+    const port = await refusingPort();
+    const servers = new Servers([{ ...server.at, connectionsMax: 1 }, { port }], {
+      clock: bench.clock,
+      balance: 'inOrder',
+      backoff: { initialMs: 10_000, maxMs: 10_000, jitter: 0 },
+    });
+    const first = bench.keep(createBackend({ ...WAITS, clock: bench.clock, servers }));
+    await first.connect();
+    const options = { ...WAITS, clock: bench.clock, servers, chooseTimeout: 40 };
+    const once = bench.keep(createBackend({ ...options, persistent: false }));
+    const failed = { code: 'chooseTimeout', error: { code: 'ERR_CONNECT', cause: { code: 'ECONNREFUSED' } } };
+    await expect(once.connect()).rejects.toMatchObject({ code: 'ERR_CONNECT', cause: failed });
+    expect(once.outcome?.cause).toMatchObject(failed);
+    const again = bench.keep(createBackend({ ...options, persistent: true }));
+    for (let times = 0; times < 2; times++) {
+      const exhausted = new Promise<Cause>((resolve) => again.once('exhausted', ({ cause }) => resolve(cause)));
+      if (times === 0) void again.connect();
+      else again.retryNow();
+      expect(await exhausted).toMatchObject(failed);
+    }
   });
 
   test('ready() bounded by failures and by a signal', async () => {

@@ -1,5 +1,6 @@
 /** Where a backend goes: the server of its current attempt, and what became of the last one. */
 import type { Socket } from 'node:net';
+import { ConnectError } from '../errors.js';
 import type { Cause } from '../machines/vocabulary.js';
 import { hookReportOf } from '../sockets/socket.js';
 import type { Choice, Requester, Server, Servers } from '../upstream/servers.js';
@@ -16,6 +17,8 @@ export class Attempts implements Requester {
   /** The server that the last socket went to. */
   last: Server | undefined = undefined;
   lastCause: Cause | undefined = undefined;
+  /** The last attempt that failed, or connection that was lost. */
+  #failure: { readonly server: Server; readonly cause: Cause } | undefined = undefined;
   readonly #requester: { serverFreed(): void };
   /** The set of servers does not know yet what became of the last attempt. */
   #isUnsettled = false;
@@ -86,6 +89,7 @@ export class Attempts implements Requester {
     if (!this.#isUnsettled) return false;
     this.#isUnsettled = false;
     const server = this.last as Server;
+    this.#failure = { server, cause };
     if (this.#isDropped) {
       this.servers.dropped(this, server);
       return false;
@@ -97,6 +101,13 @@ export class Attempts implements Requester {
   /** It was stable, or its owner starts afresh: earlier attempts no longer count. */
   forgive(): void {
     this.servers.settled(this);
+  }
+
+  /** Why the last attempt failed; nothing if none has. `cause`: that of the present one, which is not settled yet. */
+  lastFailure(cause?: Cause): ConnectError | undefined {
+    const failure = cause !== undefined && this.last !== undefined ? { server: this.last, cause } : this.#failure;
+    if (failure === undefined) return undefined;
+    return new ConnectError(`The last attempt, at ${failure.server}, failed`, failure.cause);
   }
 
   get isUnsettled(): boolean {

@@ -342,6 +342,25 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   }
 
   /** @internal */
+  override finish(outcome: Outcome): void {
+    const cause = this.#explained(outcome.cause);
+    super.finish(cause === outcome.cause ? outcome : { ...outcome, cause });
+  }
+
+  /** @internal Why the last attempt failed, the present one included; nothing if none has. */
+  get lastFailure(): ConnectError | undefined {
+    const { cause } = this.life.context as { cause?: Cause };
+    return this.#attempts.lastFailure(this.goesOn ? cause : undefined);
+  }
+
+  /** A wait for a place that ends without one says what became of the last attempt. */
+  #explained(cause: Cause): Cause {
+    if (cause.code !== 'chooseTimeout' || cause.initiator !== 'library') return cause;
+    const error = this.#attempts.lastFailure();
+    return error === undefined ? cause : { ...cause, error };
+  }
+
+  /** @internal */
   protected override finished(outcome: Outcome): void {
     if (outcome.ending === 'failed') this.#settleAttempt(outcome.cause);
     this.#attempts.leave();
@@ -538,7 +557,8 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     this.notify('failover', { from, to, cause });
   }
 
-  #exhaustOwner(cause: Cause): void {
+  #exhaustOwner(why: Cause): void {
+    const cause = this.#explained(why);
     this.#settleAttempt(cause);
     this.#waiters?.reject(new ConnectError(`${this.id} is exhausted`, cause));
     this.notify('exhausted', { cause });

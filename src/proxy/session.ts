@@ -74,8 +74,8 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
       'backend.end': (session) => session.relay.end(session.backend.socket as Socket),
       'client.reset': (session, { cause }) => session.#resetLeg(session.client, cause),
       'backend.reset': (session, { cause }) => session.#resetLeg(session.backend, cause),
-      'client.abort': (session, { cause, deliver }) => abortLeg(session.client, cause, deliver),
-      'backend.abort': (session, { cause, deliver }) => abortLeg(session.backend, cause, deliver),
+      'client.abort': (session, { cause, deliver }) => abortLeg(session.client, session.#explained(cause), deliver),
+      'backend.abort': (session, { cause, deliver }) => abortLeg(session.backend, session.#explained(cause), deliver),
     },
   };
 
@@ -87,6 +87,8 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   readonly #connectBufferBytes: number;
   #progress = -1;
   #quiet = 0;
+  /** Why no backend came up in time, with what became of the last attempt. */
+  #late: Cause | undefined = undefined;
 
   /** @internal */
   constructor(client: Client, config: SessionConfig, owner: SessionOwner, parent: { readonly id: string }) {
@@ -199,6 +201,22 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   override commandFailed(_command: string, error: unknown): void {
     // No command of a session opens anything: what throws here is a mistake, and the legs must not outlive it.
     this.cut(commandCauseOf(error));
+  }
+
+  /** @internal */
+  override finish(outcome: Outcome): void {
+    const cause = this.#explained(outcome.cause);
+    super.finish(cause === outcome.cause ? outcome : { ...outcome, cause });
+  }
+
+  /** A time that is up does not hide why no attempt came up. */
+  #explained(cause: Cause): Cause {
+    if (cause.code !== 'sessionConnectTimeout' || cause.initiator !== 'library') return cause;
+    if (this.#late === undefined) {
+      const error = this.backend.lastFailure;
+      this.#late = error === undefined ? cause : { ...cause, error };
+    }
+    return this.#late;
   }
 
   /** @internal */

@@ -11,7 +11,7 @@ import {
 import { NEVER_MS, type Sent } from '../../src/machines/vocabulary.js';
 import { workerMachine } from '../../src/machines/worker.js';
 import { statePath } from '../../src/runtime/xstate.js';
-import { type ExploreOptions, exploreMachine, type MachineGraph } from '../../src/testing/index.js';
+import { type ExploreOptions, exploreMachine, type MachineGraph, type Path } from '../../src/testing/index.js';
 
 /** Any wait will do: no time passes while a pure machine is walked. */
 const T = 1_000;
@@ -230,6 +230,40 @@ export const bounded: readonly Bounded[] = [
 ];
 
 const graphs = new Map<Bounded, MachineGraph>();
+
+const walked = new Map<Bounded, readonly [edges: Path[], simple: Path[]]>();
+
+/**
+ * All paths of a machine: every simple one that is worth its time, where there are not too many, and the shortest to each
+ * edge that none of them takes in the same way.
+ */
+export function pathsOf(bound: Bounded, isWorth: (path: Path) => boolean = () => true): Path[] {
+  let paths = walked.get(bound);
+  if (paths === undefined) {
+    const graph = graphOf(bound);
+    paths = [graph.edgePaths(), bound.simple ? graph.simplePaths() : []];
+    walked.set(bound, paths);
+  }
+  const simple = paths[1].filter(isWorth);
+  const tree: Tree = new Map();
+  for (const path of simple) goAlong(tree, path, (branch, step) => branch.set(step, new Map()));
+  return [...paths[0].filter((path) => !goAlong(tree, path)), ...simple];
+}
+
+interface Tree extends Map<string, Tree> {}
+
+/** Whether the tree has this path, or gets it. */
+function goAlong(tree: Tree, path: Path, grow?: (branch: Tree, step: string) => void): boolean {
+  let branch = tree;
+  for (const { event, to } of path) {
+    const step = `${JSON.stringify(event)} ${to}`;
+    if (!branch.has(step)) grow?.(branch, step);
+    const next = branch.get(step);
+    if (next === undefined) return false;
+    branch = next;
+  }
+  return true;
+}
 
 export function graphOf(bound: Bounded): MachineGraph {
   let graph = graphs.get(bound);

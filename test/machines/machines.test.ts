@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type AnyStateNode, assign, setup } from 'xstate';
 import { describePath, exploreMachine, replay, transitionsOf } from '../../src/testing/index.js';
 import { all } from './all.js';
-import { bounded, graphOf } from './bounds.js';
+import { bounded, graphOf, pathsOf } from './bounds.js';
 import { properties } from './properties.js';
 
 const covered = new Map<string, Set<string>>(all.map(({ id }) => [id, new Set()]));
@@ -10,7 +10,7 @@ const covered = new Map<string, Set<string>>(all.map(({ id }) => [id, new Set()]
 describe.each(bounded)('$name', (bound) => {
   const { machine, options } = bound;
   const graph = graphOf(bound);
-  const paths = [...graph.edgePaths(), ...(bound.simple ? graph.simplePaths() : [])];
+  const paths = pathsOf(bound);
 
   test('every path does what must hold', { timeout: 120_000 }, () => {
     let steps = 0;

@@ -3,7 +3,7 @@ import type { EventObject } from 'xstate';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
 import { xstateRuntime } from '../../src/runtime/xstate.js';
 import { describePath, type Path, shortName } from '../../src/testing/index.js';
-import { type Bounded, bounded, graphOf } from '../machines/bounds.js';
+import { type Bounded, bounded, pathsOf as walksOf } from '../machines/bounds.js';
 import { difference, type Probes, pathsOf, Side, tagsOf, watchTransitions } from './compare.js';
 
 const AFTER = 'xstate.after.';
@@ -39,8 +39,7 @@ function takeBoth({ machine, options }: Bounded, path: Path, probes: Probes): st
 
 describe.each(bounded)('$name', (bound) => {
   const { machine } = bound;
-  const graph = graphOf(bound);
-  const paths = [...graph.edgePaths(), ...(bound.simple ? graph.simplePaths() : [])];
+  const paths = walksOf(bound);
   const types = machine.events.filter((type: string) => !type.startsWith('xstate.'));
   const events = types.flatMap((type: string) => [{ type }, { type, cause: CAUSE, delayMs: 5, ending: 'dropped' }]);
   const probes = { tags: [...tagsOf(machine), 'none'], paths: [...pathsOf(machine), 'none'], events, accepts: true };

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Backend } from '../../src/adapters/backend.js';
 import { backendMachine } from '../../src/machines/index.js';
-import { bounded } from '../machines/bounds.js';
+import { bounded, pathsOf } from '../machines/bounds.js';
 import { backendDriver } from './backend.js';
 import { Traces } from './traces.js';
-import { expectTaken, type Over, pathsOf, takePaths, World } from './world.js';
+import { expectTaken, type Over, takePaths, World } from './world.js';
 
 describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
   let world: World;

@@ -39,10 +39,7 @@ const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', co
 export function backendDriver(world: World, persistent: boolean, attemptsMax: number) {
   return (path: Path): Driver<typeof backendMachine> => {
     const clock = new ManualClock();
-    const servers = new ScriptedServers(
-      [world.port, world.deadPort].map((port) => ({ port, tls: world.tls })),
-      { clock },
-    );
+    const servers = ScriptedServers.of(world, clock);
     const [live, dead] = servers.list as [(typeof servers.list)[0], (typeof servers.list)[0]];
     const waits = backendSettings(persistent, attemptsMax);
     const settings = { ...waits, ...lingerMaxOf(path, waits.holdTimeout) };
@@ -148,6 +145,7 @@ export function backendDriver(world: World, persistent: boolean, attemptsMax: nu
         hold?.release();
         void backend.abort();
         await backend.closed;
+        world.dropPeers();
         expectNothingLeft(clock, [servers]);
       },
     };

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Client } from '../../src/adapters/client.js';
 import { clientMachine } from '../../src/machines/index.js';
-import { type Bounded, bounded } from '../machines/bounds.js';
+import { type Bounded, bounded, pathsOf } from '../machines/bounds.js';
 import { clientDriver } from './client.js';
 import { Traces } from './traces.js';
-import { expectTaken, type Over, pathsOf, takePaths, World } from './world.js';
+import { expectTaken, type Over, takePaths, World } from './world.js';
 
 const [bound, hurried] = bounded.filter(({ machine }) => machine === clientMachine) as [Bounded, Bounded];
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { listenerMachine } from '../../src/machines/index.js';
-import { type Bounded, bounded, graphOf } from '../machines/bounds.js';
+import { type Bounded, bounded, graphOf, pathsOf } from '../machines/bounds.js';
 import { listenerDriver } from './listener.js';
-import { expectTaken, type Over, pathsOf, SlowName, takePaths, World } from './world.js';
+import { expectTaken, type Over, SlowName, takePaths, World } from './world.js';
 
 const name = new SlowName('slow.test');
 afterAll(() => name.dispose());

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { proxyMachine } from '../../src/machines/index.js';
-import { type Bounded, bounded } from '../machines/bounds.js';
+import { type Bounded, bounded, pathsOf } from '../machines/bounds.js';
 import { proxyDriver } from './proxy.js';
-import { expectTaken, type Over, pathsOf, SlowName, takePaths, World } from './world.js';
+import { expectTaken, type Over, SlowName, takePaths, World } from './world.js';
 
 const name = new SlowName('slow.test');
 afterAll(() => name.dispose());

@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { sessionMachine } from '../../src/machines/index.js';
-import { type Bounded, bounded, graphOf } from '../machines/bounds.js';
-import { sessionDriver } from './session.js';
-import { expectTaken, type Over, pathsOf, takePaths, World } from './world.js';
+import type { Path } from '../../src/testing/index.js';
+import { type Bounded, bounded, graphOf, pathsOf } from '../machines/bounds.js';
+import { sessionDriver, standsStill } from './session.js';
+import { expectTaken, type Over, takePaths, World } from './world.js';
 
 const bound = bounded.find(({ machine }) => machine === sessionMachine) as Bounded;
 
-/** Where the legs differ, the shortest path to each edge; where they are alike, every simple one too. */
+/**
+ * Where the legs differ, the shortest path to each edge; where they are alike, every simple one too. A leg that takes
+ * nothing any more is lost over TLS as it is without: there, each transition of it is taken, but not from every past.
+ */
 describe.each<[Over, Over]>([
   ['TCP', 'TCP'],
   ['TLS', 'TLS'],
@@ -20,7 +24,8 @@ describe.each<[Over, Over]>([
   afterAll(() => world.dispose());
 
   const taken = new Set<string>();
-  const paths = front === back ? pathsOf(bound) : graphOf(bound).edgePaths();
+  const isWorth = (path: Path): boolean => front === 'TCP' || !standsStill(path);
+  const paths = front === back ? pathsOf(bound, isWorth) : graphOf(bound).edgePaths();
 
   test('the paths on real sockets', { timeout: 600_000 }, async () => {
     await takePaths(`session, ${front} to ${back}`, paths, sessionDriver(world), taken);

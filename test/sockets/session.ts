@@ -1,4 +1,5 @@
 /** Makes each event of the session's machine happen on real loopback sockets. */
+import { existsSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Backend } from '../../src/adapters/backend.js';
 import { backendConfig } from '../../src/adapters/backend-options.js';
@@ -39,8 +40,17 @@ const settingsFor = (path: Path) => {
   };
 };
 
-/** More than the system takes for a peer that does not read: what is written after it cannot arrive. */
-const TOO_MUCH = Buffer.alloc(8 * 1_024 * 1_024);
+/** The most that the system keeps for a peer that does not read: over TLS, all that is written is encrypted. */
+function keptMax(): number {
+  const SETTING = '/proc/sys/net/ipv4/tcp_wmem';
+  const bytes = existsSync(SETTING) ? Number(readFileSync(SETTING, 'utf8').split(/\s+/)[2]) : Number.NaN;
+  return Number.isNaN(bytes) ? 7 * MIB : bytes;
+}
+
+const MIB = 1_024 * 1_024;
+
+/** More than that: what is written after it cannot arrive. */
+const TOO_MUCH = Buffer.alloc(keptMax() + MIB);
 
 /**
  * Whether a leg must outlast its streams, by peers that do not read: it is to be lost after both have ended, the other
@@ -57,6 +67,9 @@ const isStuck = (leg: 'client' | 'backend', path: Path): boolean => {
     return event.type === `${leg}.closed` ? ending !== 'ended' : leg === 'client';
   });
 };
+
+/** Whether a leg stands still with more to write than the system takes. */
+export const standsStill = (path: Path): boolean => isStuck('client', path) || isStuck('backend', path);
 
 /** Whether the backend must outlast the client: where both are cut, it ends first unless somebody holds it. */
 const isHeld = (path: Path): boolean =>
@@ -86,10 +99,7 @@ export function sessionDriver(world: World) {
   return async (path: Path): Promise<Driver<typeof sessionMachine>> => {
     const clock = new ManualClock();
     const environment = environmentOf({ clock });
-    const servers = new ScriptedServers(
-      [world.port, world.deadPort].map((port) => ({ port, tls: world.tls })),
-      { clock },
-    );
+    const servers = ScriptedServers.of(world, clock);
     const [live, dead] = servers.list as [(typeof servers.list)[0], (typeof servers.list)[0]];
     const settings = settingsFor(path);
     const { accepted, peer } = await world.pair();
@@ -224,6 +234,7 @@ export function sessionDriver(world: World) {
         void session.abort();
         await Promise.all([session.closed, client.closed, backend.closed]);
         peer.destroy();
+        world.dropPeers();
         await Promise.all([gone(accepted), gone(peer)]);
         expectNothingLeft(clock, [servers]);
         expectWhole(session.outcome as Outcome, [client.outcome as Outcome, backend.outcome as Outcome]);

@@ -7,6 +7,7 @@ import { createSecureContext, createServer as createTlsServer, type TlsOptions, 
 import { expect } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import type { Backend } from '../../src/adapters/backend.js';
+import type { Clock } from '../../src/runtime/clock.js';
 import type { RunningTimer } from '../../src/runtime/life.js';
 import { Handshakes } from '../../src/sockets/handshake.js';
 import { rawOf, reset } from '../../src/sockets/socket.js';
@@ -20,9 +21,8 @@ import {
   shortName,
   transitionsOf,
 } from '../../src/testing/index.js';
-import type { ListenTls, ServerTls } from '../../src/tls.js';
-import { type Choice, Servers } from '../../src/upstream/servers.js';
-import { type Bounded, graphOf } from '../machines/bounds.js';
+import { type CheckedServerTls, type ListenTls, type ServerTls, serverTls } from '../../src/tls.js';
+import { type Choice, type Server, Servers } from '../../src/upstream/servers.js';
 import { CERTIFICATE, refusingPort } from '../support/peers.js';
 
 const HOST = '127.0.0.1';
@@ -35,6 +35,13 @@ export type Performances = Record<string, Perform>;
 /** A set of servers that answers when it is told to. */
 export class ScriptedServers extends Servers {
   #answer: Choice | undefined;
+
+  /** The server of a world, and one that nobody listens at. */
+  static of({ port, deadPort, shared }: World, clock: Clock): ScriptedServers {
+    const servers = new ScriptedServers([{ port }, { port: deadPort }], { clock });
+    if (shared !== undefined) Object.assign(servers.list[0] as Server, { tls: shared });
+    return servers;
+  }
 
   override choose(): Choice {
     const answer = this.#answer ?? ({ kind: 'full' } as const);
@@ -77,6 +84,8 @@ export class World {
   #dead: Socket | undefined;
   /** What a server of this world is dialled with, and what a client's raw socket is handed to. */
   readonly tls: ServerTls | undefined;
+  /** The same, checked once for all paths: that costs more than what most of them do. */
+  readonly shared: CheckedServerTls | undefined;
   readonly handshakes: Handshakes | undefined;
   /** What a listener is told to speak as these pairs do. */
   readonly listenTls: ListenTls | undefined;
@@ -93,6 +102,7 @@ export class World {
     if (back === 'TLS') {
       this.#server = createTlsServer({ ...options, ...CERTIFICATE, ...SAYS_NOTHING } as TlsOptions, accept);
       this.tls = { ca: CERTIFICATE.cert };
+      this.shared = serverTls('tls', this.tls, HOST);
     } else {
       this.#server = createServer(options, accept);
     }
@@ -129,6 +139,12 @@ export class World {
       if (peer !== undefined && !peer.destroyed) return peer;
       await once(this.#server, 'arrived');
     }
+  }
+
+  /** Ends the server's ends of a path, so that the next socket that gets the same port is not taken for the other end of one. */
+  dropPeers(): void {
+    for (const peer of this.#byPort.values()) peer.destroy();
+    this.#byPort.clear();
   }
 
   /** A connection: the end that was accepted, untouched and paused, and the end of its peer. */
@@ -318,12 +334,6 @@ export function expectNothingLeft(clock: ManualClock, servers: readonly Servers[
   for (const { name, connections } of servers.flatMap(({ list }) => list)) {
     if (connections !== 0) throw new Error(`${name} counts ${connections} connections that are gone`);
   }
-}
-
-/** All paths of a machine: the shortest to each edge, and every simple one that is worth its time. */
-export function pathsOf(bound: Bounded, isWorth: (path: Path) => boolean = () => true): Path[] {
-  const graph = graphOf(bound);
-  return bound.simple ? [...graph.edgePaths(), ...graph.simplePaths().filter(isWorth)] : graph.edgePaths();
 }
 
 /** Takes paths for real, one after the other; notes the transitions taken, and prints how far it came. */

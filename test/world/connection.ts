@@ -8,8 +8,17 @@ import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { backendSettings, clientSettings } from '../machines/bounds.js';
 import { type BackendWorld, backendWorld } from './backend.js';
 import { type ClientWorld, clientWorld } from './client.js';
-import { type Everywhere, failure, must, type Stage, type SystemModel, type Turn, type WorldModel } from './explore.js';
-import { type SocketWorld, socketChances } from './socket.js';
+import {
+  type Everywhere,
+  failure,
+  must,
+  type Stage,
+  type SystemModel,
+  type Turn,
+  type Whereabouts,
+  type WorldModel,
+} from './explore.js';
+import { NO_SOCKET, type SocketWorld, socketChances } from './socket.js';
 
 export interface ConnectionWorld {
   readonly client: ClientWorld;
@@ -349,6 +358,23 @@ export function checkConnection(world: ConnectionWorld, at: Everywhere<Connectio
   }
 }
 
+const CLIENT_OVER: ClientWorld = { ...clientWorld.initial, socket: NO_SOCKET, owned: false };
+
+export const isOver = (where: Whereabouts | undefined): boolean => where?.ending !== undefined;
+
+/** Nothing more is told to a part that is over: whatever its world may still do leads nowhere. */
+export function forgetConnection<W extends ConnectionWorld>(world: W, at: Everywhere<ConnectionPart>): W {
+  const isClientOver = isOver(at.client);
+  const isBackendOver = isOver(at.backend);
+  if (!isClientOver && !isBackendOver) return world;
+  const client = CLIENT_OVER;
+  const { backend, left, relayed, flushing } = CONNECTION;
+  if (isClientOver && (at.session === undefined || (isOver(at.session) && isBackendOver))) {
+    return { ...world, client, backend, left, relayed, flushing };
+  }
+  return { ...world, ...(isClientOver && { client }), ...(isBackendOver && { backend }) };
+}
+
 export function connectionModel(bounds: ConnectionBounds): SystemModel<ConnectionWorld, ConnectionPart> {
   return {
     parts: connectionParts(bounds),
@@ -360,6 +386,7 @@ export function connectionModel(bounds: ConnectionBounds): SystemModel<Connectio
     perform: (stage, part, command) => performConnection(stage, part, command, bounds, establishClient),
     finish: finishConnection,
     check: checkConnection,
+    forget: forgetConnection,
     mayRest: connectionMayRest,
   };
 }

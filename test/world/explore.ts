@@ -81,7 +81,11 @@ export interface SystemModel<W, P extends string> {
   /** A part's life is over. */
   finish(stage: Stage<W, P>, part: P, outcome: unknown): void;
   check(world: W, at: Everywhere<P>): void;
-  forget?: ((world: W) => W) | undefined;
+  /**
+   * What is left of the world once a step was checked: without what matters for that step alone, or for a part that is
+   * over. States that differ only by that go on alike, and one of them is explored.
+   */
+  forget?: ((world: W, at: Everywhere<P>) => W) | undefined;
   mayRest(world: W, at: Everywhere<P>): boolean;
 }
 
@@ -132,6 +136,7 @@ const STATES_MAX = 2_000_000;
 
 /** A snapshot, once for all that decide alike; what follows from each event is worked out once. */
 interface Snapshot extends Whereabouts {
+  /** 0 for all in which the life is over, however it ended: nothing comes of that any more. */
   readonly id: number;
   readonly snapshot: AnyMachineSnapshot;
   readonly outcome: unknown;
@@ -162,6 +167,17 @@ function memoryOf({ context }: AnyMachineSnapshot): string {
   return JSON.stringify({ ...rest, attempts: counted, cause: cause !== undefined, decides });
 }
 
+/** As JSON, and faster; most events have nothing but their type. */
+function keyOfEvent(event: object): string {
+  let key = '';
+  for (const field in event) {
+    const value = (event as Record<string, unknown>)[field];
+    const text = value !== null && typeof value === 'object' ? `(${keyOfEvent(value)})` : value;
+    key = field === 'type' && key === '' ? (text as string) : `${key} ${field} ${text}`;
+  }
+  return key;
+}
+
 /** One machine: its snapshots are numbered. */
 class Part {
   readonly #machine: AnyStateMachine;
@@ -180,7 +196,7 @@ class Part {
   }
 
   step(from: Snapshot, event: EventObject): Taken {
-    const key = JSON.stringify(event);
+    const key = keyOfEvent(event);
     let result = from.taken.get(key);
     if (result === undefined) {
       result = this.#take(transition(this.#machine, from.snapshot, event));
@@ -200,7 +216,7 @@ class Part {
     if (known === undefined) {
       const isDone = snapshot.status === 'done';
       known = {
-        id: this.#known.size,
+        id: isDone ? 0 : this.#known.size + 1,
         snapshot,
         state,
         ending: isDone ? state : undefined,
@@ -239,21 +255,27 @@ interface Node<W> {
   readonly from: Node<W> | undefined;
   readonly turn: number;
   readonly picks: readonly number[];
+  /** What it is known by. */
+  readonly numbers: readonly number[];
   /** Those that lead here by what can be relied on. */
   readonly certainFrom: Node<W>[];
 }
+
+const NO_PICKS: number[] = [];
+const NO_MAIL: readonly EventObject[] = [];
 
 /** What comes of one turn: plays it, with the decisions that it is given, and says when there are more to be taken. */
 class Play<W extends object, P extends string> implements Stage<W, P> {
   world: W;
   readonly parts: (Snapshot | undefined)[];
-  readonly picks: number[];
-  readonly ways: number[] = [];
+  picks: number[] = NO_PICKS;
+  ways: number[] = NO_PICKS;
   readonly at: Everywhere<P>;
   readonly #system: System<W, P>;
-  readonly #mail: (EventObject[] | undefined)[] = [];
+  /** What was sent to each part during its transition; none for a part that is in no transition. */
+  readonly #mail: (readonly EventObject[] | EventObject[] | undefined)[] = [];
   readonly #heard: Step | undefined;
-  readonly #speakers: string[] = ['world'];
+  readonly #speakers: string[] | undefined;
   #told = 0;
 
   constructor(
@@ -264,10 +286,11 @@ class Play<W extends object, P extends string> implements Stage<W, P> {
     heard?: Step,
   ) {
     this.#system = system;
-    this.parts = [...parts];
+    this.parts = parts.slice();
     this.world = world;
-    this.picks = [...picks];
+    if (picks.length > 0) this.picks = picks.slice();
     this.#heard = heard;
+    this.#speakers = heard === undefined ? undefined : ['world'];
     this.at = system.everywhere(this.parts);
   }
 
@@ -276,26 +299,29 @@ class Play<W extends object, P extends string> implements Stage<W, P> {
   }
 
   pick(ways: number): number {
+    if (this.ways === NO_PICKS) this.ways = [];
+    if (this.picks === NO_PICKS) this.picks = [];
     const index = this.ways.push(ways) - 1;
     this.picks[index] ??= 0;
     return this.picks[index] as number;
   }
 
   start(part: P): void {
-    const index = this.#system.names.indexOf(part);
+    const index = this.#system.indexOf(part);
     must(this.parts[index] === undefined, `${part} is started twice`);
     this.#say(part, 'starts');
     this.#run(index, this.#system.machines[index]?.first as Taken);
   }
 
   tell(part: P, event: EventObject): void {
-    const index = this.#system.names.indexOf(part);
+    const index = this.#system.indexOf(part);
     if (this.parts[index] === undefined) throw new Error(`${part} is told ${event.type} before it was started`);
     this.#say(part, event.type);
     if (this.#isOver(index)) return;
     const mail = this.#mail[index];
     if (mail === undefined) this.#run(index, this.#step(index, event));
-    else mail.push(event);
+    else if (mail === NO_MAIL) this.#mail[index] = [event];
+    else (mail as EventObject[]).push(event);
   }
 
   #step(index: number, event: EventObject): Taken {
@@ -306,11 +332,10 @@ class Play<W extends object, P extends string> implements Stage<W, P> {
   /** All that one transition does, then what was sent meanwhile, in its order. */
   #run(index: number, taken: Taken): void {
     const part = this.#system.names[index] as P;
-    const mail: EventObject[] = [];
-    this.#mail[index] = mail;
+    this.#mail[index] = NO_MAIL;
     this.#perform(index, part, taken);
-    for (let event = mail.shift(); event !== undefined && !this.#isOver(index); event = mail.shift()) {
-      this.#perform(index, part, this.#step(index, event));
+    for (let next = 0; next < (this.#mail[index] as EventObject[]).length && !this.#isOver(index); next++) {
+      this.#perform(index, part, this.#step(index, (this.#mail[index] as EventObject[])[next] as EventObject));
     }
     this.#mail[index] = undefined;
   }
@@ -318,13 +343,13 @@ class Play<W extends object, P extends string> implements Stage<W, P> {
   #perform(index: number, part: P, { to, commands }: Taken): void {
     const { model } = this.#system;
     this.parts[index] = to;
-    this.#speakers.push(part);
+    this.#speakers?.push(part);
     for (const command of commands) {
       this.#say('world', command.type);
       model.perform(this, part, command);
     }
     if (to.ending !== undefined) model.finish(this, part, to.outcome);
-    this.#speakers.pop();
+    this.#speakers?.pop();
   }
 
   #isOver(index: number): boolean {
@@ -332,7 +357,7 @@ class Play<W extends object, P extends string> implements Stage<W, P> {
   }
 
   #say(to: string, text: string): void {
-    this.#heard?.said.push([this.#speakers.at(-1) as string, to, text]);
+    this.#heard?.said.push([this.#speakers?.at(-1) as string, to, text]);
   }
 }
 
@@ -340,8 +365,31 @@ class Play<W extends object, P extends string> implements Stage<W, P> {
 function written(value: unknown): string {
   if (value === null || typeof value !== 'object') return String(value);
   let text = '(';
-  for (const part of Object.values(value)) text += `${written(part)},`;
+  for (const field in value) text += `${written((value as Record<string, unknown>)[field])},`;
   return `${text})`;
+}
+
+/** Small numbers that stand for what a state consists of: equal values have equal ones. */
+const NOT_STARTED = 0xffff;
+
+class Numbers {
+  readonly #primitives = new Map<unknown, number>();
+  readonly #objects = new Map<string, number>();
+
+  of(value: unknown): number {
+    if (value === null || typeof value !== 'object') return numbered(this.#primitives, value);
+    return numbered(this.#objects, written(value));
+  }
+}
+
+function numbered<K>(known: Map<K, number>, key: K): number {
+  let number = known.get(key);
+  if (number === undefined) {
+    number = known.size;
+    if (number > 0xffff) throw new Error('More different values than a key can tell apart.');
+    known.set(key, number);
+  }
+  return number;
 }
 
 /** The machines of a model, in their order. */
@@ -349,16 +397,22 @@ class System<W extends object, P extends string> {
   readonly model: SystemModel<W, P>;
   readonly names: readonly P[];
   readonly machines: readonly Part[];
-  readonly #worlds = new Map<string, number>();
-  readonly #numbers = new WeakMap<object, number>();
-  readonly #view: object = {};
+  readonly #indices: ReadonlyMap<P, number>;
+  readonly #numbers = new Numbers();
+  readonly #View: new (
+    parts: readonly (Snapshot | undefined)[],
+  ) => object;
 
   constructor(model: SystemModel<W, P>) {
     this.model = model;
     this.names = Object.keys(model.parts) as P[];
     this.machines = this.names.map((name) => new Part(model.parts[name].machine, model.parts[name].input));
+    this.#indices = new Map(this.names.map((name, index) => [name, index]));
+    this.#View = class {
+      constructor(readonly parts: readonly (Snapshot | undefined)[]) {}
+    };
     for (const [index, name] of this.names.entries()) {
-      Object.defineProperty(this.#view, name, {
+      Object.defineProperty(this.#View.prototype, name, {
         get(this: { parts: readonly (Snapshot | undefined)[] }) {
           return this.parts[index];
         },
@@ -366,30 +420,31 @@ class System<W extends object, P extends string> {
     }
   }
 
+  indexOf(part: P): number {
+    return this.#indices.get(part) as number;
+  }
+
   /** A view of these parts, which follows them. */
   everywhere(parts: readonly (Snapshot | undefined)[]): Everywhere<P> {
-    return Object.create(this.#view, { parts: { value: parts } }) as Everywhere<P>;
+    return new this.#View(parts) as Everywhere<P>;
   }
 
-  keyOf({ parts, world }: { readonly parts: readonly (Snapshot | undefined)[]; readonly world: W }): string {
-    let key = '';
-    for (const part of parts) key += part === undefined ? ',' : `${part.id},`;
-    for (const value of Object.values(world)) {
-      key += value !== null && typeof value === 'object' ? `${this.#numberOf(value)},` : `${value},`;
+  /**
+   * What tells a state from all others: a number for each part and each field of the world. A field that is the same as
+   * before has the same number.
+   */
+  numbersOf(
+    { parts, world }: { readonly parts: readonly (Snapshot | undefined)[]; readonly world: W },
+    before: Node<W> | undefined,
+  ): number[] {
+    const numbers: number[] = [];
+    for (const part of parts) numbers.push(part === undefined ? NOT_STARTED : part.id);
+    for (const field in world) {
+      const value = world[field];
+      const isSame = before !== undefined && value === before.world[field];
+      numbers.push(isSame ? (before.numbers[numbers.length] as number) : this.#numbers.of(value));
     }
-    return key;
-  }
-
-  /** Parts of a world are shared by many: each is written down once. */
-  #numberOf(part: object): number {
-    let number = this.#numbers.get(part);
-    if (number === undefined) {
-      const text = written(part);
-      number = this.#worlds.get(text) ?? this.#worlds.size;
-      this.#worlds.set(text, number);
-      this.#numbers.set(part, number);
-    }
-    return number;
+    return numbers;
   }
 
   turnsOf({ parts, world }: Pick<Node<W>, 'parts' | 'world'>): Turn<W, P>[] {
@@ -446,31 +501,33 @@ export function exploreSystem<W extends object, P extends string>(model: SystemM
   const follow = (from: Node<W> | undefined, turn: Turn<W, P> | undefined, index: number): void => {
     const parts = from?.parts ?? system.names.map(() => undefined);
     const isCertain = turn?.who === 'time' || turn?.who === 'library';
-    let picks: number[] = [];
+    let picks: number[] = NO_PICKS;
     for (;;) {
       if (turn !== undefined) transitions++;
       const play = new Play(system, parts, from?.world ?? model.initial, picks);
-      const made = (): Node<W> => ({
+      const made = (numbers: readonly number[]): Node<W> => ({
         parts: play.parts,
         world: play.world,
         from,
         turn: index,
         picks: play.picks,
+        numbers,
         certainFrom: [],
       });
       try {
         if (turn === undefined) model.begin(play);
         else turn.happen(play);
         model.check(play.world, play.at);
-        play.world = model.forget?.(play.world) ?? play.world;
+        play.world = model.forget?.(play.world, play.at) ?? play.world;
       } catch (error) {
-        throw new Violation((error as Error).message, system.pathTo(made()));
+        throw new Violation((error as Error).message, system.pathTo(made([])));
       }
-      const key = system.keyOf(play);
+      const numbers = system.numbersOf(play, from);
+      const key = String.fromCharCode(...numbers);
       let node = nodes.get(key);
       if (node === undefined) {
         if (nodes.size >= STATES_MAX) throw new Error(`More than ${STATES_MAX} states.`);
-        node = made();
+        node = made(numbers);
         nodes.set(key, node);
         queue.push(node);
       }

@@ -16,6 +16,8 @@ import {
   connectionParts,
   establishClient,
   finishConnection,
+  forgetConnection,
+  isOver,
   ownerTurns,
   performConnection,
   worldTurns,
@@ -211,15 +213,29 @@ function stopTurns(world: WholeWorld, { stopsMax }: WholeBounds): Turn<WholeWorl
       who: 'owner',
       what: type,
       happen(stage) {
-        stage.change({ stops: stage.world.stops + 1 });
-        if (type.startsWith('proxy')) stage.tell('proxy', { type });
-        else if (/close|abort/.test(type)) stopListener(stage, { type });
-        else stage.tell('listener', { type });
+        const part = type.startsWith('proxy') ? 'proxy' : 'listener';
+        const before = stage.at[part];
+        const { world } = stage;
+        if (part === 'listener' && /close|abort/.test(type) && isLive(stage, part)) stopListener(stage, { type });
+        else stage.tell(part, { type });
+        // What changes nothing is not counted: it would lead to what is here already, with less still to come.
+        if (stage.at[part] !== before || stage.world !== world) stage.change({ stops: stage.world.stops + 1 });
       },
     });
   }
   return turns;
 }
+
+const INITIAL: WholeWorld = {
+  ...CONNECTION,
+  listener: LISTENER.initial,
+  adopted: false,
+  sessionsAwaited: false,
+  listenersAwaited: false,
+  promised: { 'backends.established': false, 'backends.closed': false },
+  started: false,
+  stops: 0,
+};
 
 export function wholeModel(bounds: WholeBounds): SystemModel<WholeWorld, WholePart> {
   const waits = { drainTimeout: 1, abortTimeout: 1, lingerMax: 1 };
@@ -232,16 +248,7 @@ export function wholeModel(bounds: WholeBounds): SystemModel<WholeWorld, WholePa
       },
       ...connectionParts(bounds),
     },
-    initial: {
-      ...CONNECTION,
-      listener: LISTENER.initial,
-      adopted: false,
-      sessionsAwaited: false,
-      listenersAwaited: false,
-      promised: { 'backends.established': false, 'backends.closed': false },
-      started: false,
-      stops: 0,
-    },
+    initial: INITIAL,
     begin(stage) {
       stage.start('proxy');
       stage.start('listener');
@@ -264,6 +271,17 @@ export function wholeModel(bounds: WholeBounds): SystemModel<WholeWorld, WholePa
       if (listener !== undefined && !(listener.ending === 'aborted' && world.listener.handle === 'none')) {
         LISTENER.check(world.listener, listener.state, listener.ending !== undefined, listener.context);
       }
+    },
+    forget(world, at) {
+      const left = forgetConnection(world, at);
+      const isListenerOver = isOver(at.listener) && world.listener.clients === 0;
+      if (!isListenerOver && !isOver(at.proxy)) return left;
+      const { sessionsAwaited, listenersAwaited, promised } = INITIAL;
+      return {
+        ...left,
+        ...(isListenerOver && { listener: LISTENER.initial }),
+        ...(isOver(at.proxy) && { sessionsAwaited, listenersAwaited, promised }),
+      };
     },
     /** Nobody has to start it, or to answer while it binds; then it serves until it is stopped. */
     mayRest(world, at) {

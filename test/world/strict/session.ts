@@ -1,5 +1,11 @@
 /** A connection whose session must also answer every report and request of its legs and its owner. */
-import { type ConnectionBounds, type ConnectionPart, type ConnectionWorld, connectionModel } from '../connection.js';
+import {
+  type ConnectionBounds,
+  type ConnectionPart,
+  type ConnectionWorld,
+  connectionModel,
+  forgetConnection,
+} from '../connection.js';
 import { must, type SystemModel } from '../explore.js';
 
 interface StrictConnection extends ConnectionWorld {
@@ -61,6 +67,6 @@ export function strictConnection(bounds: ConnectionBounds): SystemModel<StrictCo
       }
     },
 
-    forget: (world) => ({ ...world, wanted: '' }),
+    forget: (world, at) => ({ ...forgetConnection(world, at), wanted: '' }),
   };
 }
