@@ -28,7 +28,7 @@ const SUITES = {
   listener: files('listener stop contract scenarios tls proxy start edges sockets/listener'),
   session: files('proxy failover scenarios stop relay edges contract tls sockets/session'),
   proxy: files('stop start proxy contract listener scenarios tls sockets/proxy'),
-  relay: files('relay times proxy edges failover scenarios'),
+  relay: files('relay-parts relay times proxy edges failover scenarios'),
   policies: files('policies failover options scenarios proxy'),
   inspect: files('inspect/observer inspect/server inspect/record inspect/page-parts cli'),
   processes: files('cluster'),

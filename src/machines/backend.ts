@@ -189,7 +189,6 @@ export const backendMachine = setup({
     noteFlushed: assign({ sent: ({ context }) => (context.sent === 'lost' ? 'lost' : 'all') }),
     noteLost: assign({ sent: 'lost' }),
     noteClosed: assign({ ending: 'closed' }),
-    noteAborted: assign({ ending: 'aborted' }),
     noteNothingWritten: assign({ sent: 'nothing' }),
     // A last word that the hook has sent is reported again.
     noteEstablished: assign({ dropped: false, sent: 'some', cause: undefined }),
@@ -418,7 +417,7 @@ export const backendMachine = setup({
               {
                 guard: 'isToBeDelivered',
                 target: '#backend.lingering',
-                actions: ['noteAborted', 'unlinkSocket', note('preparing')],
+                actions: ['unlinkSocket', note('preparing')],
               },
               { target: '#backend.aborting.revoking', actions: ['unlinkSocket', note('preparing')] },
             ],
@@ -458,7 +457,7 @@ export const backendMachine = setup({
               {
                 guard: 'isToBeDelivered',
                 target: '#backend.lingering',
-                actions: ['noteAborted', 'unlinkSocket', note('established')],
+                actions: ['unlinkSocket', note('established')],
               },
               { target: '#backend.aborting.revoking', actions: ['unlinkSocket', note('established')] },
             ],
@@ -510,7 +509,7 @@ export const backendMachine = setup({
                 'socket.ended': { target: 'bothEnded' },
                 'socket.idled': {
                   target: '#backend.lingering',
-                  actions: ['noteAborted', 'unlinkSocket', note('established', 'halfCloseTimeout')],
+                  actions: ['unlinkSocket', note('established', 'halfCloseTimeout')],
                 },
               },
               after: { halfCloseProbe: { target: 'localEnded', reenter: true, actions: 'probeAll' } },
@@ -720,7 +719,7 @@ export const backendMachine = setup({
               {
                 guard: 'isToBeDelivered',
                 target: '#backend.lingering',
-                actions: ['noteAborted', 'unlinkSocket', note('closing')],
+                actions: ['unlinkSocket', note('closing')],
               },
               { target: '#backend.aborting.revoking', actions: ['unlinkSocket', note('closing')] },
             ],
@@ -736,7 +735,7 @@ export const backendMachine = setup({
             'socket.finished': { actions: 'noteFlushed' },
             'holds.emptied': { target: 'flushing', actions: 'releaseOwner' },
             'backend.abort': [
-              { guard: 'isToBeDelivered', target: '#backend.lingering', actions: ['noteAborted', note('closing')] },
+              { guard: 'isToBeDelivered', target: '#backend.lingering', actions: note('closing') },
               { target: '#backend.aborting.revoking', actions: note('closing') },
             ],
           },

@@ -124,7 +124,6 @@ export const clientMachine = setup({
     noteFlushed: assign({ sent: ({ context }) => (context.sent === 'lost' ? 'lost' : 'all') }),
     noteLost: assign({ sent: 'lost' }),
     noteClosed: assign({ ending: 'closed' }),
-    noteAborted: assign({ ending: 'aborted' }),
     noteRefused: assign({ ending: 'refused' }),
     abortClose: raise({
       type: 'client.abort',
@@ -212,7 +211,7 @@ export const clientMachine = setup({
               {
                 guard: 'isToBeDelivered',
                 target: '#client.lingering',
-                actions: ['noteAborted', 'unlinkSocket', 'releaseOwner', note('accepted')],
+                actions: ['unlinkSocket', 'releaseOwner', note('accepted')],
               },
               { target: '#client.aborting', actions: ['unlinkSocket', 'releaseOwner', note('accepted')] },
             ],
@@ -260,7 +259,7 @@ export const clientMachine = setup({
               {
                 guard: 'isToBeDelivered',
                 target: '#client.lingering',
-                actions: ['noteAborted', 'unlinkSocket', 'releaseOwner', note('established')],
+                actions: ['unlinkSocket', 'releaseOwner', note('established')],
               },
               { target: '#client.aborting', actions: ['unlinkSocket', 'releaseOwner', note('established')] },
             ],
@@ -298,7 +297,7 @@ export const clientMachine = setup({
                 'socket.ended': { target: 'bothEnded' },
                 'socket.idled': {
                   target: '#client.lingering',
-                  actions: ['noteAborted', 'unlinkSocket', 'releaseOwner', note('established', 'halfCloseTimeout')],
+                  actions: ['unlinkSocket', 'releaseOwner', note('established', 'halfCloseTimeout')],
                 },
               },
               after: { halfCloseProbe: { target: 'localEnded', reenter: true, actions: 'probeAll' } },

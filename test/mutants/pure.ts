@@ -147,14 +147,11 @@ function concerns({ state, event }: Mutant, path: Path): boolean {
 }
 
 function holds(machine: AnyStateMachine, { input }: Bounded['options'], path: Path): void {
-  const model = replay(
-    machine,
-    input,
-    path.map(({ event }) => event),
-  );
+  const events = path.map(({ event }) => event);
+  const model = replay(machine, input, events);
   const went = model.steps.slice(1).map(({ to }) => to);
   if (went.join() !== path.map(({ to }) => to).join()) throw new Error('Replayed, a path leads elsewhere');
-  for (const check of properties[machine.id] ?? []) check(model as never);
+  for (const check of properties[machine.id] ?? []) check(model as never, events);
 }
 
 const firstLine = (error: unknown): string => (error as Error).message.split('\n')[0] as string;
