@@ -589,8 +589,12 @@ test('a leg that rests gives its buffer back, if its socket can wait with the sh
   // It has none, and takes none away.
   const other = take() as Buffer;
   const idle = new Leg(true);
-  idle.start(handled().socket, new Peer().socket);
+  const waiting = handled();
+  let told = 0;
+  Object.assign(waiting, { _handle: { useUserBuffer: () => told++ } });
+  idle.start(waiting.socket, new Peer().socket);
   idle.rest();
+  expect(told).toBe(0);
   expect(idle.next === SHARED).toBe(true);
   give(other);
 });

@@ -232,6 +232,11 @@ const TIMINGS: readonly Timing[] = [
     comes: () => [[SOON_MS, '0 attempts']],
   },
   {
+    machine: /^backend$/,
+    states: /^active\.exhausted$/,
+    comes: ({ restTimeout = 0 }) => [[restTimeout, 'server.choose']],
+  },
+  {
     machine: /^listener$/,
     states: /^draining$/,
     settings: { admissionTimeout: SOON_MS },
