@@ -233,6 +233,11 @@ const TIMINGS: readonly Timing[] = [
   },
   {
     machine: /^backend$/,
+    states: /^lingering\.revoking$/,
+    comes: ({ holdTimeout = 0 }) => [[holdTimeout, 'owner.release']],
+  },
+  {
+    machine: /^backend$/,
     states: /^active\.exhausted$/,
     comes: ({ restTimeout = 0 }) => [[restTimeout, 'server.choose']],
   },

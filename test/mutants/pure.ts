@@ -141,7 +141,8 @@ function concerns({ state, event }: Mutant, path: Path): boolean {
   if (event === 'always') return true;
   const within = (other: string): boolean => state === '' || other === state || other.startsWith(`${state}.`);
   const comesBy = ({ from, to, event: { type } }: Path[number]): boolean =>
-    event === undefined ? within(to) : type === event && within(from);
+    // A timer may raise it.
+    event === undefined ? within(to) : (type === event || type.startsWith('xstate.after.')) && within(from);
   const last = path.at(-1);
   return path.some(comesBy) || (last !== undefined && (within(last.from) || within(last.to)));
 }
