@@ -247,7 +247,7 @@ test('what a client sends early is kept up to the limit, and comes first', async
 test('a leg that has kept more than is taken at once waits for the drain', async () => {
   const [client, backend] = [new Peer(), new Peer(1)];
   const relay = new Relay(client.socket);
-  relay.readAhead(5);
+  relay.readAhead(1);
   await says(client, 'a');
   backend.isSlow = true;
   relay.start(backend.socket);
@@ -270,6 +270,15 @@ test('whoever is read faster than is taken waits for the drain, and no longer', 
   expect(client.isPaused()).toBe(true);
   await backend.drain();
   expect(client.isPaused()).toBe(false);
+});
+
+test('whoever writes much, and has it taken at once, waits for no drain', () => {
+  const from = new Peer();
+  const leg = new Leg();
+  leg.start(from.socket, new Peer(1).socket);
+  leg.begin();
+  leg.data(Buffer.from('ab'));
+  expect(from.isPaused()).toBe(false);
 });
 
 test('a socket that somebody else has paused is not resumed by a drain', async () => {
