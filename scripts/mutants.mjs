@@ -164,7 +164,10 @@ async function observe(/** @type {string[]} */ parts) {
   /** @type {Test[]} */
   const tests = [];
   await each(suites, async (lane, file) => {
-    const observed = (await lane.give('observe', { file })) ?? fail(`Without a mutant, ${file} hangs`);
+    const isAboutMachines = wanted.some(
+      ({ isLine, machines }) => isLine !== true && machines.some((machine) => SUITES[machine]?.includes(file)),
+    );
+    const observed = (await lane.give('observe', { file, isAboutMachines })) ?? fail(`Without a mutant, ${file} hangs`);
     if (observed.tests.length === 0) fail(`Without a mutant, ${file} cannot be run`);
     for (const test of observed.tests) {
       if (!test.passes) console.error(`Without a mutant this fails, and is left out: ${test.name}`);
