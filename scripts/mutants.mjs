@@ -23,8 +23,8 @@ const files = (/** @type {string} */ names) => names.split(' ').map((name) => `t
 
 /** Who may find out about each machine and its adapter. Tests of `dist` see no mutant. @type {Record<string, string[]>} */
 const SUITES = {
-  backend: files('scenarios failover edges stop contract tls proxy relay sockets/backend sockets/session'),
-  client: files('scenarios listener edges stop contract tls proxy relay sockets/client sockets/session'),
+  backend: files('ends scenarios failover edges stop contract tls proxy relay sockets/backend sockets/session'),
+  client: files('ends scenarios listener edges stop contract tls proxy relay sockets/client sockets/session'),
   listener: files('listener stop contract scenarios tls proxy start edges sockets/listener'),
   session: files('proxy failover scenarios stop relay edges contract tls sockets/session'),
   proxy: files('stop start proxy contract listener scenarios tls sockets/proxy'),

@@ -285,10 +285,12 @@ describe('what is remembered', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     bench.later(() => vi.useRealTimers());
     const observer = observe();
+    const first = { accepted: 1, established: 0, retried: 0, failedOver: 0, dropped: 0, closed: 0 };
     for (let second = 1; second <= 320; second++) {
       tell({ who: `client#t${second}`, machine: 'client', to: 'live.accepted.open' });
       vi.advanceTimersByTime(1_000);
       expect(observer.seconds()).toHaveLength(Math.min(second, 300));
+      if (second === 1) expect(observer.seconds()[0]).toMatchObject(first);
     }
     expect(observer.seconds().map(({ accepted }) => accepted)).toEqual(new Array(300).fill(1));
     expect(observer.seconds().at(-1)?.live).toBe(320);
