@@ -227,6 +227,16 @@ test('a connection has one backend: a second one below its session stands for it
   expect(observer.find('backend#t2')?.client).toBeUndefined();
 });
 
+test('a cause says of which leg it is, if it is one of the two', () => {
+  const observer = observe();
+  const kept = ['client', 'backend', 'table'].map((leg) => {
+    const cause = { initiator: 'peer', manner: 'reset', phase: 'established', leg } as Cause;
+    tell({ who: `session#${leg}`, machine: 'session', to: 'dropped', cause });
+    return observer.find(`session#${leg}`)?.main.cause?.leg;
+  });
+  expect(kept).toEqual(['client', 'backend', undefined]);
+});
+
 test('a failover is an attempt at another server than the one before', () => {
   const observer = observe();
   const counted = ['a:1', 'a:1', 'b:1', 'b:1', 'a:1'].map((server) => {
