@@ -242,9 +242,9 @@ describe('questions to the system, one by one', () => {
   });
 
   /** Asks, and says what was answered so far. */
-  function ask(host: string, all = true): unknown[][] {
+  function ask(host: string, all = true, asks = lookUp): unknown[][] {
     const answers: unknown[][] = [];
-    lookUp(host, { all }, (...answer: unknown[]) => void answers.push(answer));
+    asks(host, { all }, (...answer: unknown[]) => void answers.push(answer));
     return answers;
   }
 
@@ -252,8 +252,8 @@ describe('questions to the system, one by one', () => {
     open.get(host)?.(error, addresses);
 
   /** Asked, not answered in time, and answered then: it is one of those that are silent. */
-  function makeSilent(host: string): void {
-    ask(host);
+  function makeSilent(host: string, asks = lookUp): void {
+    ask(host, true, asks);
     vi.advanceTimersByTime(PATIENCE_MS);
     answer(host, null, GOOD);
   }
@@ -325,6 +325,14 @@ describe('questions to the system, one by one', () => {
     for (const host of ['mute', 'silent']) ask(host);
     answer('new', null, GOOD);
     expect([...open.keys()]).toEqual(['mute', 'silent']);
+  });
+
+  test('a name that is silent is asked for where no other is, from the beginning', async () => {
+    vi.resetModules();
+    const fresh = await import('../src/policies/lookup.js');
+    makeSilent('silent', fresh.lookUp);
+    ask('silent', true, fresh.lookUp);
+    expect([...open.keys()]).toEqual(['silent']);
   });
 
   test('a name that has waited for a thread for that long counts as silent', () => {
