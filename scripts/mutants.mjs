@@ -23,14 +23,14 @@ const files = (/** @type {string} */ names) => names.split(' ').map((name) => `t
 
 /** Who may find out about each machine and its adapter. Tests of `dist` see no mutant. @type {Record<string, string[]>} */
 const SUITES = {
-  backend: files('scenarios failover edges stop contract tls proxy relay sockets/backend sockets/session'),
-  client: files('scenarios listener edges stop contract tls proxy relay sockets/client sockets/session'),
+  backend: files('ends scenarios failover edges stop contract tls proxy relay sockets/backend sockets/session'),
+  client: files('ends scenarios listener edges stop contract tls proxy relay sockets/client sockets/session'),
   listener: files('listener stop contract scenarios tls proxy start edges sockets/listener'),
   session: files('proxy failover scenarios stop relay edges contract tls sockets/session'),
   proxy: files('stop start proxy contract listener scenarios tls sockets/proxy'),
-  relay: files('relay times proxy edges failover scenarios'),
-  upstream: files('policies failover options scenarios proxy'),
-  inspect: files('inspect/observer inspect/server inspect/record inspect/page-parts cli'),
+  relay: files('relay-parts relay times proxy edges failover scenarios'),
+  upstream: files('policies servers lookup choosing options failover scenarios'),
+  inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli'),
   processes: files('cluster'),
   worker: files('cluster'),
   cluster: files('cluster'),
@@ -164,7 +164,10 @@ async function observe(/** @type {string[]} */ parts) {
   /** @type {Test[]} */
   const tests = [];
   await each(suites, async (lane, file) => {
-    const observed = (await lane.give('observe', { file })) ?? fail(`Without a mutant, ${file} hangs`);
+    const isAboutMachines = wanted.some(
+      ({ isLine, machines }) => isLine !== true && machines.some((machine) => SUITES[machine]?.includes(file)),
+    );
+    const observed = (await lane.give('observe', { file, isAboutMachines })) ?? fail(`Without a mutant, ${file} hangs`);
     if (observed.tests.length === 0) fail(`Without a mutant, ${file} cannot be run`);
     for (const test of observed.tests) {
       if (!test.passes) console.error(`Without a mutant this fails, and is left out: ${test.name}`);

@@ -272,9 +272,9 @@ describe('Servers', () => {
     const first = new Connection(set);
     const server = first.chosen();
     first.fail(server);
-    expect(server.failures).toBe(1);
+    expect(server).toMatchObject({ failures: 1, hasAnswered: false });
     set.succeeded(server);
-    expect(server).toMatchObject({ failures: 0, downUntil: 0 });
+    expect(server).toMatchObject({ failures: 0, downUntil: 0, hasAnswered: true });
     expect(new Connection(set).chosen()).toBe(server);
   });
 
@@ -440,6 +440,22 @@ describe('Servers', () => {
     connection.fail(connection.chosen(), UNTRUSTED);
     clock.advance(86_400_000);
     expect(connection.ask().kind).toBe('exhausted');
+  });
+
+  test('an isPermanent that throws excludes the server, and its error is the cause', () => {
+    const error = new Error('cannot tell');
+    const set = setOf([{ port: 1 }], {
+      isPermanent: () => {
+        throw error;
+      },
+    });
+    const connection = new Connection(set);
+    connection.fail(connection.chosen());
+    clock.advance(86_400_000);
+    expect(connection.ask()).toMatchObject({
+      kind: 'exhausted',
+      cause: { initiator: 'owner', manner: 'error', code: 'isPermanent', error },
+    });
   });
 
   test('an empty retry budget slows down, and refuses nothing', () => {

@@ -60,8 +60,10 @@ async function passes(file, testIds) {
 /** @type {Record<string, (what: any) => unknown>} */
 const orders = {
   /** Without a mutant: which transitions the tests of a file take, and how long that lasts. */
-  async observe({ file }) {
+  async observe({ file, isAboutMachines }) {
     delete process.env.SOCKCHART_MUTANT;
+    if (isAboutMachines) process.env.SOCKCHART_TAKEN = 'yes';
+    else delete process.env.SOCKCHART_TAKEN;
     writeFileSync(REACHED, '');
     process.env.SOCKCHART_REACHED = REACHED;
     const { testModules } = await run(file, undefined, 0);

@@ -57,7 +57,7 @@ const impatient = <const T extends string>(target: T) =>
 
 /** Everything was sent: the socket lingers, so that it arrives. */
 export const linger = (actions: readonly 'unlinkSocket'[], ...why: Parameters<typeof note>) =>
-  ({ target: '#backend.lingering', actions: ['noteAborted', ...actions, note(...why)] }) as const;
+  ({ target: '#backend.lingering', actions: [...actions, note(...why)] }) as const;
 
 /** Reset, while the holders are told to let go. */
 export const reset = (actions: readonly 'unlinkSocket'[], ...why: Parameters<typeof note>) =>

@@ -103,7 +103,6 @@ export const backendMachine = setup({
     // A last word that the hook has sent is reported again.
     noteEstablished: assign({ dropped: false, sent: 'some', cause: undefined }),
     noteClosed: assign({ ending: 'closed' }),
-    noteAborted: assign({ ending: 'aborted' }),
     countAttempt: assign({ cause: undefined, incarnation: backend.nextIncarnation, attempts: backend.nextAttempt }),
     resetAttempts: assign({ attempts: 0 }),
     expire: raise({ type: 'backend.expired' }),

@@ -58,8 +58,8 @@ const untilClosed = <const N extends string>(next: N) =>
 const letGo = ['unlinkSocket', 'releaseOwner'] as const;
 
 /** Everything was sent: the socket lingers, so that it arrives. */
-const linger = (ending: 'noteAborted' | 'noteRefused', ...why: Parameters<typeof note>) =>
-  ({ target: '#client.lingering', actions: [ending, ...letGo, note(...why)] }) as const;
+const linger = (...why: Parameters<typeof note>) =>
+  ({ target: '#client.lingering', actions: [...letGo, note(...why)] }) as const;
 
 /** The client is reset. */
 const reset = (...why: Parameters<typeof note>) =>
@@ -68,12 +68,16 @@ const reset = (...why: Parameters<typeof note>) =>
 /** The client is not admitted. What the hook has sent, if it is complete, was its last word: it arrives. */
 const refuse = (timeout?: string) =>
   [
-    { guard: 'isFinished', ...linger('noteRefused', 'accepted', timeout) },
+    {
+      guard: 'isFinished',
+      target: '#client.lingering',
+      actions: ['noteRefused', ...letGo, note('accepted', timeout)],
+    },
     { target: '#client.refusing', actions: note('accepted', timeout) },
   ] as const;
 
 /** The owner’s abort, or a deadline. */
-const abortIn = (phase: Phase) => aborts('client', linger('noteAborted', phase), reset(phase));
+const abortIn = (phase: Phase) => aborts('client', linger(phase), reset(phase));
 
 export const clientMachine = setup({
   types: {
@@ -93,7 +97,6 @@ export const clientMachine = setup({
     noteFlushed: assign({ sent: connection.flushedOrLost }),
     noteLost: assign({ sent: 'lost' }),
     noteClosed: assign({ ending: 'closed' }),
-    noteAborted: assign({ ending: 'aborted' }),
     noteRefused: assign({ ending: 'refused' }),
     abortClose: raise({ type: 'client.abort', deliver: true, cause: connection.deadline('closeTimeout') }),
     admitOwner: emit({ type: 'owner.admit' }),
@@ -191,7 +194,7 @@ export const clientMachine = setup({
             ended: { target: 'peerEnded', actions: note('established') },
             idle: reset('established', 'idleTimeout'),
             stalled: reset('established', 'halfCloseTimeout'),
-            silent: linger('noteAborted', 'established', 'halfCloseTimeout'),
+            silent: linger('established', 'halfCloseTimeout'),
             closed: { target: '#client.ended', actions: letGo },
           }),
         },

@@ -183,7 +183,7 @@ export const proxyMachine = setup({
       states: {
         refusing: {
           description: 'The deadline: clients that never got a session are turned away; a session that goes on is cut.',
-          entry: ['refuseAdmissions', 'awaitSessions'],
+          entry: 'refuseAdmissions',
           on: {
             ...noListeners,
             ...noBackends,

@@ -66,7 +66,7 @@ export const lookUp: LookupFunction = (host, options, callback) => {
   // The answer is passed on in the context of the attempt, not of the attempt that happened to ask.
   name.waiting.push(bound(options.all === true ? callback : firstOf(callback)));
   if (name.isAsked) {
-    if (name.isLate) makeDo(name);
+    if (name.isLate || (host === 'localhost' && queue.has(name))) makeDo(name);
     return;
   }
   name.isAsked = true;

@@ -8,7 +8,7 @@ import { Observer, type ObserverOptions } from '../../src/inspect/observer.js';
 import type { ConnectionDetail, MachineInfo, Sort, StepInfo } from '../../src/inspect/protocol.js';
 import type { Registry } from '../../src/inspect/registry.js';
 import { windowOf } from '../../src/inspect/select.js';
-import { causeWords, durationText, stepWords } from '../../src/inspect/words.js';
+import { causeText, causeWords, durationText, stepWords } from '../../src/inspect/words.js';
 import { Random } from '../runtime/random.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
@@ -199,6 +199,65 @@ describe('counts', () => {
   });
 });
 
+test('a rate is what happened in the last seconds, by the second', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  bench.later(() => vi.useRealTimers());
+  const observer = observe();
+  const rates = (): (number | undefined)[] => [
+    observer.transitionRate,
+    observer.machines().find(({ machine }) => machine === 'client')?.edges[0]?.rate,
+  ];
+  for (let second = 1; second <= 7; second++) {
+    for (let count = 0; count < 10; count++) tell({ who: `client#${second}.${count}`, machine: 'client', to: 'live' });
+    vi.advanceTimersByTime(999);
+    // Since the beginning, or the oldest of the last three seconds.
+    const perSecond = Math.round((Math.min(second, 3) * 10_000 * 10) / (Math.min(second, 3) * 1_000 - 1)) / 10;
+    expect(rates(), `second ${second}`).toEqual([perSecond, perSecond]);
+    vi.advanceTimersByTime(1);
+  }
+  observer.stop();
+});
+
+test('a connection has one backend: a second one below its session stands for itself', () => {
+  const observer = observe();
+  tellConnection(1);
+  tell({ who: 'backend#t2', machine: 'backend', parent: 'session#t1', to: 'active.choosing' });
+  expect(observer.connections.size).toBe(2);
+  expect(observer.find('client#t1')?.backend?.id).toBe('backend#t1');
+  expect(observer.find('backend#t2')?.client).toBeUndefined();
+});
+
+test('a cause says of which leg it is, if it is one of the two', () => {
+  const observer = observe();
+  const kept = ['client', 'backend', 'table'].map((leg) => {
+    const cause = { initiator: 'peer', manner: 'reset', phase: 'established', leg } as Cause;
+    tell({ who: `session#${leg}`, machine: 'session', to: 'dropped', cause });
+    return observer.find(`session#${leg}`)?.main.cause?.leg;
+  });
+  expect(kept).toEqual(['client', 'backend', undefined]);
+});
+
+test('a failover is an attempt at another server than the one before', () => {
+  const observer = observe();
+  const counted = ['a:1', 'a:1', 'b:1', 'b:1', 'a:1'].map((server) => {
+    const backend = { who: 'backend#t1', machine: 'backend', server };
+    tell({ ...backend, from: 'active.choosing', event: 'server.chosen', to: 'active.connecting' });
+    const { failedOver } = observer.totals();
+    tell({ ...backend, from: 'active.connecting', event: 'socket.closed', to: 'active.choosing' });
+    return failedOver;
+  });
+  expect(counted).toEqual([0, 0, 1, 1, 2]);
+});
+
+test('a connection that no registry knows has moved no bytes, and says why its backend is where it is', () => {
+  const observer = observe();
+  const cause: Cause = { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' };
+  tellConnection(1);
+  tell({ who: 'backend#t1', machine: 'backend', from: 'active', event: 'socket.failed', to: 'dropping', cause });
+  const [connection] = observer.connections;
+  expect(connection).toMatchObject({ bytesFromClient: 0, bytesFromBackend: 0, lastCause: causeText(cause) });
+});
+
 describe('what is remembered', () => {
   test('is bounded for each connection, and what was forgotten is counted', () => {
     const observer = observe({ stepsPerConnectionMax: 8 });
@@ -236,10 +295,12 @@ describe('what is remembered', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     bench.later(() => vi.useRealTimers());
     const observer = observe();
+    const first = { accepted: 1, established: 0, retried: 0, failedOver: 0, dropped: 0, closed: 0 };
     for (let second = 1; second <= 320; second++) {
       tell({ who: `client#t${second}`, machine: 'client', to: 'live.accepted.open' });
       vi.advanceTimersByTime(1_000);
       expect(observer.seconds()).toHaveLength(Math.min(second, 300));
+      if (second === 1) expect(observer.seconds()[0]).toMatchObject(first);
     }
     expect(observer.seconds().map(({ accepted }) => accepted)).toEqual(new Array(300).fill(1));
     expect(observer.seconds().at(-1)?.live).toBe(320);
@@ -280,7 +341,8 @@ describe('what is remembered', () => {
       tell({ who: `x#${number}`, machine: `machine ${number}`, to: 'a' });
     }
     const machines = observer.machines();
-    expect(machines.length).toBeLessThanOrEqual(66);
+    // 64 by their names, and all others together.
+    expect(machines.length).toBe(65);
     const door = machines.find(({ machine }) => machine === 'door');
     expect(door?.edges.length).toBeLessThanOrEqual(2_001);
     expect(Object.keys(door?.states ?? {}).length).toBeLessThanOrEqual(2_001);

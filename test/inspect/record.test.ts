@@ -258,6 +258,7 @@ describe('a recording', () => {
 
   test('refuses options that cannot be right, and files that are none', async () => {
     await expect(record('')).rejects.toThrow(OptionError);
+    await expect(record('x.jsonl', { filesMax: 1_001 })).rejects.toThrow(OptionError);
     await expect(record(file, { bytesMax: 1 })).rejects.toThrow('bytesMax');
     await expect(record(file, { byteMax: 1 } as object)).rejects.toThrow('spelt "bytesMax"');
     await expect(record(join(folder, 'none', 'x'))).rejects.toThrow('ENOENT');

@@ -15,17 +15,14 @@ describe.each(bounded)('$name', (bound) => {
   test('every path does what must hold', { timeout: 120_000 }, () => {
     let steps = 0;
     for (const path of paths) {
-      const model = replay(
-        machine,
-        options.input,
-        path.map(({ event }) => event),
-      );
+      const events = path.map(({ event }) => event);
+      const model = replay(machine, options.input, events);
       steps += path.length;
       for (const step of model.steps) for (const name of step.taken) covered.get(machine.id)?.add(name);
       try {
         // Paths are told apart by a key: replayed from the start, each must still lead where it was said to.
         expect(model.steps.slice(1).map(({ to }) => to)).toEqual(path.map(({ to }) => to));
-        for (const check of properties[machine.id] ?? []) check(model as never);
+        for (const check of properties[machine.id] ?? []) check(model as never, events);
       } catch (error) {
         throw new Error(`${describePath(path)}\n${(error as Error).message}`, { cause: error });
       }

@@ -3,12 +3,14 @@
  * the numbers are those of docs/properties.md.
  */
 import { expect } from 'vitest';
-import { type AnyStateMachine, createActor, SimulatedClock } from 'xstate';
+import { type AnyStateMachine, createActor, type EventObject, SimulatedClock } from 'xstate';
 import { QUIET_PROBES, type Sent } from '../../src/machines/vocabulary.js';
-import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
+import { statePath } from '../../src/runtime/xstate.js';
+import { type Model, type ReplayedStep, replay, shortName } from '../../src/testing/index.js';
 import { clusterChecks, workerChecks } from './cluster-properties.js';
 
-type Check = (model: Model<never>) => void;
+/** @param events those that the path was replayed with */
+type Check = (model: Model<never>, events: readonly EventObject[]) => void;
 
 const all = (model: Model<never>): { step: ReplayedStep; type: string; [more: string]: unknown }[] =>
   model.steps.flatMap((step) => step.commands.map((command) => ({ step, ...command })));
@@ -151,6 +153,8 @@ const completeIsKept: Check = (model) => {
   if (outcome?.ending === 'dropped') expect(outcome.flushed, 'what was dropped may be missing').toBe(false);
 };
 
+const READ_PROBE = { type: 'socket.probe', bytes: 'read', times: 1 };
+
 /** What stands still is looked at, again and again; who is let go of is read for that long, and then closed. */
 const silenceIsSeen: Check = (model) => {
   for (const step of model.steps) {
@@ -162,7 +166,15 @@ const silenceIsSeen: Check = (model) => {
     }
     if (name === 'lingerTimeout') {
       expect(step.to, at).toBe(step.from);
-      expect(step.commands, at).toContainEqual({ type: 'socket.probe', bytes: 'read', times: 1 });
+      expect(step.commands, at).toEqual([READ_PROBE, { type: 'socket.linger' }]);
+    } else if (step.to === 'lingering.reading' && step.from !== step.to) {
+      // A peer that was read since the close was asked for, and for long enough, is looked at without another wait.
+      const { closeTimeoutMs, settings } = step.snapshot.context;
+      const wasRead = /^closing(\.flushing)?$/.test(step.from) && closeTimeoutMs >= settings.lingerTimeout;
+      expect(
+        step.commands.filter(({ type }) => type === 'socket.probe'),
+        at,
+      ).toEqual(wasRead ? [READ_PROBE] : []);
     }
     if (step.to === 'parting' && step.from !== 'parting') expect(types(step), at).toContain('socket.destroy');
     const isOver = /^live\.established\.bothEnded|^active\.established\.bothEnded|^live\.accepted/.test(step.from);
@@ -170,6 +182,185 @@ const silenceIsSeen: Check = (model) => {
       expect(step.to, at).not.toBe(step.from);
     if (name === 'lingerMax') expect(types(step), at).toContain('socket.reset');
   }
+};
+
+/** What may not be ignored: a machine that leaves one of these out has no path that shows it. */
+const ANSWERED: readonly (readonly [states: RegExp, event: RegExp])[] = [
+  [/^(live|active)\.established\.(open|peerEnded|localEnded)$|^lingering\.reading$/, /^socket\.idled$/],
+  [/^live\.accepted\.open$|^(live|active)\.established\.(open|localEnded)$/, /^socket\.ended$/],
+  [/^active\.connecting$/, /^socket\.failed$/],
+  [/^(lingering|cutting$)/, /^\w+\.abort$/],
+];
+
+type Settings = Readonly<Record<string, number>>;
+
+interface Timing {
+  readonly machine: RegExp;
+  readonly states: RegExp;
+  /** In place of those of the path, which takes no time. */
+  readonly settings?: Settings;
+  readonly isDue?: (context: { readonly attempts: number }) => boolean;
+  /** When something comes, in this order: a command, or a count of attempts. */
+  readonly comes: (settings: Settings) => readonly (readonly [ms: number, what: string])[];
+}
+
+/** Before all other timers. */
+const SOON_MS = 60;
+
+const three = (ms: number, what: string) => [1, 2, 3].map((times) => [ms * times, what] as const);
+
+/** What comes by time alone, where another timer would lead on in its place. */
+const TIMINGS: readonly Timing[] = [
+  {
+    machine: /^(client|backend)$/,
+    states: /established\.(open|peerEnded|localEnded)$/,
+    comes: ({ idleTimeout = 0 }) => three(idleTimeout / QUIET_PROBES, 'socket.probe'),
+  },
+  {
+    machine: /^(client|backend)$/,
+    states: /^lingering\.reading$/,
+    comes: ({ lingerTimeout = 0, lingerMax = 0 }) => [
+      ...three(lingerTimeout, 'socket.probe'),
+      [lingerMax, 'socket.reset'],
+    ],
+  },
+  {
+    machine: /^backend$/,
+    states: /established\.(open|peerEnded|localEnded)$/,
+    settings: { stableAfter: SOON_MS },
+    isDue: ({ attempts }) => attempts > 0,
+    comes: () => [[SOON_MS, '0 attempts']],
+  },
+  {
+    machine: /^backend$/,
+    states: /^lingering\.revoking$/,
+    comes: ({ holdTimeout = 0 }) => [[holdTimeout, 'owner.release']],
+  },
+  {
+    machine: /^backend$/,
+    states: /^active\.exhausted$/,
+    comes: ({ restTimeout = 0 }) => [[restTimeout, 'server.choose']],
+  },
+  {
+    machine: /^listener$/,
+    states: /^draining$/,
+    settings: { admissionTimeout: SOON_MS },
+    comes: ({ drainTimeout = 0 }) => [
+      [SOON_MS, 'admissions.refuse admissionTimeout'],
+      [drainTimeout, 'admissions.refuse drainTimeout'],
+    ],
+  },
+  {
+    machine: /^session$/,
+    states: /^connecting/,
+    comes: ({ sessionConnectTimeout = 0 }) => [[sessionConnectTimeout, 'client.abort sessionConnectTimeout']],
+  },
+  {
+    machine: /^session$/,
+    states: /^relaying/,
+    settings: { durationMax: SOON_MS },
+    comes: () => [[SOON_MS, 'client.abort durationMax']],
+  },
+  {
+    machine: /^proxy$/,
+    states: /^stopping\.refusing$/,
+    comes: ({ abortTimeout = 0 }) => [[abortTimeout, 'listeners.await']],
+  },
+  {
+    machine: /^proxy$/,
+    states: /^stopping\.cutting$/,
+    comes: ({ lingerMax = 0, abortTimeout = 0 }) => [[lingerMax + abortTimeout, 'listeners.await']],
+  },
+  {
+    machine: /^proxy$/,
+    states: /^stopping\.listeners$/,
+    comes: ({ abortTimeout = 0 }) => [[abortTimeout, 'backends.close']],
+  },
+];
+
+/** Reports and requests are answered, and timers come when they should: looked at once in each state. */
+const timersRun: Check = ({ steps }, events) => {
+  for (const [index, { to, snapshot }] of steps.entries()) {
+    const machine = snapshot.machine as AnyStateMachine;
+    const answered = ANSWERED.filter(([states]) => states.test(to));
+    const timings = TIMINGS.filter(
+      ({ machine: machines, states, isDue }) =>
+        machines.test(machine.id) && states.test(to) && isDue?.(snapshot.context) !== false,
+    );
+    if (answered.length + timings.length === 0) continue;
+    const { sent, ending, attempts, clients, settings } = snapshot.context;
+    const known = seen.get(machine) ?? new Set();
+    const key = JSON.stringify([to, sent, ending, attempts, clients, settings]);
+    if (known.has(key)) continue;
+    seen.set(machine, known.add(key));
+    const before = events.slice(0, index);
+    for (const [, event] of answered) isAnswered(machine, settings, before, event);
+    for (const timing of timings) comesInTime(machine, settings, before, timing);
+  }
+};
+
+const seen = new WeakMap<AnyStateMachine, Set<string>>();
+
+function isAnswered(machine: AnyStateMachine, settings: Settings, events: readonly EventObject[], event: RegExp): void {
+  for (const type of machine.events.filter((other) => event.test(other))) {
+    const model = replay(machine, { settings }, events);
+    const { context } = model.snapshot;
+    const { from, to, snapshot } = model.send({ type });
+    // A failure to connect is kept for the close that follows.
+    const isKept = type === 'socket.failed' && snapshot.context !== context;
+    expect(from !== to || isKept, `${from} answers ${type}`).toBe(true);
+  }
+}
+
+function comesInTime(
+  machine: AnyStateMachine,
+  given: Settings,
+  events: readonly EventObject[],
+  { settings: others, comes }: Timing,
+): void {
+  const settings = { ...given, ...others };
+  const clock = new SimulatedClock();
+  const actor = createActor(machine, { input: { settings }, clock });
+  let came: string[] = [];
+  actor.on('*', ({ type, cause }) => came.push(type, `${type} ${cause?.code}`));
+  actor.start();
+  for (const event of events) actor.send(event);
+  const at = statePath(actor.getSnapshot().value);
+  const passes = (ms: number): string[] => {
+    came = [];
+    clock.increment(ms);
+    return [...came, `${actor.getSnapshot().context.attempts} attempts`];
+  };
+  let now = 0;
+  for (const [ms, what] of comes(settings)) {
+    expect(passes(ms - now - 1), `${at}, before ${ms} ms`).not.toContain(what);
+    expect(passes(1), `${at}, after ${ms} ms`).toContain(what);
+    now = ms;
+  }
+  actor.stop();
+}
+
+/** 8: a listener that is aborted by a deadline lets go of what is complete; its owner's own abort resets it. */
+const deadlinesLetGo: Check = ({ steps, outcome }, events) => {
+  let isCut = false;
+  for (const [index, step] of steps.entries()) {
+    const { from, to, commands } = step;
+    const at = `${from} ${shortName(step.event)} → ${to}`;
+    const cuts = commands.filter(({ type }) => type === 'clients.abort') as unknown as { deliver: boolean }[];
+    isCut ||= cuts.length > 0;
+    if (to !== from) for (const { deliver } of cuts) expect(deliver, at).toBe(to === 'cutting');
+    if (types(step).includes('server.close')) {
+      expect(types(step)[types(step).indexOf('server.close') + 1], `${at}: its path goes with it`).toBe('path.unlink');
+    }
+    if (step.event === 'clients.served' && from === 'expired') expect(to, at).toBe('cutting');
+    if (from === 'failing' && shortName(step.event) === 'drainTimeout') expect(to, at).toBe('cutting');
+    const before = steps[index - 1];
+    if (step.event !== 'listener.abort' || before?.snapshot.context.clients === 0) continue;
+    const { deliver } = events[index - 1] as { deliver?: boolean };
+    if (/^(serving|draining|expired|failing)/.test(from)) expect(to, at).toBe(deliver ? 'cutting' : 'aborting');
+    if (from === 'cutting') expect(to, at).toBe(deliver ? 'cutting' : 'aborting');
+  }
+  if (outcome !== undefined) expect(outcome.flushed, 'what was cut may be missing').toBe(!isCut);
 };
 
 /** 9: an abort resets what may be incomplete; so does silence, as long as our side is open. */
@@ -345,8 +536,9 @@ const orderedStop: Check = (model) => {
     if (step.event === 'proxy.close' && step.from !== step.to) expect(types(step)[0]).toBe('listeners.close');
     const isCut =
       step.event === 'proxy.abort' && /^(idle|starting|running|draining|stopping.(refusing|cutting))/.test(step.from);
-    if (isCut || (step.event === 'sessions.served' && step.taken.length > 0))
-      expect(types(step)).toContain('backends.abort');
+    if (isCut || (step.event === 'sessions.served' && step.taken.length > 0)) {
+      for (const part of ['listeners', 'sessions', 'backends']) expect(types(step)).toContain(`${part}.abort`);
+    }
     if (over) expect(types(step)).not.toContain('listeners.start');
     over ||= asked(step);
   }
@@ -470,6 +662,7 @@ export const properties: Record<string, readonly Check[]> = {
     releasedOnce,
     completeIsKept,
     silenceIsSeen,
+    timersRun,
     cutsAreResets,
     socketsAreAccountedFor(false),
   ],
@@ -482,12 +675,21 @@ export const properties: Record<string, readonly Check[]> = {
     releasedOnce,
     completeIsKept,
     silenceIsSeen,
+    timersRun,
     cutsAreResets,
     socketsAreAccountedFor(true),
   ],
-  listener: [...common, closeIsNoAbort, causesTell('listener'), newcomersAreAnswered, handlesAreClosed],
-  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, stillnessIsSeen],
-  proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop],
+  listener: [
+    ...common,
+    closeIsNoAbort,
+    causesTell('listener'),
+    newcomersAreAnswered,
+    handlesAreClosed,
+    deadlinesLetGo,
+    timersRun,
+  ],
+  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, stillnessIsSeen, timersRun],
+  proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop, timersRun],
   worker: [...common, ...workerChecks],
   cluster: [...common, ...clusterChecks],
 };

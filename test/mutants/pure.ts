@@ -141,20 +141,18 @@ function concerns({ state, event }: Mutant, path: Path): boolean {
   if (event === 'always') return true;
   const within = (other: string): boolean => state === '' || other === state || other.startsWith(`${state}.`);
   const comesBy = ({ from, to, event: { type } }: Path[number]): boolean =>
-    event === undefined ? within(to) : type === event && within(from);
+    // A timer may raise it.
+    event === undefined ? within(to) : (type === event || type.startsWith('xstate.after.')) && within(from);
   const last = path.at(-1);
   return path.some(comesBy) || (last !== undefined && (within(last.from) || within(last.to)));
 }
 
 function holds(machine: AnyStateMachine, { input }: Bounded['options'], path: Path): void {
-  const model = replay(
-    machine,
-    input,
-    path.map(({ event }) => event),
-  );
+  const events = path.map(({ event }) => event);
+  const model = replay(machine, input, events);
   const went = model.steps.slice(1).map(({ to }) => to);
   if (went.join() !== path.map(({ to }) => to).join()) throw new Error('Replayed, a path leads elsewhere');
-  for (const check of properties[machine.id] ?? []) check(model as never);
+  for (const check of properties[machine.id] ?? []) check(model as never, events);
 }
 
 const firstLine = (error: unknown): string => (error as Error).message.split('\n')[0] as string;
