@@ -40,6 +40,7 @@ export {
   OptionError,
   SockchartError,
 } from './errors.js';
+export type { Means } from './machines/means.js';
 export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
 export type { Timeout } from './options.js';
 export { createProxy, type ProxyEvents, type ProxyOptions, type SessionLimits, TcpProxy } from './proxy/proxy.js';
@@ -48,7 +49,7 @@ export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';
 export { type CompiledMachine, compile } from './runtime/compile.js';
 export { compiledRuntime } from './runtime/compiled.js';
-export type { Host, Life, RunningTimer, Runtime, Transition } from './runtime/life.js';
+export type { Description, Host, Life, RunningTimer, Runtime, Transition } from './runtime/life.js';
 export { xstateRuntime } from './runtime/xstate.js';
 export type { Peer } from './sockets/peer.js';
 export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js';

@@ -130,9 +130,9 @@ describe('what is shown', () => {
     parent: undefined,
     machine: 'backend',
     incarnation: 1,
-    server: 'a:1',
-    client: undefined,
-    peer: undefined,
+    handle: {},
+    about: { server: 'a:1' },
+    means: undefined,
     isFinal: false,
     from,
     event: 'socket.failed',
@@ -166,24 +166,26 @@ describe('what is shown', () => {
   it('counts lives by state, and tells a cause once', () => {
     const tally = new Tally();
     tally.note(step('', 'idle', { event: 'xstate.init' }));
-    tally.note(step('idle', 'active.connecting'));
-    tally.note(step('active.connecting', 'active.established.open'));
+    tally.note(step('idle', 'active.connecting', { means: 'connect' }));
+    tally.note(step('active.connecting', 'active.established.open', { means: 'establish' }));
     expect(tally.now(['backend'])).toBe('backend 1 established');
-    const lost = tally.note(step('active.established.open', 'active.failover', { cause }));
+    const lost = tally.note(step('active.established.open', 'active.failover', { means: 'drop', cause }));
     expect(lost).toMatchObject({ isDrop: true, cause });
     expect(tally.note(step('active.failover', 'active.disposing.destroying', { cause })).cause).toBeUndefined();
-    tally.note(step('active.disposing.destroying', 'active.waiting', { event: 'server.deferred', cause }));
-    const next = tally.note(step('active.choosing', 'active.connecting', { server: 'b:2', cause }));
+    tally.note(step('active.disposing.destroying', 'active.waiting', { means: 'retry', cause }));
+    const next = tally.note(
+      step('active.choosing', 'active.connecting', { about: { server: 'b:2' }, means: 'connect', cause }),
+    );
     expect(next.failover).toEqual({ from: 'a:1', to: 'b:2' });
     expect(tally.incidents()).toBe('1 drop, 1 failover, 1 retry');
-    tally.note(step('active.connecting', 'closed'));
+    tally.note(step('active.connecting', 'closed', { isFinal: true }));
     expect(tally.now(['backend'])).toBe('');
     expect(tally.table()).toEqual(['backend   1 closed']);
   });
 
   it('tells a cause that was noted before it led anywhere', () => {
     const tally = new Tally();
-    tally.note(step('', 'active.connecting'));
+    tally.note(step('', 'active.connecting', { means: 'connect' }));
     expect(tally.note(step('active.connecting', 'active.connecting', { cause })).cause).toBeUndefined();
     expect(tally.note(step('active.connecting', 'active.disposing.destroying', { cause })).cause).toBe(cause);
   });
@@ -393,8 +395,8 @@ describe('a proxy', () => {
     program.signal('SIGTERM');
     expect(await program.ended).toBe(0);
 
-    const transitions = linesOf(program.stdout).map((line) => JSON.parse(line) as Transition);
-    const fields = ['who', 'parent', 'machine', 'incarnation', 'server', 'peer', 'from', 'event', 'cause', 'to', 'at'];
+    const transitions = linesOf(program.stdout).map((line) => JSON.parse(line) as Transition & Transition['about']);
+    const fields = 'who parent machine incarnation server peer from event cause means to at'.split(' ');
     for (const transition of transitions) expect(Object.keys(transition)).toEqual(fields);
     const lifeOf = (name: string) => transitions.filter(({ who }) => who === name);
     for (const who of ['client#1', 'session#1', 'backend#1']) {

@@ -101,7 +101,7 @@ describe.each(KINDS)('over $name', ({ listen, isTls }) => {
     });
     expect(JSON.parse(JSON.stringify(client))).toMatchObject({ peer: from });
     expect(JSON.parse(JSON.stringify(session))).toMatchObject({ client: { peer: from } });
-    expect(session.backend.peer).toBe(client.peer);
+    expect(session.backend.describe()).toMatchObject({ peer: from });
   });
 });
 
@@ -196,8 +196,8 @@ describe.each(['compiled', 'xstate'] as const)('on the %s runtime', (runtime) =>
     const ofIt = told.filter(({ machine }) => ['client', 'session', 'backend'].includes(machine));
     expect(new Set(ofIt.map(({ machine }) => machine)).size).toBe(3);
     expect(ofIt.filter(({ isFinal }) => isFinal)).toHaveLength(3);
-    expect(ofIt.filter(({ peer }) => peer !== from)).toEqual([]);
-    expect(told.filter(({ machine, peer }) => machine === 'listener' && peer !== undefined)).toEqual([]);
+    expect(ofIt.filter(({ about: { peer } }) => peer !== from)).toEqual([]);
+    expect(told.filter(({ machine, about: { peer } }) => machine === 'listener' && peer !== undefined)).toEqual([]);
   });
 });
 

@@ -55,6 +55,14 @@ const CAUSES = [
   Object.freeze({ initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' }),
 ];
 
+/** @type {ReadonlyMap<string | undefined, import('../../dist/index.js').Transition['means']>} */
+const MEANS = new Map([
+  ['server.chosen', 'connect'],
+  ['owner.admitted', 'establish'],
+  ['owner.prepared', 'establish'],
+  ['backend.established', 'establish'],
+]);
+
 /** A connection that is only told of. */
 class Told {
   /** @param {number} number */
@@ -71,6 +79,7 @@ class Told {
       ...handle,
     };
     this.backend = {
+      parent: this,
       id: `backend#${number}`,
       state: 'active.established.open',
       server: this.server,
@@ -96,18 +105,22 @@ class Told {
   /** @param {readonly string[]} step */
   tell([machine, from, event, to]) {
     const { number } = this;
+    const server = machine === 'backend' ? this.server : undefined;
+    const handle = machine === 'backend' ? this.backend : machine === 'client' ? this.client : this;
     // Names are made anew for each transition, as those of real lives are.
     transitions.publish({
       who: `${machine}#${number}`,
       parent: machine === 'backend' ? `session#${number}` : 'listener#1',
       machine,
       incarnation: machine === 'backend' ? 1 : undefined,
-      server: machine === 'backend' ? this.server : undefined,
-      client: machine === 'session' ? `client#${number}` : undefined,
+      handle,
+      about: { server, peer: this.client.peer },
       from,
       event,
       cause: from === '' ? undefined : CAUSES[number % 3],
+      means: MEANS.get(event),
       to,
+      isFinal: to === 'ended',
       at: performance.now(),
     });
   }

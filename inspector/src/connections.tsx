@@ -2,8 +2,8 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preac
 import {
   type ConnectionRow,
   type ConnectionsPage,
-  KINDS,
-  type Kind,
+  LISTED,
+  type Listed,
   type Overview,
   type Sort,
 } from '../../src/inspect/protocol.js';
@@ -20,7 +20,7 @@ const REFRESH_MS = 1_000;
 const OVERSCAN = 20;
 
 interface Wanted {
-  readonly of: Kind;
+  readonly of: Listed;
   readonly sort: Sort;
   readonly order: 'asc' | 'desc';
   readonly filter: string;
@@ -47,12 +47,12 @@ const COLUMNS: readonly (readonly [sort: Sort, title: string])[] = [
   ['bytes', 'bytes'],
   ['cause', 'last cause'],
 ];
-const KIND_TEXTS: Readonly<Record<Kind, string>> = {
+const LISTED_TEXTS: Readonly<Record<Listed, string>> = {
   alive: 'alive',
   ended: 'ended last',
   dropped: 'dropped',
 };
-const NONE: Readonly<Record<Kind, string>> = {
+const NONE: Readonly<Record<Listed, string>> = {
   alive: 'There is no connection now.',
   ended: 'No connection has ended since the counting began.',
   dropped: 'No connection was dropped since the counting began.',
@@ -122,11 +122,11 @@ export function Connections() {
         <select
           aria-label="Which connections"
           value={query.of}
-          onChange={({ currentTarget }) => change({ of: currentTarget.value as Kind, state: '' })}
+          onChange={({ currentTarget }) => change({ of: currentTarget.value as Listed, state: '' })}
         >
-          {KINDS.map((kind) => (
+          {LISTED.map((kind) => (
             <option key={kind} value={kind}>
-              {KIND_TEXTS[kind]}
+              {LISTED_TEXTS[kind]}
             </option>
           ))}
         </select>

@@ -1,7 +1,6 @@
-/** Who said what to whom in a step: the arrows of a sequence diagram. */
+/** The message of a step, with its sender and its receiver: an arrow of the sequence diagram. */
 import type { StepInfo } from '../../src/inspect/protocol.js';
 import { eventText } from '../../src/inspect/words.js';
-import { covers } from './edges.js';
 
 export const LANES = ['client', 'proxy', 'backend'] as const;
 export type Lane = (typeof LANES)[number];
@@ -12,15 +11,8 @@ export interface Message {
   readonly label: string;
 }
 
-/** Who comes there from elsewhere resets the socket. A test holds this against the machines. */
-function resets(from: string, event: string, to: string): boolean {
-  if (to === 'active.failover') return event === 'socket.idled';
-  if (to === 'aborting.destroying') return from === 'closing.flushing' || from === 'lingering.reading';
-  return ['aborting', 'refusing'].some((state) => covers(state, to) && !covers(state, from));
-}
-
-/** What went over the wire, or what the proxy decided by itself. */
-export function messageOf({ machine, event, from, to, cause, server }: StepInfo): Message {
+/** A message that went over the wire, or a decision of the proxy. */
+export function messageOf({ machine, event, cause, means, server }: StepInfo): Message {
   const decided = (label: string): Message => ({ from: 'proxy', to: 'proxy', label });
   if (machine !== 'client' && machine !== 'backend') {
     return decided(event === 'xstate.init' ? `${machine} begins` : eventText(event));
@@ -45,7 +37,10 @@ export function messageOf({ machine, event, from, to, cause, server }: StepInfo)
     case 'socket.closed':
       // Our own socket has closed: nothing of that is sent.
       return decided('closed');
+    case 'socket.idled':
+      // A connection that is dropped because it was idle is reset.
+      return means === 'reset' || means === 'drop' ? sent('RST') : decided(eventText(event));
     default:
-      return resets(from, event, to) ? sent('RST') : decided(eventText(event));
+      return means === 'reset' ? sent('RST') : decided(eventText(event));
   }
 }

@@ -186,10 +186,8 @@ function Listeners({ whole }: { readonly whole: Whole }) {
         whole.proxies.map(({ id }) => (
           <p key={id} class="actions">
             {whole.proxies.length > 1 && <span class="mono">{id}</span>}
-            {whole.listeners.some(({ state }) => state.startsWith('serving.listening')) && (
-              <Act action="suspend" id={id} />
-            )}
-            {whole.listeners.some(({ state }) => state === 'serving.suspended') && <Act action="resume" id={id} />}
+            {whole.listeners.some(({ canSuspend }) => canSuspend) && <Act action="suspend" id={id} />}
+            {whole.listeners.some(({ canResume }) => canResume) && <Act action="resume" id={id} />}
             <Act action="drain" id={id} />
             <Act action="abort" id={id} />
           </p>

@@ -3,6 +3,7 @@ import { ClosedError, ConnectError, NotEstablishedError } from '../errors.js';
 import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
+import type { Description } from '../runtime/life.js';
 import type { Peer } from '../sockets/peer.js';
 import {
   CLOSED_ABOVE,
@@ -153,9 +154,9 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     return (current ?? last)?.name;
   }
 
-  /** @internal The address of the client that it is for, if it is for one. */
-  get peer(): Peer | undefined {
-    return this.#owner?.peer;
+  /** @internal The peer is the client that it is for, if it is for one. */
+  override describe(): Description {
+    return { server: this.server, peer: this.#owner?.peer?.toString() };
   }
 
   /**

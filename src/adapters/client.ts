@@ -4,6 +4,7 @@ import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
+import type { Description } from '../runtime/life.js';
 import type { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import {
@@ -172,6 +173,11 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** The socket; where its listener speaks TLS, the `tls.TLSSocket` once the handshake is done. */
   override get socket(): Socket {
     return this.#socket;
+  }
+
+  /** @internal */
+  override describe(): Description {
+    return { peer: this.peer?.toString() };
   }
 
   override toJSON(): Record<string, unknown> {

@@ -4,10 +4,11 @@ import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xs
 import { OptionError } from '../errors.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
+import { NO_DESCRIPTION } from '../runtime/channel.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
 import { contextOfNow, type InContext } from '../runtime/context.js';
-import type { Commands, Life, RunningTimer, Runtime } from '../runtime/life.js';
+import type { Commands, Description, Life, RunningTimer, Runtime } from '../runtime/life.js';
 import { xstateRuntime } from '../runtime/xstate.js';
 import { showManyShapes } from '../sockets/shapes.js';
 import { hookReportOf } from '../sockets/socket.js';
@@ -123,6 +124,16 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   /** The name of the handle that it is a part of. */
   get parentId(): string | undefined {
     return this.#parent?.id;
+  }
+
+  /** @internal What it is a part of. */
+  get parent(): object | undefined {
+    return this.#parent;
+  }
+
+  /** @internal What observers read about it with each transition. */
+  describe(): Description {
+    return NO_DESCRIPTION;
   }
 
   /** @internal Timers that no promise waits for. */

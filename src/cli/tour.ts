@@ -340,7 +340,10 @@ function summary(terminal: Terminal, { tally }: View, { answers, endedEarly }: S
   const word = (text: string): string => paint('bold', text.padEnd(10));
   terminal.print(
     '',
-    paint('bold', `▸ The proxy is ${ending}. What was seen: ${tally.incidents()}, ${tally.transitions} transitions.`),
+    paint(
+      'bold',
+      `▸ The proxy is ${ending}. What was seen: ${tally.incidents()}, ${tally.counts.transitions} transitions.`,
+    ),
     ...tally.table().map((line) => `  counts: ${line}`),
     `  ${plural(answers, 'answer')} for the clients, ${plural(endedEarly, 'conversation')} ended early`,
     '',

@@ -5,9 +5,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type Cause, systemClock, TRANSITION_CHANNEL, type Transition } from '../index.js';
 import { causeText, eventText } from '../inspect/words.js';
+import { shortState, TONES, type Tone } from '../machines/words.js';
 import { timeOf } from '../runtime/clock.js';
 import { type Output, printable } from './args.js';
-import { plural, type Step, shortState, Tally } from './tally.js';
+import { plural, type Step, Tally } from './tally.js';
 import type { Style, Terminal } from './terminal.js';
 
 /** How often the counts are printed where no status line can be redrawn. */
@@ -24,12 +25,7 @@ const MACHINE_STYLES: Record<string, Style> = {
   backend: 'yellowBright',
 };
 
-const STATE_STYLES: readonly (readonly [RegExp, Style])[] = [
-  [/^(?:dropp|fail(?:ed|ing)|exhausted)/, 'red'],
-  [/^(?:failover|waiting|disposing|refus|abort|saturated|suspended)/, 'yellow'],
-  [/^(?:established|relaying|listening|running)/, 'green'],
-  [/^(?:clos|end|finish|drain|stopping)/, 'dim'],
-];
+const TONE_STYLES: Record<Tone, Style> = { bad: 'red', warning: 'yellow', good: 'green', over: 'dim' };
 
 /** To the microsecond: beyond that there is nothing but rounding. */
 const micros = (ms: number): number => Math.round(ms * 1_000) / 1_000;
@@ -101,19 +97,21 @@ export class View {
     else if (this.#output === 'lines') this.#collect(transition, step);
   };
 
-  #writeJson({ who, parent, machine, incarnation, server, peer, from, event, cause, to, at }: Transition): void {
+  #writeJson({ who, parent, machine, incarnation, about, from, event, cause, means, to, at }: Transition): void {
     if (!this.#terminal.isReady) {
       this.#leftOut++;
       return;
     }
     // Every field in every line, absent ones as null.
-    const record = { who, parent, machine, incarnation, server, peer, from, event, cause, to, at: micros(at) };
+    const { server, peer } = about;
+    const record = { who, parent, machine, incarnation, server, peer, from, event, cause, means, to, at: micros(at) };
     this.#terminal.writeRaw(`${JSON.stringify(record, (_key, value) => (value === undefined ? null : value))}\n`);
   }
 
-  #collect({ who, machine, from, event, to, server, peer, at }: Transition, step: Step): void {
+  #collect({ who, machine, from, event, to, about, at }: Transition, step: Step): void {
     // A timer that only looks, a client that only is counted: nothing to tell.
     if (from === to) return;
+    const { server, peer } = about;
     let run = this.#runOf.get(who);
     if (run === undefined || step.cause !== undefined) {
       run = {
@@ -181,7 +179,7 @@ export class View {
     ];
     if (isDrop) words.push(paint(['bold', 'red'], 'DROP'));
     if (failover !== undefined) {
-      const [left, right] = [failover.from, failover.to].map((name) => printable(this.#serverName(name)));
+      const [left, right] = [failover.from, failover.to ?? ''].map((name) => printable(this.#serverName(name)));
       words.push(paint(['bold', 'yellow'], `FAILOVER ${left} → ${right}`));
     } else if (server !== undefined) {
       words.push(printable(this.#serverName(server)));
@@ -202,8 +200,8 @@ export class View {
     const [first, ...rest] = short.split('.');
     const isSibling = rest.length > 0 && index > 0 && shortState(states[index - 1] as string).startsWith(`${first}.`);
     const text = isSibling ? rest.join('.') : short;
-    const style = STATE_STYLES.find(([pattern]) => pattern.test(short))?.[1];
-    if (style !== undefined && (isLast || style === 'red' || style === 'yellow')) return paint(style, text);
+    const tone = TONES.find(([start]) => start.test(short))?.[1];
+    if (tone !== undefined && (isLast || tone === 'bad' || tone === 'warning')) return paint(TONE_STYLES[tone], text);
     return isLast ? text : paint('dim', text);
   }
 

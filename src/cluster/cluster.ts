@@ -7,7 +7,7 @@ import { signal as checkSignal, onlyKnown, type Timeout, timeout } from '../opti
 import { WorkerError } from './error.js';
 import type { PartAddress } from './messages.js';
 import { type ClusterConfig, type ClusterOptions, checkedCluster, checkedData, type Scheduling } from './options.js';
-import { type Exit, Worker, type WorkerInfo, type WorkerOwner } from './worker.js';
+import { type Exit, Worker, type WorkerInfo } from './worker.js';
 
 export type ClusterEvents = {
   /** Every worker serves, for the first time. */

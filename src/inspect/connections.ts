@@ -1,16 +1,24 @@
 /** The table of connections, a page at a time, and one of them with all that is known of it. */
 import { stateText } from './charts.js';
+import type { Connection, ObservedInstance } from './connection.js';
 import type { State } from './edges.js';
-import type { Connection, ObservedLife } from './history.js';
-import { bytesOf, type Observer } from './observer.js';
+import type { Observer } from './observer.js';
 import { now } from './plain.js';
-import type { ConnectionDetail, ConnectionRow, ConnectionsPage, Kind, LifeDetail, Sort, StepInfo } from './protocol.js';
+import type {
+  ConnectionDetail,
+  ConnectionRow,
+  ConnectionsPage,
+  LifeDetail,
+  Listed,
+  Sort,
+  StepInfo,
+} from './protocol.js';
 import type { LiveBackend, LiveHandle, LiveListener, LiveSession, Registry } from './registry.js';
 import { type Keys, windowOf } from './select.js';
 import { stepWords } from './words.js';
 
 export interface ConnectionsQuery {
-  readonly of: Kind;
+  readonly of: Listed;
   readonly sort: Sort;
   readonly descending: boolean;
   /** In small letters. */
@@ -23,14 +31,13 @@ export interface ConnectionsQuery {
 
 export function connectionsPage(observer: Observer, query: ConnectionsQuery): ConnectionsPage {
   const { of, sort, descending, filter, state, offset, limit } = query;
-  observer.link();
   let matching = observer.listed(of);
   const total = matching.length;
   if (state !== '') {
     const [machine = '', path = ''] = state.split(/:(.*)/s);
     const states = observer.statesBelow(machine, path);
     matching = matching.filter((connection) =>
-      connection.lives.some((life) => life.kind.machine === machine && states.has(life.state)),
+      connection.instances.some((instance) => instance.machine === machine && states.has(instance.state)),
     );
   }
   if (filter !== '') {
@@ -70,10 +77,7 @@ function keysOf(connections: readonly Connection[], sort: Sort, descending: bool
     case 'age':
       return Float64Array.from(connections, ({ since, endedAt }) => (endedAt ?? at) - since);
     case 'bytes':
-      return Float64Array.from(connections, (connection) => {
-        const { fromClient, fromBackend } = bytesNow(connection);
-        return fromClient + fromBackend;
-      });
+      return Float64Array.from(connections, ({ bytes }) => bytes.fromClient + bytes.fromBackend);
     case 'peer':
       return connections.map(({ peer }) => peer);
     case 'server':
@@ -101,13 +105,8 @@ function ranks(words: readonly string[], descending: boolean): Keys {
   return Float64Array.from(words, (word) => places.get(word) as number);
 }
 
-function bytesNow({ live, bytesFromClient, bytesFromBackend }: Connection): LiveSession['bytes'] {
-  return bytesOf(live) ?? { fromClient: bytesFromClient, fromBackend: bytesFromBackend };
-}
-
 function rowOf(connection: Connection, at: number): ConnectionRow {
-  const { id, peer, server, main, since, endedAt, lastCause } = connection;
-  const bytes = bytesNow(connection);
+  const { id, peer, server, main, since, endedAt, lastCause, bytes } = connection;
   return {
     id,
     peer,
@@ -126,7 +125,6 @@ export function connectionDetail(
   registries: readonly Registry[],
   id: string,
 ): ConnectionDetail | undefined {
-  observer.link();
   const connection = observer.find(id);
   if (connection === undefined) return undefined;
   const steps = connection.steps();
@@ -134,15 +132,20 @@ export function connectionDetail(
   return {
     row: rowOf(connection, at),
     ...(connection.endedAt !== undefined && { endedAt: connection.endedAt }),
-    lives: connection.lives.map((life) => detailOf(life, handleOf(life.id, connection, registries), steps, at)),
+    lives: connection.instances.map((instance) =>
+      detailOf(instance, handleOf(instance.id, connection, registries), steps, at),
+    ),
     steps,
     stepsForgotten: connection.forgotten,
   };
 }
 
-function detailOf(life: ObservedLife, handle: LiveHandle | undefined, steps: StepInfo[], at: number): LifeDetail {
-  const { id, kind, state, since, isOver } = life;
-  const { machine } = kind;
+function detailOf(
+  { id, machine, state, since, isOver }: ObservedInstance,
+  handle: LiveHandle | undefined,
+  steps: StepInfo[],
+  at: number,
+): LifeDetail {
   const { description, events, timers } = stateText(machine, state.path);
   const accepted = isOver ? [] : (handle?.accepts() ?? [...events.keys()]);
   return {
@@ -169,7 +172,7 @@ function whyIn({ path }: State, id: string, steps: readonly StepInfo[]): string 
   return index < 0 ? 'it was here before anybody watched' : stepWords(steps, index);
 }
 
-/** What can be asked about a life, or told to it. */
+/** The handle of an instance. */
 export function handleOf(
   id: string,
   { live }: Pick<Connection, 'live'>,
@@ -177,7 +180,8 @@ export function handleOf(
 ): Registry | LiveListener | LiveSession | LiveBackend | LiveHandle | undefined {
   if (live !== undefined) {
     const legs = 'client' in live ? [live, live.client, live.backend] : [live];
-    const found = legs.find((leg) => leg.id === id);
+    // A user's object may have no legs.
+    const found = legs.find((leg) => leg?.id === id);
     if (found !== undefined) return found;
   }
   for (const registry of registries) {

@@ -1,4 +1,5 @@
-/** The statecharts as they are taken: states with how many are in them, transitions with how often and how fast. */
+/** The statecharts as they are taken: states with how many instances are in them, transitions with how often and how fast. */
+import type { Means } from '../machines/means.js';
 import { stateText } from './charts.js';
 
 export const INIT = 'xstate.init';
@@ -8,46 +9,38 @@ export const RATE_SECONDS = 3;
 const EDGES_MAX = 2_000;
 export const OTHERS = 'others';
 
-/** What the taking of an edge means, beyond the two states. */
-export const ACCEPTS = 1;
-export const ESTABLISHES = 2;
-export const RETRIES = 4;
-export const DROPS = 8;
-export const CONNECTS = 16;
-
-/** A leaf state of a machine, with how many are in it. */
+/** A leaf state of a machine, with how many instances are in it. */
 export interface State {
   readonly path: string;
-  /** By the library's charts: of other machines, only their lives say where they end. */
+  /** Instances end there. */
   readonly isFinal: boolean;
   count: number;
 }
 
 /** A transition of a machine, with how often it was taken. */
 export interface Edge {
-  readonly kind: Kind;
+  readonly chart: Chart;
   readonly from: string;
   readonly event: string;
   readonly to: State;
-  /** Any of the flags above. */
-  readonly means: number;
+  readonly means: Means | undefined;
   total: number;
   /** The total at the last whole seconds, in turn. */
   readonly marks: Float64Array;
 }
 
-type Edges = Map<string, Map<string, Map<string, Edge>>>;
-
-/** A machine, as it was heard of. */
-export interface Kind {
+/** A machine, as its transitions show it. */
+export interface Chart {
   readonly machine: string;
   readonly states: Map<string, State>;
   readonly edges: Edge[];
   /** By event, state left and state entered: found without making a key of the three. */
-  readonly byEvent: Edges;
+  readonly byEvent: Map<string, Map<string, Map<string, Edge>>>;
 }
 
-export function stateOf({ machine, states }: Kind, path: string): State {
+export const emptyChart = (machine: string): Chart => ({ machine, states: new Map(), edges: [], byEvent: new Map() });
+
+export function stateOf({ machine, states }: Chart, path: string): State {
   let state = states.get(path);
   if (state === undefined) {
     const name = states.size < EDGES_MAX ? path : OTHERS;
@@ -57,24 +50,16 @@ export function stateOf({ machine, states }: Kind, path: string): State {
   return state;
 }
 
-export function edgeOf(kind: Kind, from: string, event: string, to: string): Edge {
-  const known = kind.byEvent.get(event)?.get(from)?.get(to);
+export function edgeOf(chart: Chart, from: string, event: string, to: string, means: Means | undefined): Edge {
+  const known = chart.byEvent.get(event)?.get(from)?.get(to);
   if (known !== undefined) return known;
-  const { edges, byEvent, machine } = kind;
-  const entered = stateOf(kind, to);
-  if (edges.length >= EDGES_MAX) {
-    // Not found by its event: what there is too much of must not be kept.
-    return { kind, from, event, to: entered, means: meaning(machine, from, event, entered), total: 0, marks: NO_MARKS };
-  }
-  const edge: Edge = {
-    kind,
-    from,
-    event,
-    to: entered,
-    means: meaning(machine, from, event, entered),
-    total: 0,
-    marks: new Float64Array(RATE_SECONDS),
-  };
+  const { edges, byEvent } = chart;
+  const entered = stateOf(chart, to);
+  const isTooMuch = edges.length >= EDGES_MAX;
+  const marks = isTooMuch ? NO_MARKS : new Float64Array(RATE_SECONDS);
+  const edge: Edge = { chart, from, event, to: entered, means, total: 0, marks };
+  // An edge beyond the limit is not kept, and so not found by its event.
+  if (isTooMuch) return edge;
   edges.push(edge);
   const byFrom = byEvent.get(event) ?? new Map<string, Map<string, Edge>>();
   byEvent.set(event, byFrom);
@@ -85,21 +70,3 @@ export function edgeOf(kind: Kind, from: string, event: string, to: string): Edg
 }
 
 const NO_MARKS = new Float64Array(RATE_SECONDS);
-
-const isIn = (state: string, outer: string): boolean => state === outer || state.startsWith(`${outer}.`);
-
-function meaning(machine: string, from: string, event: string, { path: to }: State): number {
-  let means = 0;
-  if (machine === 'client') {
-    if (event === INIT) means |= ACCEPTS;
-    if (isIn(from, 'live.established') && isIn(to, 'dropping')) means |= DROPS;
-  } else if (machine === 'session') {
-    if (isIn(from, 'connecting') && isIn(to, 'relaying')) means |= ESTABLISHES;
-  } else if (machine === 'backend') {
-    const wasUp = isIn(from, 'active.established');
-    if (wasUp && (isIn(to, 'dropping') || isIn(to, 'active.failover'))) means |= DROPS;
-    if (event === 'server.deferred' && from !== to) means |= RETRIES;
-    if (isIn(to, 'active.connecting') && from !== to) means |= CONNECTS;
-  }
-  return means;
-}

@@ -1,123 +1,114 @@
-/** A connection and its lives, with what has happened to them: packed, for there may be a hundred thousand. */
+/** The steps that are remembered, and the connections that have ended last: both within bounds. */
 import type { Cause } from '../machines/vocabulary.js';
-import type { Edge, State } from './edges.js';
+import { type Connection, STEP } from './connection.js';
+import type { Edge } from './edges.js';
 import type { Place } from './plain.js';
 import type { StepInfo } from './protocol.js';
-import type { LiveBackend, LiveClient, LiveSession } from './registry.js';
-import { causeText } from './words.js';
 
-export interface ObservedLife {
-  readonly id: string;
-  readonly kind: { readonly machine: string };
-  connection: Connection;
-  state: State;
-  /** It has ended, and its end was counted. */
-  isOver: boolean;
-  /** Since when it is in this state: milliseconds since the epoch. */
-  since: number;
-  cause: Cause | undefined;
-  place: Place | undefined;
-  /** The server that was dialled last. */
-  dialled: string | undefined;
+export interface HistoryLimits {
+  /** Steps that are remembered of one connection. */
+  readonly stepsPerConnectionMax: number;
+  /** Steps that are remembered of all connections together. */
+  readonly stepsMax: number;
+  /** Connections that have ended and are remembered. */
+  readonly endedMax: number;
 }
 
-/** Four of these are a step: tenths of milliseconds since the connection began, the edge, the cause, the place. */
-type Packed = number | Edge | Cause | Place | undefined;
-export const STEP = 4;
+export class History {
+  /** Steps that are remembered. */
+  steps = 0;
+  readonly #limits: HistoryLimits;
+  /** All connections that may have steps, besides those that have ended. */
+  readonly #connections: () => Iterable<Connection>;
+  /** Routine must not push out the connections that were dropped, which are kept apart. */
+  readonly #ended = new Ring();
+  readonly #endedDropped = new Ring();
+  #trimming: Generator<Connection, void> | undefined;
 
-/** A client with its session and its backend; or a life that belongs to no connection. */
-export class Connection {
-  readonly number: number;
-  /** Milliseconds since the epoch. */
-  readonly since: number;
-  client: ObservedLife | undefined = undefined;
-  session: ObservedLife | undefined = undefined;
-  backend: ObservedLife | undefined = undefined;
-  /** A life of another machine. */
-  other: ObservedLife | undefined = undefined;
-  /** What can be asked, once it was found in a registry. */
-  live: LiveSession | LiveClient | LiveBackend | undefined = undefined;
-  peer = '';
-  bytesFromClient = 0;
-  bytesFromBackend = 0;
-  /** Lives that have not ended. */
-  living = 0;
-  endedAt: number | undefined = undefined;
-  /** It has lost a connection that was established. */
-  wasDropped = false;
-  forgotten = 0;
-  /** @internal */
-  readonly packed: Packed[] = [];
-
-  constructor(number: number, since: number) {
-    this.number = number;
-    this.since = since;
+  constructor(limits: HistoryLimits, connections: () => Iterable<Connection>) {
+    this.#limits = limits;
+    this.#connections = connections;
   }
 
-  /** The life that stands for it. */
-  get main(): ObservedLife {
-    return (this.session ?? this.client ?? this.backend ?? this.other) as ObservedLife;
+  /** Connections that have ended last. */
+  get ended(): Connection[] {
+    return [...this.#ended.all, ...this.#endedDropped.all];
   }
 
-  get id(): string {
-    return this.main.id;
+  /** Connections that have ended last, after a drop. */
+  get endedDropped(): readonly Connection[] {
+    return this.#endedDropped.all;
   }
 
-  get lives(): ObservedLife[] {
-    return [this.session, this.client, this.backend, this.other].filter((life) => life !== undefined);
+  remember(connection: Connection, at: number, edge: Edge, cause: Cause | undefined, place: Place | undefined): void {
+    const { packed } = connection;
+    const { stepsPerConnectionMax, stepsMax } = this.#limits;
+    // Half of the steps go at once, so that the list of a busy connection is not moved for each step.
+    if (packed.length >= stepsPerConnectionMax * STEP) this.#forgetSteps(connection, stepsPerConnectionMax >> 1);
+    packed.push(Math.round((at - connection.since) * 10), edge, cause, place);
+    if (++this.steps > stepsMax) this.#trim();
   }
 
-  get server(): string {
-    return this.backend?.place?.server ?? '';
+  /** A connection has ended. @returns the connection that is forgotten instead, if there is one */
+  end(connection: Connection): Connection | undefined {
+    const ring = connection.wasDropped ? this.#endedDropped : this.#ended;
+    return ring.add(connection, this.#limits.endedMax);
   }
 
-  get lastCause(): string {
-    // A session that has not noted one yet may have a leg that has.
-    const cause = this.main.cause ?? this.backend?.cause ?? this.client?.cause;
-    return cause === undefined ? '' : textOf(cause);
+  forget({ packed }: Connection): void {
+    this.steps -= packed.length / STEP;
+    packed.length = 0;
   }
 
-  /** What happened to it since, oldest first. */
-  steps(from = 0): StepInfo[] {
-    const steps: StepInfo[] = [];
-    const { packed, peer } = this;
-    for (let at = 0; at < packed.length; at += STEP) {
-      if (this.since + (packed[at] as number) / 10 < from) continue;
-      const edge = packed[at + 1] as Edge;
-      const cause = packed[at + 2] as Cause | undefined;
-      const place = packed[at + 3] as Place | undefined;
-      const { machine } = edge.kind;
-      steps.push({
-        at: this.since + (packed[at] as number) / 10,
-        who: this.#lifeOf(machine)?.id ?? machine,
-        machine,
-        from: edge.from,
-        event: edge.event,
-        to: edge.to.path,
-        ...(cause !== undefined && { cause }),
-        ...(place?.server !== undefined && { server: place.server }),
-        ...(place?.incarnation !== undefined && { incarnation: place.incarnation }),
-        ...(peer !== '' && { peer }),
-      });
+  /** The last steps, so many at most, oldest first. */
+  last(stepsMax: number): StepInfo[] {
+    const connections = new Set(this.#connections());
+    const times = new Float64Array(this.steps);
+    let count = 0;
+    for (const { since, packed } of connections) {
+      for (let at = 0; at < packed.length; at += STEP) times[count++] = since + (packed[at] as number) / 10;
     }
-    return steps;
+    const from = times.sort()[Math.max(0, count - stepsMax)] ?? 0;
+    const steps: StepInfo[] = [];
+    for (const connection of connections) steps.push(...connection.steps(from));
+    return steps.sort((a, b) => a.at - b.at);
   }
 
-  #lifeOf(machine: string): ObservedLife | undefined {
-    if (machine === 'session') return this.session;
-    if (machine === 'client') return this.client;
-    return machine === 'backend' ? this.backend : this.other;
+  /** There are too many steps: one connection after the other forgets the older half of its own. */
+  #trim(): void {
+    while (this.steps > this.#limits.stepsMax) {
+      this.#trimming ??= this.#remembered();
+      const { value: connection, done } = this.#trimming.next();
+      if (done) this.#trimming = undefined;
+      else if (connection.packed.length > 0) this.#forgetSteps(connection, (connection.packed.length / STEP + 1) >> 1);
+    }
+  }
+
+  /** The connections that have ended come first. */
+  *#remembered(): Generator<Connection, void> {
+    yield* this.#ended.all;
+    yield* this.#endedDropped.all;
+    yield* this.#connections();
+  }
+
+  #forgetSteps(connection: Connection, count: number): void {
+    const { packed } = connection;
+    packed.splice(0, count * STEP);
+    connection.forgotten += count;
+    this.steps -= count;
   }
 }
 
-/** Causes are shared by many lives: each is put into words once. */
-const texts = new WeakMap<Cause, string>();
+/** The last so many. */
+class Ring {
+  readonly all: Connection[] = [];
+  #next = 0;
 
-function textOf(cause: Cause): string {
-  let text = texts.get(cause);
-  if (text === undefined) {
-    text = causeText(cause);
-    texts.set(cause, text);
+  /** @returns the oldest connection, if it had to go */
+  add(connection: Connection, max: number): Connection | undefined {
+    const oldest = this.all[this.#next];
+    this.all[this.#next] = connection;
+    this.#next = (this.#next + 1) % max;
+    return oldest;
   }
-  return text;
 }

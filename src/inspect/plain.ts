@@ -1,14 +1,15 @@
-/** What is kept of a transition: what somebody else's machine has put into it must do no harm. */
+/** The parts of a transition that are kept. A user's machine, or any code, may have published it: it must do no harm. */
+import type { Means } from '../machines/means.js';
 import type { Cause } from '../machines/vocabulary.js';
 import type { Transition } from '../runtime/life.js';
 
-/** Which server a backend went to, with which socket. */
+/** The server that a backend went to, and its socket. */
 export interface Place {
   readonly server: string | undefined;
   readonly incarnation: number | undefined;
 }
 
-/** What is kept of a transition: only what JSON can hold, whatever a machine of a user's has put into it. */
+/** The parts of a transition that are kept: JSON can hold all of them. */
 export interface Plain {
   readonly who: string;
   readonly machine: string;
@@ -16,6 +17,7 @@ export interface Plain {
   readonly event: string;
   readonly to: string;
   readonly cause: Cause | undefined;
+  readonly means: Means | undefined;
   readonly server: string | undefined;
   readonly incarnation: number | undefined;
   readonly peer: string | undefined;
@@ -23,7 +25,8 @@ export interface Plain {
 
 /** @throws TypeError when it is no transition */
 export function plain(message: unknown): Plain {
-  const { who, machine, from, event, to, cause, server, incarnation, peer } = message as Transition;
+  const { who, machine, from, event, to, cause, means, about, incarnation } = message as Transition;
+  const { server, peer } = about ?? {};
   for (const name of [who, machine, from, event, to]) {
     if (typeof name !== 'string') throw new TypeError('A transition is told in strings.');
   }
@@ -34,6 +37,7 @@ export function plain(message: unknown): Plain {
     event,
     to,
     cause: plainCause(cause),
+    means: typeof means === 'string' ? means : undefined,
     ...placeOf(server, incarnation),
     peer: typeof peer === 'string' ? peer : undefined,
   };
@@ -46,10 +50,10 @@ export function placeOf(server: unknown, incarnation: unknown): Place {
   };
 }
 
-/** Causes are shared by many lives: each is copied once. */
+/** Many instances share a cause: each is copied once. */
 const causes = new WeakMap<object, Cause>();
 
-/** A machine of a user's may have a `cause` in its context that is none; and what a hook threw becomes text. */
+/** The context of a user's machine may have a `cause` that is none; and an error that a hook threw becomes text. */
 function plainCause(cause: unknown): Cause | undefined {
   if (typeof cause !== 'object' || cause === null) return undefined;
   const known = causes.get(cause);

@@ -4,6 +4,7 @@
  *
  * Everything here may hold what a peer chose (a name, a code): it is text, and never markup.
  */
+import type { Means } from '../machines/means.js';
 import type { Cause } from '../machines/vocabulary.js';
 
 /** A transition, as short as it can be sent: fields of `sockchart:transition`. */
@@ -17,6 +18,7 @@ export interface StepInfo {
   readonly event: string;
   readonly to: string;
   readonly cause?: Cause | undefined;
+  readonly means?: Means | undefined;
   readonly server?: string | undefined;
   readonly incarnation?: number | undefined;
   /** Of a client, its session and its backend: where the client comes from. */
@@ -64,6 +66,14 @@ export interface ServerInfo {
   readonly state: 'up' | 'down' | 'excluded' | 'untried';
 }
 
+export interface ListenerInfo {
+  readonly id: string;
+  readonly state: string;
+  readonly address: string;
+  readonly canSuspend: boolean;
+  readonly canResume: boolean;
+}
+
 /** One second of the time line. */
 export interface Second {
   /** Milliseconds since the epoch, a whole second. */
@@ -96,7 +106,7 @@ export interface Overview {
   /** Of a recording: why it has stopped by itself, if it has. */
   readonly recordingError?: string | undefined;
   readonly proxies: readonly { readonly id: string; readonly state: string }[];
-  readonly listeners: readonly { readonly id: string; readonly state: string; readonly address: string }[];
+  readonly listeners: readonly ListenerInfo[];
 }
 
 /**
@@ -129,8 +139,8 @@ export interface ConnectionRow {
   readonly endedAt?: number | undefined;
 }
 
-export const KINDS = ['alive', 'ended', 'dropped'] as const;
-export type Kind = (typeof KINDS)[number];
+export const LISTED = ['alive', 'ended', 'dropped'] as const;
+export type Listed = (typeof LISTED)[number];
 
 export const SORTS = ['id', 'peer', 'server', 'state', 'age', 'bytes', 'cause'] as const;
 export type Sort = (typeof SORTS)[number];

@@ -69,7 +69,4 @@ export interface Registry extends LiveHandle {
   readonly servers: { readonly list: readonly LiveServer[]; readonly clock: { now(): number } };
   suspend?(): void;
   resume?(): void;
-  /** Tells the last bytes of a session. */
-  on?(event: 'sessionClosed', listener: (closed: { readonly session: LiveSession }) => void): unknown;
-  off?(event: 'sessionClosed', listener: (closed: { readonly session: LiveSession }) => void): unknown;
 }

@@ -11,8 +11,17 @@ import { MACHINES } from './charts.js';
 import { type ConnectionsQuery, connectionDetail, connectionsPage, handleOf } from './connections.js';
 import { Observer } from './observer.js';
 import { now } from './plain.js';
-import type { About, ActionRequest, Kind, Overview, RecordedLine, ServerInfo, Sort } from './protocol.js';
-import { KINDS, SORTS } from './protocol.js';
+import type {
+  About,
+  ActionRequest,
+  Listed,
+  ListenerInfo,
+  Overview,
+  RecordedLine,
+  ServerInfo,
+  Sort,
+} from './protocol.js';
+import { LISTED, SORTS } from './protocol.js';
 import { closeParts, headOf, lastLines, openParts, type Recorder } from './record.js';
 import type { LiveListener, Registry } from './registry.js';
 
@@ -235,7 +244,7 @@ class Page implements InspectorServer {
     this.#isClosed = true;
     clearTimeout(this.#leaving);
     clearInterval(this.#streaming);
-    this.#leave();
+    this.#observer.stop();
     const server = this.#server;
     if (!server.listening) return;
     const closed = once(server, 'close');
@@ -341,15 +350,7 @@ class Page implements InspectorServer {
     this.#observer.watch();
     clearTimeout(this.#leaving);
     if (this.#streams.size > 0) return;
-    this.#leaving = setTimeout(() => this.#leave(), this.#settings.watchFor).unref();
-  }
-
-  #leave(): void {
-    try {
-      this.#observer.stop();
-    } catch {
-      // What is looked at has thrown where it should let go: it is looked at no more.
-    }
+    this.#leaving = setTimeout(() => this.#observer.stop(), this.#settings.watchFor).unref();
   }
 
   #stream(response: ServerResponse): void {
@@ -411,9 +412,7 @@ class Page implements InspectorServer {
       live: observer.connections.size,
       ...(recorder?.error !== undefined && { recordingError: recorder.error.message }),
       proxies: proxies.map(({ id, state }) => ({ id, state })),
-      listeners: proxies.flatMap(({ listeners }) =>
-        listeners.map((listener) => ({ id: listener.id, state: listener.state, address: addressOf(listener) })),
-      ),
+      listeners: proxies.flatMap(({ listeners }) => listeners.map(listenerInfo)),
     };
   }
 
@@ -476,7 +475,6 @@ class Page implements InspectorServer {
     if (this.#isClosed) throw new Refusal(503, 'This server is closed.');
     this.#watch();
     const connection = this.#observer.find(id);
-    if (connection !== undefined) this.#observer.link();
     const handle = handleOf(id, connection ?? { live: undefined }, this.#settings.proxies);
     if (handle === undefined) throw new Refusal(404, 'There is no such connection, or no longer.');
     try {
@@ -518,9 +516,9 @@ function queryOf(given: URLSearchParams): ConnectionsQuery {
   if (!(SORTS as readonly string[]).includes(sort)) throw new Refusal(400, `sort is one of ${SORTS.join(', ')}.`);
   if (order !== 'asc' && order !== 'desc') throw new Refusal(400, 'order is asc or desc.');
   const of = given.get('of') ?? 'alive';
-  if (!(KINDS as readonly string[]).includes(of)) throw new Refusal(400, `of is one of ${KINDS.join(', ')}.`);
+  if (!(LISTED as readonly string[]).includes(of)) throw new Refusal(400, `of is one of ${LISTED.join(', ')}.`);
   return {
-    of: of as Kind,
+    of: of as Listed,
     sort: sort as Sort,
     descending: order === 'desc',
     filter: (given.get('filter') ?? '').slice(0, FILTER_MAX).toLowerCase(),
@@ -546,6 +544,18 @@ function serversOf({ servers }: Registry): ServerInfo[] {
     // That its time is over makes no server answer: it is up when it has.
     state: excluded !== undefined ? 'excluded' : failures > 0 ? 'down' : hasAnswered ? 'up' : 'untried',
   }));
+}
+
+function listenerInfo(listener: LiveListener): ListenerInfo {
+  const { id, state } = listener;
+  const accepted = listener.accepts();
+  return {
+    id,
+    state,
+    address: addressOf(listener),
+    canSuspend: accepted.includes('listener.suspend'),
+    canResume: accepted.includes('listener.resume'),
+  };
 }
 
 function addressOf({ address }: LiveListener): string {

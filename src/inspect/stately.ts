@@ -11,7 +11,8 @@ import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import { timeOf } from '../runtime/clock.js';
 import type { Transition } from '../runtime/life.js';
 import { MACHINES } from './charts.js';
-import type { LiveClient } from './registry.js';
+import { INIT } from './edges.js';
+import { clientOf } from './handles.js';
 
 /** What `createInspector`, `createWebSocketInspector` and the others of `@statelyai/inspect` return. */
 export interface StatelyInspector {
@@ -34,7 +35,6 @@ export interface InspectOptions {
   readonly filter?: ((life: Transition) => boolean) | undefined;
 }
 
-const INIT = 'xstate.init';
 const INSPECT_OPTIONS = ['proxies', 'machines', 'sample', 'connectionsMax', 'filter'] as const;
 
 /** What is being shown. */
@@ -101,10 +101,10 @@ class StatelyInspection implements Inspection {
   readonly #connectionsMax: number;
   readonly #filter: InspectOptions['filter'];
   readonly #actors = new Map<string, Actor>();
-  /** Those that are not shown, while they live; true for a client whose session is known already, or will be in time. */
-  readonly #hidden = new Map<string, boolean>();
-  /** Hidden clients that have ended, and whose session may still be heard of. */
-  readonly #gone = new Set<string>();
+  /** Instances that are not shown, while they live. */
+  readonly #hidden = new Set<string>();
+  /** The handles of clients that are not shown: their sessions are not shown either, even if they move first later. */
+  readonly #hiddenClients = new WeakSet<object>();
   readonly #connections = new Set<string>();
   #heard: Transition[] = [];
   #share = 0;
@@ -137,7 +137,7 @@ class StatelyInspection implements Inspection {
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
     this.#isStopped = true;
     this.#heard = [];
-    for (const known of [this.#actors, this.#hidden, this.#gone, this.#connections]) known.clear();
+    for (const known of [this.#actors, this.#hidden, this.#connections]) known.clear();
   }
 
   /**
@@ -152,7 +152,7 @@ class StatelyInspection implements Inspection {
     const heard = this.#heard;
     this.#heard = [];
     for (const transition of heard) {
-      if (transition.machine === 'client' || transition.client !== undefined) this.#actorOf(transition);
+      if (transition.machine === 'client' || transition.machine === 'session') this.#actorOf(transition);
     }
     for (const transition of heard) {
       if (this.#isStopped) return;
@@ -174,14 +174,14 @@ class StatelyInspection implements Inspection {
 
   /** A life that was not heard of yet: an actor, or nothing if it is not shown. */
   #meet(transition: Transition): Actor | undefined {
-    const { who, machine, parent, client } = transition;
+    const { who, machine, parent, handle } = transition;
     if (this.#hidden.has(who)) return undefined;
     if (!this.#isShown(transition)) {
-      this.#hidden.set(who, transition.event === INIT);
-      // It is hidden itself from now on, and needs its client no more for that.
-      if (client !== undefined && !this.#gone.delete(client) && this.#hidden.has(client))
-        this.#hidden.set(client, true);
-      if (machine === 'client') this.leftOut++;
+      this.#hidden.add(who);
+      if (machine === 'client') {
+        this.#hiddenClients.add(handle);
+        this.leftOut++;
+      }
       return undefined;
     }
     if (machine === 'client') this.#connections.add(who);
@@ -189,7 +189,8 @@ class StatelyInspection implements Inspection {
     actor.isMet = true;
     if (parent !== undefined) this.#put(actor, this.#above(parent));
     if (machine === 'backend' && actor._parent !== undefined) actor._parent.backend = actor;
-    const served = client === undefined ? undefined : this.#actors.get(client);
+    const client = clientOf(machine, handle);
+    const served = client === undefined ? undefined : this.#actors.get(client.id);
     if (served !== undefined) {
       actor.client = served;
       this.#put(served, actor);
@@ -198,9 +199,10 @@ class StatelyInspection implements Inspection {
   }
 
   #isShown(transition: Transition): boolean {
-    const { machine, parent, client } = transition;
+    const { machine, parent, handle } = transition;
+    const client = clientOf(machine, handle);
     // A connection is shown as a whole, and its client comes first.
-    if (client !== undefined && (this.#hidden.has(client) || this.#gone.has(client))) return false;
+    if (client !== undefined && this.#hiddenClients.has(client)) return false;
     if (parent !== undefined && this.#hidden.has(parent)) return false;
     if (!this.#passes(transition)) return false;
     if (machine !== 'client') return true;
@@ -290,10 +292,7 @@ class StatelyInspection implements Inspection {
   }
 
   #forget({ who, machine }: Transition): void {
-    if (machine === 'client') {
-      this.#connections.delete(who);
-      if (this.#hidden.get(who) === false) this.#gone.add(who);
-    }
+    if (machine === 'client') this.#connections.delete(who);
     this.#hidden.delete(who);
     const actor = this.#actors.get(who);
     this.#actors.delete(who);
@@ -309,24 +308,25 @@ class StatelyInspection implements Inspection {
       for (const client of listener.clients) this.#show('client', client);
     }
     for (const session of proxy.sessions) {
-      this.#show('session', session, session.clientId);
+      this.#show('session', session);
       this.#show('backend', session.backend);
     }
   }
 
-  #show(machine: string, { id, parentId, state, outcome, clock, peer }: AnyHandle, client?: string): void {
+  #show(machine: string, handle: AnyHandle): void {
+    const { id, parentId, state, outcome, clock } = handle;
     if (outcome !== undefined || this.#actors.get(id)?.isMet === true) return;
     const start: Transition = {
       who: id,
       parent: parentId,
       machine,
       incarnation: undefined,
-      server: undefined,
-      client,
-      peer: peer?.toString(),
+      handle,
+      about: handle.describe(),
       from: '',
       event: INIT,
       cause: undefined,
+      means: undefined,
       to: state,
       isFinal: false,
       at: timeOf(clock),
@@ -336,10 +336,11 @@ class StatelyInspection implements Inspection {
   }
 }
 
-type AnyHandle = Pick<TcpProxy, 'id' | 'parentId' | 'state' | 'outcome' | 'clock'> & Pick<LiveClient, 'peer'>;
+type AnyHandle = Pick<TcpProxy, 'id' | 'parentId' | 'state' | 'outcome' | 'clock' | 'describe'>;
 
 /** As XState writes it: `active.waiting` is `{ active: 'waiting' }`. */
-function snapshotOf({ to, cause, server, incarnation }: Transition, isOver: boolean): object {
+function snapshotOf({ to, cause, about, incarnation }: Transition, isOver: boolean): object {
+  const { server } = about;
   const [leaf, ...above] = to.split('.').reverse() as [string, ...string[]];
   let value: unknown = leaf;
   for (const state of above) value = { [state]: value };

@@ -3,6 +3,7 @@
  * for it runs in browsers too.
  */
 import type { Cause } from '../machines/vocabulary.js';
+import { ARRIVALS, ENDINGS } from '../machines/words.js';
 import type { StepInfo } from './protocol.js';
 
 /** A reason in short: `client reset while established, ECONNRESET`; `peer reset …` where it is the life's own peer. */
@@ -123,63 +124,6 @@ export function eventText(event: string): string {
   return /^xstate\.after\.([^.]+)\./.exec(event)?.[1] ?? event;
 }
 
-/** States as they begin, and what it means to come there; the first that fits is said. */
-/** @internal A test holds it, and what follows, against the states and events that there are. */
-export const ARRIVALS: Record<string, readonly (readonly [state: string, words: string])[]> = {
-  client: [
-    ['live.accepted', 'a client came; it is being admitted'],
-    ['live.established.open', 'the client is admitted'],
-    ['live.established.peerEnded', 'the client has sent its last byte'],
-    ['live.established.localEnded', 'our last byte to the client is sent'],
-    ['live.established.bothEnded', 'both sides have sent their last byte'],
-    ['refusing', 'the client is turned away'],
-    ['dropping', 'the client is lost'],
-    ['closing', 'the client’s connection is being closed'],
-    ['lingering', 'all is sent to the client; what it still sends is thrown away'],
-    ['parting', 'the client is silent: its socket is closed'],
-    ['aborting', 'the client’s connection is being reset'],
-  ],
-  backend: [
-    ['active.choosing', 'a server is being chosen'],
-    ['active.connecting', 'a connect to the server is under way'],
-    ['active.preparing', 'the server has answered; the connection is being made ready'],
-    ['active.established.open', 'the connection to the server is established'],
-    ['active.established.peerEnded', 'the server has sent its last byte'],
-    ['active.established.localEnded', 'our last byte to the server is sent'],
-    ['active.established.bothEnded', 'both sides have sent their last byte'],
-    ['active.disposing', 'the failed attempt is being cleared away'],
-    ['active.failover', 'the connection is lost: failing over'],
-    ['active.waiting', 'it waits before the next attempt'],
-    ['active.exhausted', 'every attempt has failed'],
-    ['ending', 'the connection to the server is ending'],
-    ['dropping', 'the connection to the server is lost'],
-    ['closing', 'the connection to the server is being closed'],
-    ['lingering', 'all is sent to the server; what it still sends is thrown away'],
-    ['parting', 'the server is silent: its socket is closed'],
-    ['aborting', 'the connection to the server is being reset'],
-  ],
-  session: [
-    ['connecting.open', 'the client waits for a server'],
-    ['connecting.clientEnded', 'the client has sent its last byte before there was a server'],
-    ['relaying.both', 'client and server are joined: bytes flow both ways'],
-    ['relaying.clientEnded', 'the client has ended; the answer goes on'],
-    ['relaying.backendEnded', 'the server has ended; what the client sends goes on'],
-    ['draining', 'it is asked to come to an end'],
-    ['finishing.clientLeft', 'the server’s side is gone; the client’s has yet to end'],
-    ['finishing.backendLeft', 'the client’s side is gone; the server’s has yet to end'],
-    ['finishing', 'nothing more is read; both sides send what they have'],
-  ],
-};
-
-export const ENDINGS: Record<string, string> = {
-  ended: 'it has ended: both sides had said all',
-  closed: 'it is closed',
-  aborted: 'it was cut',
-  dropped: 'it was dropped',
-  refused: 'it was refused',
-  failed: 'it has failed',
-};
-
 /** What a step is that leads nowhere else. */
 export const STAYS: Readonly<Record<string, string>> = {
   'socket.failed': 'the socket has failed; its close follows',
@@ -200,10 +144,6 @@ export function stateWords(machine: string, state: string): string {
   return found?.[1] ?? wordsOf(ENDINGS, state) ?? `the ${machine} is ${state.replaceAll('.', ', ')}`;
 }
 
-const isUp = (state: string): boolean => /(?:^|\.)(?:established|relaying|draining)(?:\.|$)/.test(state);
-const isConnecting = ({ machine, to, from }: StepInfo): boolean =>
-  machine === 'backend' && to.startsWith('active.connecting') && !from.startsWith('active.connecting');
-
 /**
  * A step of a history as a sentence: why it was taken, where it leads, and, after a loss, where it went on: `the backend
  * reset the connection 3 ms after it was established (ECONNRESET); failing over to 127.0.0.1:5433`.
@@ -212,37 +152,28 @@ const isConnecting = ({ machine, to, from }: StepInfo): boolean =>
  */
 export function stepWords(steps: readonly StepInfo[], index: number): string {
   const step = steps[index] as StepInfo;
-  const { who, machine, from, event, to, cause, at, server } = step;
-  if (isConnecting(step)) return `connecting to ${server ?? 'a server'}`;
-  // The cause of a life is the last one that it has noted: here it is told where it is news.
+  const { who, machine, from, event, to, cause, means, at, server } = step;
+  if (means === 'connect') return `connecting to ${server ?? 'a server'}`;
+  // The cause of an instance is the last one that it has noted: it is said where it is news.
   if (from === to || cause === undefined || isSame(cause, causeBefore(steps, index))) {
     if (from !== to) return stateWords(machine, to);
     return wordsOf(STAYS, eventText(event)) ?? `${eventText(event)}: it stays as it is`;
   }
-  const why = causeWords(
-    cause,
-    event.startsWith('client.') ? 'client' : machine === 'session' ? 'backend' : machine,
-    upFor(steps, index),
-  );
-  if (
-    machine !== 'backend' ||
-    !(isUp(from) || from.startsWith('active.connecting') || from.startsWith('active.preparing'))
-  ) {
-    return `${why}; ${stateWords(machine, to)}`;
-  }
-  const next = steps.slice(index + 1).find((later) => later.who === who && isConnecting(later));
+  const peer = event.startsWith('client.') ? 'client' : machine === 'session' ? 'backend' : machine;
+  const why = causeWords(cause, peer, establishedFor(steps, index));
+  const connects = (other: StepInfo): boolean => other.who === who && other.means === 'connect';
+  const next = means === 'exhaust' ? undefined : steps.slice(index + 1).find(connects);
   if (next?.server === undefined) return `${why}; ${stateWords(machine, to)}`;
-  const before =
-    steps.slice(0, index + 1).findLast((earlier) => earlier.who === who && isConnecting(earlier))?.server ?? server;
+  const before = steps.slice(0, index + 1).findLast(connects)?.server ?? server;
   const how = next.server === before ? 'trying again' : 'failing over to';
   return `${why}; ${how} ${next.server}${next.at - at < 1 ? '' : ` after ${durationText(next.at - at)}`}`;
-
-  function isSame(a: StepInfo['cause'], b: StepInfo['cause']): boolean {
-    return a?.initiator === b?.initiator && a?.manner === b?.manner && a?.phase === b?.phase && a?.code === b?.code;
-  }
 }
 
-/** The cause that this life had noted when it moved last. */
+function isSame(a: StepInfo['cause'], b: StepInfo['cause']): boolean {
+  return a?.initiator === b?.initiator && a?.manner === b?.manner && a?.phase === b?.phase && a?.code === b?.code;
+}
+
+/** The cause that this instance had noted when it moved last. */
 function causeBefore(steps: readonly StepInfo[], index: number): StepInfo['cause'] {
   const { who } = steps[index] as StepInfo;
   for (let before = index - 1; before >= 0; before--) {
@@ -252,13 +183,13 @@ function causeBefore(steps: readonly StepInfo[], index: number): StepInfo['cause
   return undefined;
 }
 
-/** How long this life had been established when it took this step; nothing if it was not, or nobody knows. */
-function upFor(steps: readonly StepInfo[], index: number): number | undefined {
-  const { who, from, at } = steps[index] as StepInfo;
-  if (!isUp(from)) return undefined;
+/** How long this instance had been established when it took this step; nothing if it was not, or if that is not known. */
+function establishedFor(steps: readonly StepInfo[], index: number): number | undefined {
+  const { who, at } = steps[index] as StepInfo;
   for (let before = index - 1; before >= 0; before--) {
     const step = steps[before] as StepInfo;
-    if (step.who === who && isUp(step.to) && !isUp(step.from)) return at - step.at;
+    if (step.who !== who || step.means === undefined) continue;
+    return step.means === 'establish' ? at - step.at : undefined;
   }
   return undefined;
 }

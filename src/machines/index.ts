@@ -35,6 +35,7 @@ export * from './backend.js';
 export * from './client.js';
 export * from './cluster.js';
 export * from './listener.js';
+export type { Means } from './means.js';
 export * from './proxy.js';
 export * from './session.js';
 export * from './vocabulary.js';

@@ -7,7 +7,7 @@ import type { Leg } from '../adapters/socket-handle.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
 import { Relay } from '../relay/relay.js';
-import type { RunningTimer } from '../runtime/life.js';
+import type { Description, RunningTimer } from '../runtime/life.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf } from '../sockets/socket.js';
 import type { Server } from '../upstream/servers.js';
@@ -105,14 +105,14 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     return BACKGROUND;
   }
 
-  /** The id of its client. */
-  get clientId(): string {
-    return this.client.id;
-  }
-
   /** Where its client comes from: see {@link Client.peer}. */
   get peer(): Peer | undefined {
     return this.client.peer;
+  }
+
+  /** @internal */
+  override describe(): Description {
+    return { peer: this.peer?.toString() };
   }
 
   /** Bytes read from either side. */

@@ -1,9 +1,9 @@
 import { channel } from 'node:diagnostics_channel';
-import type { Transition } from './life.js';
+import type { Description, Transition } from './life.js';
 
 /**
  * The name of the `node:diagnostics_channel` that every transition of every life goes to, as a {@link Transition}.
- * Nothing is built for it while nobody listens.
+ * Nothing is built for it while the channel has no subscriber.
  *
  * @example
  * ```ts
@@ -19,6 +19,9 @@ import type { Transition } from './life.js';
 export const TRANSITION_CHANNEL = 'sockchart:transition';
 
 export const transitions = channel(TRANSITION_CHANNEL);
+
+/** Of a host that does not describe itself. */
+export const NO_DESCRIPTION: Description = {};
 
 /** Publishes a transition; ask `transitions.hasSubscribers` first. */
 export function publish(transition: Transition): void {

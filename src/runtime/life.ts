@@ -3,6 +3,7 @@
  * commands is its `Host`. Adapters know these two and nothing of how the machine is run.
  */
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
+import type { Means } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import type { Clock } from './clock.js';
 
@@ -42,7 +43,10 @@ export interface Life<E extends { readonly type: string }> {
 /** What performs each type of command, called with the host and the command. */
 export type Commands = Readonly<Record<string, (host: never, command: never) => void>>;
 
-/** Who does what a machine commands, and hears of its end. */
+/** Text about an instance, by name: of a backend `server` and `peer`. */
+export type Description = Readonly<Record<string, string | undefined>>;
+
+/** Performs the commands of a machine, and is notified of its end. */
 export interface Host<C> {
   readonly id: string;
   /** The id of the life that this one is a part of. */
@@ -50,12 +54,8 @@ export interface Host<C> {
   readonly clock: Clock;
   /** Timers that no promise waits for: they never keep the process alive. */
   readonly backgroundTimers?: ReadonlySet<string> | undefined;
-  /** The server that it goes to, where there are several. */
-  readonly server?: string | undefined;
-  /** Of a session: the id of the client that it serves. */
-  readonly clientId?: string | undefined;
-  /** Where the client comes from that it serves, as text. */
-  readonly peer?: { toString(): string } | undefined;
+  /** What observers read about it with each transition. It is called only while the channel has a subscriber. */
+  describe?(): Description;
   /**
    * What performs each type of command, where all hosts of a kind share one such table: a command without an
    * expression then goes there without a detour. What is thrown comes to {@link commandFailed}.
@@ -87,15 +87,22 @@ export interface Transition {
   readonly machine: string;
   /** The number of the socket, where a life may have several: the machine's own count. */
   readonly incarnation: number | undefined;
-  readonly server: string | undefined;
-  /** Of a session: the id of the client that it serves. */
-  readonly client: string | undefined;
-  /** Of a client, its session and its backend: where the client comes from, such as `127.0.0.1:50123`. */
-  readonly peer: string | undefined;
+  /**
+   * The handle whose machine it is: a `Client`, `Session`, `Backend` …; of a machine of your own, the host that you gave to
+   * `run()`. So a subscriber can ask more than the transition says, and needs no look-up by id.
+   */
+  readonly handle: object;
+  /**
+   * What the handle says about itself: of a backend its `server`; of a client, its session and its backend the `peer`,
+   * which is where the client comes from (`127.0.0.1:50123`).
+   */
+  readonly about: Description;
   readonly from: string;
   /** The event's type; `xstate.after.<timer>.<state>` for a timer, `xstate.init` for the start. */
   readonly event: string;
   readonly cause: Cause | undefined;
+  /** What it means, if any command of the machine means something: see {@link Means}. */
+  readonly means: Means | undefined;
   readonly to: string;
   /** The life ends there. */
   readonly isFinal: boolean;

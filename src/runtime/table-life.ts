@@ -2,8 +2,9 @@
  * A life that runs on a compiled table. What a transition commands, and the timers that it sets and clears, are done
  * once its last step is done, in the order of its actions; what is sent meanwhile waits. So it is with an XState actor.
  */
+import { type Means, meaningWith } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
-import { publish, transitions } from './channel.js';
+import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { isNever, timeOf } from './clock.js';
 import type { Commands, Host, Life, RunningTimer, Transition } from './life.js';
 import {
@@ -177,7 +178,15 @@ export class TableLife implements Life<Event>, TimerOwner {
       for (const step of prepared.taken) taken[takenEnd++] = step;
       for (const computed of prepared.values) values[valuesEnd++] = computed;
     }
-    if (transitions.hasSubscribers) publish(this.#record('', INIT));
+    if (transitions.hasSubscribers) {
+      let means: Means | undefined;
+      if (thrown === undefined) {
+        valuesRead = valuesBase;
+        if (startsPlain && takenEnd === base) means = meansOf(initial, undefined);
+        else for (let index = base; index < takenEnd; index++) means = meansOf(taken[index] as Step, means);
+      }
+      publish(this.#record('', INIT, means));
+    }
     if (thrown !== undefined) {
       this.#fail(thrown, base, valuesBase);
       return;
@@ -323,11 +332,14 @@ export class TableLife implements Life<Event>, TimerOwner {
     const step = first.guard === undefined ? first : chosen(first);
     if (step === undefined) return undefined;
     const from = this.#leaf;
+    const valuesBase = valuesEnd;
     if (step.computes !== undefined) this.#compute(step.computes);
     this.#leaf = step.to;
     // Told once all is computed: whoever hears of it may move other lives.
     if (isTold && transitions.hasSubscribers && (step.flags & ACTS) !== 0) {
-      recordCount = records.push(this.#record((this.#table.leaves[from] as Leaf).path, type));
+      valuesRead = valuesBase;
+      const { path } = this.#table.leaves[from] as Leaf;
+      recordCount = records.push(this.#record(path, type, meansOf(step, undefined)));
     }
     return step;
   }
@@ -550,7 +562,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     before.sibling = timer.sibling;
   }
 
-  #record(from: string, event: string): Transition {
+  #record(from: string, event: string, means: Means | undefined): Transition {
     const host = this.#host;
     const { incarnation, cause } = this.#context as { incarnation?: number; cause?: Cause };
     return {
@@ -558,12 +570,12 @@ export class TableLife implements Life<Event>, TimerOwner {
       parent: host.parentId,
       machine: this.#table.id,
       incarnation,
-      server: host.server,
-      client: host.clientId,
-      peer: host.peer?.toString(),
+      handle: host,
+      about: host.describe?.() ?? NO_DESCRIPTION,
       from,
       event,
       cause,
+      means,
       to: this.state,
       isFinal: this.#where.isFinal,
       at: timeOf(host.clock),
@@ -594,6 +606,20 @@ function chosen(first: Step): Step | undefined {
     if (step.guard === undefined || step.guard(args)) return step;
   }
   return undefined;
+}
+
+/** Where the values begin that were computed for the next step whose commands are read. */
+let valuesRead = 0;
+
+/** What the commands of this step mean, after those of the steps before it. */
+function meansOf({ does }: Step, before: Means | undefined): Means | undefined {
+  let means = before;
+  for (let op = does; op !== undefined; op = op.next) {
+    if (op.kind === EMIT) means = meaningWith(means, op.what);
+    else if (op.kind === EMIT_DYNAMIC) means = meaningWith(means, values[valuesRead++]);
+    else if (op.kind === SET_TIMER_DYNAMIC) valuesRead++;
+  }
+  return means;
 }
 
 type Perform = (host: unknown, command: unknown) => void;

@@ -8,11 +8,13 @@ import {
   type AnyStateNode,
   createActor,
   type EventObject,
+  initialTransition,
   type StateValue,
 } from 'xstate';
 import { CompileError } from '../errors.js';
+import { type Means, meaningWith } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
-import { publish, transitions } from './channel.js';
+import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { type Clock, isNever, type Timer, timeOf } from './clock.js';
 import { inNoContext } from './context.js';
 import type { Host, Life, RunningTimer, Runtime } from './life.js';
@@ -71,6 +73,7 @@ interface PendingTimer {
 class ActorLife implements Life<EventObject> {
   outcome: Outcome | undefined;
   readonly #actor;
+  readonly #input: unknown;
   readonly #host: Host<EventObject>;
   readonly #pending = new Set<PendingTimer>();
   readonly #timerNames: ReadonlyMap<string, string>;
@@ -80,14 +83,16 @@ class ActorLife implements Life<EventObject> {
 
   constructor(machine: AnyStateMachine, input: unknown, host: Host<EventObject>) {
     this.#host = host;
+    this.#input = input;
     this.#timerNames = timerNamesOf(machine);
     this.#actor = createActor(machine, {
       input,
       clock: this.#clockFor(host.clock),
       inspect: (inspection) => {
         if (!this.#isStarted || !transitions.hasSubscribers) return;
-        if (inspection.type === '@xstate.microstep') this.#publishStep(inspection);
-        else if (inspection.type === '@xstate.snapshot') this.#reached = undefined;
+        if (inspection.type === '@xstate.action') this.#means = meaningOf(this.#means, inspection.action);
+        else if (inspection.type === '@xstate.microstep') this.#publishStep(inspection);
+        else if (inspection.type === '@xstate.snapshot') this.#reached = this.#means = undefined;
       },
     });
     this.#actor.on('*', (command) => host.perform(command));
@@ -104,7 +109,8 @@ class ActorLife implements Life<EventObject> {
     if (this.#isStarted) return;
     this.#isStarted = true;
     if (transitions.hasSubscribers) {
-      const snapshot = this.#actor.getSnapshot() as AnyMachineSnapshot;
+      const snapshot = this.#snapshot;
+      if (snapshot.status !== 'error') this.#means = this.#initialMeaning();
       this.#publish(snapshot, '', 'xstate.init');
     }
     this.#actor.start();
@@ -200,6 +206,15 @@ class ActorLife implements Life<EventObject> {
     return this.#timerNames.get(type) ?? type;
   }
 
+  /** The actor tells what it emits first only while it does: the functions of a machine are pure, so they can be asked again. */
+  #initialMeaning(): Means | undefined {
+    const [, actions] = initialTransition(this.#snapshot.machine, this.#input);
+    return actions.reduce<Means | undefined>(meaningOf, undefined);
+  }
+
+  /** What the commands of the current step mean, so far. */
+  #means: Means | undefined;
+
   /** Where the steps of the current event have led so far: the actor itself tells only after the last one. */
   #reached: string | undefined;
 
@@ -213,24 +228,31 @@ class ActorLife implements Life<EventObject> {
   #publish(snapshot: AnyMachineSnapshot, from: string, event: string): string {
     const to = statePath(snapshot.value);
     const host = this.#host;
+    const means = this.#means;
+    this.#means = undefined;
     const { incarnation, cause } = snapshot.context as { incarnation?: number; cause?: Cause };
     publish({
       who: host.id,
       parent: host.parentId,
       machine: snapshot.machine.id,
       incarnation,
-      server: host.server,
-      client: host.clientId,
-      peer: host.peer?.toString(),
+      handle: host,
+      about: host.describe?.() ?? NO_DESCRIPTION,
       from,
       event,
       cause,
+      means,
       to,
       isFinal: snapshot._nodes.some(({ type, parent }) => type === 'final' && parent === snapshot.machine.root),
       at: timeOf(host.clock),
     });
     return to;
   }
+}
+
+/** What the commands mean so far, and this action. */
+function meaningOf(before: Means | undefined, { type, params }: { readonly type: string; readonly params: unknown }) {
+  return type === 'xstate.emit' ? meaningWith(before, (params as { readonly event: unknown }).event) : before;
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   recordingOf,
 } from '../../inspector/src/recording.js';
 import type { StepInfo } from '../../src/inspect/protocol.js';
+import { type Means, meaningWith } from '../../src/machines/means.js';
 import { replay } from '../../src/testing/index.js';
 import { bounded, graphOf } from '../machines/bounds.js';
 
@@ -94,7 +95,7 @@ describe('messages', () => {
         step(3, 'backend#1', 'active.connecting', 'socket.connected', 'active.preparing'),
         step(4, 'session#1', 'connecting.open', 'backend.established', 'relaying.both'),
         step(5, 'backend#1', 'active.established.open', 'socket.failed', 'dropping.revoking', { cause: reset }),
-        step(6, 'client#1', 'live.established.open', 'client.abort', 'aborting'),
+        step(6, 'client#1', 'live.established.open', 'client.abort', 'aborting', { means: 'reset' }),
         step(7, 'client#1', 'live.established.open', 'socket.finished', 'live.established.localEnded'),
         step(8, 'backend#1', 'active.waiting', 'xstate.after.backoff.backend.active.waiting', 'active.choosing'),
       ].map(told),
@@ -112,7 +113,10 @@ describe('messages', () => {
       [
         step(1, 'client#1', 'live.established.open', 'socket.failed', 'dropping', { cause: reset }),
         step(2, 'client#1', 'dropping', 'socket.closed', 'dropped', { cause: reset }),
-        step(3, 'backend#1', 'active.established.open', 'backend.abort', 'aborting.revoking', { cause: reset }),
+        step(3, 'backend#1', 'active.established.open', 'backend.abort', 'aborting.revoking', {
+          means: 'reset',
+          cause: reset,
+        }),
         step(4, 'backend#1', 'aborting.revoking', 'holds.emptied', 'aborting.destroying', { cause: reset }),
         step(5, 'backend#1', 'aborting.destroying', 'socket.closed', 'aborted', { cause: reset }),
         step(6, 'backend#2', 'active.connecting', 'socket.failed', 'active.disposing.destroying', {
@@ -157,6 +161,7 @@ describe('messages', () => {
             event,
             from,
             to,
+            means: commands.reduce<Means | undefined>(meaningWith, undefined),
           });
           const isDrawn = sender === 'proxy' && label === 'RST';
           if (isDrawn !== resets || (isDrawn && isReset)) wrong.add(`${from} –${event}→ ${to}`);

@@ -187,7 +187,7 @@ describe('a recording', () => {
         throw new Error('not even this');
       },
     };
-    tell(1, { server: cyclic as never, incarnation: 7n as never });
+    tell(1, { about: { server: cyclic as never }, incarnation: 7n as never });
     tell(2, { cause: thrower as never });
     tell(3, { cause: { initiator: 'peer', manner: 'end' } as never });
     tell(4, { cause: { initiator: 'peer', manner: 'end', phase: 'idle', code: Symbol('s') as never } });

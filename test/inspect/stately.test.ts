@@ -77,6 +77,7 @@ const kindOf = (id: string | undefined): string => id?.split('#')[0] ?? 'nothing
 
 let heard: Heard;
 beforeEach(async () => {
+  handles.clear();
   heard = new Heard();
   await heard.open();
 });
@@ -282,9 +283,19 @@ const INIT = { event: 'xstate.init', from: '', to: 'a', isFinal: false };
 const STEP = { event: 'e', from: 'a', to: 'b', isFinal: false };
 const END = { event: 'e', from: 'a', to: 'z', isFinal: true };
 
+const handles = new Map<string, { id: string }>();
+function handleOf(id: string): { id: string } {
+  const handle = handles.get(id) ?? { id };
+  handles.set(id, handle);
+  return handle;
+}
+
 /** Says that these lives have made a step, in one go; what was heard of it is told when this returns. */
-async function say(...steps: (Pick<Transition, 'who'> & Partial<Transition>)[]): Promise<void> {
-  for (const step of steps) transitions.publish({ machine: step.who.split('#')[0], at: 0, ...step });
+async function say(...steps: (Pick<Transition, 'who'> & Partial<Transition> & { client?: string })[]): Promise<void> {
+  for (const { client, ...step } of steps) {
+    const handle = Object.assign(handleOf(step.who), client !== undefined && { client: handleOf(client) });
+    transitions.publish({ machine: step.who.split('#')[0], at: 0, handle, about: {}, ...step });
+  }
   await Promise.resolve();
 }
 

@@ -1,13 +1,15 @@
 /** What is said of states and events, held against the machines: a state that gets another name must not lose its words. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, test } from 'vitest';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { Tally } from '../../src/cli/tally.js';
-import type { Cause } from '../../src/index.js';
+import { type Cause, compiledRuntime, TRANSITION_CHANNEL, type Transition, xstateRuntime } from '../../src/index.js';
 import { MACHINES } from '../../src/inspect/charts.js';
-import { ACCEPTS, CONNECTS, DROPS, ESTABLISHES, edgeOf, type Kind, RETRIES } from '../../src/inspect/edges.js';
 import type { StepInfo } from '../../src/inspect/protocol.js';
-import { ARRIVALS, causeText, causeWords, ENDINGS, STAYS, stateWords, stepWords } from '../../src/inspect/words.js';
-import { replay, shortName } from '../../src/testing/index.js';
+import { causeText, causeWords, STAYS, stateWords, stepWords } from '../../src/inspect/words.js';
+import type { Means } from '../../src/machines/means.js';
+import { ARRIVALS, ENDINGS } from '../../src/machines/words.js';
+import { ManualClock, shortName } from '../../src/testing/index.js';
 import { bounded, graphOf } from '../machines/bounds.js';
 
 function leavesOf(machine: AnyStateMachine): string[] {
@@ -73,53 +75,60 @@ function eventsOf(machine: AnyStateMachine): string[] {
   return found;
 }
 
-describe.each(bounded)('what an edge of $name means', (bound) => {
+describe.each(bounded)('what a transition of $name means', (bound) => {
   const { machine, options } = bound;
-  /** What a machine commands its owner, and what the page and the program make of the transition. */
-  const MEANINGS: readonly (readonly [command: string, flag: number])[] = [
-    ['owner.drop', DROPS],
-    ['owner.retry', RETRIES],
-    ['socket.open', CONNECTS],
-    ['relay.start', ESTABLISHES],
-  ];
+  /** The commands that mean something. */
+  const MEANINGS: Readonly<Record<string, Means>> = {
+    'owner.admit': 'accept',
+    'client.refuse': 'refuse',
+    'admissions.refuse': 'refuse',
+    'socket.open': 'connect',
+    'owner.retry': 'retry',
+    'owner.exhaust': 'exhaust',
+    'owner.establish': 'establish',
+    'relay.start': 'establish',
+    'socket.reset': 'reset',
+    'owner.drop': 'drop',
+  };
+  const meaningsOf = (commands: readonly { readonly type: string }[]): Means[] => {
+    const found = new Set(commands.flatMap(({ type }) => MEANINGS[type] ?? []));
+    // A connection that is reset and dropped is dropped.
+    if (found.has('drop')) found.delete('reset');
+    return [...found].sort();
+  };
 
-  test('is what the machine commands, whatever its states are called', () => {
-    const kind: Kind = { machine: machine.id, states: new Map(), edges: [], byEvent: new Map() };
+  test.each([compiledRuntime, xstateRuntime])('is what the machine commands, on the $name runtime', (runtime) => {
     const wrong = new Set<string>();
     for (const path of graphOf(bound).edgePaths()) {
-      const { steps } = replay(
-        machine,
-        options.input,
-        path.map(({ event }) => event),
-      );
+      const commands: { type: string }[] = [];
+      const transitions: Transition[] = [];
+      const onTransition = (message: unknown): void => void transitions.push(message as Transition);
       const tally = new Tally();
-      for (const [index, { event, from, to, commands }] of steps.entries()) {
-        const { means } = edgeOf(kind, index === 0 ? '' : from, event, to);
-        const cause: Cause = { initiator: 'system', manner: 'error', phase: 'idle' };
-        const more = { parent: undefined, client: undefined, peer: undefined, server: 'a:1', isFinal: false, at: 0 };
-        const noted = tally.note({
-          ...more,
-          who: 'x#1',
-          machine: machine.id,
-          incarnation: 1,
-          from: index === 0 ? '' : from,
-          event,
-          cause,
-          to,
-        });
-        for (const [command, flag] of MEANINGS) {
-          const does = commands.some(({ type }) => type === command) && (flag !== RETRIES || machine.id === 'backend');
-          if (((means & flag) !== 0) !== does) wrong.add(`${from} –${shortName(event)}→ ${to}: ${command}`);
+      const host = { id: 'x#1', clock: new ManualClock(), perform: (one: never) => commands.push(one), finish() {} };
+      const life = runtime.run(machine as AnyStateMachine, options.input, host as never);
+      const check = (): void => {
+        const told = transitions.flatMap(({ means }) => means ?? []).sort();
+        if (String(told) !== String(meaningsOf(commands))) {
+          wrong.add(`${transitions.map(({ from, event, to }) => `${from} –${event}→ ${to}`)}: ${told}`);
         }
-        const drops = commands.some(({ type }) => type === 'owner.drop');
-        if (noted.isDrop !== drops)
-          wrong.add(`${from} –${shortName(event)}→ ${to}: the program counts ${noted.isDrop}`);
-        // That of a listener is about its address, and is no retry of a connection.
-        const retries = machine.id === 'backend' && commands.some(({ type }) => type === 'owner.retry');
-        if (noted.isRetry !== retries) wrong.add(`${from} –${shortName(event)}→ ${to}: a retry for the program`);
-        const comes = machine.id === 'client' && event === 'xstate.init';
-        if (((means & ACCEPTS) !== 0) !== comes) wrong.add(`${from} –${event}→ ${to}: a client that comes`);
+        for (const transition of transitions) {
+          const drops = transition.means === 'drop';
+          if (tally.note(transition).isDrop !== drops) wrong.add(`${transition.event}: a drop for the program`);
+        }
+        commands.length = transitions.length = 0;
+      };
+      subscribe(TRANSITION_CHANNEL, onTransition);
+      life.start();
+      check();
+      for (const { event } of path) {
+        life.send(event as never);
+        check();
       }
+      unsubscribe(TRANSITION_CHANNEL, onTransition);
+      // That of a listener is about its address, and is no retry of a connection.
+      if (machine.id !== 'backend' && tally.counts.retried > 0) wrong.add('a retry for the program');
+      const comes = machine.id === 'client' ? 1 : 0;
+      if (tally.counts.accepted !== comes) wrong.add(`${tally.counts.accepted} clients that come`);
     }
     expect([...wrong]).toEqual([]);
   });

@@ -14,7 +14,7 @@ export type Deed =
   | { readonly did: 'set a timer'; readonly delayMs: number }
   | { readonly did: 'clear a timer'; readonly dueAt: number }
   | { readonly did: 'finish'; readonly outcome: unknown; readonly state: string }
-  | { readonly did: 'transition'; readonly transition: Transition };
+  | { readonly did: 'transition'; readonly transition: Omit<Transition, 'handle'>; readonly isOwn: boolean };
 
 class RecordedTimer implements Timer {
   keepsAlive = true;
@@ -107,6 +107,7 @@ export class Side {
   readonly deeds: Deed[] = [];
   readonly clock: RecordingClock;
   readonly name: string;
+  readonly host: object;
   readonly life: Life<EventObject>;
   #commands = 0;
 
@@ -114,26 +115,23 @@ export class Side {
     const { answer, backgroundTimers, clockToo = CLOCK_IS_EXACT } = options;
     this.name = runtime.name;
     this.clock = new RecordingClock(clockToo ? this.deeds : undefined);
+    this.host = {
+      id: `${machine.id}#1`,
+      parentId: 'test#1',
+      describe: () => ({ server: 'a:1' }),
+      clock: this.clock,
+      backgroundTimers,
+      perform: (command: EventObject) => {
+        this.deeds.push({ did: 'command', command, state: this.life.state });
+        answer?.(this, this.#commands++);
+      },
+      finish: (outcome: unknown) => {
+        this.deeds.push({ did: 'finish', outcome, state: this.life.state });
+        answer?.(this, this.#commands++);
+      },
+    };
     this.life = this.#on(() =>
-      runtime.run(
-        machine,
-        input as never,
-        {
-          id: `${machine.id}#1`,
-          parentId: 'test#1',
-          server: 'a:1',
-          clock: this.clock,
-          backgroundTimers,
-          perform: (command: EventObject) => {
-            this.deeds.push({ did: 'command', command, state: this.life.state });
-            answer?.(this, this.#commands++);
-          },
-          finish: (outcome: unknown) => {
-            this.deeds.push({ did: 'finish', outcome, state: this.life.state });
-            answer?.(this, this.#commands++);
-          },
-        } as never,
-      ),
+      runtime.run(machine, input as never, this.host as never),
     ) as unknown as Life<EventObject>;
   }
 
@@ -171,7 +169,8 @@ export class Side {
 let moving: Side | undefined;
 
 function onTransition(message: unknown): void {
-  moving?.deeds.push({ did: 'transition', transition: message as Transition });
+  const { handle, ...transition } = message as Transition;
+  moving?.deeds.push({ did: 'transition', transition, isOwn: handle === moving.host });
 }
 
 /** Listens, or does not: a life must do the same whether it is watched or not. */

@@ -1682,29 +1682,29 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       const life = scene(
         machineOf({
           context: { incarnation: 1 },
-          on: { go: { actions: set({ incarnation: 2, cause: { manner: 'end' } }) } },
+          on: { go: { actions: [set({ incarnation: 2, cause: { manner: 'end' } }), emit({ type: 'owner.drop' })] } },
         }),
       ).started();
       life.advance(5);
       life.send('go');
-      expect(life.deeds).toEqual([
-        {
-          did: 'transition',
-          transition: {
-            who: 'm#1',
-            parent: 'test#1',
-            machine: 'm',
-            incarnation: 2,
-            server: 'a:1',
-            from: '',
-            event: 'go',
-            cause: { manner: 'end' },
-            to: '',
-            isFinal: false,
-            at: 5,
-          },
+      expect(life.deeds[0]).toEqual({
+        did: 'transition',
+        transition: {
+          who: 'm#1',
+          parent: 'test#1',
+          machine: 'm',
+          incarnation: 2,
+          about: { server: 'a:1' },
+          from: '',
+          event: 'go',
+          cause: { manner: 'end' },
+          means: 'drop',
+          to: '',
+          isFinal: false,
+          at: 5,
         },
-      ]);
+        isOwn: true,
+      });
     });
 
     test('whether the life ends there: only at a final state of the machine itself', () => {

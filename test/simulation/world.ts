@@ -212,7 +212,8 @@ export class World {
     await this.time.run(() => this.proxy.outcome !== undefined, CLEARING_MAX, this.time.ms + TIME_MAX_MS);
   }
 
-  #lineOf({ who, server, from, event, to, cause }: Transition): string {
+  #lineOf({ who, about, from, event, to, cause }: Transition): string {
+    const { server } = about;
     const { initiator, manner, code } = cause ?? {};
     const why = cause === undefined ? '' : `  (${[initiator, manner, code].filter(Boolean).join('/')})`;
     const where = server === undefined ? '' : ` ${server}`;

@@ -1,0 +1,76 @@
+/**
+ * The states of the machines in words, for the page and the program. Pure data: it also runs in browsers. Tests hold it
+ * against the machines, so that a state which gets another name does not lose its words.
+ */
+
+/** By machine: the start of a state's path, and what it means to enter that state. The first entry that fits is used. */
+export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string, words: string])[]>> = {
+  client: [
+    ['live.accepted', 'a client came; it is being admitted'],
+    ['live.established.open', 'the client is admitted'],
+    ['live.established.peerEnded', 'the client has sent its last byte'],
+    ['live.established.localEnded', 'our last byte to the client is sent'],
+    ['live.established.bothEnded', 'both sides have sent their last byte'],
+    ['refusing', 'the client is turned away'],
+    ['dropping', 'the client is lost'],
+    ['closing', 'the client’s connection is being closed'],
+    ['lingering', 'all is sent to the client; what it still sends is thrown away'],
+    ['parting', 'the client is silent: its socket is closed'],
+    ['aborting', 'the client’s connection is being reset'],
+  ],
+  backend: [
+    ['active.choosing', 'a server is being chosen'],
+    ['active.connecting', 'a connect to the server is under way'],
+    ['active.preparing', 'the server has answered; the connection is being made ready'],
+    ['active.established.open', 'the connection to the server is established'],
+    ['active.established.peerEnded', 'the server has sent its last byte'],
+    ['active.established.localEnded', 'our last byte to the server is sent'],
+    ['active.established.bothEnded', 'both sides have sent their last byte'],
+    ['active.disposing', 'the failed attempt is being cleared away'],
+    ['active.failover', 'the connection is lost: failing over'],
+    ['active.waiting', 'it waits before the next attempt'],
+    ['active.exhausted', 'every attempt has failed'],
+    ['ending', 'the connection to the server is ending'],
+    ['dropping', 'the connection to the server is lost'],
+    ['closing', 'the connection to the server is being closed'],
+    ['lingering', 'all is sent to the server; what it still sends is thrown away'],
+    ['parting', 'the server is silent: its socket is closed'],
+    ['aborting', 'the connection to the server is being reset'],
+  ],
+  session: [
+    ['connecting.open', 'the client waits for a server'],
+    ['connecting.clientEnded', 'the client has sent its last byte before there was a server'],
+    ['relaying.both', 'client and server are joined: bytes flow both ways'],
+    ['relaying.clientEnded', 'the client has ended; the answer goes on'],
+    ['relaying.backendEnded', 'the server has ended; what the client sends goes on'],
+    ['draining', 'it is asked to come to an end'],
+    ['finishing.clientLeft', 'the server’s side is gone; the client’s has yet to end'],
+    ['finishing.backendLeft', 'the client’s side is gone; the server’s has yet to end'],
+    ['finishing', 'nothing more is read; both sides send what they have'],
+  ],
+};
+
+/** How an instance ended. */
+export const ENDINGS: Readonly<Record<string, string>> = {
+  ended: 'it has ended: both sides had said all',
+  closed: 'it is closed',
+  aborted: 'it was cut',
+  dropped: 'it was dropped',
+  refused: 'it was refused',
+  failed: 'it has failed',
+};
+
+/** How a state is, for its colour: good, over, or a reason to look. The first entry that fits is used. */
+export const TONES: readonly (readonly [start: RegExp, tone: Tone])[] = [
+  [/^(?:dropp|fail(?:ed|ing)|exhausted)/, 'bad'],
+  [/^(?:failover|waiting|disposing|refus|abort|saturated|suspended)/, 'warning'],
+  [/^(?:established|relaying|listening|running)/, 'good'],
+  [/^(?:clos|end|finish|drain|stopping)/, 'over'],
+];
+export type Tone = 'bad' | 'warning' | 'good' | 'over';
+
+/** States that only say "while it is wanted": their inner states say how it is. */
+const WRAPPERS = /^(?:active|live|serving)\./;
+
+/** A state without what goes without saying: `active.established.open` is `established.open`. */
+export const shortState = (state: string): string => state.replace(WRAPPERS, '');
