@@ -95,7 +95,7 @@ export class Access {
     return cookie.split(/; */).some((one) => one.startsWith(start) && this.#browsers.has(one.slice(start.length)));
   }
 
-  /** Why a request gets no answer, whoever sends it. */
+  /** Why a request gets no answer, from any client. */
   refusal({ host = '', origin, ...headers }: IncomingHttpHeaders, isAction: boolean): string | undefined {
     const name = host.toLowerCase();
     const isOther = this.#names.includes(name);

@@ -8,11 +8,11 @@ import type { Registry } from './registry.js';
 export interface InspectorOptions {
   /** TCP port. Default 0: one that is free. */
   readonly port?: number | undefined;
-  /** Where to listen. Default `127.0.0.1`: nobody but this machine. What goes over the wire is not encrypted. */
+  /** Where to listen. Default `127.0.0.1`: only this machine can connect. The connection is not encrypted. */
   readonly host?: string | undefined;
   /** Other names that a browser may call this host by, as in its address bar: `box.example:9000`. */
   readonly names?: readonly string[] | undefined;
-  /** Proxies, or what has their shape: bytes, peers, timers and servers are asked of them. */
+  /** Proxies, or objects of their shape: servers, listeners and earlier connections are read from them. */
   readonly proxies?: readonly Registry[] | undefined;
   /** Whether the page may close, abort, drain, suspend, resume and retry. Default false: it only reads. */
   readonly actions?: boolean | undefined;

@@ -1,4 +1,4 @@
-/** Serves the live page: who may read what under which path. */
+/** Serves the live page: its access, its routes and its files. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -31,7 +31,7 @@ export interface InspectorServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Room for the pages, each with a few requests at a time; whoever else connects cannot take what a proxy needs. */
+/** Room for the pages, each with a few requests at a time; other connections cannot take the sockets that a proxy needs. */
 const SOCKETS_MAX = 128;
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 5_000 };
 
@@ -61,8 +61,8 @@ const HEADERS = {
 /**
  * Serves the live page. It costs nothing while no page is open, and does not keep the process alive.
  *
- * It takes 128 sockets at most, also of those who have no token; one that sends no whole request is closed after some
- * 15 seconds. Whoever can connect can take all of them, and so keep the page from being opened: nothing else.
+ * It accepts 128 sockets at most, also of clients without a token; a socket that sends no whole request is closed after
+ * some 15 seconds. A client that can connect can take all of them, and so keep the page from being opened: nothing else.
  *
  * @throws OptionError
  * @throws BindError when it cannot listen
@@ -154,7 +154,7 @@ class Page implements InspectorServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-    // Whoever has asked may be gone.
+    // The client may be gone.
     response.on('error', () => {});
     try {
       await this.#route(request, response);
@@ -242,7 +242,7 @@ class Page implements InspectorServer {
     return { version: sockchart, actions, machines: [...MACHINES.keys()], recording: recorder !== undefined };
   }
 
-  /** Somebody looks: counts, until nobody has for a while. */
+  /** A page reads: counts, until no page has read for a while. */
   #watch(): void {
     this.#observer.watch();
     clearTimeout(this.#leaving);
