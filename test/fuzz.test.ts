@@ -83,7 +83,7 @@ function systemLike(): object {
 const WORDS = (
   'listen servers backends port host path fd server tls backlog ipv6Only clientsMax bindAttempts bindBackoff drainTimeout ' +
   'noDelay keepAlive admit acceptTimeout closeTimeout abortTimeout signal clock runtime balance backoff retryBudget ' +
-  'downFor isPermanent random attemptsMax chooseTimeout connectTimeout disposeTimeout persistent whenExhausted prepare ' +
+  'downFor isPermanent random attemptsMax queueTimeout connectTimeout disposeTimeout persistent whenExhausted prepare ' +
   'repair prepareTimeout holdTimeout stableAfter sessionConnectTimeout idleTimeout halfCloseTimeout durationMax ' +
   'connectBufferBytes connectionsMax connect key cert ca names ALPNProtocols requestCert rejectUnauthorized servername ' +
   'checkServerIdentity initialMs maxMs factor jitter ratio perSecond burst module exportName workers data scheduling env ' +

@@ -64,7 +64,7 @@ const SERVERS: Table = {
 
 const ATTEMPTS: Table = {
   attemptsMax: BAD.count,
-  chooseTimeout: BAD.timeout,
+  queueTimeout: BAD.timeout,
   connectTimeout: BAD.timeout,
   disposeTimeout: BAD.timeout,
   closeTimeout: BAD.timeout,

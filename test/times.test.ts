@@ -148,13 +148,13 @@ describe('options', () => {
   /** Settings that come from an option of another name. */
   const FROM: Readonly<Record<string, string>> = {
     'session closeTimeout': 'drainTimeout',
-    'backend restTimeout': 'backoff.maxMs',
+    'backend cooldown': 'backoff.maxMs',
     'listener admissionTimeout': 'acceptTimeout',
   };
   const COUNTS = ['attemptsMax', 'clientsMax', 'bindAttempts'];
 
   const NAMES = [
-    ...['chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout', 'closeTimeout'],
+    ...['queueTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout', 'closeTimeout'],
     ...['abortTimeout', 'stableAfter', 'acceptTimeout', 'bindBackoff', 'drainTimeout', 'sessionConnectTimeout'],
     ...['idleTimeout', 'halfCloseTimeout', 'durationMax', 'backoff.maxMs', 'startTimeout'],
     ...['lingerTimeout', 'lingerMax'],
@@ -194,13 +194,13 @@ describe('options', () => {
 
   test('of a backend', () => {
     const { runtime, settings } = spy();
-    const names = ['chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'];
+    const names = ['queueTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'];
     const ends = ['idleTimeout', 'halfCloseTimeout', 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'];
     const options = { ...given(...names, ...ends, 'stableAfter'), backoff, runtime };
     bench.keep(createBackend({ servers: [{ port: 1 }], ...options }));
     expectFed('backend', settings.get('backend'));
     bench.keep(createBackend({ servers: [{ port: 1 }], ...options, whenExhausted: 'wait' }));
-    expectFed('backend', settings.get('backend'), ['restTimeout']);
+    expectFed('backend', settings.get('backend'), ['cooldown']);
     bench.keep(createBackend({ servers: [{ port: 1 }], ...options, persistent: false }));
     expectFed('backend', settings.get('backend'), ['stableAfter']);
   });

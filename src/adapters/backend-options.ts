@@ -25,7 +25,7 @@ export interface BackendLimits {
    */
   readonly attemptsMax?: number | undefined;
   /** Time to wait for a place when every server is full, in milliseconds. Default 10 000. */
-  readonly chooseTimeout?: Timeout | undefined;
+  readonly queueTimeout?: Timeout | undefined;
   /** Time for one attempt to connect, the TLS handshake included, in milliseconds. Default 5 000. */
   readonly connectTimeout?: Timeout | undefined;
   /** Time for the hooks `prepare` and `repair` together, in milliseconds. Default 10 000. */
@@ -65,7 +65,7 @@ export interface BackendLimits {
 
 const BACKEND_LIMITS = [
   'attemptsMax',
-  'chooseTimeout',
+  'queueTimeout',
   'connectTimeout',
   'prepareTimeout',
   'idleTimeout',
@@ -156,7 +156,7 @@ export function backendConfig(
           options.attemptsMax,
           isBounded ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
         ),
-        chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
+        queueTimeout: timeout('queueTimeout', options.queueTimeout, 10_000),
         connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),
         prepareTimeout: timeout('prepareTimeout', options.prepareTimeout, 10_000),
         // A session bounds its legs by itself.
@@ -170,7 +170,7 @@ export function backendConfig(
         lingerMax: timeout('lingerMax', options.lingerMax, 30_000),
         // A conversation is never dialled again once it was established: there is nothing to count anew.
         stableAfter: persistent ? timeout('stableAfter', options.stableAfter, 10_000) : NEVER_MS,
-        restTimeout: timeout('restTimeout', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
+        cooldown: timeout('cooldown', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
       },
     },
     servers,

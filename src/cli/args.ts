@@ -164,7 +164,7 @@ const FLAGS: Record<string, Flag> = {
 
   'connect-timeout': time('connectTimeout', 'one attempt to connect a backend', '5s'),
   'session-connect-timeout': time('sessionConnectTimeout', 'all attempts for one client', '15s'),
-  'choose-timeout': time('chooseTimeout', 'wait for a place when every backend is full', '10s'),
+  'queue-timeout': time('queueTimeout', 'wait for a place when every backend is full', '10s'),
   'idle-timeout': time('idleTimeout', 'no byte in either direction: the session is cut', '10m'),
   'half-close-timeout': time('halfCloseTimeout', 'the same once one side has ended', '1m'),
   'duration-max': time('durationMax', 'longest life of a session', 'off'),

@@ -139,13 +139,13 @@ export const backendMachine = setup({
     willBeClosed: connection.willBeClosed,
   },
   delays: {
-    chooseTimeout: backend.chooseTimeout,
+    queueTimeout: backend.queueTimeout,
     connectTimeout: backend.connectTimeout,
     prepareTimeout: backend.prepareTimeout,
     disposeTimeout: backend.disposeTimeout,
     holdTimeout: backend.holdTimeout,
     stableAfter: backend.stableAfter,
-    restTimeout: backend.restTimeout,
+    cooldown: backend.cooldown,
     backoff: backend.backoff,
     idleProbe: connection.idleProbe,
     halfCloseProbe: connection.halfCloseProbe,
@@ -186,7 +186,7 @@ export const backendMachine = setup({
             'server.exhausted': noServer(note('choosing')),
             ...endNow('choosing', 'forgetServer'),
           },
-          after: { chooseTimeout: noServer('forgetServer', note('choosing', 'chooseTimeout')) },
+          after: { queueTimeout: noServer('forgetServer', note('choosing', 'queueTimeout')) },
         },
 
         waiting: {
@@ -326,7 +326,7 @@ export const backendMachine = setup({
         },
 
         exhausted: {
-          description: 'Attempts used up, or every server excluded. It rests; the owner can start it afresh.',
+          description: 'Attempts used up, or every server excluded. It cools down; the owner can start it afresh.',
           tags: 'exhausted',
           entry: 'exhaustOwner',
           on: {
@@ -335,7 +335,7 @@ export const backendMachine = setup({
             'backend.retry': { target: 'choosing' },
             ...endNow('waiting'),
           },
-          after: { restTimeout: { target: 'choosing' } },
+          after: { cooldown: { target: 'choosing' } },
         },
       },
     },

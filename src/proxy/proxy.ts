@@ -59,7 +59,7 @@ const SESSION_LIMITS = [
 /** The limits that matter to a backend whose bytes are relayed: nobody prepares or holds it, and it is dialled once. */
 const RELAYED_BACKEND_LIMITS = [
   'attemptsMax',
-  'chooseTimeout',
+  'queueTimeout',
   'connectTimeout',
   'disposeTimeout',
   'closeTimeout',

@@ -293,7 +293,7 @@ export class Servers {
     this.#random = hook('random', options.random) ?? Math.random;
   }
 
-  /** How long a connection that has used up its attempts rests, in milliseconds. */
+  /** The cool-down of a connection that has used up its attempts, in milliseconds. */
   get slowestPaceMs(): number {
     return this.#backoff.maxMs;
   }

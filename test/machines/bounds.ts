@@ -63,7 +63,7 @@ const backend = (persistent: boolean, attemptsMax: number): Bounded => ({
 export const backendSettings = (persistent: boolean, attemptsMax: number) => ({
   persistent,
   attemptsMax,
-  chooseTimeout: T,
+  queueTimeout: T,
   connectTimeout: T,
   prepareTimeout: T,
   idleTimeout: T,
@@ -75,7 +75,7 @@ export const backendSettings = (persistent: boolean, attemptsMax: number) => ({
   lingerTimeout: attemptsMax === 1 ? T : 2 * T,
   lingerMax: 8 * T,
   stableAfter: T,
-  restTimeout: T,
+  cooldown: T,
 });
 
 const END = { initiator: 'peer', manner: 'end', phase: 'said' } as const;

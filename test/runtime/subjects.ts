@@ -84,8 +84,8 @@ export const subjects = {
   backend: subject(backendMachine, (random) => ({
     persistent: random.percent(60),
     attemptsMax: random.between(1, 3),
-    ...waits(random, 'chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'),
-    ...waits(random, 'stableAfter', 'restTimeout'),
+    ...waits(random, 'queueTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'),
+    ...waits(random, 'stableAfter', 'cooldown'),
     ...bounds(random),
   })),
   client: subject(clientMachine, (random) => ({ ...waits(random, 'acceptTimeout'), ...bounds(random) })),

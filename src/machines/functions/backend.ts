@@ -14,14 +14,14 @@ export interface BackendSettings extends ConnectionSettings {
   readonly persistent: boolean;
   /** Attempts in a row that may fail, counted until a connection stayed up for `stableAfter`. */
   readonly attemptsMax: number;
-  readonly chooseTimeout: number;
+  readonly queueTimeout: number;
   readonly connectTimeout: number;
   readonly prepareTimeout: number;
   readonly disposeTimeout: number;
   readonly holdTimeout: number;
   readonly stableAfter: number;
-  /** How long an exhausted persistent backend rests before it tries again. */
-  readonly restTimeout: number;
+  /** How long an exhausted persistent backend waits before it tries again. */
+  readonly cooldown: number;
 }
 
 export interface BackendInput {
@@ -146,11 +146,11 @@ export const isPersistent = ({ context }: Given): boolean => context.settings.pe
 export const hasAttemptsLeft = ({ context }: Given): boolean => context.attempts < context.settings.attemptsMax;
 
 // Delays.
-export const chooseTimeout = ({ context }: Given): number => context.settings.chooseTimeout;
+export const queueTimeout = ({ context }: Given): number => context.settings.queueTimeout;
 export const connectTimeout = ({ context }: Given): number => context.settings.connectTimeout;
 export const prepareTimeout = ({ context }: Given): number => context.settings.prepareTimeout;
 export const disposeTimeout = ({ context }: Given): number => context.settings.disposeTimeout;
 export const holdTimeout = ({ context }: Given): number => context.settings.holdTimeout;
 export const stableAfter = ({ context }: Given): number => context.settings.stableAfter;
-export const restTimeout = ({ context }: Given): number => context.settings.restTimeout;
+export const cooldown = ({ context }: Given): number => context.settings.cooldown;
 export const backoff = ({ context }: Given): number => context.backoffMs;
