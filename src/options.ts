@@ -3,6 +3,7 @@ import { OptionError } from './errors.js';
 import { NEVER_MS } from './machines/vocabulary.js';
 import type { Clock } from './runtime/clock.js';
 import { bound } from './runtime/context.js';
+import { nearest } from './text.js';
 
 /** A wait in milliseconds; `false` (or `Infinity`) turns it off. */
 export type Timeout = number | false;
@@ -104,27 +105,11 @@ export function onlyKnown(what: string, options: unknown, known: readonly string
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
-    const near = known.find((other) => other.toLowerCase() === name.toLowerCase() || distance(other, name) <= 2);
+    const near = nearest(name, known, 2);
     throw new OptionError(
       `${path}${name}`,
       (options as Record<string, unknown>)[name],
       near === undefined ? `one that ${what} knows: ${[...new Set(known)].join(', ')}` : `left out or spelt "${near}"`,
     );
   }
-}
-
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(
-        (row[j] as number) + 1,
-        (next[j - 1] as number) + 1,
-        (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
-      );
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

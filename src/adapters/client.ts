@@ -20,7 +20,7 @@ import {
   takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
-import { type Environment, environmentOf, HANDLE_OPTIONS, type HandleOptions, type Kind } from './handle.js';
+import { type Environment, environmentOf, HANDLE_OPTIONS, type HandleOptions, type Kind, kindNamed } from './handle.js';
 import { SocketHandle } from './socket-handle.js';
 
 /** What a hook that decides about a client gets besides the client. */
@@ -119,8 +119,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe'])
 export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** @internal */
   static readonly kind: Kind<Client, ClientCommand, ClientEvents> = {
-    name: 'client',
-    made: 0,
+    ...kindNamed('client'),
     events: { established: true, dropped: true, released: true, closed: true },
     commands: {
       ...SocketHandle.socketCommands,
@@ -264,16 +263,6 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** @internal Turns it away if it is still being admitted. */
   refuse(cause: Report): void {
     this.life.send({ type: 'owner.refused', cause });
-  }
-
-  /** @internal */
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'client.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  /** @internal */
-  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
-    this.life.send({ type: 'client.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
 
   /** @internal */

@@ -1,6 +1,7 @@
 /** The program's arguments: one table that is parsed, checked and printed as help. */
 import { parseArgs } from 'node:util';
 import type { ListenAddress, ProxyOptions, ServerOptions, Timeout } from '../index.js';
+import { nearest } from '../text.js';
 
 /** What the program prints of transitions: lines for people, JSON for programs, or nothing. */
 export type Output = 'lines' | 'json' | 'quiet';
@@ -435,23 +436,10 @@ function whole(value: string, least: number, fail: Fail, other = ''): number {
 
 function unknownFlag(rawName: string): UsageError {
   const name = rawName.replace(/^-+/, '');
-  const near = Object.keys(FLAGS)
-    .filter((flag) => FLAGS[flag]?.hidden !== true)
-    .find((flag) => flag.startsWith(name) || isNear(flag, name));
+  const shown = Object.keys(FLAGS).filter((flag) => FLAGS[flag]?.hidden !== true);
+  const near = shown.find((flag) => flag.startsWith(name)) ?? nearest(name, shown, 1);
   const hint = near === undefined || name === '' ? 'see --help' : `did you mean --${near}?`;
   return new UsageError(`There is no ${printable(rawName)}: ${hint}`);
-}
-
-/** True if one letter more, less or other, or two that changed places, makes one of the other. */
-function isNear(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  let end = 0;
-  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end++;
-  const left = a.slice(start, a.length - end);
-  const right = b.slice(start, b.length - end);
-  return (left.length <= 1 && right.length <= 1) || (left.length === 2 && left === [...right].reverse().join(''));
 }
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

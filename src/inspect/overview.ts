@@ -1,4 +1,5 @@
 /** The state of everything at a glance: what an open page is sent again and again. */
+import { hostAndPort } from '../text.js';
 import type { Observer } from './observer.js';
 import { now } from './plain.js';
 import type { ListenerInfo, Overview, ServerInfo } from './protocol.js';
@@ -47,5 +48,5 @@ function listenerInfo(listener: LiveListener): ListenerInfo {
 function addressOf({ address }: LiveListener): string {
   if (address === undefined) return '';
   if ('path' in address) return address.path;
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  return hostAndPort(address.host, address.port);
 }

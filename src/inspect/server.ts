@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BindError } from '../errors.js';
+import { hostAndPort } from '../text.js';
 import { Access } from './access.js';
 import { actionOf, perform } from './actions.js';
 import { type Assets, NO_PAGE, readAssets } from './assets.js';
@@ -118,7 +119,7 @@ class Page implements InspectorServer {
       await once(server, 'listening');
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+      const where = hostAndPort(host, port);
       const cause = { initiator: 'system', manner: 'error', phase: 'binding' } as const;
       throw new BindError(where, code === undefined ? cause : { ...cause, code });
     }

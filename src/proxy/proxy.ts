@@ -6,7 +6,7 @@ import {
   serversOf,
 } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
-import { environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from '../adapters/handle.js';
+import { environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind, kindNamed } from '../adapters/handle.js';
 import { type Address, Listener } from '../adapters/listener.js';
 import {
   checkAddress,
@@ -20,6 +20,7 @@ import { ClosedError, OptionError } from '../errors.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, count, onlyKnown, type Timeout, timeout } from '../options.js';
+import { type Deferred, optionalDeferred } from '../promise.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
 import {
@@ -127,8 +128,7 @@ const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   /** @internal */
   static readonly kind: Kind<TcpProxy, ProxyCommand, ProxyEvents> = {
-    name: 'proxy',
-    made: 0,
+    ...kindNamed('proxy'),
     events: {
       running: true,
       established: true,
@@ -165,7 +165,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   #listenersLeft: number;
   #listenersAwaited = false;
   #sessionsAwaited = false;
-  #started: { promise: Promise<void>; resolve(): void; reject(error: unknown): void } | undefined;
+  #started: Deferred<void> | undefined;
   #startError: unknown;
   #keepAlive = true;
 
@@ -213,14 +213,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   start(): Promise<void> {
     if (this.hasTag('ending')) return Promise.reject(this.#endError());
     if (this.#started === undefined) {
-      let resolve!: () => void;
-      let reject!: (error: unknown) => void;
-      const promise = new Promise<void>((yes, no) => {
-        resolve = yes;
-        reject = no;
-      });
-      promise.catch(() => {});
-      this.#started = { promise, resolve, reject };
+      this.#started = optionalDeferred();
       this.life.send({ type: 'proxy.start' });
     }
     return this.#started.promise;
@@ -347,16 +340,6 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     this.#sessions.delete(session);
     if (this.hasListeners('sessionClosed')) this.notify('sessionClosed', { session, outcome });
     this.#reportSessions();
-  }
-
-  /** @internal */
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'proxy.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  /** @internal */
-  protected override requestAbort(cause: Report | undefined): void {
-    this.life.send({ type: 'proxy.abort', ...(cause !== undefined && { cause }) });
   }
 
   /** @internal */

@@ -4,6 +4,7 @@ import type { Cause, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
 import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { inNoContext } from '../runtime/context.js';
+import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';
@@ -109,7 +110,7 @@ export class Server {
       throw new OptionError(`${name}.lookup`, own, 'left out where path or connect is given');
     }
     this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
-    this.name = this.path ?? (this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`);
+    this.name = this.path ?? hostAndPort(this.host, this.port);
   }
 
   /** @internal How long each but the last of several addresses may take: a fair share of the whole attempt. */
