@@ -5,8 +5,8 @@ import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xs
 import { OptionError } from '../errors.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
-import { NO_DESCRIPTION } from '../runtime/channel.js';
 import { type Deferred, deferred } from '../promise.js';
+import { NO_DESCRIPTION } from '../runtime/channel.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
 import { contextOfNow, type InContext } from '../runtime/context.js';

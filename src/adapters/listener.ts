@@ -11,12 +11,11 @@ import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.
 import { bindingName, type Claim, claim, isFile, unclaim } from '../sockets/unix.js';
 import type { ListenTls } from '../tls.js';
 import { Client, type ClientConfig } from './client.js';
-import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind, kindNamed } from './handle.js';
+import { type Environment, environmentOf, Handle, type Kind, kindNamed } from './handle.js';
 import {
   type CheckedListenerLimits,
   checkAddress,
-  LISTEN_ADDRESS,
-  LISTENER_LIMITS,
+  LISTENER_OPTIONS,
   type ListenAddress,
   type ListenerOptions,
   listenerLimits,
@@ -469,7 +468,7 @@ function describeAddress({ host, port, path, fd }: ListenAddress): string {
  * ```
  */
 export function createListener(options: ListenerOptions): Listener {
-  onlyKnown('createListener', options, [...LISTEN_ADDRESS, ...LISTENER_LIMITS, ...HANDLE_OPTIONS]);
+  onlyKnown('createListener', options, LISTENER_OPTIONS);
   checkAddress(options, '');
   const signal = checkSignal('signal', options.signal);
   return new Listener(options, listenerLimits(options, 1, false), environmentOf(options), undefined, undefined, signal);

@@ -1,26 +1,18 @@
 /** The words of the backend's machine, and its functions that no other machine shares. */
+import type { BACKEND_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type CauseHint, causeOf, type Report } from '../vocabulary.js';
 import {
   type ConnectionContext,
-  type ConnectionSettings,
   type SocketCommand,
   type SocketEvent,
   startOf as startOfConnection,
 } from './connection.js';
 
-/** What all connections of one configuration share: limits, and waits in milliseconds (`NEVER_MS` for none). */
-export interface BackendSettings extends ConnectionSettings {
+/** What all connections of one configuration share. */
+export interface BackendSettings extends SettingsOf<typeof BACKEND_LIMITS> {
   /** True: a drop is followed by a new connection. False: one conversation, whose end or drop is final. */
   readonly persistent: boolean;
-  /** Attempts in a row that may fail, counted until a connection stayed up for `stableAfter`. */
-  readonly attemptsMax: number;
-  readonly queueTimeout: number;
-  readonly connectTimeout: number;
-  readonly prepareTimeout: number;
-  readonly disposeTimeout: number;
-  readonly holdTimeout: number;
-  readonly stableAfter: number;
-  /** How long an exhausted persistent backend waits before it tries again. */
+  /** How long an exhausted persistent backend waits before it tries again, in milliseconds. */
   readonly cooldown: number;
 }
 
