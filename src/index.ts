@@ -8,6 +8,7 @@ export type {
   BackendLimits,
   BackendOptions,
   BackendSocketOptions,
+  DialLimits,
   PrepareContext,
   PrepareHook,
 } from './adapters/backend-options.js';

@@ -1,8 +1,10 @@
 /** Checks of options, shared by everything that takes some: each says what was wrong, where, and what would be right. */
 import { OptionError } from './errors.js';
+import { type Limit, type LimitKind, type Limits, namesOf, type SettingsOf } from './machines/limits.js';
 import { NEVER_MS } from './machines/vocabulary.js';
 import type { Clock } from './runtime/clock.js';
 import { bound } from './runtime/context.js';
+import { nearest } from './text.js';
 
 /** A wait in milliseconds; `false` (or `Infinity`) turns it off. */
 export type Timeout = number | false;
@@ -97,6 +99,48 @@ export function signal(name: string, value: AbortSignal | undefined): AbortSigna
   return value;
 }
 
+type OptionOf<R> = (R extends Limit<'time'> ? Timeout : number) | undefined;
+
+/** What users may give for these limits. */
+type OptionsOf<L> = { readonly [K in keyof L]?: OptionOf<L[K]> };
+
+/** The limits whose defaults the caller works out. */
+type Open<L extends Limits> = { [K in keyof L]: L[K]['fallback'] extends number ? never : K }[keyof L];
+
+/**
+ * Checks the options for these limits; a limit that is not given has its default. A limit that the interface of the
+ * options lacks does not compile.
+ *
+ * @param defaults the defaults that the table leaves open
+ */
+export function limits<L extends Limits, O extends OptionsOf<L>>(
+  table: L,
+  options: O & (keyof L extends keyof O ? unknown : never),
+  ...[defaults]: [Open<L>] extends [never] ? [] : [Readonly<Record<Open<L>, number>>]
+): SettingsOf<L> {
+  const open: Partial<Record<string, number>> = defaults ?? {};
+  const settings: Record<string, number> = {};
+  for (const name of namesOf(table)) {
+    const { kind, least, fallback = open[name] } = table[name] as Limit;
+    settings[name] = CHECKS[kind](name, options[name] as never, fallback as number, least);
+  }
+  return settings as SettingsOf<L>;
+}
+
+const CHECKS = {
+  time: timeout,
+  wait: (name: string, value: number | undefined, fallback: number) => number(name, value, fallback, 1, 3_600_000),
+  count,
+} satisfies Record<LimitKind, unknown>;
+
+/** The names of all options of an interface: one too few, or too many, does not compile. */
+export const everyOption =
+  <O>() =>
+  <const N extends readonly (keyof O)[]>(
+    ...names: N & (Exclude<keyof O, N[number]> extends never ? unknown : Exclude<keyof O, N[number]>)
+  ): readonly string[] =>
+    names as readonly string[];
+
 /** Refuses names that nobody reads: a misspelt timeout must not silently be the default one. */
 export function onlyKnown(what: string, options: unknown, known: readonly string[], path = ''): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
@@ -104,27 +148,11 @@ export function onlyKnown(what: string, options: unknown, known: readonly string
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
-    const near = known.find((other) => other.toLowerCase() === name.toLowerCase() || distance(other, name) <= 2);
+    const near = nearest(name, known, 2);
     throw new OptionError(
       `${path}${name}`,
       (options as Record<string, unknown>)[name],
       near === undefined ? `one that ${what} knows: ${[...new Set(known)].join(', ')}` : `left out or spelt "${near}"`,
     );
   }
-}
-
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(
-        (row[j] as number) + 1,
-        (next[j - 1] as number) + 1,
-        (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
-      );
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

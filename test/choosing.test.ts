@@ -139,7 +139,7 @@ describe('a server that is full, and one that has failed once and is back', () =
     const servers = [{ ...full.at, connectionsMax: 1 }, { port }];
     const { backend: one } = makeBackend({ servers, balance: 'inOrder' });
     await one.connect();
-    const { backend: two, seen } = makeBackend({ servers: one.servers, chooseTimeout: 10_000 });
+    const { backend: two, seen } = makeBackend({ servers: one.servers, queueTimeout: 10_000 });
     void two.connect();
     await until('its first failure', () => times(seen, 'retry') > 0);
     await bench.echo({ port });
@@ -153,7 +153,7 @@ describe('a server that is full, and one that has failed once and is back', () =
     const { at, seen } = await makeProxy({
       servers: [{ ...full.at, connectionsMax: 1 }, { port }],
       balance: 'inOrder',
-      chooseTimeout: 10_000,
+      queueTimeout: 10_000,
       sessionConnectTimeout: 20_000,
     });
     const holder = bench.own(connect(at));
@@ -222,7 +222,7 @@ describe('clients that wait for a place', () => {
     });
     const made = await makeProxy({
       servers: [{ ...server.at, connectionsMax: 1 }],
-      chooseTimeout: 20_000,
+      queueTimeout: 20_000,
       sessionConnectTimeout: 20_000,
       ...options,
     });

@@ -211,7 +211,7 @@ test('a hook that judges failures and throws is the cause, not a timeout', async
   const backend = createBackend({
     servers: [{ port }],
     persistent: false,
-    chooseTimeout: false,
+    queueTimeout: false,
     isPermanent: () => {
       throw error;
     },

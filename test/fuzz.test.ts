@@ -2,6 +2,7 @@
  * Whatever takes text, options or messages from outside: each input gives a result or an error that says what is wrong
  * with it, and never one of the language's own. What comes as bytes from the network is fuzzed by `npm run soak`.
  */
+
 import { createServer, Socket } from 'node:net';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
@@ -26,6 +27,7 @@ import {
   Servers,
   SockchartError,
 } from '../src/index.js';
+import { BACKEND_LIMITS, PROXY_LIMITS, WORKER_LIMITS } from '../src/machines/limits.js';
 import { asAsked } from '../src/tls.js';
 import { openSockets } from './support/bench.js';
 
@@ -80,15 +82,16 @@ function systemLike(): object {
   return { now: () => 0, setTimeout: () => 1, clearTimeout: () => {} };
 }
 
-const WORDS = (
-  'listen servers backends port host path fd server tls backlog ipv6Only clientsMax bindAttempts bindBackoff drainTimeout ' +
-  'noDelay keepAlive admit acceptTimeout closeTimeout abortTimeout signal clock runtime balance backoff retryBudget ' +
-  'downFor isPermanent random attemptsMax chooseTimeout connectTimeout disposeTimeout persistent whenExhausted prepare ' +
-  'repair prepareTimeout holdTimeout stableAfter sessionConnectTimeout idleTimeout halfCloseTimeout durationMax ' +
-  'connectBufferBytes connectionsMax connect key cert ca names ALPNProtocols requestCert rejectUnauthorized servername ' +
-  'checkServerIdentity initialMs maxMs factor jitter ratio perSecond burst module exportName workers data scheduling env ' +
-  'execArgv startTimeout toString __proto__ constructor length'
-).split(' ');
+const WORDS = [
+  ...(
+    'listen servers backends port host path fd server tls backlog ipv6Only noDelay keepAlive admit signal clock runtime ' +
+    'balance backoff retryBudget isPermanent random persistent whenExhausted prepare repair connectionsMax connect key ' +
+    'cert ca names ALPNProtocols requestCert rejectUnauthorized servername checkServerIdentity initialMs maxMs factor ' +
+    'jitter ratio perSecond burst module exportName workers data scheduling env execArgv toString __proto__ constructor ' +
+    'length'
+  ).split(' '),
+  ...new Set([PROXY_LIMITS, BACKEND_LIMITS, WORKER_LIMITS].flatMap((limits) => Object.keys(limits))),
+];
 
 const { options } = fc.letrec<{ value: unknown; options: object }>((tie) => ({
   value: fc.oneof(

@@ -1,7 +1,16 @@
 /** Options that cannot be right are refused at the call, by name, and nothing is opened. */
+
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { adoptClient, createBackend, createListener, createProxy, OptionError, Servers } from '../src/index.js';
+import {
+  BACKEND_LIMITS,
+  CLIENT_LIMITS,
+  LISTENER_LIMITS,
+  type Limits,
+  PROXY_LIMITS,
+  SERVERS_LIMITS,
+} from '../src/machines/limits.js';
 import { openSockets, useBench } from './support/bench.js';
 import { LIBRARY, runModule } from './support/child.js';
 import { plainServer } from './support/peers.js';
@@ -12,6 +21,7 @@ const bench = useBench();
 /** What a kind of option refuses. */
 const BAD = {
   timeout: [0, -1, Number.NaN, 2 ** 31, '10', null, true, {}],
+  wait: [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '5', null],
   count: [0, -1, 1.5, Number.NaN, '10', null, {}],
   hook: [null, 'f', {}, 1],
   flag: ['yes', 1, null],
@@ -24,20 +34,24 @@ const BAD = {
 
 type Table = Readonly<Record<string, readonly unknown[]>>;
 
+/** What each limit of a table refuses. */
+const bad = (limits: Limits): Table =>
+  Object.fromEntries(
+    Object.entries(limits).map(([name, { kind, least }]) => [
+      name,
+      kind === 'time' ? BAD.timeout : kind === 'wait' ? BAD.wait : BAD.count.filter((value) => value !== least),
+    ]),
+  );
+
 const CLIENT: Table = {
   admit: BAD.hook,
-  acceptTimeout: BAD.timeout,
-  closeTimeout: BAD.timeout,
-  abortTimeout: BAD.timeout,
+  ...bad(CLIENT_LIMITS),
 };
 
 const HANDLE: Table = { signal: BAD.signal, clock: BAD.clock };
 
 const LIMITS: Table = {
-  clientsMax: BAD.count,
-  bindAttempts: BAD.count,
-  bindBackoff: [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '5', null],
-  drainTimeout: BAD.timeout,
+  ...bad(LISTENER_LIMITS),
   noDelay: BAD.flag,
   keepAlive: BAD.keepAlive,
   ...CLIENT,
@@ -56,22 +70,13 @@ const SERVERS: Table = {
   balance: ['random', {}, null, 1, () => {}],
   backoff: [null, 1, [], { initialMs: 0 }, { factor: 0.5 }, { maxMs: 5 }, { jitter: 2 }, { jitter: -1 }, { max: 1 }],
   retryBudget: [null, 1, { ratio: -1 }, { perSecond: Number.NaN }, { burst: 0 }, { bursts: 1 }],
-  downFor: BAD.timeout,
+  ...bad(SERVERS_LIMITS),
   isPermanent: BAD.hook,
   random: BAD.hook,
   clock: BAD.clock,
 };
 
-const ATTEMPTS: Table = {
-  attemptsMax: BAD.count,
-  chooseTimeout: BAD.timeout,
-  connectTimeout: BAD.timeout,
-  disposeTimeout: BAD.timeout,
-  closeTimeout: BAD.timeout,
-  abortTimeout: BAD.timeout,
-  noDelay: BAD.flag,
-  keepAlive: BAD.keepAlive,
-};
+const SOCKET: Table = { noDelay: BAD.flag, keepAlive: BAD.keepAlive };
 
 const BACKEND: Table = {
   servers: [undefined, null, [], {}, 'host:1', 1, [null], [1], [{}]],
@@ -79,10 +84,8 @@ const BACKEND: Table = {
   whenExhausted: ['rest', null, true],
   prepare: BAD.hook,
   repair: BAD.hook,
-  prepareTimeout: BAD.timeout,
-  holdTimeout: BAD.timeout,
-  stableAfter: BAD.timeout,
-  ...ATTEMPTS,
+  ...bad(BACKEND_LIMITS),
+  ...SOCKET,
   ...SERVERS,
   ...HANDLE,
 };
@@ -91,13 +94,8 @@ const PROXY: Table = {
   listen: [undefined, null, [], [null], 80, [80], [{}], {}],
   servers: [undefined, [], {}],
   backends: [null, {}, [1], [{}], [undefined]],
-  sessionConnectTimeout: BAD.timeout,
-  idleTimeout: BAD.timeout,
-  halfCloseTimeout: BAD.timeout,
-  durationMax: BAD.timeout,
-  connectBufferBytes: [-1, 1.5, Number.NaN, '10', null],
   ...LIMITS,
-  ...ATTEMPTS,
+  ...bad(PROXY_LIMITS),
   ...SERVERS,
   ...HANDLE,
 };

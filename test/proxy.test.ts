@@ -574,7 +574,7 @@ describe('limits', () => {
 
   test('a full server: the session waits for a place', async () => {
     const server = await bench.echo();
-    const { at, proxy } = await makeProxy({ servers: [{ ...server.at, connectionsMax: 1 }], chooseTimeout: 3_000 });
+    const { at, proxy } = await makeProxy({ servers: [{ ...server.at, connectionsMax: 1 }], queueTimeout: 3_000 });
     const first = await bench.dial(at);
     await server.connection();
     const second = await bench.dial(at);

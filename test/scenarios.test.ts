@@ -599,7 +599,7 @@ describe('the backend', () => {
     const server = await bench.echo();
     const servers = new Servers([{ ...server.at, connectionsMax: 1 }], { clock: bench.clock });
     const make = (): Backend => {
-      return bench.keep(createBackend({ ...WAITS, clock: bench.clock, servers, chooseTimeout: 5_000 }));
+      return bench.keep(createBackend({ ...WAITS, clock: bench.clock, servers, queueTimeout: 5_000 }));
     };
     const [first, second, third, fourth] = [make(), make(), make(), make()] as [Backend, Backend, Backend, Backend];
     await first.connect();
@@ -626,10 +626,10 @@ describe('the backend', () => {
     const first = bench.keep(createBackend({ ...WAITS, clock: bench.clock, servers }));
     await first.connect();
     const second = bench.keep(
-      createBackend({ ...WAITS, clock: bench.clock, servers, persistent: false, chooseTimeout: 40 }),
+      createBackend({ ...WAITS, clock: bench.clock, servers, persistent: false, queueTimeout: 40 }),
     );
     await expect(second.connect()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
-    expect(how(await second.closed)).toBe('failed library/timeout/choosing/chooseTimeout');
+    expect(how(await second.closed)).toBe('failed library/timeout/choosing/queueTimeout');
     // Its place in the queue is gone: the next to come gets it.
     await first.close();
     const third = bench.keep(createBackend({ ...WAITS, clock: bench.clock, servers }));

@@ -1,4 +1,5 @@
 /** Every time, as it is documented: which option feeds which timer, and that nothing happens before it is over. */
+
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -6,6 +7,14 @@ import { type AnyStateMachine, initialTransition, transition } from 'xstate';
 import { checkedCluster } from '../src/cluster/options.js';
 import { createBackend, createListener, createProxy, type Runtime, type Session } from '../src/index.js';
 import * as machines from '../src/machines/index.js';
+import {
+  BACKEND_LIMITS,
+  CLIENT_LIMITS,
+  LISTENER_LIMITS,
+  type Limits,
+  PROXY_LIMITS,
+  WORKER_LIMITS,
+} from '../src/machines/limits.js';
 import { NEVER_MS, QUIET_PROBES } from '../src/machines/vocabulary.js';
 import { workerMachine } from '../src/machines/worker.js';
 import { compiledRuntime } from '../src/runtime/compiled.js';
@@ -148,16 +157,18 @@ describe('options', () => {
   /** Settings that come from an option of another name. */
   const FROM: Readonly<Record<string, string>> = {
     'session closeTimeout': 'drainTimeout',
-    'backend restTimeout': 'backoff.maxMs',
+    'backend cooldown': 'backoff.maxMs',
     'listener admissionTimeout': 'acceptTimeout',
   };
   const COUNTS = ['attemptsMax', 'clientsMax', 'bindAttempts'];
 
+  /** The options of a table that are times. */
+  const timesOf = (limits: Limits): string[] =>
+    Object.entries(limits).flatMap(([name, { kind }]) => (kind === 'count' ? [] : [name]));
+
   const NAMES = [
-    ...['chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout', 'closeTimeout'],
-    ...['abortTimeout', 'stableAfter', 'acceptTimeout', 'bindBackoff', 'drainTimeout', 'sessionConnectTimeout'],
-    ...['idleTimeout', 'halfCloseTimeout', 'durationMax', 'backoff.maxMs', 'startTimeout'],
-    ...['lingerTimeout', 'lingerMax'],
+    ...new Set([PROXY_LIMITS, BACKEND_LIMITS, WORKER_LIMITS].flatMap((limits) => timesOf(limits))),
+    'backoff.maxMs',
   ];
   const timeOf = (name: string): number => 2_000 + NAMES.indexOf(name);
 
@@ -194,21 +205,18 @@ describe('options', () => {
 
   test('of a backend', () => {
     const { runtime, settings } = spy();
-    const names = ['chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'];
-    const ends = ['idleTimeout', 'halfCloseTimeout', 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'];
-    const options = { ...given(...names, ...ends, 'stableAfter'), backoff, runtime };
+    const options = { ...given(...timesOf(BACKEND_LIMITS)), backoff, runtime };
     bench.keep(createBackend({ servers: [{ port: 1 }], ...options }));
     expectFed('backend', settings.get('backend'));
     bench.keep(createBackend({ servers: [{ port: 1 }], ...options, whenExhausted: 'wait' }));
-    expectFed('backend', settings.get('backend'), ['restTimeout']);
+    expectFed('backend', settings.get('backend'), ['cooldown']);
     bench.keep(createBackend({ servers: [{ port: 1 }], ...options, persistent: false }));
     expectFed('backend', settings.get('backend'), ['stableAfter']);
   });
 
   test('of a cluster: those of its workers', () => {
     const module = fileURLToPath(import.meta.url);
-    const names = ['stableAfter', 'drainTimeout', 'abortTimeout', 'startTimeout'];
-    expectFed('worker', { ...checkedCluster({ module, ...given(...names) }).settings });
+    expectFed('worker', { ...checkedCluster({ module, ...given(...timesOf(WORKER_LIMITS)) }).settings });
   });
 
   test.each([
@@ -223,8 +231,7 @@ describe('options', () => {
 
   test('of a listener and its clients', async () => {
     const { runtime, settings } = spy();
-    const ends = ['idleTimeout', 'halfCloseTimeout', 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'];
-    const names = ['acceptTimeout', ...ends, 'bindBackoff', 'drainTimeout'];
+    const names = [...timesOf(LISTENER_LIMITS), ...timesOf(CLIENT_LIMITS)];
     const listener = bench.keep(createListener({ ...LOOPBACK, ...given(...names), runtime }));
     bench.dialing((await listener.start()) as { port: number });
     await until('a client', () => settings.has('client'));
@@ -235,8 +242,7 @@ describe('options', () => {
   test('of a proxy and all its parts', async () => {
     const { runtime, settings } = spy();
     const server = await bench.echo();
-    const here = ['prepareTimeout', 'holdTimeout', 'stableAfter', 'backoff.maxMs', 'startTimeout'];
-    const options = given(...NAMES.filter((name) => !here.includes(name)));
+    const options = given(...timesOf(PROXY_LIMITS));
     const proxy = bench.keep(createProxy({ listen: LOOPBACK, servers: [server.at], backoff, ...options, runtime }));
     await proxy.start();
     bench.dialing(proxy.addresses[0] as { port: number });

@@ -19,7 +19,7 @@ const events = (types) => types.map((type) => Object.freeze({ type }));
 
 const CLIENT = ['acceptTimeout', 'closeTimeout', 'abortTimeout'];
 const BACKEND = [
-  'chooseTimeout',
+  'queueTimeout',
   'connectTimeout',
   'prepareTimeout',
   'disposeTimeout',
@@ -27,7 +27,7 @@ const BACKEND = [
   'closeTimeout',
   'abortTimeout',
   'stableAfter',
-  'restTimeout',
+  'cooldown',
 ];
 const LISTENER = ['bindBackoff', 'drainTimeout', 'abortTimeout'];
 

@@ -1,10 +1,13 @@
 /** What a backend can be told, and the checks of that. */
+
 import type { Socket } from 'node:net';
 import { OptionError } from '../errors.js';
 import type { BackendSettings } from '../machines/backend.js';
+import { BACKEND_LIMITS, namesOf } from '../machines/limits.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
-import { count, flag, hook, keepAlive, type Timeout, timeout } from '../options.js';
+import { everyOption, flag, hook, keepAlive, limits, type Timeout, timeout } from '../options.js';
 import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
+import { BOUNDED_BY_SESSION } from './client.js';
 import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
 /** What a hook that makes a fresh connection ready gets besides the socket. */
@@ -18,20 +21,24 @@ export interface PrepareContext {
 
 export type PrepareHook = (socket: Socket, context: PrepareContext) => unknown;
 
-export interface BackendLimits {
+/** The limits of attempts to connect. */
+export interface DialLimits {
   /**
    * Attempts in a row that may fail. Default: no limit if persistent, and none for a session whose
    * `sessionConnectTimeout` bounds them; else one per server and at least 3.
    */
   readonly attemptsMax?: number | undefined;
   /** Time to wait for a place when every server is full, in milliseconds. Default 10 000. */
-  readonly chooseTimeout?: Timeout | undefined;
+  readonly queueTimeout?: Timeout | undefined;
   /** Time for one attempt to connect, the TLS handshake included, in milliseconds. Default 5 000. */
   readonly connectTimeout?: Timeout | undefined;
-  /** Time for the hooks `prepare` and `repair` together, in milliseconds. Default 10 000. */
-  readonly prepareTimeout?: Timeout | undefined;
   /** Time for a destroyed socket to close, in milliseconds. Default 1 000. */
   readonly disposeTimeout?: Timeout | undefined;
+}
+
+export interface BackendLimits extends DialLimits {
+  /** Time for the hooks `prepare` and `repair` together, in milliseconds. Default 10 000. */
+  readonly prepareTimeout?: Timeout | undefined;
   /** Time for holders and hooks to let go after they were told, in milliseconds. Default 5 000. */
   readonly holdTimeout?: Timeout | undefined;
   /**
@@ -63,22 +70,6 @@ export interface BackendLimits {
   readonly stableAfter?: Timeout | undefined;
 }
 
-const BACKEND_LIMITS = [
-  'attemptsMax',
-  'chooseTimeout',
-  'connectTimeout',
-  'prepareTimeout',
-  'idleTimeout',
-  'halfCloseTimeout',
-  'disposeTimeout',
-  'holdTimeout',
-  'closeTimeout',
-  'abortTimeout',
-  'lingerTimeout',
-  'lingerMax',
-  'stableAfter',
-] as const;
-
 export interface BackendSocketOptions {
   /** `TCP_NODELAY` on the socket, unless a server's own `connect` makes it. Default true. */
   readonly noDelay?: boolean | undefined;
@@ -106,7 +97,7 @@ export interface BackendOptions extends BackendLimits, BackendSocketOptions, Ser
   readonly repair?: PrepareHook | undefined;
 }
 
-export const BACKEND_OPTIONS = [
+export const BACKEND_OPTIONS = everyOption<BackendOptions>()(
   'servers',
   'persistent',
   'whenExhausted',
@@ -114,10 +105,10 @@ export const BACKEND_OPTIONS = [
   'repair',
   'noDelay',
   'keepAlive',
-  ...BACKEND_LIMITS,
+  ...namesOf(BACKEND_LIMITS),
   ...SERVERS_OPTIONS,
   ...HANDLE_OPTIONS,
-] as const;
+);
 
 /** @internal What all backends of one configuration share. */
 export interface BackendConfig {
@@ -150,27 +141,14 @@ export function backendConfig(
   return {
     input: {
       settings: {
-        persistent,
-        attemptsMax: count(
-          'attemptsMax',
-          options.attemptsMax,
-          isBounded ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
-        ),
-        chooseTimeout: timeout('chooseTimeout', options.chooseTimeout, 10_000),
-        connectTimeout: timeout('connectTimeout', options.connectTimeout, 5_000),
-        prepareTimeout: timeout('prepareTimeout', options.prepareTimeout, 10_000),
-        // A session bounds its legs by itself.
-        idleTimeout: ownerUnlinks ? NEVER_MS : timeout('idleTimeout', options.idleTimeout, NEVER_MS),
-        halfCloseTimeout: ownerUnlinks ? NEVER_MS : timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
-        disposeTimeout: timeout('disposeTimeout', options.disposeTimeout, 1_000),
-        holdTimeout: timeout('holdTimeout', options.holdTimeout, 5_000),
-        closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
-        abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
-        lingerTimeout: timeout('lingerTimeout', options.lingerTimeout, 5_000),
-        lingerMax: timeout('lingerMax', options.lingerMax, 30_000),
+        ...limits(BACKEND_LIMITS, options, {
+          attemptsMax: isBounded ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
+        }),
+        ...(ownerUnlinks && BOUNDED_BY_SESSION),
         // A conversation is never dialled again once it was established: there is nothing to count anew.
-        stableAfter: persistent ? timeout('stableAfter', options.stableAfter, 10_000) : NEVER_MS,
-        restTimeout: timeout('restTimeout', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
+        ...(!persistent && { stableAfter: NEVER_MS }),
+        persistent,
+        cooldown: timeout('cooldown', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
       },
     },
     servers,

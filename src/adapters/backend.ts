@@ -33,7 +33,7 @@ import {
   serversOf,
 } from './backend-options.js';
 import { checkedSocket, dial, isConnected, secure } from './dial.js';
-import { type Environment, environmentOf, type Kind } from './handle.js';
+import { type Environment, environmentOf, type Kind, kindNamed } from './handle.js';
 import { type Connection, type Hold, Holders } from './holds.js';
 import { type LegOwner, SocketHandle } from './socket-handle.js';
 import { checkReady, type ReadyOptions, Waiters } from './waiters.js';
@@ -83,8 +83,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter', 'idleProbe', 'ha
 export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> {
   /** @internal */
   static readonly kind: Kind<Backend, BackendCommand, BackendEvents> = {
-    name: 'backend',
-    made: 0,
+    ...kindNamed('backend'),
     events: {
       established: true,
       dropped: true,
@@ -317,16 +316,6 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   /** @internal */
   serverFreed(): void {
     this.#answerChoice();
-  }
-
-  /** @internal */
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'backend.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  /** @internal */
-  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
-    this.life.send({ type: 'backend.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
 
   /** @internal */

@@ -2,8 +2,9 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
+import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { signal as checkSignal, hook, onlyKnown, type Timeout, timeout } from '../options.js';
+import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
 import type { Description } from '../runtime/life.js';
 import type { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
@@ -20,7 +21,7 @@ import {
   takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
-import { type Environment, environmentOf, HANDLE_OPTIONS, type HandleOptions, type Kind } from './handle.js';
+import { type Environment, environmentOf, HANDLE_OPTIONS, type HandleOptions, type Kind, kindNamed } from './handle.js';
 import { SocketHandle } from './socket-handle.js';
 
 /** What a hook that decides about a client gets besides the client. */
@@ -63,18 +64,12 @@ export interface ClientLimits {
   readonly lingerMax?: Timeout | undefined;
 }
 
-export const CLIENT_LIMITS = [
-  'admit',
-  'acceptTimeout',
-  'idleTimeout',
-  'halfCloseTimeout',
-  'closeTimeout',
-  'abortTimeout',
-  'lingerTimeout',
-  'lingerMax',
-] as const;
-
 export interface ClientOptions extends ClientLimits, HandleOptions {}
+
+const CLIENT_OPTIONS = everyOption<ClientOptions>()(...namesOf(CLIENT_LIMITS), 'admit', ...HANDLE_OPTIONS);
+
+/** @internal A session bounds its client and its backend by itself. */
+export const BOUNDED_BY_SESSION = { idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS };
 
 /** @internal What the clients of one listener share. */
 export interface ClientConfig {
@@ -110,8 +105,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe'])
 export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** @internal */
   static readonly kind: Kind<Client, ClientCommand, ClientEvents> = {
-    name: 'client',
-    made: 0,
+    ...kindNamed('client'),
     events: { established: true, dropped: true, released: true, closed: true },
     commands: {
       ...SocketHandle.socketCommands,
@@ -244,16 +238,6 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   }
 
   /** @internal */
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'client.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  /** @internal */
-  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
-    this.life.send({ type: 'client.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
-  }
-
-  /** @internal */
   override commandFailed(_command: string, error: unknown): void {
     const cause = commandCauseOf(error);
     // It may have been left undone: then the socket must neither stay open nor end as if all were well.
@@ -359,18 +343,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 /** @internal Checks the options of a client, once for all that share them. */
 export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): ClientConfig {
   return {
-    input: {
-      settings: {
-        acceptTimeout: timeout('acceptTimeout', options.acceptTimeout, 10_000),
-        // A session bounds its legs by itself.
-        idleTimeout: ownerUnlinks ? NEVER_MS : timeout('idleTimeout', options.idleTimeout, NEVER_MS),
-        halfCloseTimeout: ownerUnlinks ? NEVER_MS : timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
-        closeTimeout: timeout('closeTimeout', options.closeTimeout, 10_000),
-        abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
-        lingerTimeout: timeout('lingerTimeout', options.lingerTimeout, 5_000),
-        lingerMax: timeout('lingerMax', options.lingerMax, 30_000),
-      },
-    },
+    input: { settings: { ...limits(CLIENT_LIMITS, options), ...(ownerUnlinks && BOUNDED_BY_SESSION) } },
     admit: hook('admit', options.admit),
     ownerUnlinks,
   };
@@ -400,7 +373,7 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): Clie
 export function adoptClient(socket: Socket, options: ClientOptions = {}): Client {
   if (typeof socket?.resetAndDestroy !== 'function') throw new OptionError('socket', socket, 'a net.Socket');
   if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
-  onlyKnown('adoptClient', options, [...CLIENT_LIMITS, ...HANDLE_OPTIONS]);
+  onlyKnown('adoptClient', options, CLIENT_OPTIONS);
   const signal = checkSignal('signal', options.signal);
   const client = new Client(socket, clientConfig(options, false), environmentOf(options));
   client.begin(signal);

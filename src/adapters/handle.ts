@@ -1,9 +1,11 @@
 /** The face that every handle has: where it is, what happened, how it ends. */
+
 import { EventEmitter } from 'node:events';
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
 import { OptionError } from '../errors.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
+import { type Deferred, deferred } from '../promise.js';
 import { NO_DESCRIPTION } from '../runtime/channel.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
@@ -68,11 +70,36 @@ export type CommandTable<H, C extends { readonly type: string }> = {
 export type Events = Record<string, unknown[]>;
 
 /** What all handles of a kind share: what their commands do, their events, and the count that numbers them. */
-export interface Kind<H, C extends { readonly type: string }, E extends Events = Events> {
-  readonly name: string;
+export interface Kind<H, C extends { readonly type: string }, E extends Events = Events> extends KindName {
   readonly events: Readonly<Record<keyof E & string, true>>;
   readonly commands: CommandTable<H, C>;
+}
+
+interface KindName {
+  readonly name: string;
+  /** The types of the owner's two requests: `client.close`, `client.abort`. */
+  readonly close: string;
+  readonly abort: string;
   made: number;
+}
+
+/** @internal The part of a kind that its name decides: the name of its machine. */
+export const kindNamed = (name: string): KindName => ({
+  name,
+  close: `${name}.close`,
+  abort: `${name}.abort`,
+  made: 0,
+});
+
+interface CloseRequest {
+  readonly type: string;
+  readonly timeoutMs?: number;
+}
+
+interface AbortRequest {
+  readonly type: string;
+  readonly cause?: Report;
+  readonly deliver?: true;
 }
 
 type AnyCommands = Record<string, (handle: unknown, command: unknown) => void>;
@@ -97,7 +124,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   readonly #number: number;
   readonly #parent: { readonly id: string } | undefined;
   #emitter: EventEmitter | undefined = undefined;
-  #closed: ReturnType<typeof promiseOf> | undefined = undefined;
+  #closed: Deferred<Outcome> | undefined = undefined;
   #signal: AbortSignal | undefined = undefined;
 
   /** Not for users: see the functions that make the handles. */
@@ -163,7 +190,10 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   /** A promise of how the life ends, and why. It never rejects. */
   get closed(): Promise<Outcome> {
     // A promise keeps the async context that it was made in: that of the handle, not that of the first caller.
-    this.#closed ??= this.inContext(promiseOf, this.outcome);
+    if (this.#closed === undefined) {
+      this.#closed = this.inContext(deferred<Outcome>);
+      if (this.outcome !== undefined) this.#closed.resolve(this.outcome);
+    }
     return this.#closed.promise;
   }
 
@@ -177,7 +207,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   close(options: CloseOptions = {}): Promise<Outcome> {
     onlyKnown('close', options, CLOSE_OPTIONS);
     const { timeoutMs } = options;
-    this.requestClose(timeoutMs === undefined ? undefined : timeout('timeoutMs', timeoutMs, 0));
+    const type = this.#kind.close;
+    this.#send(timeoutMs === undefined ? { type } : { type, timeoutMs: timeout('timeoutMs', timeoutMs, 0) });
     return this.closed;
   }
 
@@ -191,7 +222,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
    */
   abort(cause?: Report | Error): Promise<Outcome> {
     const report = cause === undefined ? undefined : checkedReport(cause);
-    this.requestAbort(report);
+    this.#abort(report);
     if (report === undefined && cause !== undefined)
       throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
     return this.closed;
@@ -202,7 +233,17 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
    * complete is let go of instead of being reset.
    */
   cut(cause: Cause): void {
-    this.requestAbort(cause, true);
+    this.#send({ type: this.#kind.abort, cause, deliver: true });
+  }
+
+  #abort(cause: Report | undefined): void {
+    const type = this.#kind.abort;
+    this.#send(cause === undefined ? { type } : { type, cause });
+  }
+
+  /** Every machine takes these two requests from the owner of its handle. */
+  #send(request: CloseRequest | AbortRequest): void {
+    this.life.send(request as never);
   }
 
   /** What `await using` does at the end of its block: {@link close}, with the timeout of the options. */
@@ -297,7 +338,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
     if (this.#signal !== undefined) unfollow(this.#signal, this);
     this.finished(outcome);
     this.notify('closed', ...([outcome] as unknown as E['closed']));
-    this.#closed?.resolve?.(outcome);
+    this.#closed?.resolve(outcome);
   }
 
   /** @internal Starts the machine; commands may come at once. */
@@ -314,7 +355,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
 
   /** @internal */
   signalAborted(): void {
-    this.requestAbort({ initiator: 'owner', manner: 'abort', code: 'ABORT_ERR' });
+    this.#abort({ initiator: 'owner', manner: 'abort', code: 'ABORT_ERR' });
   }
 
   /** @internal Emits an event; an error that a listener throws is the process's, not the socket's. */
@@ -334,10 +375,6 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
     return this.#emitter !== undefined && this.#emitter.listenerCount(event) > 0;
   }
 
-  /** @internal */
-  protected abstract requestClose(timeoutMs: number | undefined): void;
-  /** @internal */
-  protected abstract requestAbort(cause: Report | undefined, deliver?: true): void;
   /** @internal A command threw: report that as what the command was meant to bring about having failed. */
   abstract commandFailed(command: string, error: unknown): void;
   /** @internal The last things to do, before the end is told. */
@@ -372,18 +409,6 @@ function callListeners(handle: object, listeners: readonly unknown[], args: read
 
 function abortController(controller: AbortController): void {
   controller.abort();
-}
-
-/** A promise of an outcome that may be known already. */
-function promiseOf(outcome: Outcome | undefined) {
-  let resolve: ((outcome: Outcome) => void) | undefined;
-  const promise =
-    outcome === undefined
-      ? new Promise<Outcome>((settle) => {
-          resolve = settle;
-        })
-      : Promise.resolve(outcome);
-  return { promise, resolve };
 }
 
 function rethrow(error: unknown): void {

@@ -1,13 +1,15 @@
 /** Where a listener listens and what it can be told, and the checks of that. */
+
 import type { Server as NetServer, ServerOpts } from 'node:net';
 import { OptionError } from '../errors.js';
+import { CLIENT_LIMITS, LISTENER_LIMITS, namesOf } from '../machines/limits.js';
 import type { ListenerSettings } from '../machines/listener.js';
-import { count, flag, integer, keepAlive, number, port, type Timeout, text, timeout } from '../options.js';
+import { everyOption, flag, integer, keepAlive, limits, port, type Timeout, text } from '../options.js';
 import { openFilesMax } from '../sockets/files.js';
 import { bindingName, isFile } from '../sockets/unix.js';
 import { type ListenTls, listenTls } from '../tls.js';
-import { CLIENT_LIMITS, type ClientConfig, type ClientLimits, clientConfig } from './client.js';
-import type { HandleOptions } from './handle.js';
+import { type ClientConfig, type ClientLimits, clientConfig } from './client.js';
+import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
 /** Where to listen: a TCP port, a Unix path, an open file descriptor, or a server that somebody made. */
 export interface ListenAddress {
@@ -59,17 +61,22 @@ export interface ListenerLimits extends ClientLimits {
   readonly keepAlive?: number | false | undefined;
 }
 
-export const LISTENER_LIMITS = [
-  'clientsMax',
-  'bindAttempts',
-  'bindBackoff',
-  'drainTimeout',
+export interface ListenerOptions extends ListenAddress, ListenerLimits, HandleOptions {}
+
+/** The options of {@link ListenerLimits}. */
+export const SHARED_LISTENER_OPTIONS = [
+  ...namesOf(LISTENER_LIMITS),
   'noDelay',
   'keepAlive',
-  ...CLIENT_LIMITS,
+  'admit',
+  ...namesOf(CLIENT_LIMITS),
 ] as const;
 
-export interface ListenerOptions extends ListenAddress, ListenerLimits, HandleOptions {}
+export const LISTENER_OPTIONS = everyOption<ListenerOptions>()(
+  ...LISTEN_ADDRESS,
+  ...SHARED_LISTENER_OPTIONS,
+  ...HANDLE_OPTIONS,
+);
 
 /** @internal What all listeners of one configuration share. */
 export interface CheckedListenerLimits {
@@ -100,7 +107,8 @@ export function listenerLimits(
     filesMax === undefined
       ? Number.POSITIVE_INFINITY
       : Math.max(1, Math.floor((filesMax - FILES_RESERVED) / filesPerClient));
-  const clientsMax = count('clientsMax', options.clientsMax, permitted);
+  const own = limits(LISTENER_LIMITS, options, { clientsMax: permitted });
+  const { clientsMax } = own;
   if (options.clientsMax !== undefined && clientsMax > permitted) {
     process.emitWarning(
       `clientsMax is ${clientsMax}, but this process may open ${filesMax} files, enough for ${permitted} clients. ` +
@@ -111,12 +119,9 @@ export function listenerLimits(
   const client = clientConfig(options, ownerUnlinks);
   return {
     settings: {
-      clientsMax,
-      bindAttempts: count('bindAttempts', options.bindAttempts, 1),
-      bindBackoff: number('bindBackoff', options.bindBackoff, 1_000, 1, 3_600_000),
-      drainTimeout: timeout('drainTimeout', options.drainTimeout, 30_000),
+      ...own,
       admissionTimeout: Math.min(client.input.settings.acceptTimeout, DRAIN_ADMISSION_MS),
-      abortTimeout: timeout('abortTimeout', options.abortTimeout, 1_000),
+      abortTimeout: client.input.settings.abortTimeout,
       lingerMax: client.input.settings.lingerMax,
     },
     client,

@@ -4,18 +4,18 @@ import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
+import { type Deferred, optionalDeferred } from '../promise.js';
 import { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.js';
 import { bindingName, type Claim, claim, isFile, unclaim } from '../sockets/unix.js';
 import type { ListenTls } from '../tls.js';
 import { Client, type ClientConfig } from './client.js';
-import { type Environment, environmentOf, HANDLE_OPTIONS, Handle, type Kind } from './handle.js';
+import { type Environment, environmentOf, Handle, type Kind, kindNamed } from './handle.js';
 import {
   type CheckedListenerLimits,
   checkAddress,
-  LISTEN_ADDRESS,
-  LISTENER_LIMITS,
+  LISTENER_OPTIONS,
   type ListenAddress,
   type ListenerOptions,
   listenerLimits,
@@ -62,8 +62,7 @@ const CLIENT_CLOSED = { type: 'client.closed' } as const;
 export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   /** @internal */
   static readonly kind: Kind<Listener, ListenerCommand, ListenerEvents> = {
-    name: 'listener',
-    made: 0,
+    ...kindNamed('listener'),
     events: {
       listening: true,
       client: true,
@@ -105,7 +104,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   /** Under a TLS server that was given: those who have yet to shake hands. */
   readonly #handshaking = new Set<Socket>();
   readonly #handshakes: Handshakes | undefined;
-  #started: { promise: Promise<Address>; resolve(address: Address): void; reject(error: Error): void } | undefined;
+  #started: Deferred<Address> | undefined;
   #keepAlive = true;
 
   /** @internal */
@@ -153,14 +152,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     if (this.outcome !== undefined) return Promise.reject(this.endError(this.outcome));
     if (!this.goesOn) return Promise.reject(new ClosedError(this.id));
     if (this.#started === undefined) {
-      let resolve!: (address: Address) => void;
-      let reject!: (error: Error) => void;
-      const promise = new Promise<Address>((yes, no) => {
-        resolve = yes;
-        reject = no;
-      });
-      promise.catch(() => {});
-      this.#started = { promise, resolve, reject };
+      this.#started = optionalDeferred();
       this.life.send({ type: 'listener.start' });
     }
     return this.#started.promise;
@@ -219,16 +211,6 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     this.#owner?.clientClosed(client, outcome);
     if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.life.send(CLIENT_CLOSED);
-  }
-
-  /** @internal */
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'listener.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  /** @internal */
-  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
-    this.life.send({ type: 'listener.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
 
   /** @internal */
@@ -485,7 +467,7 @@ function describeAddress({ host, port, path, fd }: ListenAddress): string {
  * ```
  */
 export function createListener(options: ListenerOptions): Listener {
-  onlyKnown('createListener', options, [...LISTEN_ADDRESS, ...LISTENER_LIMITS, ...HANDLE_OPTIONS]);
+  onlyKnown('createListener', options, LISTENER_OPTIONS);
   checkAddress(options, '');
   const signal = checkSignal('signal', options.signal);
   return new Listener(options, listenerLimits(options, 1, false), environmentOf(options), undefined, undefined, signal);

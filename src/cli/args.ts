@@ -1,6 +1,9 @@
 /** The program's arguments: one table that is parsed, checked and printed as help. */
 import { parseArgs } from 'node:util';
-import type { ListenAddress, ProxyOptions, ServerOptions, Timeout } from '../index.js';
+import type { ListenAddress, ProxyOptions, ServerOptions } from '../index.js';
+import { type Limit, PROXY_LIMITS } from '../machines/limits.js';
+import { NEVER_MS } from '../machines/vocabulary.js';
+import { nearest } from '../text.js';
 
 /** What the program prints of transitions: lines for people, JSON for programs, or nothing. */
 export type Output = 'lines' | 'json' | 'quiet';
@@ -83,8 +86,6 @@ const SHOWN = 'What is shown';
 const WATCHED = 'What is watched';
 const OTHER = 'Other';
 
-/** The options that are times, or limits: a misspelt one does not compile. */
-type Settable<V> = { [O in keyof ProxyOptions]-?: V extends ProxyOptions[O] ? O : never }[keyof ProxyOptions];
 type Setter = Flag['set'];
 
 const timeFlag = (help: string, fallback: string, set: Setter): Flag => ({
@@ -96,21 +97,38 @@ const timeFlag = (help: string, fallback: string, set: Setter): Flag => ({
   set,
 });
 
-const time = (option: Settable<Timeout>, help: string, fallback: string): Flag =>
-  timeFlag(help, fallback, (draft, value, fail) => {
-    Object.assign(draft.proxy, { [option]: duration(value, fail) });
-  });
+/** The flags of the table of limits: `queueTimeout` is `--queue-timeout`. */
+function limitFlags(group: string): Record<string, Flag> {
+  const flags: Record<string, Flag> = {};
+  for (const [option, limit] of Object.entries<Limit>(PROXY_LIMITS)) {
+    const isCount = limit.kind === 'count';
+    if (limit.flag !== true || group !== (isCount ? LIMITS : TIMES)) continue;
+    flags[option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)] = {
+      group,
+      takes: !isCount ? 'TIME' : option.endsWith('Bytes') ? 'BYTES' : 'N',
+      help: limit.bounds.replaceAll('`', ''),
+      fallback: fallbackText(limit),
+      runOnly: true,
+      set: (draft, value, fail) => {
+        Object.assign(draft.proxy, { [option]: limitValue(limit, value, fail) });
+      },
+    };
+  }
+  return flags;
+}
 
-const limit = (option: Settable<number>, help: string, fallback: string, takes = 'N', least = 1): Flag => ({
-  group: LIMITS,
-  takes,
-  help,
-  fallback,
-  runOnly: true,
-  set: (draft, value, fail) => {
-    Object.assign(draft.proxy, { [option]: whole(value, least, fail) });
-  },
-});
+function limitValue({ kind, least = 1 }: Limit, value: string, fail: Fail): number | false {
+  if (kind === 'count') return whole(value, least, fail);
+  return kind === 'time' ? duration(value, fail) : wait(value, fail);
+}
+
+function fallbackText({ kind, fallback, otherwise }: Limit): string {
+  if (fallback === undefined) return (otherwise ?? '').replaceAll('`', '');
+  if (kind === 'count') return String(fallback);
+  return fallback === NEVER_MS ? 'off' : timeText(fallback);
+}
+
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 const FLAGS: Record<string, Flag> = {
   listen: {
@@ -141,7 +159,7 @@ const FLAGS: Record<string, Flag> = {
     },
   },
 
-  'clients-max': limit('clientsMax', 'clients at once; newcomers beyond are reset', 'what open files permit'),
+  ...limitFlags(LIMITS),
   'connections-max': {
     group: LIMITS,
     takes: 'N',
@@ -152,29 +170,7 @@ const FLAGS: Record<string, Flag> = {
       draft.connectionsMax = whole(value, 1, fail);
     },
   },
-  'attempts-max': limit('attemptsMax', 'attempts to connect a backend for one client', 'none'),
-  'bind-attempts': limit('bindAttempts', 'attempts to bind an address', '1'),
-  'connect-buffer-bytes': limit(
-    'connectBufferBytes',
-    'bytes to read from a client before its backend is there',
-    '16384',
-    'BYTES',
-    0,
-  ),
-
-  'connect-timeout': time('connectTimeout', 'one attempt to connect a backend', '5s'),
-  'session-connect-timeout': time('sessionConnectTimeout', 'all attempts for one client', '15s'),
-  'choose-timeout': time('chooseTimeout', 'wait for a place when every backend is full', '10s'),
-  'idle-timeout': time('idleTimeout', 'no byte in either direction: the session is cut', '10m'),
-  'half-close-timeout': time('halfCloseTimeout', 'the same once one side has ended', '1m'),
-  'duration-max': time('durationMax', 'longest life of a session', 'off'),
-  'drain-timeout': time('drainTimeout', 'how long a stop waits for sessions until it cuts them', '30s'),
-  'abort-timeout': time('abortTimeout', 'how long a socket that was reset may take to close', '1s'),
-  'dispose-timeout': time('disposeTimeout', 'the same after an attempt that failed', '1s'),
-  'down-for': time('downFor', 'how long a backend that failed is chosen last', '10s'),
-  'bind-backoff': timeFlag('wait between attempts to bind', '1s', (draft, value, fail) => {
-    draft.proxy.bindBackoff = wait(value, fail);
-  }),
+  ...limitFlags(TIMES),
   'backoff-initial': timeFlag(
     'wait after every backend has failed; grows each round',
     '100ms',
@@ -404,8 +400,11 @@ function address(value: string, portLeast: number, fail: Fail): { host?: string;
   return host === '' ? { port } : { host, port };
 }
 
-const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-const TIME_MAX_MS = 2_147_483_647;
+/** `500ms`, `10s`, `5m` or `1h`. */
+function timeText(ms: number): string {
+  const unit = ['h', 'm', 's'].find((name) => ms % (UNIT_MS[name] as number) === 0) ?? 'ms';
+  return `${ms / (UNIT_MS[unit] as number)}${unit}`;
+}
 
 function duration(value: string, fail: Fail): number | false {
   return value === 'off' ? false : milliseconds(value, 'off', fail);
@@ -419,7 +418,7 @@ function milliseconds(value: string, other: string | undefined, fail: Fail): num
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value) ?? [];
   const ms = Number(amount) * (UNIT_MS[unit] as number);
   // A missing amount is not a number, and so neither too short nor too long.
-  if (ms >= 1 && ms <= TIME_MAX_MS) return Math.ceil(ms);
+  if (ms >= 1 && ms <= NEVER_MS) return Math.ceil(ms);
   const examples = ['500ms', '10s', '5m'];
   if (other !== undefined) examples.push(other);
   throw fail(
@@ -435,23 +434,10 @@ function whole(value: string, least: number, fail: Fail, other = ''): number {
 
 function unknownFlag(rawName: string): UsageError {
   const name = rawName.replace(/^-+/, '');
-  const near = Object.keys(FLAGS)
-    .filter((flag) => FLAGS[flag]?.hidden !== true)
-    .find((flag) => flag.startsWith(name) || isNear(flag, name));
+  const shown = Object.keys(FLAGS).filter((flag) => FLAGS[flag]?.hidden !== true);
+  const near = shown.find((flag) => flag.startsWith(name)) ?? nearest(name, shown, 1);
   const hint = near === undefined || name === '' ? 'see --help' : `did you mean --${near}?`;
   return new UsageError(`There is no ${printable(rawName)}: ${hint}`);
-}
-
-/** True if one letter more, less or other, or two that changed places, makes one of the other. */
-function isNear(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  let end = 0;
-  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end++;
-  const left = a.slice(start, a.length - end);
-  const right = b.slice(start, b.length - end);
-  return (left.length <= 1 && right.length <= 1) || (left.length === 2 && left === [...right].reverse().join(''));
 }
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

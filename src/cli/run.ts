@@ -1,6 +1,7 @@
 /** A proxy of the user's own: started, watched, and stopped by signals. */
 import { type Address, createProxy, OptionError, type Outcome, type Peer, type TcpProxy } from '../index.js';
 import { causeText } from '../inspect/words.js';
+import { hostAndPort } from '../text.js';
 import { type RunArgs, UsageError } from './args.js';
 import { startErrorText } from './start-error.js';
 import { onStop } from './stop.js';
@@ -12,8 +13,7 @@ import { startRecording, type Watching, watching } from './watching.js';
 /** `127.0.0.1:8080`, `[::1]:8080`, or the path of a Unix socket. */
 export function addressText(address: Address): string {
   if ('path' in address) return `unix:${address.path}`;
-  const { host, port } = address;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return hostAndPort(address.host, address.port);
 }
 
 /**

@@ -1,9 +1,10 @@
 import nodeCluster from 'node:cluster';
-import { type Environment, environmentOf, Handle, type Kind } from '../adapters/handle.js';
+import { type Environment, environmentOf, Handle, type Kind, kindNamed } from '../adapters/handle.js';
 import { ClosedError, NotSupportedError } from '../errors.js';
 import { type ClusterCommand, clusterMachine } from '../machines/cluster.js';
-import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown, type Timeout, timeout } from '../options.js';
+import { type Deferred, optionalDeferred } from '../promise.js';
 import { WorkerError } from './error.js';
 import type { PartAddress } from './messages.js';
 import { type ClusterConfig, type ClusterOptions, checkedCluster, checkedData, type Scheduling } from './options.js';
@@ -60,12 +61,6 @@ interface Slot {
   next: Worker | undefined;
 }
 
-interface Deferred {
-  readonly promise: Promise<void>;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
 const RELOAD_OPTIONS = ['data', 'timeoutMs'] as const;
 const INSPECT_OPTIONS = ['timeoutMs'] as const;
 
@@ -78,8 +73,7 @@ const POLICIES: Record<Scheduling, number> = { roundRobin: nodeCluster.SCHED_RR,
 export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
   /** @internal */
   static readonly kind: Kind<Cluster, ClusterCommand, ClusterEvents> = {
-    name: 'cluster',
-    made: 0,
+    ...kindNamed('cluster'),
     events: {
       running: true,
       started: true,
@@ -119,10 +113,10 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
   #dataNext: { readonly data: unknown } | undefined;
   #reloadData: unknown;
   #isAwaited = false;
-  #started: Deferred | undefined;
+  #started: Deferred<void> | undefined;
   #startError: Error | undefined;
-  #reload: Deferred | undefined;
-  #reloadAgain: Deferred | undefined;
+  #reload: Deferred<void> | undefined;
+  #reloadAgain: Deferred<void> | undefined;
   #reloadError: Error | undefined;
   /** Why a worker failed last. */
   #failure: Cause | undefined;
@@ -179,7 +173,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
       } catch (error) {
         return Promise.reject(error);
       }
-      this.#started = deferred();
+      this.#started = optionalDeferred();
       this.life.send({ type: 'cluster.start' });
     }
     return this.#started.promise;
@@ -211,7 +205,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
       throw new NotSupportedError(`${this.id} does not run yet: there is nothing to reload.`);
     }
     this.#dataNext = dataNext;
-    this.#reloadAgain ??= deferred();
+    this.#reloadAgain ??= optionalDeferred();
     const { promise } = this.#reloadAgain;
     this.life.send({ type: 'cluster.reload', ...(timeoutMs !== undefined && { timeoutMs }) });
     return promise;
@@ -295,16 +289,6 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
     this.#reportGone();
     if (this.#leaving.delete(worker)) this.#reportLeft();
     this.#reportClosed();
-  }
-
-  /** @internal */
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'cluster.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  /** @internal */
-  protected override requestAbort(cause: Report | undefined): void {
-    this.life.send({ type: 'cluster.abort', ...(cause !== undefined && { cause }) });
   }
 
   /** @internal */
@@ -434,18 +418,6 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
 }
 
 const isServing = (worker: Worker | undefined): boolean => worker?.hasTag('running') === true;
-
-function deferred(): Deferred {
-  let resolve!: () => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  // A caller that does not await it must not be ended by its rejection.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
-}
 
 /** The sum of a number over the listeners of a proxy's snapshot, or the one of a listener's. */
 function total(snapshot: unknown, name: 'clients' | 'refused'): number | undefined {

@@ -1,4 +1,5 @@
 /** What a cluster can be told, and the checks of that. */
+
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isAbsolute } from 'node:path';
@@ -6,8 +7,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 import { HANDLE_OPTIONS, type HandleOptions } from '../adapters/handle.js';
 import { OptionError } from '../errors.js';
+import { namesOf, WORKER_LIMITS } from '../machines/limits.js';
 import type { WorkerSettings } from '../machines/worker.js';
-import { count, integer, onlyKnown, type Timeout, text, timeout } from '../options.js';
+import { everyOption, integer, limits, onlyKnown, type Timeout, text } from '../options.js';
 import { Backoff, type BackoffOptions } from '../upstream/backoff.js';
 
 /** Who gives a connection to a worker: the primary, in turn; or the system, to whoever is first. */
@@ -55,7 +57,7 @@ export interface ClusterOptions extends HandleOptions {
   readonly backoff?: BackoffOptions | undefined;
 }
 
-const CLUSTER_OPTIONS = [
+const CLUSTER_OPTIONS = everyOption<ClusterOptions>()(
   'module',
   'exportName',
   'workers',
@@ -63,14 +65,10 @@ const CLUSTER_OPTIONS = [
   'scheduling',
   'env',
   'execArgv',
-  'startTimeout',
-  'drainTimeout',
-  'abortTimeout',
-  'stableAfter',
-  'attemptsMax',
   'backoff',
+  ...namesOf(WORKER_LIMITS),
   ...HANDLE_OPTIONS,
-] as const;
+);
 
 /** What all workers of a cluster share. */
 export interface ClusterConfig {
@@ -108,13 +106,7 @@ export function checkedCluster(options: ClusterOptions): ClusterConfig {
     scheduling,
     env,
     execArgv,
-    settings: {
-      attemptsMax: count('attemptsMax', options.attemptsMax, 10, 0),
-      startTimeout: timeout('startTimeout', options.startTimeout, 30_000),
-      stableAfter: timeout('stableAfter', options.stableAfter, 10_000),
-      drainTimeout: timeout('drainTimeout', options.drainTimeout, 30_000),
-      abortTimeout: timeout('abortTimeout', options.abortTimeout, 5_000),
-    },
+    settings: limits(WORKER_LIMITS, options),
     backoff: new Backoff(options.backoff),
   };
 }

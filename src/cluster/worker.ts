@@ -1,6 +1,6 @@
 import cluster, { type Worker as NodeWorker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
-import { type Environment, Handle, type Kind } from '../adapters/handle.js';
+import { type Environment, Handle, type Kind, kindNamed } from '../adapters/handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { type WorkerCommand, workerMachine } from '../machines/worker.js';
 import {
@@ -58,8 +58,7 @@ export interface WorkerInfo {
 }
 
 const KIND: Kind<Worker, WorkerCommand> = {
-  name: 'worker',
-  made: 0,
+  ...kindNamed('worker'),
   events: { closed: true },
   commands: {
     'process.fork': (worker, { incarnation }) => worker.fork(incarnation),
@@ -248,14 +247,6 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
     this.#process = undefined;
     for (const id of [...this.#asked.keys()]) this.processInspected(id, undefined);
     this.life.send({ type: 'process.exited', cause });
-  }
-
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'worker.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  protected override requestAbort(cause: Report | undefined): void {
-    this.life.send({ type: 'worker.abort', ...(cause !== undefined && { cause }) });
   }
 
   /** @internal */

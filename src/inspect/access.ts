@@ -3,9 +3,11 @@
  * request must name a host that the server has, so that no name that somebody else has pointed here gets an answer, and
  * must not come from another site's page.
  */
+
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { networkInterfaces } from 'node:os';
+import { hostText } from '../text.js';
 
 /** Addresses that were given out and not used yet; the oldest is forgotten. */
 const TOKENS_MAX = 16;
@@ -53,7 +55,6 @@ class Secrets {
 }
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
-const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 export class Access {
   readonly #tokens = new Secrets(TOKENS_MAX);
@@ -75,7 +76,7 @@ export class Access {
   /** An address that lets one browser in. */
   newUrl(): string {
     const host = this.#host === '0.0.0.0' ? '127.0.0.1' : this.#host === '::' ? '::1' : this.#host;
-    return `http://${bracketed(host)}:${this.#port}/?token=${this.#tokens.make()}`;
+    return `http://${hostText(host)}:${this.#port}/?token=${this.#tokens.make()}`;
   }
 
   /** True for a token that is still good; it is not from then on. */
@@ -95,7 +96,7 @@ export class Access {
     return cookie.split(/; */).some((one) => one.startsWith(start) && this.#browsers.has(one.slice(start.length)));
   }
 
-  /** Why a request gets no answer, whoever sends it. */
+  /** Why a request gets no answer, from any client. */
   refusal({ host = '', origin, ...headers }: IncomingHttpHeaders, isAction: boolean): string | undefined {
     const name = host.toLowerCase();
     const isOther = this.#names.includes(name);
@@ -129,7 +130,7 @@ export class Access {
     const hosts = WILDCARDS.has(this.#host)
       ? Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? [])
       : [this.#host];
-    const names = new Set(hosts.map((host) => bracketed(host.toLowerCase())));
+    const names = new Set(hosts.map((host) => hostText(host.toLowerCase())));
     if (names.has('127.0.0.1') || names.has('[::1]')) names.add('localhost');
     return names;
   }

@@ -1,4 +1,4 @@
-/** The table of connections, a page at a time, and one of them with all that is known of it. */
+/** The table of connections, a page at a time, and the details of one connection. */
 import { stateText } from './charts.js';
 import type { Connection, ObservedInstance } from './connection.js';
 import type { State } from './edges.js';
@@ -169,7 +169,7 @@ function detailOf(
 
 function whyIn({ path }: State, id: string, steps: readonly StepInfo[]): string {
   const index = steps.findLastIndex(({ who, from, to }) => who === id && to === path && from !== to);
-  return index < 0 ? 'it was here before anybody watched' : stepWords(steps, index);
+  return index < 0 ? 'it was here before the page was opened' : stepWords(steps, index);
 }
 
 /** The handle of an instance. */

@@ -1,7 +1,7 @@
 import { realpath, stat, writeFile } from 'node:fs/promises';
 import { OptionError } from '../errors.js';
 import { exportPage } from './assets.js';
-import { closeParts, isRecording, lastLines, openParts } from './record.js';
+import { closeParts, isRecording, lastLines, openParts } from './recording.js';
 
 /** What an export has, and has not. */
 export interface Exported {

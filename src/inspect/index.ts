@@ -4,6 +4,7 @@
  * @module
  */
 export { type Exported, exportRecording } from './export.js';
+export type { InspectorOptions } from './inspector-options.js';
 export { type Recorder, type RecordOptions, record } from './record.js';
 export type {
   LiveBackend,
@@ -14,5 +15,5 @@ export type {
   LiveSession,
   Registry,
 } from './registry.js';
-export { createInspectorServer, type InspectorOptions, type InspectorServer } from './server.js';
+export { createInspectorServer, type InspectorServer } from './server.js';
 export { type Inspection, type InspectOptions, inspectWith, type StatelyInspector } from './stately.js';

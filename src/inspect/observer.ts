@@ -6,21 +6,18 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Transition } from '../runtime/life.js';
-import { MACHINES } from './charts.js';
-import { Connection, type ObservedInstance } from './connection.js';
+import type { Connection, ObservedInstance } from './connection.js';
 import { Counts } from './counts.js';
 import { INIT, type State } from './edges.js';
 import { handleIn, servedBy } from './handles.js';
 import { History, type HistoryLimits } from './history.js';
+import { LiveInstances } from './live.js';
 import { now, type Plain, placeOf, plain } from './plain.js';
 import type { Listed, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
 import { Rates } from './rates.js';
-import type { LiveBackend, LiveClient, LiveHandle, LiveSession, Registry } from './registry.js';
+import type { LiveBackend, LiveClient, LiveHandle, Registry } from './registry.js';
 
 const SECOND_MS = 1_000;
-/** Instances of users' machines: they may never end. */
-const STRANGERS_MAX = 10_000;
-
 export interface ObserverOptions extends HistoryLimits {
   readonly registries: readonly Registry[];
 }
@@ -30,15 +27,8 @@ export class Observer {
   /** A registry that is named twice is asked once. */
   readonly #registries: ReadonlySet<Registry>;
   #timer: NodeJS.Timeout | undefined;
-  /** Those of clients and servers that live, in the order in which they were met. */
-  readonly connections = new Set<Connection>();
-  /** Those of other machines, that live. */
-  readonly #strangers = new Set<Connection>();
-  readonly #instances = new Map<string, ObservedInstance>();
-  /** By the handle of the client; where there is none, by the only handle of the connection. */
-  #connectionOf = new WeakMap<object, Connection>();
-  #made = 0;
   since = 0;
+  #live!: LiveInstances;
   #counts!: Counts;
   #rates!: Rates;
   #history!: History;
@@ -77,6 +67,11 @@ export class Observer {
     this.#reset();
   }
 
+  /** The connections that live, in the order in which they were met. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#live.connections;
+  }
+
   /** Connections of a kind: see `GET /api/connections`. */
   listed(of: Listed): Connection[] {
     if (of === 'alive') return [...this.connections];
@@ -86,7 +81,7 @@ export class Observer {
 
   /** The connection of this instance, also after it has ended. */
   find(id: string): Connection | undefined {
-    return this.#instances.get(id)?.connection;
+    return this.#live.find(id)?.connection;
   }
 
   get transitions(): number {
@@ -142,19 +137,12 @@ export class Observer {
   }
 
   #reset(): void {
-    this.#instances.clear();
-    this.connections.clear();
-    this.#strangers.clear();
-    this.#connectionOf = new WeakMap();
     this.since = now();
     this.#counts = new Counts();
     this.#rates = new Rates(this.#counts, this.since);
-    this.#history = new History(this.#options, () => this.#allConnections());
+    this.#history = new History(this.#options, () => this.#live.remembered());
+    this.#live = new LiveInstances(this.#history);
     this.#endedBytes = { fromClients: 0, fromBackends: 0 };
-  }
-
-  *#allConnections(): Generator<Connection, void> {
-    for (const { connection } of this.#instances.values()) yield connection;
   }
 
   /** What lived before the observer watched. */
@@ -171,28 +159,17 @@ export class Observer {
     for (const { clients } of registry.listeners) {
       for (const client of clients) this.#learnClient(client);
     }
-    for (const { connection } of [...this.#instances.values()]) {
-      if (connection.living > 0) continue;
-      this.connections.delete(connection);
-      this.#forget(connection);
-    }
+    this.#live.forgetEnded();
   }
 
   #learnInstance(machine: string, handle: LiveHandle, key: object = handle, since = this.since): ObservedInstance {
-    const known = this.#instances.get(handle.id);
+    const known = this.#live.find(handle.id);
     // It may be in another registry too.
     if (known !== undefined) return known;
     const state = this.#counts.stateOf(machine, handle.state);
     // An end that was not observed is not counted.
-    return this.#add(
-      handle.id,
-      machine,
-      state,
-      handle,
-      this.#connectionBy(key, machine, since),
-      this.since,
-      state.isFinal,
-    );
+    const connection = this.#live.connectionBy(key, machine, since);
+    return this.#live.add(handle.id, machine, state, handle, connection, this.since, state.isFinal);
   }
 
   /** It is as old as its clock says. */
@@ -221,11 +198,11 @@ export class Observer {
     const { who, machine, from, event, to, cause, means, server, incarnation, peer } = transition;
     const at = now();
     const edge = this.#counts.take(machine, from, event, to, means);
-    let instance = this.#instances.get(who);
+    let instance = this.#live.find(who);
     // A user's machine may use the id of an instance that has ended.
     if (instance === undefined || (instance.isOver && event === INIT)) {
-      const connection = this.#connectionBy(servedBy(machine, handle), machine, at);
-      instance = this.#add(who, machine, edge.to, handleIn(handle), connection, at);
+      const connection = this.#live.connectionBy(servedBy(machine, handle), machine, at);
+      instance = this.#live.add(who, machine, edge.to, handleIn(handle), connection, at);
     } else if (!instance.isOver && instance.state !== edge.to) {
       this.#counts.move(instance, edge.to);
       instance.since = at;
@@ -245,58 +222,6 @@ export class Observer {
     if (isFinal === true) this.#end(instance, at);
   }
 
-  /** The connection that an instance of this machine is a part of: a new one where it is the first part. */
-  #connectionBy(key: object | undefined, machine: string, since: number): Connection {
-    const known = key === undefined ? undefined : this.#connectionOf.get(key);
-    // A connection that has ended does not begin again.
-    if (known !== undefined && known.endedAt === undefined && known.isWithout(machine)) return known;
-    const connection = new Connection(++this.#made, since);
-    if (key !== undefined) this.#connectionOf.set(key, connection);
-    return connection;
-  }
-
-  #add(
-    id: string,
-    machine: string,
-    state: State,
-    handle: LiveHandle | undefined,
-    connection: Connection,
-    since: number,
-    isOver = false,
-  ): ObservedInstance {
-    const instance: ObservedInstance = {
-      id,
-      machine,
-      connection,
-      state,
-      isOver,
-      since,
-      cause: undefined,
-      place: undefined,
-      dialled: undefined,
-    };
-    if (!isOver) {
-      state.count++;
-      connection.living++;
-    }
-    this.#instances.set(id, instance);
-    connection.add(instance, handle as LiveSession | LiveClient | LiveBackend | undefined);
-    if (connection.other === undefined) this.connections.add(connection);
-    else if (!MACHINES.has(machine)) this.#addStranger(connection);
-    return instance;
-  }
-
-  #addStranger(connection: Connection): void {
-    const strangers = this.#strangers;
-    strangers.add(connection);
-    if (strangers.size <= STRANGERS_MAX) return;
-    const oldest = strangers.values().next().value as Connection;
-    strangers.delete(oldest);
-    // Its next transition adds it again.
-    oldest.main.state.count--;
-    this.#forget(oldest);
-  }
-
   #end(instance: ObservedInstance, at: number): void {
     if (instance.isOver) return;
     const { connection, machine } = instance;
@@ -308,17 +233,7 @@ export class Observer {
     }
     if (--connection.living > 0) return;
     connection.end(at);
-    this.connections.delete(connection);
-    this.#strangers.delete(connection);
-    const oldest = this.#history.end(connection);
-    if (oldest !== undefined) this.#forget(oldest);
-  }
-
-  #forget(connection: Connection): void {
-    for (const { id } of connection.instances) {
-      if (this.#instances.get(id)?.connection === connection) this.#instances.delete(id);
-    }
-    this.#history.forget(connection);
+    this.#live.end(connection);
   }
 }
 

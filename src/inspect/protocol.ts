@@ -91,7 +91,7 @@ export interface Second {
 /** `event: overview` of `GET /api/stream`, some times a second: always the whole, so that a slow page may miss some. */
 export interface Overview {
   readonly at: number;
-  /** When the counting began: nobody counts while nobody watches. */
+  /** When the counting began: nothing is counted while no page is open. */
   readonly since: number;
   /** Transitions that were seen, and per second now. */
   readonly transitions: number;
@@ -194,7 +194,7 @@ export interface About {
 /**
  * `GET /api/export` is one HTML file that needs no server: this page, with what is remembered (or was recorded) in
  * `<script type="application/json" id="recording">`, an array of {@link RecordedLine}, and the pictures in
- * `<script type="application/json" id="diagrams">`, by machine. `GET /api/export?empty` has no steps in it: whoever has
+ * `<script type="application/json" id="diagrams">`, by machine. `GET /api/export?empty` has no steps in it: a page that has
  * opened a recording puts its own there. `GET /api/recording` is the lines themselves.
  */
 

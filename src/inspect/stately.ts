@@ -286,7 +286,7 @@ class StatelyInspection implements Inspection {
     try {
       this.#inspect.next?.({ ...inspection, actorRef, rootId: root.sessionId } as never);
     } catch {
-      // Whoever looks on must not stop what is looked at, and the next message may get through.
+      // The inspector must not stop the proxy, and the next message may get through.
       this.failures++;
     }
   }

@@ -1,6 +1,6 @@
 /**
- * What happened, in words: for the live page, the program, and whoever reads a recording. It imports nothing that runs,
- * for it runs in browsers too.
+ * Transitions and causes in words, for the live page, the program and the readers of a recording. It imports only pure
+ * data, because it also runs in browsers.
  */
 import type { Cause } from '../machines/vocabulary.js';
 import { ARRIVALS, ENDINGS } from '../machines/words.js';
@@ -47,7 +47,7 @@ const OWNER: Record<Cause['manner'], string> = {
   error: 'a hook of the owner’s failed',
   close: 'the owner asked for a close',
   abort: 'the owner aborted it',
-  destroy: 'somebody destroyed the socket',
+  destroy: 'other code destroyed the socket',
   limit: 'the owner’s limit was reached',
 };
 

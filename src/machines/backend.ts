@@ -138,13 +138,13 @@ export const backendMachine = setup({
     willBeClosed: connection.willBeClosed,
   },
   delays: {
-    chooseTimeout: backend.chooseTimeout,
+    queueTimeout: backend.queueTimeout,
     connectTimeout: backend.connectTimeout,
     prepareTimeout: backend.prepareTimeout,
     disposeTimeout: backend.disposeTimeout,
     holdTimeout: backend.holdTimeout,
     stableAfter: backend.stableAfter,
-    restTimeout: backend.restTimeout,
+    cooldown: backend.cooldown,
     backoff: backend.backoff,
     idleProbe: connection.idleProbe,
     halfCloseProbe: connection.halfCloseProbe,
@@ -185,7 +185,7 @@ export const backendMachine = setup({
             'server.exhausted': noServer(note('choosing')),
             ...endNow('choosing', 'forgetServer'),
           },
-          after: { chooseTimeout: noServer('forgetServer', note('choosing', 'chooseTimeout')) },
+          after: { queueTimeout: noServer('forgetServer', note('choosing', 'queueTimeout')) },
         },
 
         waiting: {
@@ -325,7 +325,7 @@ export const backendMachine = setup({
         },
 
         exhausted: {
-          description: 'Attempts used up, or every server excluded. It rests; the owner can start it afresh.',
+          description: 'Attempts used up, or every server excluded. It cools down; the owner can start it afresh.',
           tags: 'exhausted',
           entry: 'exhaustOwner',
           on: {
@@ -334,7 +334,7 @@ export const backendMachine = setup({
             'backend.retry': { target: 'choosing' },
             ...endNow('waiting'),
           },
-          after: { restTimeout: { target: 'choosing' } },
+          after: { cooldown: { target: 'choosing' } },
         },
       },
     },

@@ -1,25 +1,22 @@
 import { Backend } from '../adapters/backend.js';
-import {
-  type BackendLimits,
-  type BackendSocketOptions,
-  backendConfig,
-  serversOf,
-} from '../adapters/backend-options.js';
+import { type BackendSocketOptions, backendConfig, type DialLimits, serversOf } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
-import { environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind } from '../adapters/handle.js';
+import { environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind, kindNamed } from '../adapters/handle.js';
 import { type Address, Listener } from '../adapters/listener.js';
 import {
   checkAddress,
   LISTEN_ADDRESS,
-  LISTENER_LIMITS,
   type ListenAddress,
   type ListenerLimits,
   listenerLimits,
+  SHARED_LISTENER_OPTIONS,
 } from '../adapters/listener-options.js';
 import { ClosedError, OptionError } from '../errors.js';
+import { BUFFER_LIMITS, namesOf, PROXY_LIMITS, SESSION_LIMITS } from '../machines/limits.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { signal as checkSignal, count, onlyKnown, type Timeout, timeout } from '../options.js';
+import { signal as checkSignal, everyOption, limits, onlyKnown, type Timeout } from '../options.js';
+import { type Deferred, optionalDeferred } from '../promise.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
 import {
@@ -48,29 +45,9 @@ export interface SessionLimits {
   readonly connectBufferBytes?: number | undefined;
 }
 
-const SESSION_LIMITS = [
-  'sessionConnectTimeout',
-  'idleTimeout',
-  'halfCloseTimeout',
-  'durationMax',
-  'connectBufferBytes',
-] as const;
-
-/** The limits that matter to a backend whose bytes are relayed: nobody prepares or holds it, and it is dialled once. */
-const RELAYED_BACKEND_LIMITS = [
-  'attemptsMax',
-  'chooseTimeout',
-  'connectTimeout',
-  'disposeTimeout',
-  'closeTimeout',
-  'abortTimeout',
-  'lingerTimeout',
-  'lingerMax',
-] as const satisfies readonly (keyof BackendLimits)[];
-
 export interface ProxyOptions
   extends ListenerLimits,
-    Pick<BackendLimits, (typeof RELAYED_BACKEND_LIMITS)[number]>,
+    DialLimits,
     BackendSocketOptions,
     SessionLimits,
     ServersOptions,
@@ -83,16 +60,15 @@ export interface ProxyOptions
   readonly backends?: readonly Backend[] | undefined;
 }
 
-const PROXY_OPTIONS = [
+const PROXY_OPTIONS = everyOption<ProxyOptions>()(
   'listen',
   'servers',
   'backends',
-  ...LISTENER_LIMITS,
-  ...RELAYED_BACKEND_LIMITS,
-  ...SESSION_LIMITS,
+  ...SHARED_LISTENER_OPTIONS,
+  ...namesOf(PROXY_LIMITS),
   ...SERVERS_OPTIONS,
   ...HANDLE_OPTIONS,
-] as const;
+);
 
 export type ProxyEvents = {
   /** Every listener is bound. */
@@ -127,8 +103,7 @@ const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   /** @internal */
   static readonly kind: Kind<TcpProxy, ProxyCommand, ProxyEvents> = {
-    name: 'proxy',
-    made: 0,
+    ...kindNamed('proxy'),
     events: {
       running: true,
       established: true,
@@ -165,19 +140,19 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   #listenersLeft: number;
   #listenersAwaited = false;
   #sessionsAwaited = false;
-  #started: { promise: Promise<void>; resolve(): void; reject(error: unknown): void } | undefined;
+  #started: Deferred<void> | undefined;
   #startError: unknown;
   #keepAlive = true;
 
   /** @internal */
   constructor(options: ProxyOptions) {
-    const { listen, limits, servers, session, backends, settings } = checkedProxy(options);
+    const { listen, listener, servers, session, backends, settings } = checkedProxy(options);
     const signal = checkSignal('signal', options.signal);
     super(TcpProxy.kind, proxyMachine, { settings }, session.environment, undefined);
     this.servers = servers;
     this.backends = backends;
     this.#sessionConfig = session;
-    this.listeners = listen.map((where) => new Listener(where, limits, session.environment, this, this));
+    this.listeners = listen.map((where) => new Listener(where, listener, session.environment, this, this));
     this.#listenersLeft = this.listeners.length;
     for (const listener of this.listeners) {
       listener.on('refused', ({ peer }) => this.notify('refused', { total: this.refused, peer }));
@@ -213,14 +188,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   start(): Promise<void> {
     if (this.hasTag('ending')) return Promise.reject(this.#endError());
     if (this.#started === undefined) {
-      let resolve!: () => void;
-      let reject!: (error: unknown) => void;
-      const promise = new Promise<void>((yes, no) => {
-        resolve = yes;
-        reject = no;
-      });
-      promise.catch(() => {});
-      this.#started = { promise, resolve, reject };
+      this.#started = optionalDeferred();
       this.life.send({ type: 'proxy.start' });
     }
     return this.#started.promise;
@@ -327,16 +295,6 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     this.#sessions.delete(session);
     if (this.hasListeners('sessionClosed')) this.notify('sessionClosed', { session, outcome });
     this.#reportSessions();
-  }
-
-  /** @internal */
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'proxy.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  /** @internal */
-  protected override requestAbort(cause: Report | undefined): void {
-    this.life.send({ type: 'proxy.abort', ...(cause !== undefined && { cause }) });
   }
 
   /** @internal */
@@ -472,33 +430,26 @@ function checkedProxy(options: ProxyOptions) {
   }
   const servers = serversOf(options);
   // Two files per client: its own socket and its backend's.
-  const limits = listenerLimits(options, 2, true);
-  const drainTimeout = timeout('drainTimeout', options.drainTimeout, 30_000);
-  const sessionConnectTimeout = timeout('sessionConnectTimeout', options.sessionConnectTimeout, 15_000);
+  const listener = listenerLimits(options, 2, true);
+  const settings = limits(SESSION_LIMITS, options);
   const session: SessionConfig = {
     input: {
-      settings: {
-        sessionConnectTimeout,
-        idleTimeout: timeout('idleTimeout', options.idleTimeout, 600_000),
-        halfCloseTimeout: timeout('halfCloseTimeout', options.halfCloseTimeout, 60_000),
-        durationMax: timeout('durationMax', options.durationMax, NEVER_MS),
-        closeTimeout: drainTimeout,
-      },
+      settings: { ...settings, closeTimeout: listener.settings.drainTimeout },
     },
     environment: environmentOf(options),
-    backend: backendConfig(options, servers, false, true, sessionConnectTimeout < NEVER_MS),
-    connectBufferBytes: count('connectBufferBytes', options.connectBufferBytes, 16_384, 0),
+    backend: backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS),
+    ...limits(BUFFER_LIMITS, options),
   };
   return {
     listen,
-    limits,
+    listener,
     servers,
     session,
     backends,
     settings: {
-      drainTimeout,
-      abortTimeout: limits.settings.abortTimeout,
-      lingerMax: limits.settings.lingerMax,
+      drainTimeout: listener.settings.drainTimeout,
+      abortTimeout: listener.settings.abortTimeout,
+      lingerMax: listener.settings.lingerMax,
     },
   };
 }

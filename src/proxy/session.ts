@@ -2,10 +2,10 @@ import type { OnReadOpts, Socket } from 'node:net';
 import { Backend } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
-import { type Environment, Handle, type Kind } from '../adapters/handle.js';
+import { type Environment, Handle, type Kind, kindNamed } from '../adapters/handle.js';
 import type { Leg } from '../adapters/socket-handle.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
-import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
+import { type Cause, type Outcome, QUIET_PROBES } from '../machines/vocabulary.js';
 import { Relay } from '../relay/relay.js';
 import type { Description, RunningTimer } from '../runtime/life.js';
 import type { Peer } from '../sockets/peer.js';
@@ -63,8 +63,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 
 export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   /** @internal */
   static readonly kind: Kind<Session, SessionCommand, SessionEvents> = {
-    name: 'session',
-    made: 0,
+    ...kindNamed('session'),
     events: { established: true, closed: true },
     commands: {
       'backend.connect': (session) => session.#connectBackend(),
@@ -185,16 +184,6 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   /** @internal */
   backendFailover(from: Server, to: Server, cause: Cause): void {
     this.#owner.notify('failover', { session: this, from, to, cause });
-  }
-
-  /** @internal */
-  protected override requestClose(timeoutMs: number | undefined): void {
-    this.life.send({ type: 'session.close', ...(timeoutMs !== undefined && { timeoutMs }) });
-  }
-
-  /** @internal */
-  protected override requestAbort(cause: Report | undefined, deliver?: true): void {
-    this.life.send({ type: 'session.abort', ...(cause !== undefined && { cause }), ...(deliver && { deliver }) });
   }
 
   /** @internal */

@@ -1,5 +1,6 @@
 /** Where clients come from. */
 import type { Socket } from 'node:net';
+import { hostAndPort } from '../text.js';
 
 /**
  * Where a client comes from. As text it is `127.0.0.1:50123` or `[::1]:50123`.
@@ -30,7 +31,7 @@ class SocketPeer implements Peer {
   }
 
   toString(): string {
-    this.#text ??= this.address.includes(':') ? `[${this.address}]:${this.port}` : `${this.address}:${this.port}`;
+    this.#text ??= hostAndPort(this.address, this.port);
     return this.#text;
   }
 }

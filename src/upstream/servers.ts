@@ -1,9 +1,11 @@
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { OptionError } from '../errors.js';
+import { namesOf, SERVERS_LIMITS } from '../machines/limits.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
-import { clock as checkClock, count, hook, onlyKnown, port, type Timeout, text, timeout } from '../options.js';
+import { clock as checkClock, count, hook, limits, onlyKnown, port, type Timeout, text } from '../options.js';
 import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { inNoContext } from '../runtime/context.js';
+import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf } from './balance.js';
@@ -109,7 +111,7 @@ export class Server {
       throw new OptionError(`${name}.lookup`, own, 'left out where path or connect is given');
     }
     this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
-    this.name = this.path ?? (this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`);
+    this.name = this.path ?? hostAndPort(this.host, this.port);
   }
 
   /** @internal How long each but the last of several addresses may take: a fair share of the whole attempt. */
@@ -172,15 +174,15 @@ export interface ServersOptions {
 }
 
 export const SERVERS_OPTIONS = [
+  ...namesOf(SERVERS_LIMITS),
   'balance',
   'backoff',
   'retryBudget',
-  'downFor',
   'isPermanent',
   'lookup',
   'clock',
   'random',
-] as const;
+] as const satisfies readonly (keyof ServersOptions)[];
 
 /**
  * True for a failure that no later attempt can mend: an option that Node refuses. All other failures may pass by
@@ -288,12 +290,12 @@ export class Servers {
     this.#balancer = balancerOf(options.balance);
     this.#backoff = new Backoff(options.backoff);
     this.#budget = new RetryBudget(options.retryBudget);
-    this.#downFor = options.downFor === false ? 0 : timeout('downFor', options.downFor, 10_000);
+    this.#downFor = options.downFor === false ? 0 : limits(SERVERS_LIMITS, options).downFor;
     this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
     this.#random = hook('random', options.random) ?? Math.random;
   }
 
-  /** How long a connection that has used up its attempts rests, in milliseconds. */
+  /** The cool-down of a connection that has used up its attempts, in milliseconds. */
   get slowestPaceMs(): number {
     return this.#backoff.maxMs;
   }

@@ -22,7 +22,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { OptionError, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import { exportRecording, record } from '../../src/inspect/index.js';
 import type { RecordedGap, RecordedLine, StepInfo } from '../../src/inspect/protocol.js';
-import { lastLines } from '../../src/inspect/record.js';
+import { lastLines } from '../../src/inspect/recording.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { Reader } from '../support/peers.js';

@@ -1,4 +1,5 @@
 /** The machines with the small bounds in which they are explored. */
+
 import type { AnyStateMachine } from 'xstate';
 import { clusterMachine } from '../../src/machines/cluster.js';
 import {
@@ -8,6 +9,16 @@ import {
   proxyMachine,
   sessionMachine,
 } from '../../src/machines/index.js';
+import {
+  BACKEND_LIMITS,
+  CLIENT_LIMITS,
+  LISTENER_LIMITS,
+  type Limits,
+  namesOf,
+  SESSION_LIMITS,
+  type SettingsOf,
+  WORKER_LIMITS,
+} from '../../src/machines/limits.js';
 import { NEVER_MS, type Sent } from '../../src/machines/vocabulary.js';
 import { workerMachine } from '../../src/machines/worker.js';
 import { statePath } from '../../src/runtime/xstate.js';
@@ -15,6 +26,10 @@ import { type ExploreOptions, exploreMachine, type MachineGraph, type Path } fro
 
 /** Any wait will do: no time passes while a pure machine is walked. */
 const T = 1_000;
+
+/** All settings of a table, with one value. */
+const settingsOf = <L extends Limits>(limits: L, value: number): SettingsOf<L> =>
+  Object.fromEntries(namesOf(limits).map((name) => [name, value])) as SettingsOf<L>;
 
 const CAUSE = { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' } as const;
 
@@ -61,21 +76,12 @@ const backend = (persistent: boolean, attemptsMax: number): Bounded => ({
 
 /** With more than one attempt, it is closed in less time than a peer that was let go of is read. */
 export const backendSettings = (persistent: boolean, attemptsMax: number) => ({
+  ...settingsOf(BACKEND_LIMITS, T),
   persistent,
   attemptsMax,
-  chooseTimeout: T,
-  connectTimeout: T,
-  prepareTimeout: T,
-  idleTimeout: T,
-  halfCloseTimeout: T,
-  disposeTimeout: T,
-  holdTimeout: T,
-  closeTimeout: T,
-  abortTimeout: T,
   lingerTimeout: attemptsMax === 1 ? T : 2 * T,
   lingerMax: 8 * T,
-  stableAfter: T,
-  restTimeout: T,
+  cooldown: T,
 });
 
 const END = { initiator: 'peer', manner: 'end', phase: 'said' } as const;
@@ -88,13 +94,7 @@ const said = (ending: 'closed' | 'aborted' | 'dropped') => ({
   ...(ending !== 'closed' && { truncated: true }),
 });
 
-export const workerSettings = (attemptsMax: number) => ({
-  attemptsMax,
-  startTimeout: T,
-  stableAfter: T,
-  drainTimeout: T,
-  abortTimeout: T,
-});
+export const workerSettings = (attemptsMax: number) => ({ ...settingsOf(WORKER_LIMITS, T), attemptsMax });
 
 const worker = (attemptsMax: number): Bounded => ({
   name: `worker, ${attemptsMax === 1 ? '1 attempt' : `${attemptsMax} attempts`}`,
@@ -118,11 +118,7 @@ const worker = (attemptsMax: number): Bounded => ({
 
 /** @param lingerTimeout more than `wait`, for one that is closed in less time than it is read once it was let go of */
 export const clientSettings = (wait: number, lingerTimeout = wait) => ({
-  acceptTimeout: wait,
-  idleTimeout: wait,
-  halfCloseTimeout: wait,
-  closeTimeout: wait,
-  abortTimeout: wait,
+  ...settingsOf(CLIENT_LIMITS, wait),
   lingerTimeout,
   lingerMax: Math.min(NEVER_MS, 8 * wait),
 });
@@ -157,10 +153,9 @@ export const bounded: readonly Bounded[] = [
     options: {
       input: {
         settings: {
+          ...settingsOf(LISTENER_LIMITS, T),
           clientsMax: 2,
           bindAttempts: 2,
-          bindBackoff: T,
-          drainTimeout: T,
           admissionTimeout: T,
           abortTimeout: T,
           lingerMax: T,
@@ -182,7 +177,7 @@ export const bounded: readonly Bounded[] = [
     machine: sessionMachine,
     options: {
       input: {
-        settings: { sessionConnectTimeout: T, idleTimeout: T, halfCloseTimeout: T, durationMax: T, closeTimeout: T },
+        settings: { ...settingsOf(SESSION_LIMITS, T), closeTimeout: T },
       },
       // Closed before there was a backend, or after: only the latter can still turn out otherwise.
       key: ({ context }) => `${context.ending} ${context.cause?.phase === 'connecting'}`,

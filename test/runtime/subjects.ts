@@ -1,4 +1,5 @@
 /** The five machines, and what the world may tell each of them. */
+
 import type { AnyStateMachine, EventObject } from 'xstate';
 import {
   backendMachine,
@@ -7,6 +8,14 @@ import {
   proxyMachine,
   sessionMachine,
 } from '../../src/machines/index.js';
+import {
+  BACKEND_LIMITS,
+  CLIENT_LIMITS,
+  LISTENER_LIMITS,
+  type Limits,
+  namesOf,
+  SESSION_LIMITS,
+} from '../../src/machines/limits.js';
 import { type Ending, NEVER_MS, QUIET_PROBES, type Report } from '../../src/machines/vocabulary.js';
 import { bounded, graphOf } from '../machines/bounds.js';
 import type { Random } from './random.js';
@@ -73,29 +82,31 @@ function subject(machine: AnyStateMachine, settings: (random: Random) => object)
 const waits = (random: Random, ...names: readonly string[]): object =>
   Object.fromEntries(names.map((name) => [name, wait(random)]));
 
-/** How a connection is bounded, and its end; a probe comes as soon as any other timer. */
-const bounds = (random: Random): object => ({
-  idleTimeout: Math.min(NEVER_MS, QUIET_PROBES * wait(random)),
-  halfCloseTimeout: Math.min(NEVER_MS, QUIET_PROBES * wait(random)),
-  ...waits(random, 'closeTimeout', 'abortTimeout', 'lingerTimeout', 'lingerMax'),
-});
+/** The times of a table; a probe comes as soon as any other timer. */
+const times = (random: Random, limits: Limits): object =>
+  Object.fromEntries(
+    Object.entries(limits)
+      .filter(([, { kind }]) => kind !== 'count')
+      .map(([name]) => {
+        const isProbed = name === 'idleTimeout' || name === 'halfCloseTimeout';
+        return [name, isProbed ? Math.min(NEVER_MS, QUIET_PROBES * wait(random)) : wait(random)];
+      }),
+  );
 
 export const subjects = {
   backend: subject(backendMachine, (random) => ({
     persistent: random.percent(60),
     attemptsMax: random.between(1, 3),
-    ...waits(random, 'chooseTimeout', 'connectTimeout', 'prepareTimeout', 'disposeTimeout', 'holdTimeout'),
-    ...waits(random, 'stableAfter', 'restTimeout'),
-    ...bounds(random),
+    cooldown: wait(random),
+    ...times(random, BACKEND_LIMITS),
   })),
-  client: subject(clientMachine, (random) => ({ ...waits(random, 'acceptTimeout'), ...bounds(random) })),
+  client: subject(clientMachine, (random) => times(random, CLIENT_LIMITS)),
   listener: subject(listenerMachine, (random) => ({
     clientsMax: random.between(1, 3),
     bindAttempts: random.between(1, 3),
-    ...waits(random, 'bindBackoff', 'drainTimeout', 'admissionTimeout', 'abortTimeout', 'lingerMax'),
+    ...times(random, LISTENER_LIMITS),
+    ...waits(random, 'admissionTimeout', 'abortTimeout', 'lingerMax'),
   })),
-  session: subject(sessionMachine, (random) =>
-    waits(random, 'sessionConnectTimeout', 'idleTimeout', 'halfCloseTimeout', 'durationMax', 'closeTimeout'),
-  ),
+  session: subject(sessionMachine, (random) => waits(random, 'closeTimeout', ...namesOf(SESSION_LIMITS))),
   proxy: subject(proxyMachine, (random) => waits(random, 'drainTimeout', 'abortTimeout', 'lingerMax')),
 } satisfies Record<string, Subject>;

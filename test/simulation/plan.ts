@@ -102,7 +102,7 @@ export type Numbers = Pick<
   | 'bindAttempts'
   | 'bindBackoff'
   | 'attemptsMax'
-  | 'chooseTimeout'
+  | 'queueTimeout'
   | 'connectTimeout'
   | 'disposeTimeout'
   | 'sessionConnectTimeout'
@@ -265,7 +265,7 @@ export function planOf(seed: number): Plan {
       bindAttempts: random.percent(60) ? 1 : random.between(2, 5),
       bindBackoff: wait(10, 500),
       attemptsMax: random.percent(60) ? undefined : random.between(1, 6),
-      chooseTimeout: wait(500, 5_000),
+      queueTimeout: wait(500, 5_000),
       connectTimeout: wait(200, 2_000),
       disposeTimeout: wait(100, 1_000),
       sessionConnectTimeout: isTight ? wait(100, 2_000) : 30_000,

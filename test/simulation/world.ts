@@ -294,7 +294,7 @@ export class World {
       abortTimeout: options.abortTimeout,
       lingerTimeout: options.lingerTimeout,
       lingerMax: options.lingerMax,
-      chooseTimeout: options.chooseTimeout,
+      queueTimeout: options.queueTimeout,
       prepareTimeout: 1_000,
       holdTimeout: 400,
       stableAfter: 2_000,

@@ -26,7 +26,7 @@ const T = 1_000;
 const settings = { drainTimeout: T, abortTimeout: T, lingerMax: T };
 
 /** What lives in the proxy waits for ever: what ends it is the path. */
-const NEVER = { chooseTimeout: false, connectTimeout: false, closeTimeout: false } as const;
+const NEVER = { queueTimeout: false, connectTimeout: false, closeTimeout: false } as const;
 
 export function proxyDriver(world: World, name: SlowName) {
   return async (path: Path): Promise<Driver<typeof proxyMachine>> => {

@@ -80,7 +80,7 @@ const isHeld = (path: Path): boolean =>
 
 /** The legs wait for ever: what ends them is the path. */
 const BACKEND_LIMITS = {
-  chooseTimeout: false,
+  queueTimeout: false,
   connectTimeout: false,
   holdTimeout: false,
   closeTimeout: false,

@@ -15,7 +15,7 @@ const host = {
 const settings = {
   persistent: false,
   attemptsMax: 3,
-  chooseTimeout: 10_000,
+  queueTimeout: 10_000,
   connectTimeout: 10_000,
   prepareTimeout: 10_000,
   disposeTimeout: 1_000,
@@ -23,7 +23,7 @@ const settings = {
   closeTimeout: 1_000,
   abortTimeout: 1_000,
   stableAfter: 2_147_483_647,
-  restTimeout: 1_000,
+  cooldown: 1_000,
   acceptTimeout: 10_000,
   clientsMax: 10,
   bindAttempts: 1,

@@ -16,7 +16,7 @@ import { within } from './wait.js';
 
 /** The waits that a proxy knows as well as a backend. */
 export const PROXY_WAITS = {
-  chooseTimeout: 400,
+  queueTimeout: 400,
   connectTimeout: 2_000,
   disposeTimeout: 300,
   closeTimeout: 250,

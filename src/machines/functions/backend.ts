@@ -1,27 +1,19 @@
 /** The words of the backend's machine, and its functions that no other machine shares. */
+import type { BACKEND_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type CauseHint, causeOf, type Report } from '../vocabulary.js';
 import {
   type ConnectionContext,
-  type ConnectionSettings,
   type SocketCommand,
   type SocketEvent,
   startOf as startOfConnection,
 } from './connection.js';
 
-/** What all connections of one configuration share: limits, and waits in milliseconds (`NEVER_MS` for none). */
-export interface BackendSettings extends ConnectionSettings {
+/** What all connections of one configuration share. */
+export interface BackendSettings extends SettingsOf<typeof BACKEND_LIMITS> {
   /** True: a drop is followed by a new connection. False: one conversation, whose end or drop is final. */
   readonly persistent: boolean;
-  /** Attempts in a row that may fail, counted until a connection stayed up for `stableAfter`. */
-  readonly attemptsMax: number;
-  readonly chooseTimeout: number;
-  readonly connectTimeout: number;
-  readonly prepareTimeout: number;
-  readonly disposeTimeout: number;
-  readonly holdTimeout: number;
-  readonly stableAfter: number;
-  /** How long an exhausted persistent backend rests before it tries again. */
-  readonly restTimeout: number;
+  /** How long an exhausted persistent backend waits before it tries again, in milliseconds. */
+  readonly cooldown: number;
 }
 
 export interface BackendInput {
@@ -146,11 +138,11 @@ export const isPersistent = ({ context }: Given): boolean => context.settings.pe
 export const hasAttemptsLeft = ({ context }: Given): boolean => context.attempts < context.settings.attemptsMax;
 
 // Delays.
-export const chooseTimeout = ({ context }: Given): number => context.settings.chooseTimeout;
+export const queueTimeout = ({ context }: Given): number => context.settings.queueTimeout;
 export const connectTimeout = ({ context }: Given): number => context.settings.connectTimeout;
 export const prepareTimeout = ({ context }: Given): number => context.settings.prepareTimeout;
 export const disposeTimeout = ({ context }: Given): number => context.settings.disposeTimeout;
 export const holdTimeout = ({ context }: Given): number => context.settings.holdTimeout;
 export const stableAfter = ({ context }: Given): number => context.settings.stableAfter;
-export const restTimeout = ({ context }: Given): number => context.settings.restTimeout;
+export const cooldown = ({ context }: Given): number => context.settings.cooldown;
 export const backoff = ({ context }: Given): number => context.backoffMs;

@@ -1,11 +1,10 @@
 /** The words of the client's machine, and its functions that no other machine shares. */
+import type { CLIENT_LIMITS, SettingsOf } from '../limits.js';
 import type { Cause, Report, Sent } from '../vocabulary.js';
-import type { ConnectionContext, ConnectionSettings, SocketCommand, SocketEvent } from './connection.js';
+import type { ConnectionContext, SocketCommand, SocketEvent } from './connection.js';
 
-/** What all clients of one listener share: waits in milliseconds (`NEVER_MS` for none). */
-export interface ClientSettings extends ConnectionSettings {
-  readonly acceptTimeout: number;
-}
+/** What all clients of one listener share. */
+export type ClientSettings = SettingsOf<typeof CLIENT_LIMITS>;
 
 export interface ClientInput {
   readonly settings: ClientSettings;

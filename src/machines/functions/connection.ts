@@ -1,19 +1,8 @@
 /** What a client and a backend have in common: one socket at a time, its two streams, and the ways in which it ends. */
+import type { CONNECTION_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type Ending, isWhole, type Outcome, probeEvery, type Report, type Sent } from '../vocabulary.js';
 
-/** Waits in milliseconds; `NEVER_MS` for none. */
-export interface ConnectionSettings {
-  /** Without a byte in either direction. */
-  readonly idleTimeout: number;
-  /** Takes the place of `idleTimeout` once one side has ended. */
-  readonly halfCloseTimeout: number;
-  readonly closeTimeout: number;
-  readonly abortTimeout: number;
-  /** Without a byte from a peer whose socket lingers. */
-  readonly lingerTimeout: number;
-  /** All the time for a socket that lingers. */
-  readonly lingerMax: number;
-}
+export type ConnectionSettings = SettingsOf<typeof CONNECTION_LIMITS>;
 
 export interface ConnectionContext<S extends ConnectionSettings> {
   readonly settings: S;

@@ -1,19 +1,13 @@
 /** The words of the listener's machine, and its functions. */
+import type { CLIENT_LIMITS, LISTENER_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../vocabulary.js';
 
-/** Limits and waits of a listener, in milliseconds (`NEVER_MS` for none). */
-export interface ListenerSettings {
-  /** How many clients may live at once. */
-  readonly clientsMax: number;
-  /** Attempts in a row to bind. */
-  readonly bindAttempts: number;
-  readonly bindBackoff: number;
-  readonly drainTimeout: number;
-  /** How long a drain waits for clients that were not admitted before it. */
+/** What all listeners of one configuration share; the limits of its clients bound the end of a cut, too. */
+export interface ListenerSettings
+  extends SettingsOf<typeof LISTENER_LIMITS>,
+    Pick<SettingsOf<typeof CLIENT_LIMITS>, 'abortTimeout' | 'lingerMax'> {
+  /** How long a drain waits for clients that were not admitted before it, in milliseconds. */
   readonly admissionTimeout: number;
-  readonly abortTimeout: number;
-  /** All the time for the socket of a client that lingers. */
-  readonly lingerMax: number;
 }
 
 export interface ListenerInput {

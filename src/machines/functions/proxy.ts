@@ -1,13 +1,8 @@
 /** The words of the proxy's machine, and its functions. */
+import type { PROXY_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../vocabulary.js';
 
-/** Waits of a proxy, in milliseconds (`NEVER_MS` for none). */
-export interface ProxySettings {
-  readonly drainTimeout: number;
-  readonly abortTimeout: number;
-  /** All the time for the socket of a client that lingers. */
-  readonly lingerMax: number;
-}
+export type ProxySettings = Pick<SettingsOf<typeof PROXY_LIMITS>, 'drainTimeout' | 'abortTimeout' | 'lingerMax'>;
 
 export interface ProxyInput {
   readonly settings: ProxySettings;

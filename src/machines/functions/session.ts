@@ -1,4 +1,5 @@
 /** The words of the session's machine, and its functions. */
+import type { SESSION_LIMITS, SettingsOf } from '../limits.js';
 import {
   type Cause,
   type CauseHint,
@@ -9,14 +10,9 @@ import {
   type Report,
 } from '../vocabulary.js';
 
-/** What all sessions of one proxy share: waits in milliseconds (`NEVER_MS` for none). */
-export interface SessionSettings {
-  /** Bounds all attempts to connect the backend. */
-  readonly sessionConnectTimeout: number;
-  readonly idleTimeout: number;
-  /** Takes the place of `idleTimeout` once one side has ended. */
-  readonly halfCloseTimeout: number;
-  readonly durationMax: number;
+/** What all sessions of one proxy share. */
+export interface SessionSettings extends SettingsOf<typeof SESSION_LIMITS> {
+  /** The `drainTimeout` of the proxy. */
   readonly closeTimeout: number;
 }
 

@@ -1,15 +1,9 @@
 /** The words of the worker's machine, and its functions. */
+import type { SettingsOf, WORKER_LIMITS } from '../limits.js';
 import type { Cause, Ending, Outcome, Report } from '../vocabulary.js';
 
-/** Waits and limits of a worker, in milliseconds (`NEVER_MS` for none). */
-export interface WorkerSettings {
-  /** Processes in a row that may die, counted until one stayed up for `stableAfter`. */
-  readonly attemptsMax: number;
-  readonly startTimeout: number;
-  readonly stableAfter: number;
-  readonly drainTimeout: number;
-  readonly abortTimeout: number;
-}
+/** What all workers of a cluster share. */
+export type WorkerSettings = SettingsOf<typeof WORKER_LIMITS>;
 
 export interface WorkerInput {
   readonly settings: WorkerSettings;

@@ -1,0 +1,52 @@
+/** What a page may do to connections and proxies, where that is allowed. */
+import { NotSupportedError, SockchartError } from '../errors.js';
+import type { handleOf } from './connections.js';
+import type { ActionRequest } from './protocol.js';
+import { Refusal } from './requests.js';
+
+const ACTIONS = ['close', 'abort', 'drain', 'suspend', 'resume', 'retry'] as const satisfies ActionRequest['action'][];
+
+/** @throws Refusal where the body is no action */
+export function actionOf(body: string): ActionRequest {
+  let read: Partial<ActionRequest> | null;
+  try {
+    read = JSON.parse(body);
+  } catch {
+    throw new Refusal(400, 'This is no JSON.');
+  }
+  const { action, id } = read ?? {};
+  if (action === undefined || !ACTIONS.includes(action) || typeof id !== 'string') {
+    throw new Refusal(400, `An action is { action, id }, where action is one of ${ACTIONS.join(', ')}.`);
+  }
+  return { action, id };
+}
+
+type AnyHandle = NonNullable<ReturnType<typeof handleOf>>;
+type Method = 'close' | 'abort' | 'suspend' | 'resume' | 'retryNow';
+type Able = Partial<Record<Method, () => unknown>>;
+
+const METHODS: Record<ActionRequest['action'], Method> = {
+  close: 'close',
+  abort: 'abort',
+  drain: 'close',
+  suspend: 'suspend',
+  resume: 'resume',
+  retry: 'retryNow',
+};
+
+/** @throws Refusal where it cannot be done */
+export function perform(action: ActionRequest['action'], handle: AnyHandle): void {
+  // It is the backend that waits for its next attempt.
+  const asked: Able = action === 'retry' && 'backend' in handle ? (handle.backend as Able) : (handle as Able);
+  const method = asked[METHODS[action]];
+  try {
+    if (method === undefined || (action === 'drain' && !('sessions' in handle))) {
+      throw new NotSupportedError(`${handle.id} cannot ${action}.`);
+    }
+    // The page shows how it ends.
+    Promise.resolve(method.call(asked)).catch(() => {});
+  } catch (error) {
+    if (error instanceof SockchartError) throw new Refusal(409, error.message);
+    throw error;
+  }
+}
