@@ -526,7 +526,7 @@ describe('limits', () => {
       servers: [{ ...server.at, connectionsMax: 1 }, { port }],
       // Those that have failed rest for longer than all of it takes.
       backoff: { initialMs: 60_000, maxMs: 60_000, jitter: 0 },
-      chooseTimeout: 10_000,
+      queueTimeout: 10_000,
       sessionConnectTimeout: 150,
     });
     const first = new Reader(await bench.dial(at));

@@ -273,9 +273,11 @@ test('whoever is read faster than is taken waits for the drain, and no longer', 
 });
 
 test('whoever writes much, and has it taken at once, waits for no drain', () => {
-  const from = new Peer();
+  const [from, to] = [new Peer(), new Peer()];
+  // Some versions of Node say so of a large write, though nothing of it waits.
+  to.write = () => false;
   const leg = new Leg();
-  leg.start(from.socket, new Peer(1).socket);
+  leg.start(from.socket, to.socket);
   leg.begin();
   leg.data(Buffer.from('ab'));
   expect(from.isPaused()).toBe(false);

@@ -647,9 +647,9 @@ describe('the backend', () => {
     });
     const first = bench.keep(createBackend({ ...WAITS, clock: bench.clock, servers }));
     await first.connect();
-    const options = { ...WAITS, clock: bench.clock, servers, chooseTimeout: 40 };
+    const options = { ...WAITS, clock: bench.clock, servers, queueTimeout: 40 };
     const once = bench.keep(createBackend({ ...options, persistent: false }));
-    const failed = { code: 'chooseTimeout', error: { code: 'ERR_CONNECT', cause: { code: 'ECONNREFUSED' } } };
+    const failed = { code: 'queueTimeout', error: { code: 'ERR_CONNECT', cause: { code: 'ECONNREFUSED' } } };
     await expect(once.connect()).rejects.toMatchObject({ code: 'ERR_CONNECT', cause: failed });
     expect(once.outcome?.cause).toMatchObject(failed);
     const again = bench.keep(createBackend({ ...options, persistent: true }));

@@ -345,7 +345,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
 
   /** A wait for a place that ends without one says what became of the last attempt. */
   #explained(cause: Cause): Cause {
-    if (cause.code !== 'chooseTimeout' || cause.initiator !== 'library') return cause;
+    if (cause.code !== 'queueTimeout' || cause.initiator !== 'library') return cause;
     const error = this.#attempts.lastFailure();
     return error === undefined ? cause : { ...cause, error };
   }

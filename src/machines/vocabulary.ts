@@ -50,7 +50,7 @@ export interface Cause {
   readonly leg?: Leg;
   /**
    * The error that the owner's hook, balancer or `connect` threw, or that Node reported: it says which address, port,
-   * name or system call was meant. Of `sessionConnectTimeout` and `chooseTimeout`: a `ConnectError` that says why
+   * name or system call was meant. Of `sessionConnectTimeout` and `queueTimeout`: a `ConnectError` that says why
    * the last attempt failed, if one did.
    */
   readonly error?: unknown;

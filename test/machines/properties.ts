@@ -239,7 +239,7 @@ const TIMINGS: readonly Timing[] = [
   {
     machine: /^backend$/,
     states: /^active\.exhausted$/,
-    comes: ({ restTimeout = 0 }) => [[restTimeout, 'server.choose']],
+    comes: ({ cooldown = 0 }) => [[cooldown, 'server.choose']],
   },
   {
     machine: /^listener$/,
