@@ -277,7 +277,7 @@ describe('nothing else is refused', () => {
   ) as unknown as AnyStateMachine[];
 
   test.each(all.map((machine) => [machine.id, machine] as const))('%s', (_, machine) => {
-    expect(all).toHaveLength(5);
+    expect(all).toHaveLength(7);
     expect(compile(machine).id).toBe(machine.id);
   });
 
