@@ -25,7 +25,7 @@ const files = (/** @type {string} */ names) => names.split(' ').map((name) => `t
 const SUITES = {
   backend: files('ends scenarios failover edges stop contract tls proxy relay sockets/backend sockets/session'),
   client: files('ends scenarios listener edges stop contract tls proxy relay sockets/client sockets/session'),
-  listener: files('listener stop contract scenarios tls proxy start edges sockets/listener'),
+  listener: files('listener drain stop contract scenarios tls proxy start edges sockets/listener'),
   session: files('proxy failover scenarios stop relay edges contract tls sockets/session'),
   proxy: files('stop start proxy contract listener scenarios tls sockets/proxy'),
   relay: files('relay-parts relay times proxy edges failover scenarios'),
@@ -42,7 +42,7 @@ const machinesOf = (/** @type {string} */ part) => (part === 'socket' ? ['backen
 const DEPENDS_ON_LOAD = /1,000 live connections/;
 
 /** What takes longer than a file of tests ever does hangs, or the machine is busy: see `outcome`. */
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 600_000;
 
 /** @param {string} message @returns {never} */
 function fail(message) {

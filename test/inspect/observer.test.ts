@@ -258,8 +258,14 @@ test('a cause says of which leg it is, if it is one of the two', () => {
 test('a failover is an attempt at another server than the one before', () => {
   const observer = observe();
   const counted = ['a:1', 'a:1', 'b:1', 'b:1', 'a:1'].map((server) => {
-    const backend = { who: 'backend#t1', machine: 'backend', server };
-    tell({ ...backend, from: 'active.choosing', event: 'server.chosen', to: 'active.connecting' });
+    const backend = { who: 'backend#t1', machine: 'backend', about: { server } };
+    const dialled = {
+      from: 'active.choosing',
+      event: 'server.chosen',
+      to: 'active.connecting',
+      means: 'connect',
+    } as const;
+    tell({ ...backend, ...dialled });
     const { failedOver } = observer.totals();
     tell({ ...backend, from: 'active.connecting', event: 'socket.closed', to: 'active.choosing' });
     return failedOver;

@@ -118,8 +118,8 @@ export function mutant(runtime: Runtime, name: keyof typeof mutations, chance: C
     name: `${runtime.name}, but ${name}`,
     run(machine, input, host) {
       const wrong: ReturnType<Wrong> = (mutations[name] as Wrong)(chance);
-      const original = host as Host<EventObject>;
-      const wrongHost = { ...original, ...wrong.host?.(original) };
+      // The same object, made wrong: a transition says whose it is.
+      const wrongHost = Object.assign(host, wrong.host?.({ ...(host as Host<EventObject>) }));
       const life = runtime.run(machine, input, wrongHost as never) as unknown as Life<EventObject>;
       const changes = (wrong.life?.(life) ?? {}) as Record<string, (...args: unknown[]) => unknown>;
       const changed = {};

@@ -1,12 +1,7 @@
 /** The words of the backend's machine, and its functions that no other machine shares. */
 import type { BACKEND_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type CauseHint, causeOf, type Report } from '../vocabulary.js';
-import {
-  type ConnectionContext,
-  type SocketCommand,
-  type SocketEvent,
-  startOf as startOfConnection,
-} from './connection.js';
+import type { ConnectionContext, SocketCommand, SocketEvent } from './connection.js';
 
 /** What all connections of one configuration share. */
 export interface BackendSettings extends SettingsOf<typeof BACKEND_LIMITS> {
@@ -81,8 +76,13 @@ interface GivenEvent extends Given {
   readonly event: { readonly type: string; readonly delayMs?: number };
 }
 
+/** All fields at once: a spread would make an object for each backend that nothing keeps. */
 export const startOf = (settings: BackendSettings): BackendContext => ({
-  ...startOfConnection(settings),
+  settings,
+  sent: 'nothing',
+  ending: 'aborted',
+  closeTimeoutMs: settings.closeTimeout,
+  cause: undefined,
   incarnation: 0,
   attempts: 0,
   dropped: false,
