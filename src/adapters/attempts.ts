@@ -17,7 +17,7 @@ export class Attempts implements Requester {
   /** The server that the last socket went to. */
   last: Server | undefined = undefined;
   lastCause: Cause | undefined = undefined;
-  /** The last attempt that failed, or connection that was lost. */
+  /** The last attempt that failed. */
   #failure: { readonly server: Server; readonly cause: Cause } | undefined = undefined;
   readonly #requester: { serverFreed(): void };
   /** The set of servers does not know yet what became of the last attempt. */
@@ -89,11 +89,11 @@ export class Attempts implements Requester {
     if (!this.#isUnsettled) return false;
     this.#isUnsettled = false;
     const server = this.last as Server;
-    this.#failure = { server, cause };
     if (this.#isDropped) {
       this.servers.dropped(this, server);
       return false;
     }
+    this.#failure = { server, cause };
     this.servers.failed(this, server, cause);
     return true;
   }

@@ -249,8 +249,9 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   /** @internal */
   protected override finished(outcome: Outcome): void {
-    this.session?.legClosed(this, outcome);
-    this.#owner?.clientClosed(this, outcome);
+    // A listener forgets the client first, and then tells its session.
+    if (this.#owner === undefined) this.session?.legClosed(this, outcome);
+    else this.#owner.clientClosed(this, outcome);
   }
 
   /** @internal */

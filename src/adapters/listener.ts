@@ -208,6 +208,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
 
   clientClosed(client: Client, outcome: Outcome): void {
     this.clients.delete(client);
+    client.session?.legClosed(client, outcome);
     this.#owner?.clientClosed(client, outcome);
     if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.life.send(CLIENT_CLOSED);

@@ -30,7 +30,8 @@ export class Tally {
   note(transition: Transition): Step {
     const { counts } = this;
     const { who, machine, from, event, cause, to, means, about, isFinal } = transition;
-    const { server } = about;
+    // Another version of the library may publish on the channel as well.
+    const { server } = about ?? {};
     const edge = counts.take(machine, from, event, to, means);
     let instance = this.#instances.get(who);
     if (instance === undefined) {

@@ -172,6 +172,16 @@ function whyIn({ path }: State, id: string, steps: readonly StepInfo[]): string 
   return index < 0 ? 'it was here before the page was opened' : stepWords(steps, index);
 }
 
+/** True for a part of one of these registries. */
+export function isPartOf(registries: readonly Registry[], handle: LiveHandle): boolean {
+  return registries.some(
+    (registry) =>
+      [registry, ...registry.listeners, ...registry.backends].includes(handle as Registry) ||
+      registry.sessions.some((session) => [session, session.client, session.backend].includes(handle as LiveSession)) ||
+      registry.listeners.some(({ clients }) => [...clients].includes(handle as LiveSession['client'])),
+  );
+}
+
 /** The handle of an instance. */
 export function handleOf(
   id: string,

@@ -36,4 +36,4 @@ function partOf(handle: unknown, name: 'client' | 'parent'): { readonly id: stri
   }
 }
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

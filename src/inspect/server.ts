@@ -8,7 +8,7 @@ import { Access } from './access.js';
 import { actionOf, perform } from './actions.js';
 import { type Assets, NO_PAGE, readAssets } from './assets.js';
 import { MACHINES } from './charts.js';
-import { connectionDetail, connectionsPage, handleOf } from './connections.js';
+import { connectionDetail, connectionsPage, handleOf, isPartOf } from './connections.js';
 import { newestLines, sendPage, sendRecording } from './downloads.js';
 import { type InspectorOptions, type Settings, settingsOf } from './inspector-options.js';
 import { Observer } from './observer.js';
@@ -269,7 +269,10 @@ class Page implements InspectorServer {
     this.#watch();
     const connection = this.#observer.find(id);
     const handle = handleOf(id, connection ?? { live: undefined }, this.#settings.proxies);
-    if (handle === undefined) throw new Refusal(404, 'There is no such connection, or no longer.');
+    const { proxies } = this.#settings;
+    // The page shows what is on the channel, and acts on what it was given.
+    const isOffered = handle !== undefined && (proxies.length === 0 || isPartOf(proxies, handle));
+    if (!isOffered) throw new Refusal(404, 'There is no such connection, or no longer.');
     perform(action, handle);
     response.writeHead(204).end();
   }

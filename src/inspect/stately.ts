@@ -12,7 +12,7 @@ import { timeOf } from '../runtime/clock.js';
 import type { Transition } from '../runtime/life.js';
 import { MACHINES } from './charts.js';
 import { INIT } from './edges.js';
-import { clientOf } from './handles.js';
+import { clientOf, isObject } from './handles.js';
 
 /** What `createInspector`, `createWebSocketInspector` and the others of `@statelyai/inspect` return. */
 export interface StatelyInspector {
@@ -179,7 +179,7 @@ class StatelyInspection implements Inspection {
     if (!this.#isShown(transition)) {
       this.#hidden.add(who);
       if (machine === 'client') {
-        this.#hiddenClients.add(handle);
+        if (isObject(handle)) this.#hiddenClients.add(handle);
         this.leftOut++;
       }
       return undefined;
@@ -340,7 +340,8 @@ type AnyHandle = Pick<TcpProxy, 'id' | 'parentId' | 'state' | 'outcome' | 'clock
 
 /** As XState writes it: `active.waiting` is `{ active: 'waiting' }`. */
 function snapshotOf({ to, cause, about, incarnation }: Transition, isOver: boolean): object {
-  const { server } = about;
+  // Another version of the library may publish on the channel as well.
+  const { server } = about ?? {};
   const [leaf, ...above] = to.split('.').reverse() as [string, ...string[]];
   let value: unknown = leaf;
   for (const state of above) value = { [state]: value };

@@ -13,7 +13,7 @@ import type { WorkerCommand } from './functions/worker.js';
 /**
  * What a transition means, beyond its two states:
  *
- * - `accept`: a client was accepted; `refuse`: clients are turned away
+ * - `accept`: a client was accepted; `refuse`: a client is turned away at the limit. A client that is not admitted is a `reset`
  * - `connect`: an attempt to connect begins; `retry`: the next attempt follows after a wait; `exhaust`: none follows
  * - `establish`: the connection is established; of a session, the client and the backend are joined
  * - `reset`: the socket is reset; `drop`: an established connection is lost
@@ -33,7 +33,6 @@ type CommandType = (
 const BY_COMMAND: { readonly [C in CommandType]?: Means } = {
   'owner.admit': 'accept',
   'client.refuse': 'refuse',
-  'admissions.refuse': 'refuse',
   'socket.open': 'connect',
   'owner.retry': 'retry',
   'owner.exhaust': 'exhaust',

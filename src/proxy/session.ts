@@ -111,7 +111,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
 
   /** @internal */
   override describe(): Description {
-    return { peer: this.peer?.toString() };
+    return { client: this.client.id, peer: this.peer?.toString() };
   }
 
   /** Bytes read from either side. */

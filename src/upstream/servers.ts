@@ -361,7 +361,7 @@ export class Servers {
 
   /** Those that wait for a place get one while there is one, the longest first. */
   #serve(): void {
-    // An requester that fails at once frees its place again, here inside: the loop that runs already serves it.
+    // A requester that fails at once frees its place again, here inside: the loop that runs already serves it.
     if (this.#isServing) return;
     this.#isServing = true;
     try {

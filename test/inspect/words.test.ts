@@ -79,7 +79,6 @@ describe.each(bounded)('what a transition of $name means', (bound) => {
   const MEANINGS: Readonly<Record<string, Means>> = {
     'owner.admit': 'accept',
     'client.refuse': 'refuse',
-    'admissions.refuse': 'refuse',
     'socket.open': 'connect',
     'owner.retry': 'retry',
     'owner.exhaust': 'exhaust',

@@ -119,10 +119,10 @@ export function proxyDriver(world: World, name: SlowName) {
         hold?.release();
         if (/^stopping/.test(step.from)) return;
         if (path[index + 1]?.event.type === 'proxy.abort') {
-          // Its client's leg ends last, and its owner aborts as soon as that client is gone: its listener has not ended yet.
+          // Its client's leg ends last, and its owner aborts as soon as the session has ended: its listener has not yet.
           resetPeer(newcomer);
           await until('the newcomer to be gone', () => proxy.listeners[0]?.clients.size === 1);
-          proxy.listeners[0]?.once('clientClosed', () => void proxy.abort());
+          session.on('closed', () => void proxy.abort());
           resetPeer(await world.peerOf(session.backend.socket as Socket));
         } else {
           resetPeer(peer);

@@ -145,7 +145,7 @@ export function sessionDriver(world: World) {
         session.begin();
         begun.resolve();
       },
-      clientClosed: () => {},
+      clientClosed: (closed, outcome) => closed.session?.legClosed(closed, outcome),
     };
     const client = new Client(accepted, CLIENT_CONFIG, environment, clientOwner, undefined, world.handshakes);
     client.begin();
