@@ -20,7 +20,7 @@ async function main(): Promise<number> {
   }
 }
 
-// The process ends by itself: whatever kept it alive would be a leak.
+// The process ends by itself: anything that kept it alive would be a leak.
 try {
   process.exitCode = await main();
 } catch (error) {

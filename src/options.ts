@@ -141,7 +141,7 @@ export const everyOption =
   ): readonly string[] =>
     names as readonly string[];
 
-/** Refuses names that nobody reads: a misspelt timeout must not silently be the default one. */
+/** Refuses names that no code reads: a misspelt timeout must not silently be the default one. */
 export function onlyKnown(what: string, options: unknown, known: readonly string[], path = ''): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
     throw new OptionError(what, options, 'an object of options');

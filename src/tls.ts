@@ -66,7 +66,7 @@ const CONTEXT = [
 export interface ListenTls extends TlsContext {
   /**
    * Certificates by the name that a client asks for (SNI): `example.com`, or `*.example.com` for every name that has
-   * one label more. What is not given there of `ca` and `crl` is the listener's. Who asks for another name, or for none,
+   * one label more. What is not given there of `ca` and `crl` is the listener's. A client that asks for another name, or for none,
    * gets the certificate beside this option.
    */
   readonly names?: Readonly<Record<string, TlsCertificate>> | undefined;
@@ -74,7 +74,7 @@ export interface ListenTls extends TlsContext {
   readonly ALPNProtocols?: readonly string[] | undefined;
   /**
    * Asks for the client's certificate (mutual TLS), which one of `ca` must have signed. Sessions are not resumed then, for
-   * who resumes one is not verified again. Default false.
+   * a client that resumes one is not verified again. Default false.
    */
   readonly requestCert?: boolean | undefined;
   /** Refuses a client without such a certificate. Default true; with false, `socket.authorized` tells. */
@@ -89,7 +89,7 @@ export interface ServerTls extends TlsContext {
   readonly servername?: string | undefined;
   /** Protocols to offer by ALPN. */
   readonly ALPNProtocols?: readonly string[] | undefined;
-  /** False takes any certificate: whoever sits between can read and change everything. Default true. */
+  /** False takes any certificate: a machine between the two can read and change everything. Default true. */
   readonly rejectUnauthorized?: boolean | undefined;
   /** Verifies that the certificate is that of the name, in place of `tls.checkServerIdentity`. */
   readonly checkServerIdentity?: ConnectionOptions['checkServerIdentity'] | undefined;
@@ -112,7 +112,7 @@ export function listenTls(name: string, options: ListenTls): CheckedListenTls {
   onlyKnown(name, options, LISTEN, `${name}.`);
   const requestCert = flag(`${name}.requestCert`, options.requestCert, false);
   if (requestCert && options.ca === undefined) {
-    // Without, anybody with a certificate of any public authority would come in.
+    // Without it, a certificate of any public authority would be let in.
     throw new OptionError(`${name}.ca`, undefined, 'the authority that has signed the clients’ certificates');
   }
   const given = contextOf(name, options);
@@ -240,7 +240,7 @@ function needsCertificate(name: string, { cert, pfx }: TlsContext): void {
   }
 }
 
-/** Whatever is wrong with a certificate or key is found here, and neither is shown to whoever reads the error. */
+/** A wrong certificate or key is found here; the error shows neither of them. */
 function createContext(name: string, options: TlsContext): SecureContext {
   try {
     return createSecureContext(options as SecureContextOptions);

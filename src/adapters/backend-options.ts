@@ -118,7 +118,7 @@ export interface BackendConfig {
   readonly repair: PrepareHook | undefined;
   readonly noDelay: boolean;
   readonly keepAlive: number | false;
-  /** True when the owner takes its own listeners off: then nobody has to compare them. */
+  /** True when the owner takes its own listeners off: then they need not be compared. */
   readonly ownerUnlinks: boolean;
 }
 

@@ -217,7 +217,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   }
 
   /**
-   * Waits until it is established; the backend goes on whatever becomes of this promise.
+   * Waits until it is established; the backend goes on also if this promise rejects.
    *
    * @throws ConnectError when it is exhausted, or `failuresMax` attempts have failed
    * @throws NotEstablishedError when its owner has ended the connection (`socket.end()`)

@@ -75,7 +75,7 @@ export const BOUNDED_BY_SESSION = { idleTimeout: NEVER_MS, halfCloseTimeout: NEV
 export interface ClientConfig {
   readonly input: { readonly settings: ClientSettings };
   readonly admit: ClientLimits['admit'];
-  /** True when the owner takes its own listeners off: then nobody has to compare them. */
+  /** True when the owner takes its own listeners off: then they need not be compared. */
   readonly ownerUnlinks: boolean;
 }
 
@@ -152,7 +152,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     this.since = this.clock.now();
     this.#config = config;
     this.#owner = owner;
-    // A FIN is answered by whoever owns the stream, not by the socket.
+    // A FIN is answered by the owner of the stream, not by the socket.
     socket.allowHalfOpen = true;
     socket.pause();
     link(socket, this);
@@ -294,7 +294,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   }
 
   #admit(): void {
-    // Without an owner, whoever adopted it must first be able to listen.
+    // Without an owner, the code that adopted it must first be able to add listeners.
     if (this.#config.admit === undefined && this.#owner !== undefined) this.life.send(ADMITTED);
     else this.#askHook();
   }
@@ -334,7 +334,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     this.#owner?.clientEstablished(this);
     this.notify('established', this);
     // It was paused, and so does not start to flow by itself for listeners that were just put on. A session starts it
-    // when its bytes have somewhere to go; until then they must not be lost to somebody who only listens in.
+    // when its bytes have somewhere to go; until then they must not be lost to a `data` listener that only watches.
     if (this.session === undefined && socket.listenerCount('data') > 0) socket.resume();
     // The hook may have sent the last word already.
     if (socket.writableFinished) this.life.send(FINISHED);
@@ -360,7 +360,7 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): Clie
  * @throws OptionError
  * @example
  * ```ts
- * const local = new net.BlockList(); // which here says who may come in, by IPv4 also as `::ffff:127.0.0.1`
+ * const local = new net.BlockList(); // which here says which addresses may come in, by IPv4 also as `::ffff:127.0.0.1`
  * local.addSubnet('127.0.0.0', 8);
  * local.addAddress('::1', 'ipv6');
  * const admit = ({ socket: { remoteAddress = '' } }) => local.check(remoteAddress, net.isIPv6(remoteAddress) ? 'ipv6' : 'ipv4');

@@ -23,7 +23,7 @@ export interface HandleOptions {
   /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;
   /**
-   * How the machines run: on tables compiled from them, each on an XState actor (many times slower; for whoever composes
+   * How the machines run: on tables compiled from them, each on an XState actor (many times slower; for programs that compose
    * them with actors), or in a way of your own. Default `compiled`.
    */
   readonly runtime?: 'compiled' | 'xstate' | Runtime | undefined;
@@ -283,7 +283,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
       throw new OptionError('event', event, `one that a ${name} has: ${Object.keys(events).join(', ')}`);
     }
     if (typeof listener !== 'function') throw new OptionError('listener', listener, 'a function');
-    // However many wait for a connection that they share, they are no leak, and nobody could raise the limit.
+    // Many callers that wait for one shared connection are no leak, and users cannot raise the limit.
     this.#emitter ??= new EventEmitter().setMaxListeners(0);
     return this.#emitter;
   }
@@ -302,7 +302,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
     return this;
   }
 
-  /** The timers that run now, for whoever asks why it is in this state. */
+  /** The timers that run now: they help to see why it is in this state. */
   timers(): RunningTimer[] {
     return this.life.timers();
   }

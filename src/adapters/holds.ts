@@ -1,4 +1,4 @@
-/** Who uses a connection: its hook while it is prepared, then its holders. The connection is not released before. */
+/** The users of a connection: its hook while it is prepared, then its holders. It is released only after them. */
 import type { Socket } from 'node:net';
 import type { Server } from '../upstream/servers.js';
 

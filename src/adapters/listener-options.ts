@@ -11,7 +11,7 @@ import { type ListenTls, listenTls } from '../tls.js';
 import { type ClientConfig, type ClientLimits, clientConfig } from './client.js';
 import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
-/** Where to listen: a TCP port, a Unix path, an open file descriptor, or a server that somebody made. */
+/** Where to listen: a TCP port, a Unix path, an open file descriptor, or a server of your own. */
 export interface ListenAddress {
   /** Address of the interface. Default: all. */
   readonly host?: string | undefined;

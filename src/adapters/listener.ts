@@ -101,7 +101,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   #binding: string | undefined;
   /** Counts what was asked of the server, so that what an earlier listen still finds out is not taken for news. */
   #turn = 0;
-  /** Under a TLS server that was given: those who have yet to shake hands. */
+  /** Under a TLS server that was given: sockets whose handshake is not over. */
   readonly #handshaking = new Set<Socket>();
   readonly #handshakes: Handshakes | undefined;
   #started: Deferred<Address> | undefined;
@@ -235,7 +235,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     for (const socket of this.#handshaking) socket.destroy();
     server.off('listening', this.#onListening);
     server.off('close', this.#onClose);
-    // A server of our own may still fail, to nobody's interest.
+    // A server of our own may still fail: that no longer matters.
     if (this.#where.server !== undefined) server.off('error', this.#onError);
     this.#started?.reject(this.endError(outcome));
     this.#owner?.listenerClosed(this, outcome);
@@ -289,7 +289,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     this.life.send({ type: 'client.arrived', socket });
   };
 
-  /** A TLS client is nobody's until it has shaken hands, but it must not outlive the listener. */
+  /** A socket has no client until its TLS handshake is over, but it must not outlive the listener. */
   readonly #onHandshake = (socket: Socket): void => {
     this.#handshaking.add(socket);
     socket.once('close', () => this.#handshaking.delete(socket));

@@ -51,7 +51,7 @@ export class UsageError extends Error {}
 /** What was asked for is right, and cannot be done here and now. */
 export class StartError extends Error {}
 
-/** What the flags fill in, in whatever order they come. */
+/** What the flags fill in, in any order. */
 interface Draft {
   readonly listen: ListenAddress[];
   readonly servers: ServerOptions[];
@@ -443,7 +443,7 @@ function unknownFlag(rawName: string): UsageError {
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const isUnprintable = (text: string): boolean => text.search(UNPRINTABLE) >= 0;
 
-/** Text that cannot steer a terminal, whoever it comes from. */
+/** Text that cannot steer a terminal. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (char) => `\\u{${(char.codePointAt(0) as number).toString(16)}}`);
 }

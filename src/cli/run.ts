@@ -25,7 +25,7 @@ export function addressText(address: Address): string {
 export async function run({ proxy: options, output, linesMax, inspect, record }: RunArgs): Promise<number> {
   const terminal = new Terminal(output === 'json' ? 'stderr' : 'stdout');
   listenForWarnings(terminal);
-  // Nobody who listens to transitions: then they cost nothing.
+  // No subscriber of the transitions: then they cost nothing.
   const recorder = await startRecording(record, terminal);
   const view = output === 'quiet' ? undefined : new View(terminal, output, linesMax);
   const finish = (): void => view?.stop();

@@ -31,7 +31,7 @@ export function painter(coloured: boolean): Paint {
 
 export class Terminal {
   readonly paint: Paint;
-  /** Called once, when nobody reads stdout any more. */
+  /** Called once, when no process reads stdout any more. */
   onReaderGone: () => void = () => {};
   readonly #out: Stream;
   readonly #err: Stream;
@@ -62,7 +62,7 @@ export class Terminal {
     return this.#hasStatus;
   }
 
-  /** True once nobody reads stdout any more. */
+  /** True once no process reads stdout any more. */
   get isGone(): boolean {
     return this.#isGone;
   }

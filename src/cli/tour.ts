@@ -179,7 +179,7 @@ class Clients {
 
 const closed = (socket: Socket): Promise<unknown> => (socket.closed ? Promise.resolve() : once(socket, 'close'));
 
-/** A connection that stays: it says hello on each new socket before anybody may use it. */
+/** A connection that stays: it says hello on each new socket before the socket is used. */
 function standing(servers: readonly TourServer[], speed: number): Backend {
   return createBackend({
     servers: servers.map(({ options }) => options),
@@ -267,7 +267,7 @@ export async function tour({ output, linesMax, inspect, record, speed }: TourArg
     });
     for (const backend of [spare, alone]) {
       backend.on('established', ({ socket, incarnation, server }) => {
-        // A socket that nobody reads from does not tell that it was lost.
+        // A socket that is not read does not report that it was lost.
         socket.resume();
         if (incarnation > 1) remark(`${backend.id} is up again, at ${names.get(server.name)}: socket ${incarnation}`);
       });
@@ -324,7 +324,7 @@ export async function tour({ output, linesMax, inspect, record, speed }: TourArg
   }
 }
 
-/** Whoever looks at the page may go on; so may whoever reads this, and has yet to open it. */
+/** The tour goes on for a reader of the page, and for a reader of the terminal who has yet to open the page. */
 async function lookedAt({ page }: Watching, signal: AbortSignal, terminal: Terminal): Promise<void> {
   const waits = process.stdin.isTTY === true && process.stdout.isTTY === true;
   if (page === undefined || signal.aborted || (page.pages === 0 && !waits)) return;

@@ -52,7 +52,7 @@ function say(message: ToPrimary, then: () => void = () => {}): void {
 
 /**
  * The last word. The primary answers with `release`; connections that it had sent before that arrive first, and Node
- * gives them back, since nothing listens any more. Then the process ends, whatever the module may have left running.
+ * gives them back, since nothing listens any more. Then the process ends, also if the module has left something running.
  */
 function leave(message: ToPrimary, code: number): void {
   if (isDone) return;

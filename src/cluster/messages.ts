@@ -42,7 +42,7 @@ export type ToPrimary =
   | { readonly type: 'ready'; readonly addresses: readonly PartAddress[] }
   | { readonly type: 'failed'; readonly cause: Report }
   | { readonly type: 'closed'; readonly outcome: Outcome }
-  /** An exception that nobody caught: the process is about to die of it. */
+  /** An uncaught exception: the process is about to die of it. */
   | { readonly type: 'crashed'; readonly error: unknown }
   | { readonly type: 'inspected'; readonly id: number; readonly memory: number; readonly snapshot: unknown }
   /** The end of all that it sends: once this is written, everything before it is, and the process exits. */

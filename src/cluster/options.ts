@@ -12,7 +12,7 @@ import type { WorkerSettings } from '../machines/worker.js';
 import { everyOption, integer, limits, onlyKnown, type Timeout, text } from '../options.js';
 import { Backoff, type BackoffOptions } from '../upstream/backoff.js';
 
-/** Who gives a connection to a worker: the primary, in turn; or the system, to whoever is first. */
+/** What gives a connection to a worker: the primary, in turn; or the system, to the first worker that accepts. */
 export type Scheduling = 'roundRobin' | 'system';
 
 /** What `createCluster` takes. */
@@ -32,7 +32,7 @@ export interface ClusterOptions extends HandleOptions {
    */
   readonly data?: unknown;
   /**
-   * Who gives connections to workers. It is one for the whole process, and cannot be changed after the first fork.
+   * What gives connections to workers. It holds for the whole process, and cannot be changed after the first fork.
    * Default: Node's own, which is `roundRobin` except on Windows, or what `NODE_CLUSTER_SCHED_POLICY` says.
    */
   readonly scheduling?: Scheduling | undefined;

@@ -6,7 +6,7 @@ import { checkAddress } from '../adapters/listener-options.js';
  * A server that listens on a Unix path which all workers share, to be given to `listen` or `createListener` as `server`.
  * A path given there directly is bound by one process for itself, and so for the first worker only.
  *
- * Whoever has it must start what uses it without waiting for anything else: a client that comes before that is turned
+ * Start what uses it without waiting for anything else: a client that comes before that is turned
  * away. The path is removed with the last worker; one that was left behind by a primary that was killed is in the way.
  *
  * @throws OptionError
@@ -20,7 +20,7 @@ import { checkAddress } from '../adapters/listener-options.js';
  */
 export async function sharedServer(path: string): Promise<Server> {
   checkAddress({ path }, '');
-  // As the library makes its own: the peer's end is not ours, and nothing is read before somebody wants it.
+  // As the library makes its own: the peer's end is not ours, and nothing is read before it is wanted.
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(path);
   await once(server, 'listening');
   return server;

@@ -25,7 +25,7 @@ export interface Exit {
   readonly signal: string | null;
 }
 
-/** Who hears of a worker. */
+/** The cluster of a worker. */
 export interface WorkerOwner {
   /** A process of it serves. */
   workerRunning(worker: Worker, incarnation: number): void;
@@ -268,7 +268,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
   }
 }
 
-/** Forks the program of a worker, and leaves `node:cluster` as it was for others who use it in this process. */
+/** Forks the program of a worker, and leaves `node:cluster` as it was for other code in this process. */
 function forkEntry({ env, execArgv }: ClusterConfig): NodeWorker {
   const before = {
     exec: process.argv[1] as string,

@@ -1,6 +1,6 @@
 /**
- * Who may see the live page. The address holds a token that is good for one browser: it is exchanged for a cookie. Every
- * request must name a host that the server has, so that no name that somebody else has pointed here gets an answer, and
+ * Which browsers may see the live page. The address holds a token that is good for one browser: it is exchanged for a cookie. Every
+ * request must name a host that the server has, so that no other name that points here gets an answer, and
  * must not come from another site's page.
  */
 

@@ -27,7 +27,7 @@ export interface Asset {
   readonly body: Buffer;
 }
 
-/** By path: what is not here is not served, whatever is on the disk. */
+/** By path: a file that is not here is not served. */
 export type Assets = ReadonlyMap<string, Asset>;
 
 /** Reads the page and the diagrams. There may be no page, where it was not built, and neither in a bundle. */

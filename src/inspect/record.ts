@@ -292,7 +292,7 @@ class FileRecorder implements Recorder {
 }
 
 const LINES = /[^\n]*\n/g;
-/** A step, and nothing else, says who has taken it right after when. */
+/** Only a step has `who` right after its time. */
 const STEP_LINE = /^\{"at":[\d.e+]+,"who":/;
 
 const lineOf = (line: RecordedLine): string => `${JSON.stringify(line)}\n`;

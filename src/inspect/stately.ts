@@ -61,7 +61,7 @@ interface Actor {
   parts: number;
   /** Below whom it was registered; nothing before it was. */
   registered: string | undefined;
-  /** Of a session: its legs, for they are who tells it. */
+  /** Of a session: its legs, which send it events. */
   client: Actor | undefined;
   backend: Actor | undefined;
 }
@@ -252,12 +252,12 @@ class StatelyInspection implements Inspection {
     if (before !== undefined) this.#leave(before);
   }
 
-  /** Who is not heard of may have ended long ago: it goes with the last of its parts. */
+  /** An actor without transitions may have ended long ago: it goes with the last of its parts. */
   #leave(parent: Actor): void {
     if (--parent.parts === 0 && !parent.isMet) this.#actors.delete(parent.id);
   }
 
-  /** What it is a part of comes first; who has got another parent is registered again. */
+  /** What it is a part of comes first; an actor with another parent now is registered again. */
   #register(actor: Actor, snapshot?: object): void {
     const { _parent: parent, client } = actor;
     const below = parent?.sessionId ?? '';
@@ -351,7 +351,7 @@ function snapshotOf({ to, cause, about, incarnation }: Transition, isOver: boole
     : { status: 'active', value, context };
 }
 
-/** Who tells a session of its legs is known by the names of the events. */
+/** The names of the events say which leg has sent one to its session. */
 function sourceOf({ client, backend }: Actor, event: string): Actor | undefined {
   if (event.startsWith('client.')) return client;
   return event.startsWith('backend.') ? backend : undefined;

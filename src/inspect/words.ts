@@ -69,7 +69,7 @@ const WHILE: Record<Cause['phase'], string> = {
 /**
  * A reason as a sentence: `the backend reset the connection 3 ms after it was established (ECONNRESET)`.
  *
- * @param peer who is on the other side: `client`, `backend`
+ * @param peer the other side: `client`, `backend`
  * @param establishedMs how long it had been established, where that is known
  */
 export function causeWords(cause: Cause, peer: string, establishedMs?: number): string {

@@ -1,7 +1,7 @@
 /**
  * A backend connection, which may outlive its sockets. Its rules:
  *
- * 1. Who ended a connection, and when, decides what follows: a failed attempt is retried, the loss of an established
+ * 1. Which side ended a connection, and when, decides what follows: a failed attempt is retried, the loss of an established
  *    connection is a drop, the owner's close is final. That a close is final can be seen: it leaves `active`, and no
  *    transition leads back.
  * 2. Letting go of the owner's resources and closing the socket are two things, each done once: first unlink, then the

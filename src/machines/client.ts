@@ -2,7 +2,7 @@
  * An accepted client. Its rules:
  *
  * 1. A client lives as long as its one socket: there is nothing to reconnect to.
- * 2. A client that was never established is refused, whoever gave up first; only an established client can be dropped.
+ * 2. A client that was never established is refused, whichever side gave up first; only an established client can be dropped.
  * 3. The owner's resources are released once, after the socket was unlinked, in every end.
  * 4. A stream is complete once its last byte and FIN are with the system, which delivers them. From then on only the
  *    owner's own abort resets it. A deadline lets the socket linger: incoming bytes are read and thrown away, for a

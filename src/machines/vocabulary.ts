@@ -3,15 +3,15 @@
  * Everything here is data; no machine needs more of another than these words.
  */
 
-/** Who began it: the other side, the user of the handle, a limit of this library, or the operating system. */
+/** Which side began it: the peer, the owner of the handle, a limit of this library, or the operating system. */
 export type Initiator = 'peer' | 'owner' | 'library' | 'system';
 
 /**
  * How it came about.
  *
- * - `end`: a FIN; `reset`: a RST; `refusal`: nobody listens, or the peer was turned away
+ * - `end`: a FIN; `reset`: a RST; `refusal`: no process listens there, or the peer was turned away
  * - `timeout`: a wait ran out; `error`: anything else that failed
- * - `close`, `abort`: somebody asked for it; `destroy`: a socket was destroyed without asking its handle
+ * - `close`, `abort`: the owner asked for it; `destroy`: a socket was destroyed without asking its handle
  * - `limit`: a maximum was reached
  */
 export type Manner = 'end' | 'reset' | 'refusal' | 'timeout' | 'error' | 'close' | 'abort' | 'destroy' | 'limit';
@@ -76,7 +76,7 @@ export interface Outcome {
    * - Of a session: both streams were passed on from their first byte to their FIN.
    * - Of a listener, proxy, worker or cluster: its end has cut nothing.
    *
-   * False means that bytes may be missing, not that they are: which of them had arrived before a reset, nobody can tell.
+   * False means that bytes may be missing, not that they are: which of them had arrived before a reset cannot be known.
    */
   readonly flushed: boolean;
   /** True when the peer may take what it got for a complete stream although it was cut. */

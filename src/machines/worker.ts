@@ -84,7 +84,7 @@ export const workerMachine = setup({
       truncated: worker.toldTruncated,
       cause: worker.toldCause,
     }),
-    // It was told to abort: that is how it ends, whatever it says.
+    // It was told to abort: that is how it ends, also if it says otherwise.
     noteTruncated: assign({ truncated: worker.toldTruncated }),
     // It ended without being told.
     noteLoss: assign({ cause: worker.toldCause }),

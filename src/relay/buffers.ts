@@ -12,9 +12,9 @@
 const SHARED_BYTES = 16_384;
 /** Measured: 128 KiB cost half as much again per byte, 1 MiB hardly less. */
 const POOLED_BYTES = 524_288;
-/** Taken at the same time: those who find none read into the shared one. 32 MiB. */
+/** The most that are taken at the same time: further sockets read into the shared one. 32 MiB. */
 const TAKEN_MAX = 64;
-/** Kept for the next one who needs one. 4 MiB. */
+/** The most that are kept for later. 4 MiB. */
 const SPARE_MAX = 8;
 
 /** Where sockets read that have no buffer of their own: its bytes are gone with the next read of any of them. */
@@ -31,7 +31,7 @@ export function take(): Buffer | undefined {
   return buffer;
 }
 
-/** Gives one back that nobody reads into any more, and whose bytes are written out. */
+/** Gives a buffer back that no socket reads into any more, and whose bytes are written out. */
 export function give(buffer: Buffer): void {
   // One that was given up may still be in use, and never comes back.
   if (taken.delete(buffer) && spare.length < SPARE_MAX) spare.push(buffer);

@@ -4,7 +4,7 @@
  *
  * - one that the library dials reads into buffers of ours, by `net.connect({ onread })`;
  * - an accepted one does the same where this Node can be told to, though it has no public way: see `onread.ts`;
- * - any other one (TLS, or made by somebody else) emits `data`.
+ * - any other one (TLS, or made by a hook) emits `data`.
  *
  * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
  */
@@ -36,10 +36,10 @@ export class Leg {
   #early: Buffer[] | undefined = undefined;
   /** What the next read goes into. */
   #next: Buffer = SHARED;
-  /** What is being written out: nobody may read into it. */
+  /** The buffer that is being written out: no socket may read into it. */
   #pinned: Buffer | undefined = undefined;
   #isPaused = false;
-  /** Its socket is left: who has left it decides whether it is read. */
+  /** Its socket is left: the handle that has left it decides whether it is read. */
   #isLeft = false;
 
   /** @param readsInto true for a socket that was told to call {@link read} */
@@ -110,7 +110,7 @@ export class Leg {
     else from.resume();
   }
 
-  /** What is read from now on has nowhere to go: it waits until somebody resumes the socket, and is then thrown away. */
+  /** What is read from now on has nowhere to go: it waits until the socket is resumed, and is then thrown away. */
   stop(): void {
     const from = this.#from;
     this.#to = undefined;
@@ -146,7 +146,7 @@ export class Leg {
     const own = this.#next;
     if (own !== SHARED) {
       this.#next = SHARED;
-      // Whoever lives on may still read into it.
+      // A socket that lives on may still read into it.
       if (this.#from?.destroyed) give(own);
       else forgo(own);
     }
@@ -233,7 +233,7 @@ export class Leg {
 
 /** Whose read is being answered: Node asks for the next buffer right after it, but does not say for whom. */
 let reader: Leg | undefined;
-/** Whose bytes were the last that anybody read. */
+/** The leg whose bytes were read last. */
 let lastReader: Leg | undefined;
 
 function nextBuffer(): Buffer {

@@ -46,7 +46,7 @@ export function readInto(socket: Socket, onRead: OnRead, next: () => Buffer): bo
   const inside = socket as unknown as Inside;
   const handle = inside._handle;
   if (typeof handle?.useUserBuffer !== 'function') return false;
-  // What was read already can only come as `data`; and a socket that is told already is somebody else's.
+  // What was read already can only come as `data`; and a socket that has such a callback already is used by other code.
   if (socket.readableLength > 0 || inside[keys.buffer] !== null) return false;
   inside[keys.buffer] = SHARED;
   inside[keys.callback] = onRead;

@@ -44,7 +44,7 @@ export class Relay {
     this.#up.readAhead(this.#client, bytesMax);
   }
 
-  /** What the next socket to the backend is dialled with; none for one that is made by somebody else. */
+  /** What the next socket to the backend is dialled with; none for a socket that a hook makes. */
   dialled(byUs: boolean): OnReadOpts | undefined {
     this.#down = new Leg(byUs);
     return byUs ? this.#down.onread() : undefined;

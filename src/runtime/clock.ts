@@ -36,7 +36,7 @@ const ownPerformance = performance;
 const ownTimeOrigin = performance.timeOrigin;
 
 /**
- * The process's own time, or that of whoever has replaced the global timers. To look at `performance` itself each time
+ * The process's own time, or that of code that has replaced the global timers. To look at `performance` itself each time
  * would cost more than to ask for the time: it is a getter of the global object.
  */
 export const systemClock: Clock = {

@@ -132,7 +132,7 @@ class Compiler {
         if (isWildcard(node, type)) hasWildcards = true;
         else types.add(type);
       }
-      // A final child raises this also where nobody asked for it, and a wildcard may match it.
+      // A final child raises this also where no transition names it, and a wildcard may match it.
       if (node.type === 'compound') types.add(doneType(node));
     }
     const columns = new Map<string, (Step | undefined)[]>();

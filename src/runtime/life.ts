@@ -1,6 +1,6 @@
 /**
- * The seam between what may happen and what happens: a machine that runs is a `Life`, and whoever does what it
- * commands is its `Host`. Adapters know these two and nothing of how the machine is run.
+ * The seam between what may happen and what happens: a machine that runs is a `Life`, and its `Host` does what it
+ * commands. Adapters know these two and nothing of how the machine is run.
  */
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
 import type { Means } from '../machines/means.js';

@@ -74,7 +74,7 @@ let raisedCount = 0;
 const INIT = 'xstate.init';
 const COLUMNS_MAX = 1_000;
 
-/** The transitions that it takes, for those who listen. */
+/** The transitions that it takes, for the subscribers of the channel. */
 const records: Transition[] = [];
 let recordCount = 0;
 
@@ -259,7 +259,7 @@ export class TableLife implements Life<Event>, TimerOwner {
         if ((first.flags & ASKS) !== 0) see(this.#context, event);
         only = this.#step(first, type, true);
       }
-      // A step that needs no event may have waited for this one, though nobody else takes it.
+      // A step that needs no event may have waited for this event, though no other transition takes it.
       const goesOn = only === undefined ? this.#table.hasAlways : (only.flags & GOES_ON) !== 0;
       if (goesOn || raisedCount > 0) {
         if (only !== undefined) taken[takenEnd++] = only;
@@ -322,7 +322,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     const column = columns.get(type);
     if (column !== undefined) return column[this.#leaf];
     const made = this.#table.columnOf(type);
-    // Whoever makes up types without end must not fill the memory.
+    // Code that makes up types without end must not fill the memory.
     if (made !== undefined && columns.size < COLUMNS_MAX) columns.set(type, made);
     return made?.[this.#leaf];
   }
@@ -335,7 +335,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     const valuesBase = valuesEnd;
     if (step.computes !== undefined) this.#compute(step.computes);
     this.#leaf = step.to;
-    // Told once all is computed: whoever hears of it may move other lives.
+    // Published once all is computed: a subscriber may send events to other instances.
     if (isTold && transitions.hasSubscribers && (step.flags & ACTS) !== 0) {
       valuesRead = valuesBase;
       const { path } = this.#table.leaves[from] as Leaf;
@@ -505,7 +505,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     }
   }
 
-  /** A function of the machine has thrown: this life is over, and nobody knows how. */
+  /** A function of the machine has thrown: this instance is over, without an outcome. */
   #fail({ error }: Thrown, base: number, valuesBase: number): void {
     drop(base, valuesBase);
     this.#flags = (this.#flags & ~DONE) | OVER;
@@ -650,7 +650,7 @@ function publishRecords(): void {
   for (const record of records.splice(0)) publish(record);
 }
 
-/** As XState does: it is the process's error, and stops nobody else's work. */
+/** As XState does: it is the process's error, and no other work stops for it. */
 function report(error: unknown): void {
   setTimeout(() => {
     throw error;

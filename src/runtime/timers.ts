@@ -42,7 +42,7 @@ class DurationList {
 }
 
 let lists = new Map<number, DurationList>();
-/** The function that the lists were armed with: whoever replaces it, to own the time, gets lists of their own. */
+/** The function that the lists were armed with: code that replaces it, to own the time, gets lists of its own. */
 let armedWith = setTimeout;
 
 /** Timers to use again, linked by `next`. */
@@ -163,7 +163,7 @@ function fireList(list: DurationList): void {
       fire(first);
     }
   } finally {
-    // Whatever one of them threw, the others go on.
+    // One of them may throw; the others go on.
     list.isFiring = false;
     if (list.first !== undefined) arm(list, Math.max(1, Math.ceil(list.first.dueAt - now)));
     else if (lists.get(list.delayMs) === list) lists.delete(list.delayMs);
@@ -171,7 +171,7 @@ function fireList(list: DurationList): void {
 }
 
 function fire(timer: LifeTimer): void {
-  // A clock of somebody else's may fire what was cleared.
+  // A user's clock may fire a timer that was cleared.
   timer.owner?.timerFired(timer);
 }
 

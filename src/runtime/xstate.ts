@@ -1,5 +1,5 @@
 /**
- * Runs a machine on an XState actor: for people who compose it with actors of their own, and as the reference that
+ * Runs a machine on an XState actor: for programs that compose it with actors of their own, and as the reference that
  * any faster runtime must behave like.
  */
 import {

@@ -43,8 +43,8 @@ export class Handshakes {
       SNICallback: (name, answer) => answer(null, this.#contextFor(asAsked(name))),
     });
     this.#server.on('secureConnection', (socket: TLSSocket) => {
-      // Nobody may want it any more, and Node emits what goes wrong with it even after it was destroyed; up to 20.19 it
-      // has no listener of its own for that.
+      // It may not be wanted any more, and Node emits its errors even after it was destroyed; up to 20.19 Node has no
+      // listener of its own for them.
       socket.on('error', ignore);
       takeHandshaking(socket)?.handshakeDone(socket);
     });
@@ -69,7 +69,7 @@ export class Handshakes {
 
   begin(raw: Socket, handshaking: Handshaking): void {
     (raw as HandshakingSocket)[HANDSHAKING] = handshaking;
-    // Who ends in the middle of a handshake will not come back to it.
+    // A client that ends in the middle of a handshake will not come back to it.
     raw.allowHalfOpen = false;
     this.#server.emit('connection', raw);
   }

@@ -13,7 +13,7 @@ const ROUNDS = 8;
 
 let isNeeded = Number.parseInt(process.versions.node, 10) < 22;
 
-/** Makes some sockets of many shapes, which nobody opens, the first time that it is called: about 3 ms. */
+/** The first call makes some sockets of many shapes, which are never opened: about 3 ms. */
 export function showManyShapes(): void {
   if (!isNeeded) return;
   isNeeded = false;

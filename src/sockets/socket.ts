@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import { NotSupportedError } from '../errors.js';
 import type { Cause, Initiator, Manner, Report } from '../machines/vocabulary.js';
 
-/** Who hears what a socket reports. */
+/** Gets the reports of a socket. */
 export interface SocketOwner {
   socketConnected(): void;
   socketEnded(): void;
@@ -49,12 +49,12 @@ export function linkConnecting(socket: Socket, owner: SocketOwner): void {
   socket.on('encrypted' in socket ? 'secureConnect' : 'connect', onConnect);
 }
 
-/** True while somebody of this library owns the socket. */
+/** True while a handle of this library owns the socket. */
 export function isOwned(socket: Socket): boolean {
   return (socket as OwnedSocket)[OWNER] !== undefined;
 }
 
-/** From now on nobody hears of the socket; its errors are swallowed until it has closed. */
+/** From now on the socket reports to no owner; its errors are swallowed until it has closed. */
 export function forget(socket: Socket): void {
   (socket as OwnedSocket)[OWNER] = undefined;
 }
@@ -172,7 +172,7 @@ const hidesReset = Number.parseInt(process.versions.node, 10) < 24;
 function wasReset(socket: Socket): boolean {
   if (socket.writableFinished || socket.destroyed) return false;
   const handle = (socket as unknown as { _handle?: { getpeername?: (out: object) => unknown } | null })._handle;
-  // TLS over what is no TCP has nobody to ask, and answers nothing.
+  // TLS over anything but TCP has no such method.
   const asked = handle?.getpeername?.({});
   return typeof asked === 'number' && asked !== 0;
 }
@@ -180,8 +180,8 @@ function wasReset(socket: Socket): boolean {
 const { write, end, _write, _writev, _final } = Socket.prototype;
 
 /**
- * True for a socket whose writes go straight to the system, or to a TLS socket's: whoever has replaced a method, or made
- * a stream that only looks like a socket, may keep what was written after it has said that it is done with it.
+ * True for a socket whose writes go straight to the system, or to a TLS socket's. A replaced method, or a stream that only
+ * looks like a socket, may keep a chunk after it has said that it is done with it.
  */
 export function writesThrough(socket: Socket): boolean {
   return socket.write === write && socket._write === _write && socket._writev === _writev && socket instanceof Socket;
@@ -241,7 +241,7 @@ export function isTlsOfReset(socket: Socket): boolean {
 }
 
 /**
- * A number that changes with whatever moves: bytes read, bytes that left our buffers, also of a write that is not
+ * A number that changes with all that moves: bytes read, bytes that left our buffers, also of a write that is not
  * complete, and ends. Asked for now and then, so that nothing is counted per chunk.
  */
 export function progressOf(socket: Socket): number {

@@ -1,5 +1,5 @@
 /**
- * Unix socket paths. Node removes a path that it has bound when the server closes, whoever owns the path by then. So
+ * Unix socket paths. Node removes a path that it has bound when the server closes, also if another process owns the path by then. So
  * the socket is bound under a name of its own and linked to the path, which fails if the path exists; on close the
  * path is removed only while it is still ours.
  */
@@ -34,7 +34,7 @@ export async function claim(bound: string, path: string): Promise<Claim> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const stale = lstatSync(path);
     if (!stale.isSocket() || (await answers(path))) throw inUse(path);
-    // Only the file that was asked is removed: somebody else may have been faster.
+    // Only the file that was asked is removed: another process may have been faster.
     if (inodeOf(path) === stale.ino) unlinkSync(path);
     try {
       linkSync(bound, path);
@@ -68,7 +68,7 @@ function answers(path: string): Promise<boolean> {
       probe.destroy();
       resolve(true);
     });
-    // A full backlog (EAGAIN) is an answer; only a refusal says that nobody listens.
+    // A full backlog (EAGAIN) is an answer; only a refusal says that no process listens.
     probe.once('error', (error: NodeJS.ErrnoException) =>
       resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
     );

@@ -39,7 +39,7 @@ export class Backoff {
     return this.#jittered(Math.min(this.maxMs, this.initialMs * this.factor ** round), random);
   }
 
-  /** The longest wait, less its random part: so that those who wait for the same do not come back together. */
+  /** The longest wait, less its random part: so that connections that wait for the same server do not come back together. */
   longestMs(random: number): number {
     return this.#jittered(this.maxMs, random);
   }

@@ -29,7 +29,7 @@ export interface ServerOptions {
   readonly port?: number | undefined;
   /** Unix socket. */
   readonly path?: string | undefined;
-  /** Connections at once, attempts included; who comes later waits for a place. Default: no limit. */
+  /** Connections at once, attempts included; later connections wait for a place. Default: no limit. */
   readonly connectionsMax?: number | undefined;
   /**
    * Opens the socket in place of `net.connect`: for a tunnel, or a local address. It returns a socket that is
@@ -272,7 +272,7 @@ export class Servers {
   readonly #downFor: number;
   readonly #isPermanent: (cause: Cause) => boolean;
   readonly #random: () => number;
-  /** Who waits for a place, the longest first, and the timer of those that may be called before there is one. */
+  /** The requesters that wait for a place, the longest first, and the timer of those that may be called before there is one. */
   readonly #queue = new Map<Requester, Timer | undefined>();
   /** When the first server that is excluded for a time may be chosen again. */
   #readmitAt = Number.POSITIVE_INFINITY;
@@ -545,7 +545,7 @@ export class Servers {
     return this.#bounded(memory, Math.max(backoffMs, this.#budgetMs()));
   }
 
-  /** No connection rests for more than the slowest pace after a failure, whatever it rests for. */
+  /** No connection rests for more than the slowest pace after a failure, for any reason. */
   #bounded({ failedAt }: RequesterMemory, restMs: number): number {
     return Math.max(0, Math.min(restMs, Math.ceil(failedAt + this.#backoff.maxMs - this.#now)));
   }
