@@ -3,6 +3,8 @@ import type { CLIENT_LIMITS, SettingsOf } from '../limits.js';
 import type { Cause, Report, Sent } from '../vocabulary.js';
 import type { ConnectionContext, SocketCommand, SocketEvent } from './connection.js';
 
+export { willBeRefused } from './outcome.js';
+
 /** What all clients of one listener share. */
 export type ClientSettings = SettingsOf<typeof CLIENT_LIMITS>;
 
@@ -41,6 +43,5 @@ export const offered = ({ context }: Given): Sent => (context.sent === 'all' ? '
 export const drop = ({ context }: Given): ClientCommand => ({ type: 'owner.drop', cause: context.cause as Cause });
 
 export const isFinished = ({ context }: Given): boolean => context.sent === 'all';
-export const willBeRefused = ({ context }: Given): boolean => context.ending === 'refused';
 
 export const acceptTimeout = ({ context }: Given): number => context.settings.acceptTimeout;

@@ -1,6 +1,8 @@
 /** The words of the cluster's machine, and its functions. */
 import type { Cause, Ending, Outcome, Report } from '../vocabulary.js';
 
+export { outcomeOfProcesses as outcomeOf, toldCause, toldFlushed, toldTruncated, willBeAborted } from './outcome.js';
+
 export interface ClusterContext {
   /** How it will have ended once all workers are gone, if it was aborted. */
   ending: Ending;
@@ -72,21 +74,10 @@ export const START: ClusterContext = {
   cause: undefined,
 };
 
-export const outcomeOf = ({ context, event }: Given & { readonly event: { readonly output?: unknown } }): Outcome => ({
-  ending: event.output as Ending,
-  cause: context.cause as Cause,
-  flushed: context.flushed,
-  ...(context.truncated && { truncated: true }),
-});
-
 // Context.
 export const askedTimeout = ({ event }: GivenEvent): number | undefined => event.timeoutMs;
 export const askedAgain = ({ event }: GivenEvent): ClusterContext['again'] => ({ timeoutMs: event.timeoutMs });
 export const timeoutOfAgain = ({ context }: Given): number | undefined => context.again?.timeoutMs;
-export const toldFlushed = ({ event: { outcome } }: GivenEvent): boolean => outcome?.flushed === true;
-export const toldTruncated = ({ event: { outcome } }: GivenEvent): boolean => outcome?.truncated === true;
-export const toldCause = ({ context, event: { outcome } }: GivenEvent): Cause | undefined =>
-  outcome === undefined ? context.cause : outcome.cause;
 
 // Commands.
 export const closeNewWorkers = ({ context }: Given): ClusterCommand => ({
@@ -113,5 +104,4 @@ export const reloadFailed = ({ context }: Given): ClusterCommand => ({
 // Guards. An event that is only asked about (`can`) has a type and no outcome.
 export const wereClosed = ({ event: { outcome } }: GivenEvent): boolean => outcome?.ending === 'closed';
 export const wereAborted = ({ event: { outcome } }: GivenEvent): boolean => outcome?.ending === 'aborted';
-export const willBeAborted = ({ context }: Given): boolean => context.ending === 'aborted';
 export const isAskedAgain = ({ context }: Given): boolean => context.again !== undefined;

@@ -2,6 +2,8 @@
 import type { CONNECTION_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type Ending, isWhole, type Outcome, probeEvery, type Report, type Sent } from '../vocabulary.js';
 
+export { willBeClosed } from './outcome.js';
+
 export type ConnectionSettings = SettingsOf<typeof CONNECTION_LIMITS>;
 
 export interface ConnectionContext<S extends ConnectionSettings> {
@@ -78,7 +80,6 @@ export const flushedOrLost = ({ context }: Given): Sent => (context.sent === 'lo
 export const isDeadline = ({ event }: Given): boolean => event.deliver === true;
 export const isToBeDelivered = (given: Given): boolean => given.context.sent === 'all' && isDeadline(given);
 export const wasReadForLong = ({ context }: Given): boolean => context.closeTimeoutMs >= context.settings.lingerTimeout;
-export const willBeClosed = ({ context }: Given): boolean => context.ending === 'closed';
 
 // Delays.
 export const idleProbe = ({ context }: Given): number => probeEvery(context.settings.idleTimeout);

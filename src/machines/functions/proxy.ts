@@ -2,6 +2,8 @@
 import type { PROXY_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../vocabulary.js';
 
+export { willBeAborted, willBeClosed } from './outcome.js';
+
 export type ProxySettings = Pick<SettingsOf<typeof PROXY_LIMITS>, 'drainTimeout' | 'abortTimeout' | 'lingerMax'>;
 
 export interface ProxyInput {
@@ -98,10 +100,6 @@ export const abortSessions = ({ context, event }: GivenEvent): ProxyCommand => (
   cause: context.cause as Cause,
   deliver: delivers(event),
 });
-
-// Guards.
-export const willBeClosed = ({ context }: Given): boolean => context.ending === 'closed';
-export const willBeAborted = ({ context }: Given): boolean => context.ending === 'aborted';
 
 // Delays.
 export const drainTimeout = ({ context }: Given): number => context.drainTimeoutMs;

@@ -10,6 +10,8 @@ import {
   type Report,
 } from '../vocabulary.js';
 
+export { willBeAborted, willBeClosed, willBeDropped, willBeRefused } from './outcome.js';
+
 /** What all sessions of one proxy share. */
 export interface SessionSettings extends SettingsOf<typeof SESSION_LIMITS> {
   /** The `drainTimeout` of the proxy. */
@@ -130,12 +132,6 @@ export const abortBackend = ({ context, event }: GivenEvent): SessionCommand => 
   cause: context.cause as Cause,
   deliver: delivers(event),
 });
-
-// Guards.
-export const willBeClosed = ({ context }: Given): boolean => context.ending === 'closed';
-export const willBeRefused = ({ context }: Given): boolean => context.ending === 'refused';
-export const willBeDropped = ({ context }: Given): boolean => context.ending === 'dropped';
-export const willBeAborted = ({ context }: Given): boolean => context.ending === 'aborted';
 
 // Delays.
 export const sessionConnectTimeout = ({ context }: Given): number => context.settings.sessionConnectTimeout;

@@ -2,6 +2,15 @@
 import type { SettingsOf, WORKER_LIMITS } from '../limits.js';
 import type { Cause, Ending, Outcome, Report } from '../vocabulary.js';
 
+export {
+  outcomeOfProcesses as outcomeOf,
+  toldCause,
+  toldFlushed,
+  toldTruncated,
+  willBeAborted,
+  willBeClosed,
+} from './outcome.js';
+
 /** What all workers of a cluster share. */
 export type WorkerSettings = SettingsOf<typeof WORKER_LIMITS>;
 
@@ -81,13 +90,6 @@ export const startOf = (settings: WorkerSettings): WorkerContext => ({
   cause: undefined,
 });
 
-export const outcomeOf = ({ context, event }: Given & { readonly event: { readonly output?: unknown } }): Outcome => ({
-  ending: event.output as Ending,
-  cause: context.cause as Cause,
-  flushed: context.flushed,
-  ...(context.truncated && { truncated: true }),
-});
-
 // Context.
 export const askedDrainTimeout = ({ context, event }: GivenEvent): number =>
   event.timeoutMs ?? context.settings.drainTimeout;
@@ -97,10 +99,6 @@ export const nextAttempt = ({ context }: Given): number => context.attempts + 1;
 /** How the process says that its close went. */
 export const toldEnding = ({ event: { outcome } }: GivenEvent): Ending =>
   outcome?.ending === 'closed' || outcome?.ending === 'ended' ? 'closed' : 'aborted';
-export const toldFlushed = ({ event: { outcome } }: GivenEvent): boolean => outcome?.flushed === true;
-export const toldTruncated = ({ event: { outcome } }: GivenEvent): boolean => outcome?.truncated === true;
-export const toldCause = ({ context, event: { outcome } }: GivenEvent): Cause | undefined =>
-  outcome === undefined ? context.cause : outcome.cause;
 
 // Commands.
 export const fork = ({ context }: Given): WorkerCommand => ({ type: 'process.fork', incarnation: context.incarnation });
@@ -127,8 +125,6 @@ export const retry = ({ context }: Given): WorkerCommand => ({
 
 // Guards.
 export const hasAttemptsLeft = ({ context }: Given): boolean => context.attempts < context.settings.attemptsMax;
-export const willBeClosed = ({ context }: Given): boolean => context.ending === 'closed';
-export const willBeAborted = ({ context }: Given): boolean => context.ending === 'aborted';
 
 // Delays.
 export const startTimeout = ({ context }: Given): number => context.settings.startTimeout;
