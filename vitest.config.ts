@@ -6,23 +6,23 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * Their sizes do not show how long they take.
  */
 const LONG = [
-  'sockets/backend',
-  'cluster',
-  'world/systems',
-  'world/world',
-  'soak',
-  'simulation-2',
-  'simulation',
-  'sockets/session',
+  'paths/backend',
+  'cluster/cluster',
+  'model/systems',
+  'model/machines',
+  'tools/soak',
+  'simulation/seeds-odd',
+  'simulation/seeds-even',
+  'paths/session',
   'inspect/page',
-  'runtime/schedules',
-  'runtime/schedules-2',
-  'sockets/client',
+  'runtime/schedules-backend-proxy',
+  'runtime/schedules-client-listener-session',
+  'paths/client',
   'runtime/equivalence',
-  'cli',
+  'cli/cli',
   'machines/machines',
   'runtime/machines',
-  'simulation-mutants',
+  'simulation/mutants',
 ].map((name) => `/test/${name}.test.ts`);
 
 class LongFirst extends BaseSequencer {

@@ -1,6 +1,6 @@
 /**
  * Makes every machine and every table of the adapters wrong in one place after the other, and looks who finds out: the
- * worlds and paths of a machine, without sockets, then the tests that take the transition in question. What nobody finds
+ * models and paths of a machine, without sockets, then the tests that take the transition in question. What nobody finds
  * has to be listed in test/mutants/survivors.json, with the reason; what is listed and found is an error as well.
  *
  *     npm run mutants -- [--part backend] [--only 'closing: '] [--list] [--lanes 2] [--pure] [--report file.json [--resume]]
@@ -23,17 +23,29 @@ const files = (/** @type {string} */ names) => names.split(' ').map((name) => `t
 
 /** Who may find out about each machine and its adapter. Tests of `dist` see no mutant. @type {Record<string, string[]>} */
 const SUITES = {
-  backend: files('ends scenarios failover edges stop contract tls proxy relay sockets/backend sockets/session'),
-  client: files('ends scenarios listener edges stop contract tls proxy relay sockets/client sockets/session'),
-  listener: files('listener drain stop contract scenarios tls proxy start edges sockets/listener'),
-  session: files('proxy failover scenarios stop relay edges contract tls sockets/session'),
-  proxy: files('stop start proxy contract listener scenarios tls sockets/proxy'),
-  relay: files('relay-parts relay times proxy edges failover scenarios'),
-  upstream: files('policies servers lookup choosing options failover scenarios'),
-  inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli'),
-  processes: files('cluster'),
-  worker: files('cluster'),
-  cluster: files('cluster'),
+  backend: files(
+    'session/ends backend/scenarios client/scenarios proxy/scenarios backend/failover handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/backend paths/session',
+  ),
+  client: files(
+    'session/ends client/scenarios backend/scenarios listener/listener handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/client paths/session',
+  ),
+  listener: files(
+    'listener/listener listener/drain proxy/stop handles/contract listener/scenarios client/scenarios tls/tls proxy/start handles/edges paths/listener',
+  ),
+  session: files(
+    'proxy/proxy backend/failover proxy/scenarios backend/scenarios proxy/stop relay/relay handles/edges handles/contract tls/tls paths/session',
+  ),
+  proxy: files(
+    'proxy/stop proxy/start proxy/proxy handles/contract listener/listener proxy/scenarios backend/scenarios tls/tls paths/proxy',
+  ),
+  relay: files('relay/parts relay/relay options/times proxy/proxy handles/edges backend/failover backend/scenarios'),
+  upstream: files(
+    'upstream/servers upstream/histories upstream/lookup upstream/choosing options/options backend/failover backend/scenarios',
+  ),
+  inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli/cli'),
+  processes: files('cluster/cluster'),
+  worker: files('cluster/cluster'),
+  cluster: files('cluster/cluster'),
 };
 const PARTS = [...Object.keys(SUITES), 'socket'];
 const machinesOf = (/** @type {string} */ part) => (part === 'socket' ? ['backend', 'client'] : [part]);

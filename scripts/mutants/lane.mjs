@@ -11,8 +11,8 @@ const [project] = vitest.projects;
 if (project === undefined) throw new Error('There is no project');
 /** @type {typeof import('../../test/mutants/pure.js')} */
 const { mutants, judge } = await vitest.import('/test/mutants/pure.ts');
-/** @type {typeof import('../../test/mutants/rows.js')} */
-const { rows } = await vitest.import('/test/mutants/rows.ts');
+/** @type {typeof import('../../test/mutants/tables.js')} */
+const { rows } = await vitest.import('/test/mutants/tables.ts');
 /** @type {typeof import('../../test/mutants/lines.js')} */
 const { lines } = await vitest.import('/test/mutants/lines.ts');
 /** @type {typeof import('../../test/mutants/entry.js')} */

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { clientMachine } from '../../src/machines/index.js';
 import { LINE_FILES, lines, withLines } from './lines.js';
 import { judge, machineOf, mutants } from './pure.js';
-import { rows, withChoices } from './rows.js';
+import { rows, withChoices } from './tables.js';
 
 const survivors = JSON.parse(readFileSync(new URL('survivors.json', import.meta.url), 'utf8')) as {
   why: string;
@@ -51,8 +51,8 @@ test('a mutant is another machine, in one place; the machine itself stays as it 
 
 test.each([
   ['client: dropping: entry: dropOwner left out', 'test/machines'],
-  ['client: closing: socket.closed → closed left out', 'test/world'],
-  ['client: dropping: after abortTimeout → dropped left out', 'test/world'],
+  ['client: closing: socket.closed → closed left out', 'test/model'],
+  ['client: dropping: after abortTimeout → dropped left out', 'test/model'],
   [
     'listener: serving.listening.accepting: client.arrived [isLastPlace] → saturated: unless isLastPlace',
     'test/machines',

@@ -1,4 +1,4 @@
-/** What finds wrong machines without a socket: whether they compile, their paths, and their worlds. */
+/** What finds wrong machines without a socket: whether they compile, their paths, and their models. */
 import { type AnyStateMachine, createMachine } from 'xstate';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { compile } from '../../src/runtime/compile.js';
@@ -6,20 +6,20 @@ import { exploreMachine, type Path, replay } from '../../src/testing/index.js';
 import { all } from '../machines/all.js';
 import { type Bounded, backendSettings, bounded, clientSettings } from '../machines/bounds.js';
 import { properties } from '../machines/properties.js';
-import { clusterWorld } from '../world/cluster.js';
-import type { ConnectionBounds } from '../world/connection.js';
-import { explore, exploreSystem, type WorldModel } from '../world/explore.js';
-import { strictBackend } from '../world/strict/backend.js';
-import { strictClient } from '../world/strict/client.js';
-import { strictListener } from '../world/strict/listener.js';
-import { strictProxy } from '../world/strict/proxy.js';
-import { strictConnection } from '../world/strict/session.js';
-import { workerWorld } from '../world/worker.js';
+import { clusterRules } from '../model/cluster.js';
+import type { ConnectionBounds } from '../model/connection.js';
+import { explore, exploreSystem, type ModelRules } from '../model/explore.js';
+import { strictBackend } from '../model/strict/backend.js';
+import { strictClient } from '../model/strict/client.js';
+import { strictListener } from '../model/strict/listener.js';
+import { strictProxy } from '../model/strict/proxy.js';
+import { strictConnection } from '../model/strict/session.js';
+import { workerRules } from '../model/worker.js';
 import { commandsOf, contraries, type MachineConfig, type Mutant, mutantsOf } from './operators.js';
 
 /** Who has found a wrong machine, and what was said. */
 export interface Verdict {
-  readonly by: 'refused' | 'test/machines' | 'test/world';
+  readonly by: 'refused' | 'test/machines' | 'test/model';
   readonly why: string;
 }
 
@@ -34,18 +34,18 @@ export const mutants: readonly Mutant[] = all.flatMap((machine) =>
   mutantsOf(machine.config as MachineConfig, commandsOf(implementationsOf(machine).actions)),
 );
 
-/** Explores the wrong machine in one of its worlds. */
-type World = (machine: AnyStateMachine) => unknown;
+/** Explores the wrong machine in one of its models. */
+type Model = (machine: AnyStateMachine) => unknown;
 
 const alone =
-  <W extends object>(settings: object, model: WorldModel<W>): World =>
+  <W extends object>(settings: object, rules: ModelRules<W>): Model =>
   (machine) =>
-    explore(machine, { settings }, model);
+    explore(machine, { settings }, rules);
 
-const backend = (persistent: boolean, attemptsMax: number): World =>
+const backend = (persistent: boolean, attemptsMax: number): Model =>
   alone(backendSettings(persistent, attemptsMax), strictBackend);
 
-const listener = (bindAttempts: number): World =>
+const listener = (bindAttempts: number): Model =>
   alone(
     {
       clientsMax: 2,
@@ -59,18 +59,18 @@ const listener = (bindAttempts: number): World =>
     strictListener(2, bindAttempts),
   );
 
-const worker = (attemptsMax: number): World =>
-  alone({ attemptsMax, startTimeout: 1, stableAfter: 1, drainTimeout: 1, abortTimeout: 1 }, workerWorld(attemptsMax));
+const worker = (attemptsMax: number): Model =>
+  alone({ attemptsMax, startTimeout: 1, stableAfter: 1, drainTimeout: 1, abortTimeout: 1 }, workerRules(attemptsMax));
 
 const connection =
-  (bounds: Partial<ConnectionBounds>): World =>
+  (bounds: Partial<ConnectionBounds>): Model =>
   (machine) => {
-    const model = strictConnection({ askedMax: 1, hooks: false, attemptsMax: 1, idleTimeout: NEVER_MS, ...bounds });
-    return exploreSystem({ ...model, parts: { ...model.parts, session: { ...model.parts.session, machine } } });
+    const rules = strictConnection({ askedMax: 1, hooks: false, attemptsMax: 1, idleTimeout: NEVER_MS, ...bounds });
+    return exploreSystem({ ...rules, parts: { ...rules.parts, session: { ...rules.parts.session, machine } } });
   };
 
-/** As in test/world/*.test.ts: those that are explored at once, and those that take long. */
-const worlds: Readonly<Record<string, readonly [quick: readonly World[], long: readonly World[]]>> = {
+/** As in test/model/*.test.ts: those that are explored at once, and those that take long. */
+const models: Readonly<Record<string, readonly [quick: readonly Model[], long: readonly Model[]]>> = {
   backend: [
     [backend(false, 1), backend(true, 1)],
     [backend(false, 2), backend(true, 2)],
@@ -80,7 +80,7 @@ const worlds: Readonly<Record<string, readonly [quick: readonly World[], long: r
   session: [[connection({})], [connection({ idleTimeout: 4 })]],
   proxy: [[alone({ drainTimeout: 1, abortTimeout: 1, lingerMax: 1 }, strictProxy)], []],
   worker: [[worker(1), worker(2)], [worker(0)]],
-  cluster: [[alone({}, clusterWorld)], []],
+  cluster: [[alone({}, clusterRules)], []],
 };
 
 /** The wrong machine itself. */
@@ -104,15 +104,15 @@ export function judge(id: string, thorough: boolean): Verdict | undefined {
   } catch (error) {
     return { by: 'refused', why: firstLine(error) };
   }
-  const [quick, long] = worlds[machine.id] ?? [[], []];
+  const [quick, long] = models[machine.id] ?? [[], []];
   const paths = (kind: 'edgePaths' | 'simplePaths') => verdict('test/machines', () => pathsHold(machine, mutant, kind));
-  if (thorough) return inWorlds(machine, long) ?? paths('simplePaths');
-  return paths('edgePaths') ?? inWorlds(machine, quick);
+  if (thorough) return inModels(machine, long) ?? paths('simplePaths');
+  return paths('edgePaths') ?? inModels(machine, quick);
 }
 
-const inWorlds = (machine: AnyStateMachine, list: readonly World[]): Verdict | undefined =>
-  verdict('test/world', () => {
-    for (const world of list) world(machine);
+const inModels = (machine: AnyStateMachine, list: readonly Model[]): Verdict | undefined =>
+  verdict('test/model', () => {
+    for (const model of list) model(machine);
   });
 
 function verdict(by: Verdict['by'], check: () => void): Verdict | undefined {
@@ -149,10 +149,10 @@ function concerns({ state, event }: Mutant, path: Path): boolean {
 
 function holds(machine: AnyStateMachine, { input }: Bounded['options'], path: Path): void {
   const events = path.map(({ event }) => event);
-  const model = replay(machine, input, events);
-  const went = model.steps.slice(1).map(({ to }) => to);
+  const replayed = replay(machine, input, events);
+  const went = replayed.steps.slice(1).map(({ to }) => to);
   if (went.join() !== path.map(({ to }) => to).join()) throw new Error('Replayed, a path leads elsewhere');
-  for (const check of properties[machine.id] ?? []) check(model as never, events);
+  for (const check of properties[machine.id] ?? []) check(replayed as never, events);
 }
 
 const firstLine = (error: unknown): string => (error as Error).message.split('\n')[0] as string;

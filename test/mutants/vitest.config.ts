@@ -2,7 +2,7 @@ import { defineConfig, mergeConfig } from 'vitest/config';
 import base from '../../vitest.config.js';
 import { ENTRY_MUTANTS } from './entry.js';
 import { partOf, withLines } from './lines.js';
-import { withChoices } from './rows.js';
+import { withChoices } from './tables.js';
 
 /** As the tests are, but for the mutants in it. */
 function changed(source: string, id: string): string | undefined {
@@ -14,7 +14,7 @@ function changed(source: string, id: string): string | undefined {
 
 const MACHINES = /\/src\/machines\/[^/]+\.ts$/;
 
-/** The tests as they are, but for what `SOCKCHART_MUTANT` names: see operators.ts and rows.ts. */
+/** The tests as they are, but for what `SOCKCHART_MUTANT` names: see operators.ts and tables.ts. */
 export default mergeConfig(
   base,
   defineConfig({
@@ -24,7 +24,7 @@ export default mergeConfig(
         enforce: 'pre',
         resolveId(source, importer) {
           // The tests of the cluster take the built library, for their workers do.
-          const [, built] = /^\.\.\/dist\/(.+)\.js$/.exec(source) ?? [];
+          const [, built] = /^(?:\.\.\/)+dist\/(.+)\.js$/.exec(source) ?? [];
           if (built !== undefined) return new URL(`../../src/${built}.ts`, import.meta.url).pathname;
           if (source !== 'xstate' || !MACHINES.test(importer ?? '')) return undefined;
           return new URL('xstate.ts', import.meta.url).pathname;
@@ -33,7 +33,7 @@ export default mergeConfig(
       },
     ],
     test: {
-      setupFiles: ['test/mutants/taken.ts'],
+      setupFiles: ['test/mutants/coverage.ts'],
       maxWorkers: 1,
       bail: 1,
       // What hangs is found out as well, but sooner.

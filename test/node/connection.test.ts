@@ -1,7 +1,7 @@
 /**
  * What Node's sockets emit while they are connected, in which order, and what the library makes of it. Each situation
- * happens for real, to either end of a connection: to a bare socket, to one whose reports are held against the model of
- * the world, and to one that a life of the library owns.
+ * happens for real, to either end of a connection: to a bare socket, to one whose reports are held against the
+ * model, and to one that an instance of the library owns.
  */
 import { once } from 'node:events';
 import { constants } from 'node:os';
@@ -398,7 +398,7 @@ describe.each(EVERYWHERE)('over %s', (over) => {
     }
   });
 
-  describe('the library makes of it, and the model of the world allows', () => {
+  describe('the library makes of it, and the model allows', () => {
     for (const { situation, side } of here) {
       if (situation.life === undefined) continue;
       const expected = expectedOver(situation.life, over);

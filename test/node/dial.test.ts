@@ -1,6 +1,6 @@
 /**
  * What Node's sockets emit while they connect, in which order, and what the library makes of it. Each situation happens
- * for real: to a bare socket, to one whose reports are held against the model of the world, and to a backend's.
+ * for real: to a bare socket, to one whose reports are held against the model, and to a backend's.
  */
 import { once } from 'node:events';
 import { linkSync } from 'node:fs';
@@ -8,11 +8,11 @@ import { connect, createServer, getDefaultAutoSelectFamilyAttemptTimeout, type L
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBackend } from '../../src/index.js';
 import { linkConnecting } from '../../src/sockets/socket.js';
+import { accept, type Happening, seenSocket } from '../model/accept.js';
+import { NO_SOCKET } from '../model/socket.js';
 import { blackhole, refusingPort } from '../support/peers.js';
 import { how, recordTransitions, recordUncaught } from '../support/record.js';
 import { turns, within } from '../support/wait.js';
-import { accept, type Happening, seenSocket } from '../world/accept.js';
-import { NO_SOCKET } from '../world/socket.js';
 import { expectedOver, recorder } from './scene.js';
 import { EVERYWHERE, type Over, Stage, unquiet, type Where, whereOf } from './stage.js';
 import { outcomeOf, since, watch } from './watch.js';
@@ -468,7 +468,7 @@ describe.each(EVERYWHERE)('over %s', (over) => {
     }
   });
 
-  describe('a backend makes of it, and the model of the world allows', () => {
+  describe('a backend makes of it, and the model allows', () => {
     for (const dialling of here) {
       const expected = expectedOver(dialling.life, over);
       test(`${dialling.what}: ${expected}`, async () => {

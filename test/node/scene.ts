@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { adoptClient, type Backend, type Client, createBackend } from '../../src/index.js';
 import { link, linkConnecting, type SocketOwner } from '../../src/sockets/socket.js';
+import { accept, type Happening, seenSocket } from '../model/accept.js';
+import { ACCEPTED, NO_SOCKET } from '../model/socket.js';
 import { CERTIFICATE } from '../support/peers.js';
 import { how, recordTransitions } from '../support/record.js';
 import { turns, within } from '../support/wait.js';
-import { accept, type Happening, seenSocket } from '../world/accept.js';
-import { ACCEPTED, NO_SOCKET } from '../world/socket.js';
 import { type Over, other, quiet, type Side, Stage, unquiet, type Where } from './stage.js';
 import { outcomeOf, read, watch } from './watch.js';
 

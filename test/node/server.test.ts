@@ -1,12 +1,12 @@
-/** What Node's servers emit, in which order. Each situation happens for real, and the model of a listener's world allows it. */
+/** What Node's servers emit, in which order. Each situation happens for real, and the model of a listener allows it. */
 import { once } from 'node:events';
 import { existsSync, linkSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { accept, type Happening, NO_SERVER, seenServer } from '../model/accept.js';
 import { connectAndResetAtOnce } from '../support/peers.js';
 import { recordUncaught } from '../support/record.js';
 import { turns, within } from '../support/wait.js';
-import { accept, type Happening, NO_SERVER, seenServer } from '../world/accept.js';
 import { Stage, whereOf } from './stage.js';
 import { outcomeOf, read, since, watch, watchServer } from './watch.js';
 

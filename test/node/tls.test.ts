@@ -5,11 +5,11 @@ import { createServer as createTlsServer, type TLSSocket, type TlsOptions, conne
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createBackend, createListener, type Outcome } from '../../src/index.js';
 import { linkConnecting } from '../../src/sockets/socket.js';
+import { accept, type Happening, seenSocket } from '../model/accept.js';
+import { NO_SOCKET } from '../model/socket.js';
 import { CERTIFICATE } from '../support/peers.js';
 import { how } from '../support/record.js';
 import { turns, within } from '../support/wait.js';
-import { accept, type Happening, seenSocket } from '../world/accept.js';
-import { NO_SOCKET } from '../world/socket.js';
 import { recorder } from './scene.js';
 import { Stage, whereOf } from './stage.js';
 import { outcomeOf, since, watch, watchServer } from './watch.js';
@@ -228,7 +228,7 @@ describe('after the handshake', () => {
   });
 });
 
-describe('a backend makes of it, and the model of the world allows', () => {
+describe('a backend makes of it, and the model allows', () => {
   const byRaw = async (act: (raw: Socket) => void, options: TlsOptions = {}): Promise<Served['at']> => {
     const { server, at } = await serve({ allowHalfOpen: true, ...options } as TlsOptions);
     server.on('connection', (raw) =>

@@ -149,7 +149,7 @@ interface Params {
 const MODULO = 4;
 const FUEL = 5;
 
-/** Events that only the world sends: they may bring fuel. */
+/** Events that only the environment sends: they may bring fuel. */
 const OUTER = ['go', 'stop', 'set', 'io.close', 'io.x.y'] as const;
 /** Events that a machine may raise: what follows from them burns fuel. */
 const RAISED = ['r.a', 'r.b', 'io.read'] as const;

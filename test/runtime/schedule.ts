@@ -1,5 +1,5 @@
 /**
- * Schedules: what a host and the world may do to a life, in any order. Events are sent, before the start and after the
+ * Schedules: what a host and its environment may do to an instance, in any order. Events are sent, before the start and after the
  * end too, time passes, and commands are answered from inside of them.
  */
 import type { AnyStateMachine, EventObject } from 'xstate';

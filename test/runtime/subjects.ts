@@ -1,4 +1,4 @@
-/** The five machines, and what the world may tell each of them. */
+/** The five machines, and the events that each may get. */
 
 import type { AnyStateMachine, EventObject } from 'xstate';
 import {

@@ -17,7 +17,7 @@ import type { Endpoint, Listener } from './network.js';
 import { endpointOf } from './node.js';
 import { isSound, type Peer } from './peer.js';
 import { isCalm, PATIENCE_MS } from './plan.js';
-import { type ClientSide, FIRST_PORT, type World } from './world.js';
+import { type ClientSide, FIRST_PORT, type Run } from './run.js';
 
 export interface Found {
   /** The number of the property. */
@@ -66,7 +66,7 @@ export class Checks {
   found: Found | undefined;
   readonly counts: Counts = new Map();
   readonly strangers = new Set<Listener>();
-  readonly #world: World;
+  readonly #run: Run;
   readonly #pairs: Pair[] = [];
   readonly #dials = new Map<string, Dials>();
   readonly #incarnations = new Map<Backend, Map<number, Incarnation>>();
@@ -90,17 +90,17 @@ export class Checks {
   /** Until when what was let go of may take, and what is closed after it. */
   #lingersUntil = 0;
 
-  constructor(world: World) {
-    this.#world = world;
-    world.process.onConnect = (from, to) => this.#connecting(from.port, to.host);
-    world.process.onAccept = (endpoint) => this.#accepting(endpoint);
-    world.process.lookup = (name) => world.lookup(name);
+  constructor(run: Run) {
+    this.#run = run;
+    run.process.onConnect = (from, to) => this.#connecting(from.port, to.host);
+    run.process.onAccept = (endpoint) => this.#accepting(endpoint);
+    run.process.lookup = (name) => run.lookup(name);
   }
 
   violated(property: number, what: string): void {
     if (this.found !== undefined) return;
     this.found = { property, what };
-    this.#world.tell('CHECK', `property ${property} is violated: ${what}`);
+    this.#run.tell('CHECK', `property ${property} is violated: ${what}`);
   }
 
   #must(property: number, holds: boolean, otherwise: () => string): void {
@@ -138,7 +138,7 @@ export class Checks {
       this.#must(4, isEstablished, () => `${this.#name(session)} lost a ${leg} that it never had`);
     });
     proxy.on('closed', () => {
-      const { ms } = this.#world.time;
+      const { ms } = this.#run.time;
       const due = Math.max(this.#deadline, this.#lingersUntil);
       this.#must(6, ms <= due, () => `ended at ${ms} ms, due at ${due}`);
     });
@@ -185,10 +185,10 @@ export class Checks {
       this.#must(3, !isReleased, () => `${name(incarnation)} is released twice`);
       of(incarnation).isReleased = true;
       this.count('released');
-      const { abortTimeout = 0, closeTimeout = 0 } = this.#world.plan.options;
+      const { abortTimeout = 0, closeTimeout = 0 } = this.#run.plan.options;
       const least = Math.min(HOLD_MS, Number(abortTimeout), Number(closeTimeout));
       for (const { toldAt } of holds.values()) {
-        const isPatient = toldAt !== undefined && this.#world.time.ms - toldAt >= least - 1;
+        const isPatient = toldAt !== undefined && this.#run.time.ms - toldAt >= least - 1;
         this.#must(3, isPatient, () => `${name(incarnation)} is released under a holder`);
       }
     });
@@ -209,7 +209,7 @@ export class Checks {
     const entry: { toldAt: number | undefined } = { toldAt: undefined };
     holds.set(hold, entry);
     hold.signal.addEventListener('abort', () => {
-      entry.toldAt = this.#world.time.ms;
+      entry.toldAt = this.#run.time.ms;
     });
     return () => {
       holds.delete(hold);
@@ -241,7 +241,7 @@ export class Checks {
     if (to.startsWith('lingering') && !from.startsWith('lingering')) {
       this.count(`let go of by a ${machine}`);
       // The backends may be closed when it is gone.
-      const until = at + Number(this.#world.plan.options.lingerMax) + this.#closeMs + SLACK_MS;
+      const until = at + Number(this.#run.plan.options.lingerMax) + this.#closeMs + SLACK_MS;
       this.#lingersUntil = Math.max(this.#lingersUntil, until);
     }
   }
@@ -257,7 +257,7 @@ export class Checks {
     if (!to.startsWith('active') && to !== 'idle') dials.isClosing = true;
     // A hook that is stopped by a close may say goodbye: what it has written is flushed.
     if (to === 'closing.flushing') {
-      const socket = this.#world.backends.find(({ id }) => id === who)?.socket;
+      const socket = this.#run.backends.find(({ id }) => id === who)?.socket;
       if (socket !== undefined) this.#offered.add(endpointOf(socket)?.local.port ?? 0);
     }
     const isUp = to.startsWith('active.established');
@@ -281,8 +281,8 @@ export class Checks {
   }
 
   #proxyMoved(event: string, to: string): void {
-    const { time } = this.#world;
-    const { plan, network } = this.#world;
+    const { time } = this.#run;
+    const { plan, network } = this.#run;
     if (to === 'stopping.cutting') {
       this.#cutAt = Math.min(this.#cutAt, time.ms);
       if (event.includes('failed')) this.#bound(this.#closeMs);
@@ -296,19 +296,19 @@ export class Checks {
     if (to === 'stopping.backends') {
       const { sessions } = this.#proxy;
       this.#must(11, sessions.length === 0, () => `${sessions.length} sessions live when the backends are closed`);
-      const ours = network.listening.filter((name) => name.startsWith(`${this.#world.process.host}:`));
+      const ours = network.listening.filter((name) => name.startsWith(`${this.#run.process.host}:`));
       this.#must(11, ours.length - this.strangers.size <= 0, () => `listens on ${ours} when the backends are closed`);
     }
   }
 
   /** Time for all that is graceful after the waiting is over. */
   get #closeMs(): number {
-    const { closeTimeout = 10_000, abortTimeout = 1_000 } = this.#world.plan.options;
+    const { closeTimeout = 10_000, abortTimeout = 1_000 } = this.#run.plan.options;
     return Number(closeTimeout) + Number(abortTimeout);
   }
 
   #bound(ms: number): void {
-    this.#deadline = Math.min(this.#deadline, this.#world.time.ms + ms + SLACK_MS);
+    this.#deadline = Math.min(this.#deadline, this.#run.time.ms + ms + SLACK_MS);
   }
 
   #dialsOf(who: string): Dials {
@@ -322,7 +322,7 @@ export class Checks {
 
   /** Reconnects are bounded: by the backoff of each, and the budget of all. */
   #dialled(who: string, dials: Dials, at: number): void {
-    const { options } = this.#world.plan;
+    const { options } = this.#run.plan;
     const { initialMs = 100, factor = 2, maxMs = 10_000, jitter = 0.5 } = options.backoff ?? {};
     const { ratio = 0.2, perSecond = 10, burst = 100 } = options.retryBudget ?? {};
     this.count('dials');
@@ -349,10 +349,10 @@ export class Checks {
   }
 
   #connecting(port: number, host: string): void {
-    const { process } = this.#world;
+    const { process } = this.#run;
     this.count('connects');
     this.#must(1, this.#proxy.outcome === undefined, () => `port ${port} dials ${host} after the end of the proxy`);
-    const server = this.#world.servers.find((one) => one.host === host);
+    const server = this.#run.servers.find((one) => one.host === host);
     const most = server?.plan.connectionsMax;
     if (most === undefined) return;
     let open = 0;
@@ -362,7 +362,7 @@ export class Checks {
 
   #accepting(endpoint: Endpoint): void {
     this.count('accepted');
-    this.#acceptedAt.set(endpoint, this.#world.time.ms);
+    this.#acceptedAt.set(endpoint, this.#run.time.ms);
     const listener = this.#proxy.listeners[endpoint.local.port - FIRST_PORT];
     if (listener === undefined) return;
     this.#must(11, listener.matches('serving.listening'), () => `a listener accepts that is ${listener.state}`);
@@ -371,7 +371,7 @@ export class Checks {
   }
 
   #paired(session: Session): void {
-    const { clientsByPort } = this.#world;
+    const { clientsByPort } = this.#run;
     this.count('sessions');
     const near = endpointOf(session.client.socket);
     const far = endpointOf(session.backend.socket as object);
@@ -393,7 +393,7 @@ export class Checks {
     }
     this.#must(6, pair.outcome === undefined, () => `${this.#name(session)} has ended twice`);
     pair.outcome = outcome;
-    pair.wasCut = this.#world.time.ms >= this.#cutAt;
+    pair.wasCut = this.#run.time.ms >= this.#cutAt;
   }
 
   // --- how it ends
@@ -401,9 +401,7 @@ export class Checks {
   started(error: SockchartError | undefined): void {
     this.count(`start ${error?.code ?? 'ok'}`);
     if (error === undefined) return;
-    const isTroubled = this.#world.plan.faults.some(
-      ({ what }) => what === 'port' || what === 'bind' || what === 'files',
-    );
+    const isTroubled = this.#run.plan.faults.some(({ what }) => what === 'port' || what === 'bind' || what === 'files');
     this.#must(
       6,
       error.code !== 'ERR_BIND' || isTroubled,
@@ -412,8 +410,8 @@ export class Checks {
   }
 
   stopping(how: string, timeoutMs: number | undefined): void {
-    const { options } = this.#world.plan;
-    this.#stoppingSince ??= this.#world.time.ms;
+    const { options } = this.#run.plan;
+    this.#stoppingSince ??= this.#run.time.ms;
     const waits = how === 'abort' || how === 'signal' ? 0 : (timeoutMs ?? options.drainTimeout ?? 30_000);
     this.#bound(Number(waits) + this.#closeMs);
     // An abort by the owner hastens what was let go of.
@@ -422,7 +420,7 @@ export class Checks {
 
   /** The promise of the end is kept: nothing is left, and it did not take too long. */
   async stopped(outcome: Outcome): Promise<void> {
-    const { clock, process, network, backends } = this.#world;
+    const { clock, process, network, backends } = this.#run;
     this.count(`proxy ${outcome.ending}`);
     this.#must(6, process.handles.size === 0, () => `${process.handles.size} sockets are left at the end`);
     this.#must(6, clock.pending.size === 0, () => `${clock.pending.size} timers are left at the end`);
@@ -451,7 +449,7 @@ export class Checks {
 
   /** Whoever can see it has seen the end, and whoever has seen an end had a right to. */
   async peersAreOver(): Promise<void> {
-    const { clients, serverSides } = this.#world;
+    const { clients, serverSides } = this.#run;
     for (const { name, peer } of clients) if (peer !== undefined) this.#mustBeOver(name, peer);
     for (const { peer } of serverSides.values()) this.#mustBeOver(peer.name, peer);
     for (const client of clients) if (client.peer !== undefined) this.#checkClient(client, client.peer);
@@ -471,14 +469,14 @@ export class Checks {
   #checkClient(client: ClientSide, peer: Peer): void {
     if (peer.how === 'reset') this.count('resets seen by clients');
     if (peer.how !== 'end') return;
-    const { starved } = this.#world.process;
+    const { starved } = this.#run.process;
     if (starved.has(peer.endpoint.peer)) {
       this.count('closed for want of files');
       return;
     }
     if (this.#toldToEnd.has(peer.endpoint)) return;
     const pair = this.#pairs.find((one) => one.client === client);
-    const other = pair && this.#world.serverSides.get(pair.port)?.peer;
+    const other = pair && this.#run.serverSides.get(pair.port)?.peer;
     this.#mustBeWhole(peer, other);
   }
 
@@ -499,7 +497,7 @@ export class Checks {
 
   #mustBeWhole(peer: Peer, other: Peer | undefined): void {
     this.count('ends seen');
-    if (other !== undefined && this.#world.process.mistaken.has(other.endpoint.peer)) {
+    if (other !== undefined && this.#run.process.mistaken.has(other.endpoint.peer)) {
       this.count('resets that nobody could tell from an end');
       return;
     }
@@ -515,9 +513,9 @@ export class Checks {
 
   /** Two sound peers that nobody has cut get all that the other has sent, and its end. */
   #checkPair(pair: Pair): void {
-    const { options } = this.#world.plan;
+    const { options } = this.#run.plan;
     const client = pair.client?.peer;
-    const server = this.#world.serverSides.get(pair.port)?.peer;
+    const server = this.#run.serverSides.get(pair.port)?.peer;
     this.#checkFlushed(pair.session.client.outcome, client);
     this.#checkFlushed(pair.session.backend.outcome, server);
     if (client === undefined || server === undefined || this.#disturbed.has(pair.session)) return;
@@ -527,7 +525,7 @@ export class Checks {
     if (!isPlain(client) || !isPlain(server) || options.idleTimeout !== 10 * PATIENCE_MS) return;
     const { outcome } = pair;
     if (pair.wasCut) return;
-    if (this.#world.servers.some((one) => server.name.startsWith(one.name) && one.plan.outages.length > 0)) return;
+    if (this.#run.servers.some((one) => server.name.startsWith(one.name) && one.plan.outages.length > 0)) return;
     this.count('pairs that got everything');
     this.#must(10, outcome?.ending === 'ended' || outcome?.ending === 'closed', () => {
       return `two sound peers, ${client.name} and ${server.name}: ${outcome?.ending} ${outcome?.cause.code ?? outcome?.cause.manner}`;
@@ -553,7 +551,7 @@ export class Checks {
 
   /** What a server gets comes from one client, and the other way round, as they were paired. */
   #checkStreams(): void {
-    const { clients, serverSides } = this.#world;
+    const { clients, serverSides } = this.#run;
     for (const { client, port } of this.#pairs) {
       const near = client?.peer;
       const far = serverSides.get(port)?.peer;
@@ -574,7 +572,7 @@ export class Checks {
   }
 
   #checkServed(): void {
-    const { plan, clients } = this.#world;
+    const { plan, clients } = this.#run;
     const isDue = ({ plan: { script, verdict, verdictMs }, endpoint }: ClientSide): boolean => {
       const at = endpoint && this.#acceptedAt.get(endpoint.peer);
       return isSound(script) && verdict === 'admit' && at !== undefined && at + verdictMs + 1_000 < plan.stop.atMs;
@@ -588,7 +586,7 @@ export class Checks {
   }
 
   end(): void {
-    const { process, clock } = this.#world;
+    const { process, clock } = this.#run;
     this.#must(
       6,
       process.handles.size === 0 && process.files === 0,
@@ -598,6 +596,6 @@ export class Checks {
   }
 
   #name({ id }: { readonly id: string }): string {
-    return this.#world.nameOf(id);
+    return this.#run.nameOf(id);
   }
 }

@@ -1,11 +1,11 @@
-/** A server of the simulated world, as its plan has it: up or down, full or not, and what it does with each connection. */
+/** A server of the simulated run, as its plan has it: up or down, full or not, and what it does with each connection. */
 import { connect } from 'node:net';
 import type { Server, ServerOptions } from '../../src/index.js';
 import type { Random } from '../runtime/random.js';
 import type { Address, Listener } from './network.js';
 import type { Peer, Script } from './peer.js';
 import type { ServerPlan } from './plan.js';
-import type { World } from './world.js';
+import type { Run } from './run.js';
 
 const SERVER_PORT = 5_000;
 /** A host that never answers: where a tunnel goes that does not come up. */
@@ -19,7 +19,7 @@ export class SimulatedServer {
   readonly #live = new Set<Peer>();
 
   constructor(
-    readonly world: World,
+    readonly run: Run,
     readonly plan: ServerPlan,
     readonly name: string,
     index: number,
@@ -28,8 +28,8 @@ export class SimulatedServer {
     this.address = { host: this.host, port: SERVER_PORT };
     this.#up();
     for (const { fromMs, toMs, how, live } of plan.outages) {
-      world.at(fromMs, () => this.#down(how, live));
-      world.at(toMs, () => this.#up());
+      run.at(fromMs, () => this.#down(how, live));
+      run.at(toMs, () => this.#up());
     }
   }
 
@@ -57,21 +57,21 @@ export class SimulatedServer {
   }
 
   #up(): void {
-    const { world } = this;
-    world.network.silent.delete(this.host);
+    const { run } = this;
+    run.network.silent.delete(this.host);
     if (this.#listener !== undefined) return;
-    const listener = world.network.listen(this.address, this.plan.backlog);
+    const listener = run.network.listen(this.address, this.plan.backlog);
     if (typeof listener === 'string') throw new Error(`${this.name}: ${listener}`);
-    world.tell(this.name, 'is up');
+    run.tell(this.name, 'is up');
     this.#listener = listener;
-    listener.wake = () => world.time.after(world.random.below(300), () => this.#accept());
+    listener.wake = () => run.time.after(run.random.below(300), () => this.#accept());
   }
 
   #down(how: 'refuse' | 'silent', live: 'stay' | 'reset' | 'vanish'): void {
-    const { world } = this;
-    world.tell(this.name, `is down: ${how}; its connections: ${live}`);
+    const { run } = this;
+    run.tell(this.name, `is down: ${how}; its connections: ${live}`);
     if (how === 'silent') {
-      world.network.silent.add(this.host);
+      run.network.silent.add(this.host);
     } else {
       this.#listener?.close();
       this.#listener = undefined;
@@ -85,16 +85,16 @@ export class SimulatedServer {
   }
 
   #accept(): void {
-    const { world, plan } = this;
+    const { run, plan } = this;
     for (let endpoint = this.#listener?.accept(); endpoint !== undefined; endpoint = this.#listener?.accept()) {
       for (const peer of this.#live) if (peer.endpoint.isClosed) this.#live.delete(peer);
       if (this.#live.size >= plan.capacity) {
-        world.tell(this.name, 'is full: resets a connection');
+        run.tell(this.name, 'is full: resets a connection');
         endpoint.reset();
         continue;
       }
       const script = plan.scripts[this.#accepted++ % plan.scripts.length] as Script;
-      this.#live.add(world.accepted(endpoint, this.name, script));
+      this.#live.add(run.accepted(endpoint, this.name, script));
     }
   }
 }

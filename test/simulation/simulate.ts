@@ -1,12 +1,12 @@
 /** Runs plans, makes a failing one as small as its failure allows, and tells its story. */
 import type { Plan } from './plan.js';
 import { planOf } from './plan.js';
-import { type Result, World } from './world.js';
+import { type Result, Run } from './run.js';
 
 /** So that the story of a failure does not take longer than the search for it. */
 const TRIES_MAX = 400;
 
-export const play = (plan: Plan, hasStory = false): Promise<Result> => new World(plan, hasStory).run();
+export const play = (plan: Plan, hasStory = false): Promise<Result> => new Run(plan, hasStory).run();
 
 const PARTS = ['clients', 'backends', 'actions', 'faults'] as const;
 

@@ -1,0 +1,111 @@
+/** The model of a client: a socket that was accepted, an admission that is decided some time, and an owner. */
+import type { EventObject } from 'xstate';
+import { type Chance, type ModelRules, must } from './explore.js';
+import {
+  ACCEPTED,
+  ALWAYS_DONE,
+  cutSocket,
+  FAILED,
+  performOnSocket,
+  type SocketModel,
+  socketChances,
+} from './socket.js';
+
+export interface ClientModel {
+  readonly socket: SocketModel;
+  readonly hook: 'none' | 'running' | 'told';
+  readonly owned: boolean;
+  readonly established: boolean;
+  readonly dropped: boolean;
+  readonly over: boolean;
+  readonly closes: number;
+  readonly aborts: number;
+  /** By a deadline, or for the loss of the other leg. */
+  readonly cuts: number;
+}
+
+const CAUSE = { initiator: 'owner', manner: 'refusal' };
+
+const performances: Record<string, (model: ClientModel) => ClientModel> = {
+  'owner.admit': (model) => ({ ...model, hook: 'running' }),
+  'owner.establish': (model) => {
+    must(model.socket.linked && model.hook === 'none' && !model.over, 'It offers what was not admitted');
+    must(!model.established, 'It offers twice');
+    return { ...model, established: true };
+  },
+  'owner.drop': (model) => {
+    must(model.established && !model.dropped, 'Only what was established can drop, and once (2)');
+    must(!model.over, 'It drops after the end was asked for (2)');
+    return { ...model, dropped: true };
+  },
+  'owner.release': (model) => {
+    must(model.owned, 'It releases twice (3)');
+    must(!model.socket.linked, 'It releases what is still linked (3)');
+    must(model.hook !== 'running', 'It releases under a hook that was not told (3)');
+    return { ...model, owned: false };
+  },
+};
+
+export const clientRules: ModelRules<ClientModel> = {
+  initial: {
+    socket: ACCEPTED,
+    hook: 'none',
+    owned: true,
+    established: false,
+    dropped: false,
+    over: false,
+    closes: 0,
+    aborts: 0,
+    cuts: 0,
+  },
+
+  perform(model, command) {
+    const onSocket = performOnSocket(model.socket, command);
+    if (onSocket === undefined) {
+      const perform = performances[command.type];
+      if (perform === undefined) throw new Error(`Nobody performs ${command.type}`);
+      return { model: perform(model) };
+    }
+    const hook = command.type === 'socket.unlink' && model.hook === 'running' ? 'told' : model.hook;
+    return { model: { ...model, socket: onSocket.model, hook }, reports: onSocket.reports };
+  },
+
+  fails(model, command) {
+    const ways = [clientRules.perform(model, command).model, ...(ALWAYS_DONE.test(command.type) ? [] : [model])];
+    // An abort follows for one that is being closed.
+    return ways.map((way) => ({
+      model: { ...way, socket: way.socket.phase === 'none' ? way.socket : cutSocket(way.socket).model },
+      reports: [FAILED, { type: 'client.abort', cause: CAUSE } as EventObject],
+    }));
+  },
+
+  chances(model) {
+    const { hook, closes, aborts, cuts } = model;
+    const chances: Chance<ClientModel>[] = socketChances(model.socket, model.owned).map((chance) => ({
+      ...chance,
+      model: { ...model, socket: chance.model },
+    }));
+    const may = (change: Partial<ClientModel>, event: EventObject): void => {
+      chances.push({ who: 'owner', what: event.type, model: { ...model, ...change }, event });
+    };
+    // A hook that was told may decide all the same.
+    if (hook !== 'none') {
+      may({ hook: 'none' }, { type: 'owner.admitted' });
+      may({ hook: 'none' }, { type: 'owner.refused', cause: CAUSE } as EventObject);
+    }
+    if (closes < 2) may({ closes: closes + 1, over: true }, { type: 'client.close' });
+    if (aborts < 1) may({ aborts: aborts + 1, over: true }, { type: 'client.abort' });
+    if (cuts < 1) may({ cuts: cuts + 1, over: true }, { type: 'client.abort', deliver: true } as EventObject);
+    return chances;
+  },
+
+  check({ socket, owned, hook }, _state, isDone) {
+    if (!isDone) return;
+    must(socket.phase === 'none' && !socket.linked, 'It ends and has a socket (6)');
+    must(!owned, 'It ends without a release (3)');
+    must(hook !== 'running', 'It ends and its hook was not told (6)');
+  },
+
+  /** Once one side has ended, time must lead on; once both have, the socket closes by itself. */
+  mayRest: ({ over }, state) => !over && /^live\.established\.(open|bothEnded)/.test(state),
+};

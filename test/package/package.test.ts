@@ -1,0 +1,178 @@
+/** The package as others see it: what is built, exported and written in the README. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { build } from 'vite';
+import { expect, test } from 'vitest';
+import { VERSION } from '../../src/version.js';
+
+const run = promisify(execFile);
+
+test('sockchart/machines imports nothing but itself and xstate', async () => {
+  const imports = new Set<string>();
+  for (const file of await readdir('dist/machines')) {
+    if (!file.endsWith('.js')) continue;
+    const text = await readFile(`dist/machines/${file}`, 'utf8');
+    for (const [, name] of text.matchAll(/^(?:import|export)\b(?:[^;=]*?\bfrom)? *'([^']+)';/gm))
+      imports.add(name as string);
+  }
+  expect([...imports].filter((name) => !name.startsWith('./'))).toEqual(['xstate']);
+});
+
+test('every entry point can be imported, and importing the library opens nothing', async () => {
+  const script = `
+    const names = ['sockchart', 'sockchart/cluster', 'sockchart/inspect', 'sockchart/machines', 'sockchart/testing'];
+    const modules = await Promise.all(names.map((name) => import(name)));
+    console.log(modules.map((module) => Object.keys(module).length > 3).join(), process.getActiveResourcesInfo().length);
+  `;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
+  const [complete, resources] = stdout.trim().split(' ');
+  expect(complete).toBe('true,true,true,true,true');
+  // Standard output may count as one.
+  expect(Number(resources)).toBeLessThanOrEqual(1);
+});
+
+test('the version that the code knows is the package’s', async () => {
+  const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+  expect(VERSION).toBe(version);
+});
+
+/** A program that is one file, away from the package. */
+const BUNDLED = `
+  import * as library from 'sockchart';
+  import * as cluster from 'sockchart/cluster';
+  import * as inspect from 'sockchart/inspect';
+  import * as machines from 'sockchart/machines';
+  import * as testing from 'sockchart/testing';
+  const [file, out] = process.argv.slice(2);
+  console.log([library, cluster, inspect, machines, testing].every((one) => Object.keys(one).length > 3));
+  const recorder = await inspect.record(file);
+  await library.createListener({ port: 0 }).close();
+  await recorder.stop();
+  console.log(recorder.steps > 0);
+  const page = await inspect.createInspectorServer();
+  const answer = await fetch(page.url, { redirect: 'manual' });
+  console.log(answer.status, (await answer.json()).error);
+  await page.close();
+  await inspect.exportRecording(file, out).catch(({ message }) => console.log(message));
+`;
+
+test.each(['es', 'cjs'] as const)(
+  'a bundled program runs, as %s, and says that the page is not in it',
+  async (format) => {
+    const folder = await mkdtemp(join(tmpdir(), 'sc-bundle-'));
+    const source = await mkdtemp('dist/bundle-');
+    try {
+      // Whatever top-level await may be in CommonJS.
+      await writeFile(`${source}/program.js`, format === 'es' ? BUNDLED : wrapped(BUNDLED));
+      const file = format === 'es' ? 'program.mjs' : 'program.cjs';
+      await build({
+        configFile: false,
+        logLevel: 'error',
+        ssr: { noExternal: true },
+        build: {
+          ssr: `${source}/program.js`,
+          outDir: folder,
+          rollupOptions: { output: { format, entryFileNames: file, codeSplitting: false } },
+        },
+      });
+      let text = await readFile(join(folder, file), 'utf8');
+      // Other bundlers know no URL of a file in CommonJS.
+      if (format === 'cjs')
+        text = text.replace(/require\((['"`])(?:node:)?url\1\)\.pathToFileURL\(__filename\)\.href/g, 'undefined');
+      await writeFile(join(folder, file), text);
+      const { stdout } = await run(process.execPath, [
+        join(folder, file),
+        join(folder, 'run.jsonl'),
+        join(folder, 'out.html'),
+      ]);
+      expect(stdout.trim().split('\n')).toEqual([
+        'true',
+        'true',
+        expect.stringMatching(/^503 The live page is not found beside the library\./),
+        expect.stringMatching(/^The live page is not found beside the library\./),
+      ]);
+    } finally {
+      await rm(folder, { recursive: true });
+      await rm(source, { recursive: true });
+    }
+  },
+);
+
+const wrapped = (program: string): string => {
+  const lines = program.trim().split('\n');
+  const imports = lines.filter((line) => line.includes('import *'));
+  const rest = lines.filter((line) => !line.includes('import *'));
+  return `${imports.join('\n')}\n(async () => {\n${rest.join('\n')}\n})();`;
+};
+
+test('the machines run on a plain actor', async () => {
+  const script = `
+    import { createActor } from 'xstate';
+    import { clientMachine, NEVER_MS } from 'sockchart/machines';
+    const settings = {
+      acceptTimeout: 10_000, idleTimeout: NEVER_MS, halfCloseTimeout: 60_000, closeTimeout: 10_000,
+      abortTimeout: 1_000, lingerTimeout: 5_000, lingerMax: 30_000,
+    };
+    const actor = createActor(clientMachine, { input: { settings } });
+    actor.on('*', (command) => console.log(command.type));
+    actor.start();
+    actor.send({ type: 'owner.admitted' });
+    actor.send({ type: 'client.close' });
+    actor.send({ type: 'socket.finished' });
+    actor.send({ type: 'socket.closed' });
+    console.log(JSON.stringify(actor.getSnapshot().output));
+  `;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
+  expect(stdout.trim().split('\n')).toEqual([
+    'owner.admit',
+    'owner.establish',
+    'socket.unlink',
+    'owner.release',
+    'socket.end',
+    '{"ending":"closed","cause":{"initiator":"owner","manner":"close","phase":"established"},"flushed":true}',
+  ]);
+});
+
+test('the first program of the README works as it stands, but for the ports', async () => {
+  const readme = await readFile('README.md', 'utf8');
+  const [, program] = /## A first proxy\n.*?```js\n(.*?)```/s.exec(readme) ?? [];
+  const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  const dead = createServer().listen(0, '127.0.0.1');
+  await once(dead, 'listening');
+  const ports = { echo: (echo.address() as AddressInfo).port, dead: (dead.address() as AddressInfo).port };
+  dead.close();
+  // Inside the package, so that its own name leads to it.
+  const folder = await mkdtemp('dist/readme-');
+  try {
+    const text = (program as string)
+      .replace('8080', '0')
+      .replace('5432', String(ports.dead))
+      .replace('5433', String(ports.echo));
+    await writeFile(`${folder}/proxy.mjs`, text);
+    const child = spawn(process.execPath, [`${folder}/proxy.mjs`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const [, port] = /port: (\d+)/.exec((await lines.next()).value) as string[];
+    const client = connect(Number(port), '127.0.0.1');
+    client.end('hello');
+    let answer = '';
+    for await (const chunk of client) answer += chunk;
+    expect(answer).toBe('hello');
+    expect((await lines.next()).value).toContain(`127.0.0.1:${ports.dead} → 127.0.0.1:${ports.echo}`);
+    const exit = once(child, 'exit');
+    child.kill('SIGTERM');
+    const rest: string[] = [];
+    for await (const line of lines) rest.push(line);
+    expect(rest.join('\n')).toContain('closed {');
+    expect(await exit).toEqual([0, null]);
+  } finally {
+    await rm(folder, { recursive: true });
+    echo.close();
+  }
+});

@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Client } from '../../src/adapters/client.js';
+import { clientMachine } from '../../src/machines/index.js';
+import { type Bounded, bounded, pathsOf } from '../machines/bounds.js';
+import { clientDriver } from './client.js';
+import { expectTaken, Loopback, type Over, takePaths } from './loopback.js';
+import { Traces } from './traces.js';
+
+const [bound, hurried] = bounded.filter(({ machine }) => machine === clientMachine) as [Bounded, Bounded];
+
+describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
+  let loopback: Loopback;
+  let traces: Traces;
+  beforeAll(async () => {
+    loopback = await Loopback.create(over);
+    traces = new Traces(Client);
+  });
+  afterAll(() => {
+    traces.stop();
+    return loopback.dispose();
+  });
+
+  const taken = new Set<string>();
+
+  test.each([
+    ['of a proxy', true],
+    ['adopted by hand', false],
+  ])('the paths on real sockets, %s', { timeout: 600_000 }, async (name, owned) => {
+    await takePaths(`client ${name}, over ${over}`, pathsOf(bound), clientDriver(loopback, owned), taken);
+  });
+
+  test('the paths of one that is closed in a hurry', { timeout: 600_000 }, async () => {
+    const { settings } = hurried.options.input as { settings: { lingerTimeout: number } };
+    const driver = clientDriver(loopback, false, settings.lingerTimeout);
+    await takePaths(`${hurried.name}, over ${over}`, pathsOf(hurried), driver, taken);
+  });
+
+  test('every transition was made', () => expectTaken(clientMachine, taken));
+
+  test('the model allows what their sockets reported', () => {
+    const { lives, happenings } = traces.accept();
+    console.log(`client, over ${over}: ${lives} lives, ${happenings} reports and calls`);
+    expect(lives).toBeGreaterThanOrEqual(200);
+  });
+});

@@ -1,0 +1,143 @@
+/** Makes each event of the client's machine happen on real loopback sockets. */
+
+import type { EventObject } from 'xstate';
+import { Client, type ClientOwner } from '../../src/adapters/client.js';
+import { environmentOf } from '../../src/adapters/handle.js';
+import { clientMachine } from '../../src/machines/index.js';
+import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';
+import { clientSettings } from '../machines/bounds.js';
+import {
+  expectNothingLeft,
+  gate,
+  gone,
+  type Loopback,
+  type Performances,
+  performer,
+  resetPeer,
+  stayStill,
+  writeUntilRefused,
+} from './loopback.js';
+
+const T = 1_000;
+/** Sooner than anything else. */
+const SOON = 10;
+const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' } as const;
+
+/** @param owned whether it has an owner that takes its listeners off, as in a proxy; else it was adopted by hand */
+export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout = T) {
+  return async (path: Path): Promise<Driver<typeof clientMachine>> => {
+    const clock = new ManualClock();
+    const hasLingered = path.some(({ event }) => shortName(event.type) === 'lingerMax');
+    const settings = { ...clientSettings(T, lingerTimeout), ...(hasLingered && { lingerMax: SOON }) };
+    let isDeadline = false;
+    const { accepted, peer } = await loopback.pair();
+    const admission = gate<boolean>();
+    let signal: AbortSignal | undefined;
+    let isDecided = false;
+    const decide = (verdict: () => void): void => {
+      isDecided = true;
+      verdict();
+    };
+    const heard = { unlinked: 0, dropped: 0, released: 0, closed: 0 };
+    const owner: ClientOwner = {
+      clientEstablished: () => {},
+      clientClosed: () => heard.closed++,
+    };
+    const shaken = gate();
+    const client = new Client(
+      accepted,
+      {
+        input: { settings },
+        // A hook that reads, as one for a header does, sees the client's end.
+        admit: ({ socket }, context) => {
+          signal = context.signal;
+          socket.resume();
+          shaken.resolve();
+          return admission.promise;
+        },
+        ownerUnlinks: owned,
+      },
+      environmentOf({ clock }),
+      owned ? owner : undefined,
+      undefined,
+      loopback.handshakes,
+    );
+    if (owned) {
+      client.session = {
+        legReadLast: () => true,
+        legEnded: () => {},
+        legUnlinked: () => heard.unlinked++,
+        legClosed: () => {},
+      };
+    }
+    client.on('dropped', () => heard.dropped++);
+    client.on('released', () => heard.released++);
+    client.begin();
+    // The paths begin where admission does.
+    await shaken.promise;
+    const { socket } = client;
+    const isGone = (): string | undefined => (socket.destroyed ? 'its socket is gone' : undefined);
+
+    const perform: Performances = {
+      'client.close': () => void client.close(),
+      'client.abort': ({ event }) => {
+        isDeadline = (event as { deliver?: boolean }).deliver === true;
+        if (isDeadline) client.cut(DEADLINE);
+        else void client.abort();
+      },
+      'socket.idled': () => stayStill(client, clock),
+      'owner.admitted': () => decide(() => admission.resolve(true)),
+      'owner.refused': (_step, index) =>
+        decide(() => (index % 2 === 0 ? admission.resolve(false) : admission.reject(new Error('no')))),
+      'socket.ended': () => {
+        peer.end();
+        return isGone();
+      },
+      'socket.finished': (step) => {
+        if (socket.writableFinished) return 'it has finished before, and said so';
+        if (!/^(closing|lingering)/.test(step.from)) socket.end();
+        return isGone();
+      },
+      'socket.failed': async () => {
+        if (isGone()) return isGone();
+        const peerEnded = peer.writableEnded;
+        if (peerEnded && socket.writableEnded) return 'neither side sends any more: a reset goes unseen';
+        resetPeer(peer);
+        if (peerEnded) await writeUntilRefused(socket);
+        return undefined;
+      },
+      'socket.closed': (step) => {
+        if (/^(closing|lingering)/.test(step.from)) peer.end();
+        else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) socket.destroy();
+      },
+    };
+
+    return {
+      machine: clientMachine,
+      input: { settings },
+      handle: client,
+      perform: performer(client, clock, perform),
+      eventOf: ({ event: type }) =>
+        type === 'client.abort' && isDeadline ? ({ type, deliver: true, cause: DEADLINE } as EventObject) : { type },
+      dispose: async () => {
+        isDeadline = false;
+        const { ending } = await client.abort();
+        if (signal?.aborted === isDecided)
+          throw new Error('its hook was told to stop if, and only if, it had answered');
+        admission.resolve(true);
+        const expected = {
+          unlinked: owned ? 1 : 0,
+          dropped: ending === 'dropped' ? 1 : 0,
+          released: 1,
+          closed: owned ? 1 : 0,
+        };
+        if (JSON.stringify(heard) !== JSON.stringify(expected)) {
+          throw new Error(`its owner heard ${JSON.stringify(heard)}, not ${JSON.stringify(expected)}`);
+        }
+        peer.destroy();
+        await Promise.all([gone(accepted), gone(peer)]);
+        expectNothingLeft(clock);
+      },
+    };
+  };
+}

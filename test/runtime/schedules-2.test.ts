@@ -1,3 +1,0 @@
-import { testSchedules } from './schedules.js';
-
-testSchedules('schedules-2.test.ts', { session: 20_000, listener: 14_000, client: 14_000 });

@@ -1,0 +1,103 @@
+/**
+ * What things cost, counted: bytes and timers, which are the same on a fast machine and a slow one, busy or not. Seconds
+ * are the business of `npm run bench`.
+ */
+import { execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+
+/** So much that nothing is collected while it is counted. */
+const NO_COLLECTION = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'];
+
+const program = (name: string): string => fileURLToPath(new URL(`../support/${name}.mjs`, import.meta.url));
+
+interface LifeCosts {
+  /** Bytes from its start to its end. */
+  readonly allocated: number;
+  /** Bytes that one keeps that was just started, that is established, and that one on an XState actor keeps. */
+  readonly idle: number;
+  readonly established: number;
+  readonly onActor: number;
+}
+
+describe('a compiled life', () => {
+  let counted: { transition: number; lives: Record<string, LifeCosts> };
+
+  beforeAll(() => {
+    counted = JSON.parse(execFileSync(process.execPath, [...NO_COLLECTION, program('costs')], { encoding: 'utf8' }));
+  });
+
+  test('a transition allocates nothing', () => {
+    expect(counted.transition).toBeLessThan(1);
+  });
+
+  test.each([
+    ['client', 400],
+    ['backend', 850],
+    ['listener', 400],
+  ])('a whole life of a %s allocates less than %i bytes', (name, most) => {
+    expect(counted.lives[name]?.allocated).toBeLessThan(most);
+  });
+
+  test.each(['client', 'backend', 'listener'])(
+    'a %s keeps at most 200 bytes, a 25th of what an actor keeps',
+    (name) => {
+      const { established, onActor } = counted.lives[name] as LifeCosts;
+      expect(established).toBeLessThanOrEqual(200);
+      expect(established * 25).toBeLessThan(onActor);
+    },
+  );
+});
+
+describe('a connection through a proxy', () => {
+  const CONNECTIONS = 400;
+
+  /** Opens connections one after the other, each with a few bytes there and back, ended by both sides. */
+  async function use(port: number, times: number): Promise<void> {
+    for (let time = 0; time < times; time++) {
+      const socket = connect(port, '127.0.0.1');
+      socket.end(Buffer.alloc(100));
+      socket.resume();
+      await once(socket, 'close');
+    }
+  }
+
+  async function costsOf(name: string): Promise<{ allocated: number; timers: number }> {
+    const server = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
+    await once(server.listen(0), 'listening');
+    const task = JSON.stringify({ port: (server.address() as AddressInfo).port, first: 0 });
+    const proxy = fork(program('costs-proxy'), [task, name], { execArgv: NO_COLLECTION });
+    try {
+      const [{ port }] = (await once(proxy, 'message')) as [{ port: number }];
+      const ask = async (what: 'collect' | 'count'): Promise<{ allocated: number; timers: number }> => {
+        const answered = once(proxy, 'message');
+        proxy.send({ ask: what });
+        const [answer] = await answered;
+        return answer as { allocated: number; timers: number };
+      };
+      await use(port, CONNECTIONS);
+      const before = await ask('collect');
+      await use(port, CONNECTIONS);
+      const after = await ask('count');
+      return {
+        allocated: (after.allocated - before.allocated) / CONNECTIONS,
+        timers: (after.timers - before.timers) / CONNECTIONS,
+      };
+    } finally {
+      proxy.kill();
+      await once(proxy, 'exit');
+      server.close();
+    }
+  }
+
+  test('allocates little more than the leanest one written by hand, and sets next to no timers', async () => {
+    const byHand = await costsOf('by-hand');
+    const { allocated, timers } = await costsOf('sockchart');
+    console.log(`bytes of heap per connection: ${Math.round(allocated)}, by hand ${Math.round(byHand.allocated)}`);
+    expect(byHand.allocated).toBeGreaterThan(1_000);
+    expect(allocated / byHand.allocated).toBeLessThan(1.5);
+    expect(timers).toBeLessThan(0.1);
+  }, 60_000);
+});

@@ -1,0 +1,183 @@
+/**
+ * Random histories of a set of servers, without a socket: servers that fail and come back, fill up and drop connections,
+ * and connections that come and go. Whatever happens, no connection waits in vain.
+ */
+import { test } from 'vitest';
+import { type Server, Servers, type ServersOptions } from '../../src/index.js';
+import { ManualClock } from '../../src/testing/index.js';
+import type { Requester } from '../../src/upstream/servers.js';
+import { Random, seeds } from '../runtime/random.js';
+
+const MAX_MS = 1_000;
+const CODES = ['ECONNREFUSED', 'ETIMEDOUT', 'EACCES', 'EMFILE', 'EAGAIN', 'CERT_HAS_EXPIRED'];
+
+function must(isSo: boolean, what: string): void {
+  if (!isSo) throw new Error(what);
+}
+
+/** How a server answers at present. */
+interface Truth {
+  works: boolean;
+  code: string;
+  answersMs: number;
+}
+
+/** A connection as the backend's machine runs it: chooses, waits, connects, is exhausted and rests. */
+class Connection implements Requester {
+  memory: Requester['memory'] = undefined;
+  trial: Requester['trial'] = undefined;
+  state: 'waiting' | 'queued' | 'connecting' | 'established' | 'over' = 'waiting';
+  server: Server | undefined;
+  /** Since when it waits although this server works and has room. */
+  readonly missed = new Map<Server, number>();
+  #turn = 0;
+
+  constructor(
+    readonly set: Servers,
+    readonly clock: ManualClock,
+    readonly truth: Map<Server, Truth>,
+  ) {}
+
+  choose(): void {
+    const choice = this.set.choose(this);
+    if (choice.kind === 'chosen') this.#connect(choice.server);
+    else if (choice.kind === 'full') this.state = 'queued';
+    else if (choice.kind === 'deferred') this.#wait(choice.delayMs);
+    else {
+      // Every server is excluded: it rests, and asks again at the slowest pace.
+      this.missed.clear();
+      this.#wait(MAX_MS);
+    }
+  }
+
+  serverFreed(): void {
+    if (this.state !== 'queued') throw new Error(`It is called while it is ${this.state}.`);
+    this.choose();
+  }
+
+  drop(): void {
+    this.set.leave(this.server as Server);
+    this.set.dropped(this, this.server as Server);
+    this.choose();
+  }
+
+  end(): void {
+    const { state } = this;
+    this.state = 'over';
+    if (state === 'queued') this.set.forget(this);
+    if (state === 'connecting' || state === 'established') this.set.leave(this.server as Server);
+    this.set.forget(this);
+  }
+
+  #wait(ms: number): void {
+    must(ms <= MAX_MS, `a wait of ${ms} ms`);
+    this.state = 'waiting';
+    this.#later(ms, () => this.choose());
+  }
+
+  #connect(server: Server): void {
+    this.state = 'connecting';
+    this.server = server;
+    this.missed.clear();
+    this.#later((this.truth.get(server) as Truth).answersMs, () => {
+      const { works, code } = this.truth.get(server) as Truth;
+      if (works) {
+        this.state = 'established';
+        this.set.succeeded(server);
+        return;
+      }
+      this.state = 'waiting';
+      this.set.leave(server);
+      this.set.failed(this, server, { initiator: 'system', manner: 'error', phase: 'connecting', code });
+      this.choose();
+    });
+  }
+
+  #later(ms: number, callback: () => void): void {
+    const turn = ++this.#turn;
+    this.clock.setTimeout(() => {
+      if (this.state !== 'over' && turn === this.#turn) callback();
+    }, ms);
+  }
+}
+
+function play(seed: number): void {
+  const random = new Random(seed);
+  const clock = new ManualClock();
+  clock.advance(1);
+  const count = random.between(1, 4);
+  const options: ServersOptions = {
+    clock,
+    random: () => random.between(0, 999) / 1_000,
+    balance: random.pick(['roundRobin', 'inOrder', 'leastConnections']),
+    backoff: { initialMs: random.between(1, 200), maxMs: MAX_MS, jitter: random.pick([0, 0.5, 1]) },
+    retryBudget: { burst: random.between(1, 5), perSecond: random.between(0, 5), ratio: random.pick([0, 0.2]) },
+    downFor: random.pick([false, 50, 500, 5_000, 60_000]),
+  };
+  const list = Array.from({ length: count }, () => ({
+    path: '/server',
+    ...(random.percent(60) && { connectionsMax: random.between(1, 3) }),
+  }));
+  const set = new Servers(list, options);
+  const truth = new Map<Server, Truth>();
+  const change = (server: Server): void => {
+    truth.set(server, { works: random.percent(50), code: random.pick(CODES), answersMs: random.between(0, 300) });
+  };
+  for (const server of set.list) change(server);
+  let connections: Connection[] = [];
+  for (let step = 0; step < 400; step++) {
+    connections = connections.filter(({ state }) => state !== 'over');
+    const one = connections.length > 0 ? random.pick(connections) : undefined;
+    const action = random.between(0, 9);
+    if (action < 2 && connections.length < 12) {
+      const fresh = new Connection(set, clock, truth);
+      connections.push(fresh);
+      fresh.choose();
+    } else if (action === 2) one?.end();
+    else if (action === 3 && one?.state === 'established') one.drop();
+    else if (action === 4) change(random.pick([...set.list]));
+    else clock.advance(random.between(1, 60));
+    check(set, clock, connections, truth);
+  }
+  for (const connection of connections) connection.end();
+  clock.advance(MAX_MS * 2);
+  must(clock.pending === 0, 'timers are left');
+  for (const server of set.list) {
+    must(server.connections === 0 && server.trial === undefined, `something is left at ${server}`);
+  }
+}
+
+function check(set: Servers, clock: ManualClock, connections: readonly Connection[], truth: Map<Server, Truth>): void {
+  const now = clock.now();
+  for (const server of set.list) {
+    let using = 0;
+    for (const one of connections) {
+      if (one.server === server && (one.state === 'connecting' || one.state === 'established')) using++;
+    }
+    must(server.connections === using, `${server.connections} connections are counted, ${using} there are`);
+    must(server.connections <= server.connectionsMax, 'more connections than a server takes');
+    const { trial } = server;
+    if (trial === undefined) continue;
+    must(trial.trial === server && connections.includes(trial as Connection), 'a trial of no connection');
+  }
+  for (const { state, missed } of connections) {
+    for (const [server, { works }] of truth) {
+      const isMissed =
+        (state === 'waiting' || state === 'queued') && works && server.connections < server.connectionsMax;
+      if (!isMissed) missed.delete(server);
+      else if (!missed.has(server)) missed.set(server, now);
+      else must(now - (missed.get(server) as number) <= MAX_MS, `it waits in vain, ${state}`);
+    }
+  }
+}
+
+test('a server that works and has room is tried by every connection that waits, within the slowest pace', () => {
+  const { first, last } = seeds(150);
+  for (let seed = first; seed <= last; seed++) {
+    try {
+      play(seed);
+    } catch (error) {
+      throw new Error(`SOCKCHART_SEED=${seed} npx vitest run test/upstream/histories.test.ts`, { cause: error });
+    }
+  }
+});
