@@ -40,22 +40,22 @@ class Greeting {
     this.id = `greeting#${++Greeting.count}`;
     this.port = port;
     this.clock = clock;
-    this.life = xstateRuntime.run(greetingMachine, undefined, this);
-    this.life.start();
+    this.instance = xstateRuntime.run(greetingMachine, undefined, this);
+    this.instance.start();
   }
 
   get state() {
-    return this.life.state;
+    return this.instance.state;
   }
 
   perform({ type }) {
     if (type === 'socket.destroy') this.socket.destroy();
     if (type !== 'socket.open') return;
     this.socket = connect(this.port, '127.0.0.1')
-      .on('connect', () => this.life.send({ type: 'socket.connected' }))
-      .on('data', () => this.life.send({ type: 'greeting.received' }))
+      .on('connect', () => this.instance.send({ type: 'socket.connected' }))
+      .on('data', () => this.instance.send({ type: 'greeting.received' }))
       .on('error', () => {})
-      .on('close', () => this.life.send({ type: 'socket.closed' }));
+      .on('close', () => this.instance.send({ type: 'socket.closed' }));
   }
 
   finish() {}

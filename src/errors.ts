@@ -1,7 +1,7 @@
 import type { Cause } from './machines/vocabulary.js';
 
 /**
- * What this library throws and rejects with. `code` tells errors apart; `cause` is the {@link Cause} of the life, if there
+ * What this library throws and rejects with. `code` tells errors apart; `cause` is the {@link Cause} of the instance, if there
  * is one, and `cause.error` the error that a hook of the owner's threw, or that Node reported.
  */
 export abstract class SockchartError extends Error {
@@ -25,11 +25,11 @@ export class OptionError extends SockchartError {
   }
 }
 
-/** The life is over, or about to be: a new life is a new handle. */
+/** The handle has ended, or is about to end: to start again, make a new handle. */
 export class ClosedError extends SockchartError {
   readonly code = 'ERR_CLOSED';
   constructor(what: string, cause?: Cause) {
-    super(`${what} is closed: a new life is a new handle.`, { cause });
+    super(`${what} is closed: to start again, make a new handle.`, { cause });
   }
 }
 

@@ -50,7 +50,7 @@ export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';
 export { type CompiledMachine, compile } from './runtime/compile.js';
 export { compiledRuntime } from './runtime/compiled.js';
-export type { Description, Host, Life, RunningTimer, Runtime, Transition } from './runtime/life.js';
+export type { Description, Host, Instance, RunningTimer, Runtime, Transition } from './runtime/instance.js';
 export { xstateRuntime } from './runtime/xstate.js';
 export type { Peer } from './sockets/peer.js';
 export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js';

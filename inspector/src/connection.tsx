@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { ConnectionDetail, LifeDetail, StepInfo } from '../../src/inspect/protocol.js';
+import type { ConnectionDetail, InstanceDetail, StepInfo } from '../../src/inspect/protocol.js';
 import { durationText, eventText, stepWords } from '../../src/inspect/words.js';
 import { Act } from './actions.js';
 import { api, Refused } from './api.js';
@@ -26,9 +26,9 @@ interface ShownProps {
 }
 
 function Shown({ detail, problem, readAt }: ShownProps) {
-  const { row, lives, steps, endedAt } = detail;
+  const { row, instances, steps, endedAt } = detail;
   const [chosen, setChosen] = useState<string>();
-  const life = lives.find(({ machine }) => machine === chosen) ?? lives[0];
+  const instance = instances.find(({ machine }) => machine === chosen) ?? instances[0];
   return (
     <>
       <div class="toolbar">
@@ -53,8 +53,8 @@ function Shown({ detail, problem, readAt }: ShownProps) {
         <div class="stack">
           <section class="card" aria-labelledby="why-title">
             <h2 id="why-title">Why it is where it is, and what can happen next</h2>
-            {lives.map((one) => (
-              <Why key={one.id} life={one} readAt={readAt} isOver={endedAt !== undefined} />
+            {instances.map((one) => (
+              <Why key={one.id} instance={one} readAt={readAt} isOver={endedAt !== undefined} />
             ))}
           </section>
           <HistoryCard detail={detail} />
@@ -63,13 +63,13 @@ function Shown({ detail, problem, readAt }: ShownProps) {
           <section class="card" aria-labelledby="chart-title">
             <div class="bar-of-tabs">
               <h2 id="chart-title">Where it is</h2>
-              <div class="tabs" role="tablist" aria-label="Life">
-                {lives.map(({ machine }) => (
+              <div class="tabs" role="tablist" aria-label="Instance">
+                {instances.map(({ machine }) => (
                   <button
                     key={machine}
                     type="button"
                     role="tab"
-                    aria-selected={machine === life?.machine}
+                    aria-selected={machine === instance?.machine}
                     onClick={() => setChosen(machine)}
                   >
                     {machine}
@@ -77,11 +77,11 @@ function Shown({ detail, problem, readAt }: ShownProps) {
                 ))}
               </div>
             </div>
-            {life !== undefined && (
+            {instance !== undefined && (
               <Statechart
-                machine={life.machine}
-                current={life.state}
-                step={steps.findLast(({ who, from, to }) => who === life.id && from !== to)}
+                machine={instance.machine}
+                current={instance.state}
+                step={steps.findLast(({ who, from, to }) => who === instance.id && from !== to)}
                 isLarge
               />
             )}
@@ -105,9 +105,9 @@ function Fact({ name, value }: { readonly name: string; readonly value: string }
   );
 }
 
-function Actions({ detail: { row, lives, endedAt } }: { readonly detail: ConnectionDetail }) {
+function Actions({ detail: { row, instances, endedAt } }: { readonly detail: ConnectionDetail }) {
   if (useStore(about)?.actions !== true || endedAt !== undefined) return null;
-  const backend = lives.find(({ machine }) => machine === 'backend');
+  const backend = instances.find(({ machine }) => machine === 'backend');
   return (
     <p class="actions">
       {backend?.accepts.some(({ event }) => event === 'backend.retry') === true && <Act action="retry" id={row.id} />}
@@ -118,13 +118,13 @@ function Actions({ detail: { row, lives, endedAt } }: { readonly detail: Connect
 }
 
 interface WhyProps {
-  readonly life: LifeDetail;
+  readonly instance: InstanceDetail;
   readonly readAt: number;
   readonly isOver: boolean;
 }
 
-function Why({ life, readAt, isOver }: WhyProps) {
-  const { id, machine, state, description, why, inStateMs, accepts, timers } = life;
+function Why({ instance, readAt, isOver }: WhyProps) {
+  const { id, machine, state, description, why, inStateMs, accepts, timers } = instance;
   return (
     <section class="why" aria-labelledby={`why-${machine}`}>
       <h3 id={`why-${machine}`}>

@@ -290,8 +290,8 @@ function choicesOf(whole: Overview | undefined): string[] {
   const choices = new Set<string>();
   for (const { machine, states } of whole?.machines ?? []) {
     if (machine !== 'session' && machine !== 'client' && machine !== 'backend') continue;
-    for (const [state, lives] of Object.entries(states)) {
-      if (lives <= 0 || ENDS.has(state)) continue;
+    for (const [state, instances] of Object.entries(states)) {
+      if (instances <= 0 || ENDS.has(state)) continue;
       const parts = state.split('.');
       for (let depth = 1; depth <= parts.length; depth++) choices.add(`${machine}:${parts.slice(0, depth).join('.')}`);
     }

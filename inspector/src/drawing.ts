@@ -17,7 +17,7 @@ const levelOf = (perSecond: number): number => LEVELS.filter((least) => perSecon
 export interface Marks {
   readonly counts?: Readonly<Record<string, number>> | undefined;
   readonly rates?: readonly (Step & { readonly total?: number; readonly rate: number })[] | undefined;
-  /** The state that a life is in. */
+  /** The state that an instance is in. */
   readonly current?: string | undefined;
   /** The step that was taken last. */
   readonly step?: Step | undefined;

@@ -205,7 +205,7 @@ function Charts({ machines }: { readonly machines: readonly MachineInfo[] }) {
   // All of them on a phone would be too small to tell anything.
   const [chosen, setChosen] = useState(() => (narrow.matches ? ORDER[0] : undefined));
   const known = useStore(about)?.machines ?? [];
-  // Those that nobody lives in yet are drawn too.
+  // Those that nobody instances in yet are drawn too.
   const empty = known.filter((name) => machines.every(({ machine }) => machine !== name));
   const all = [...machines, ...empty.map((machine): MachineInfo => ({ machine, states: {}, edges: [] }))];
   const sorted = all.sort((a, b) => place(a.machine) - place(b.machine));
@@ -256,7 +256,7 @@ function Machine({ info, open }: { readonly info: MachineInfo; readonly open?: (
   const { machine, states, edges } = info;
   const perSecond = edges.reduce((total, edge) => total + edge.rate, 0);
   const busy = Object.entries(states)
-    .filter(([, lives]) => lives > 0)
+    .filter(([, instances]) => instances > 0)
     .sort(([, a], [, b]) => b - a);
   return (
     <article class="card machine" aria-label={machine}>
@@ -270,9 +270,9 @@ function Machine({ info, open }: { readonly info: MachineInfo; readonly open?: (
         )}
       </header>
       <p class="chips" aria-hidden="true">
-        {busy.slice(0, 5).map(([state, lives]) => (
+        {busy.slice(0, 5).map(([state, instances]) => (
           <span key={state} class="chip">
-            {state} <b>{compact(lives)}</b>
+            {state} <b>{compact(instances)}</b>
           </span>
         ))}
         {busy.length > 5 && <span class="chip">and {busy.length - 5} more</span>}

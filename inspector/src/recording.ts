@@ -117,7 +117,7 @@ const isStep = (line: unknown): line is StepInfo =>
   (line.cause === undefined || isObject(line.cause)) &&
   (line.server === undefined || typeof line.server === 'string');
 
-/** How many lives are in each state, by machine, after some of the steps. */
+/** How many instances are in each state, by machine, after some of the steps. */
 export class Replay {
   readonly steps: readonly StepInfo[];
   /** How many steps are done. */
@@ -134,7 +134,7 @@ export class Replay {
     const states = new Map<string, string>();
     this.#before = steps.map(({ who, machine, from, to }) => {
       const known = states.get(who);
-      // A life that was there before the recording began.
+      // An instance that was there before the recording began.
       if (known === undefined && from !== '') this.#add(machine, from, 1);
       states.set(who, to);
       return known ?? from;
@@ -147,7 +147,7 @@ export class Replay {
     });
   }
 
-  /** The steps of the life that took this one, and its place among them. */
+  /** The steps of the instance that took this one, and its place among them. */
   historyOf(index: number): { readonly steps: readonly StepInfo[]; readonly place: number } {
     const { who } = this.steps[index] as StepInfo;
     return { steps: this.#histories.get(who) as StepInfo[], place: this.#places[index] as number };

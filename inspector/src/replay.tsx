@@ -371,7 +371,7 @@ const Words = ({ run, index }: { readonly run: Run; readonly index: number }) =>
   );
 };
 
-/** The words of a step need a few before it and after it, and a life may have a million. */
+/** The words of a step need a few before it and after it, and an instance may have a million. */
 const NEAR = 200;
 const near = (steps: readonly StepInfo[], place: number): readonly StepInfo[] =>
   steps.slice(Math.max(0, place - NEAR), place + NEAR);

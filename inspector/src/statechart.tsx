@@ -66,7 +66,7 @@ export function Statechart({ machine, isLarge = false, ...marks }: Props) {
     if (state !== null && frame.current !== null) center(frame.current, state);
   }, [drawing, isLarge, marks.current]);
 
-  const occupied = Object.entries(marks.counts ?? {}).filter(([, lives]) => lives > 0);
+  const occupied = Object.entries(marks.counts ?? {}).filter(([, instances]) => instances > 0);
   return (
     <div class={isLarge ? 'chart large' : 'chart'}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
@@ -74,9 +74,9 @@ export function Statechart({ machine, isLarge = false, ...marks }: Props) {
       {problem !== '' && <p class="note">{problem}</p>}
       {marks.counts !== undefined && (
         <ul class="sr-only" aria-label={`States of ${machine}`}>
-          {occupied.map(([state, lives]) => (
+          {occupied.map(([state, instances]) => (
             <li key={state}>
-              {state}: {count(lives)}
+              {state}: {count(instances)}
             </li>
           ))}
         </ul>

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Decides which arrows lead back, so that the rest can all point one way and a life reads from top to bottom. ELK can
- * do that too, but it does not know where the life begins inside a compound that is entered in several places.
+ * Decides which arrows lead back, so that the rest can all point one way and an instance reads from top to bottom. ELK can
+ * do that too, but it does not know where the instance begins inside a compound that is entered in several places.
  */
 import { chainOf } from './model.mjs';
 

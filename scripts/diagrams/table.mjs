@@ -95,7 +95,7 @@ const placeOf = (source, leaf) => (source === leaf ? 'here' : source.parent === 
  */
 function section(model, state) {
   const lines = [`### ${state.path}`, '', state.description || '_No description._'];
-  if (state.kind === 'final') return [...lines, '', 'Final: the life is over.', ''];
+  if (state.kind === 'final') return [...lines, '', 'Final: the instance is over.', ''];
   const chain = chainOf(state);
   const outermostFirst = chain.toReversed();
   const tags = [...new Set(outermostFirst.flatMap(({ tags }) => tags))];

@@ -13,7 +13,7 @@ import { serve, tell } from './child.mjs';
 import { Random } from './random.mjs';
 
 /** @typedef {import('node:net').Socket} Socket */
-/** @typedef {{ close(options?: { timeoutMs?: number }): Promise<unknown>, abort(): Promise<unknown>, readonly closed: Promise<import('../../dist/index.js').Outcome>, readonly id: string, readonly state: string }} Life */
+/** @typedef {{ close(options?: { timeoutMs?: number }): Promise<unknown>, abort(): Promise<unknown>, readonly closed: Promise<import('../../dist/index.js').Outcome>, readonly id: string, readonly state: string }} Instance */
 
 const BIG = Buffer.alloc(1 << 20, 'b');
 const EVENTS = ['data', 'secureConnect', 'end', 'error', 'drain', 'close', 'finish', 'connect', 'secure'];
@@ -29,7 +29,7 @@ const STAGES = 16;
 const errors = [];
 /** @type {Record<string, number>} */
 const counts = {};
-/** @type {Map<Life, string>} */
+/** @type {Map<Instance, string>} */
 const lives = new Map();
 /** By port. @type {Map<number, number>} */
 const accepted = new Map();
@@ -79,7 +79,7 @@ const count = (what) => {
   counts[what] = (counts[what] ?? 0) + 1;
 };
 
-/** @template {Life} L @param {L} life @param {string} kind @returns {L} */
+/** @template {Instance} L @param {L} life @param {string} kind @returns {L} */
 function watch(life, kind) {
   lives.set(life, kind);
   life.closed.then(({ ending, cause, truncated }) => {
@@ -140,7 +140,7 @@ class Owner {
     ])();
   }
 
-  /** An owner who does not behave: also with the socket itself. @param {Life} life @param {() => Socket | undefined} socket */
+  /** An owner who does not behave: also with the socket itself. @param {Instance} life @param {() => Socket | undefined} socket */
   meddle(life, socket) {
     const random = this.#random;
     count('meddled');
@@ -174,7 +174,7 @@ class Owner {
     );
   }
 
-  /** Meddles from inside events. @param {Socket} socket @param {Life} life @param {number} probability */
+  /** Meddles from inside events. @param {Socket} socket @param {Instance} life @param {number} probability */
   hook(socket, life, probability) {
     for (const event of EVENTS) {
       if (this.#random.chance(probability)) socket.once(event, () => this.meddle(life, () => socket));

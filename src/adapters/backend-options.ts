@@ -12,7 +12,7 @@ import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
 /** What a hook that makes a fresh connection ready gets besides the socket. */
 export interface PrepareContext {
-  /** The number of the socket in this backend's life, from 1. */
+  /** The number of the socket, counted by this backend from 1. */
   readonly incarnation: number;
   readonly server: Server;
   /** Fires when the connection is no longer wanted: it is lost, was closed, or took too long. */

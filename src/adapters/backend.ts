@@ -3,7 +3,7 @@ import { ClosedError, ConnectError, NotEstablishedError } from '../errors.js';
 import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
-import type { Description } from '../runtime/life.js';
+import type { Description } from '../runtime/instance.js';
 import type { Peer } from '../sockets/peer.js';
 import {
   CLOSED_ABOVE,
@@ -33,7 +33,7 @@ import {
   serversOf,
 } from './backend-options.js';
 import { checkedSocket, dial, isConnected, secure } from './dial.js';
-import { type Environment, environmentOf, type Kind, kindNamed } from './handle.js';
+import { type Environment, environmentOf, type HandleKind, kindNamed } from './handle.js';
 import { type Connection, type Hold, Holders } from './holds.js';
 import { type LegOwner, SocketHandle } from './socket-handle.js';
 import { checkReady, type ReadyOptions, Waiters } from './waiters.js';
@@ -82,7 +82,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter', 'idleProbe', 'ha
 /** A connection to one of several servers. Made by {@link createBackend}. */
 export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> {
   /** @internal */
-  static readonly kind: Kind<Backend, BackendCommand, BackendEvents> = {
+  static readonly kind: HandleKind<Backend, BackendCommand, BackendEvents> = {
     ...kindNamed('backend'),
     events: {
       established: true,
@@ -213,7 +213,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
 
   /** @internal Asks for a connection, for an owner that is called. */
   dial(): void {
-    this.life.send(CONNECT);
+    this.instance.send(CONNECT);
   }
 
   /**
@@ -236,7 +236,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.outcome?.ending === 'failed') return Promise.reject(this.#gaveUp(this.outcome.cause));
     if (!this.goesOn) {
-      const { cause } = this.life.context as { cause?: Cause };
+      const { cause } = this.instance.context as { cause?: Cause };
       return Promise.reject(new ClosedError(this.id, this.outcome?.cause ?? cause));
     }
     const { connection } = this;
@@ -248,7 +248,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
 
   /** Makes the next attempt now instead of after the backoff. Does nothing unless it waits. */
   retryNow(): void {
-    this.life.send({ type: 'backend.retry' });
+    this.instance.send({ type: 'backend.retry' });
   }
 
   /**
@@ -279,7 +279,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const raw = this.#socket;
     const tls = this.#attempts.current?.tls;
     this.#dialling = undefined;
-    if (raw === undefined || tls === undefined || 'encrypted' in raw) this.life.send(CONNECTED);
+    if (raw === undefined || tls === undefined || 'encrypted' in raw) this.instance.send(CONNECTED);
     else this.#secure(raw, tls);
   }
 
@@ -310,7 +310,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     this.#socket = undefined;
     this.#attempts.leave();
     if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
-    this.life.send(CLOSED);
+    this.instance.send(CLOSED);
   }
 
   /** @internal */
@@ -321,7 +321,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   /** @internal */
   override commandFailed(command: string, error: unknown): void {
     if (command === 'server.choose') {
-      this.life.send({ type: 'server.exhausted', cause: hookReportOf(error) });
+      this.instance.send({ type: 'server.exhausted', cause: hookReportOf(error) });
       return;
     }
     // It may have been left undone: the socket must neither stay open nor end as if all were well, and its close follows.
@@ -339,7 +339,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
 
   /** @internal Why the last attempt failed, the present one included; nothing if none has. */
   get lastFailure(): ConnectError | undefined {
-    const { cause } = this.life.context as { cause?: Cause };
+    const { cause } = this.instance.context as { cause?: Cause };
     return this.#attempts.lastFailure(this.goesOn ? cause : undefined);
   }
 
@@ -379,13 +379,13 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const choice = this.#attempts.choose();
     switch (choice.kind) {
       case 'chosen':
-        this.life.send(CHOSEN);
+        this.instance.send(CHOSEN);
         return;
       case 'deferred':
-        this.life.send({ type: 'server.deferred', delayMs: choice.delayMs });
+        this.instance.send({ type: 'server.deferred', delayMs: choice.delayMs });
         return;
       case 'exhausted':
-        this.life.send({ type: 'server.exhausted', cause: choice.cause });
+        this.instance.send({ type: 'server.exhausted', cause: choice.cause });
         return;
       case 'full': // The set calls back when there is a place.
     }
@@ -453,7 +453,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const socket = this.#socket;
     if (socket !== undefined && !cut(socket)) this.truncated = true;
     this.#refuseLate();
-    if (socket === undefined) this.life.send(CLOSED);
+    if (socket === undefined) this.instance.send(CLOSED);
   }
 
   /** @internal */
@@ -484,7 +484,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const { prepare } = this.#config;
     const repairHook = repair ? this.#config.repair : undefined;
     if (prepare === undefined && repairHook === undefined) {
-      this.life.send(PREPARED);
+      this.instance.send(PREPARED);
       return;
     }
     const socket = this.#socket as Socket;
@@ -499,7 +499,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const settled = (event: typeof PREPARED | { type: 'owner.failed'; cause: Report }): void => {
       if (!holders.hookSettled()) return;
       this.#isTakenOver = takeBack(socket);
-      this.life.send(event);
+      this.instance.send(event);
     };
     lend(socket);
     Promise.resolve(socket)
@@ -515,7 +515,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const socket = this.#socket as Socket;
     this.#attempts.succeeded(socket);
     // The hook may have sent the last word already.
-    if (socket.writableFinished) this.life.send(FINISHED);
+    if (socket.writableFinished) this.instance.send(FINISHED);
     this.#owner?.backendEstablished();
     if (this.#waiters === undefined && !this.hasListeners('established')) return;
     const connection = this.#current(socket);
@@ -560,7 +560,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   }
 
   #awaitHolds(): void {
-    if (this.#holders === undefined) this.life.send(EMPTIED);
+    if (this.#holders === undefined) this.instance.send(EMPTIED);
     else this.#holders.await();
   }
 
@@ -572,7 +572,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
 
   /** @internal The holders of an older incarnation may let go late: they no longer count. */
   holdersGone(holders: Holders): void {
-    if (holders === this.#holders) this.life.send(EMPTIED);
+    if (holders === this.#holders) this.instance.send(EMPTIED);
   }
 
   #settleAttempt(cause: Cause): void {

@@ -5,7 +5,7 @@ import { type ClientCommand, type ClientSettings, clientMachine } from '../machi
 import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
-import type { Description } from '../runtime/life.js';
+import type { Description } from '../runtime/instance.js';
 import type { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import {
@@ -21,7 +21,14 @@ import {
   takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
-import { type Environment, environmentOf, HANDLE_OPTIONS, type HandleOptions, type Kind, kindNamed } from './handle.js';
+import {
+  type Environment,
+  environmentOf,
+  HANDLE_OPTIONS,
+  type HandleKind,
+  type HandleOptions,
+  kindNamed,
+} from './handle.js';
 import { SocketHandle } from './socket-handle.js';
 
 /** What a hook that decides about a client gets besides the client. */
@@ -104,7 +111,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe'])
 /** An accepted client. Made by {@link adoptClient} and by listeners. */
 export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** @internal */
-  static readonly kind: Kind<Client, ClientCommand, ClientEvents> = {
+  static readonly kind: HandleKind<Client, ClientCommand, ClientEvents> = {
     ...kindNamed('client'),
     events: { established: true, dropped: true, released: true, closed: true },
     commands: {
@@ -178,7 +185,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     return { ...super.toJSON(), peer: this.peer?.toString() };
   }
 
-  /** @internal Starts its life; separate from its making, so that its owner knows it first. */
+  /** @internal Starts the instance; separate from the constructor, so that its owner knows it first. */
   override begin(signal?: AbortSignal): void {
     super.begin(signal);
     // A socket that had closed before it was adopted reports nothing any more.
@@ -201,8 +208,8 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     this.#socketClosed = true;
     if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
     // Why the handshake has failed comes after the close, in the same turn.
-    if (this.#isHandshaking) setImmediate(() => this.life.send(CLOSED));
-    else this.life.send(CLOSED);
+    if (this.#isHandshaking) setImmediate(() => this.instance.send(CLOSED));
+    else this.instance.send(CLOSED);
   }
 
   /** @internal */
@@ -234,7 +241,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   /** @internal Turns it away if it is still being admitted. */
   refuse(cause: Report): void {
-    this.life.send({ type: 'owner.refused', cause });
+    this.instance.send({ type: 'owner.refused', cause });
   }
 
   /** @internal */
@@ -244,7 +251,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     this.resetSocket();
     this.socketFailed(cause);
     // One that is being closed waits for its socket alone: it is aborted, and so says why.
-    this.life.send({ type: 'client.abort', cause });
+    this.instance.send({ type: 'client.abort', cause });
   }
 
   /** @internal */
@@ -262,7 +269,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   /** @internal */
   override destroySocket(): void {
-    if (this.#socketClosed) this.life.send(CLOSED);
+    if (this.#socketClosed) this.instance.send(CLOSED);
     else if (!this.#isBroken) this.#socket.destroy();
   }
 
@@ -295,7 +302,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   #admit(): void {
     // Without an owner, the code that adopted it must first be able to add listeners.
-    if (this.#config.admit === undefined && this.#owner !== undefined) this.life.send(ADMITTED);
+    if (this.#config.admit === undefined && this.#owner !== undefined) this.instance.send(ADMITTED);
     else this.#askHook();
   }
 
@@ -309,11 +316,11 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
         this.#isTakenOver = true;
         // A proxy relays the socket itself.
         if (this.#config.ownerUnlinks && event === ADMITTED) {
-          this.life.send({ type: 'owner.refused', cause: TAKEN_OVER });
+          this.instance.send({ type: 'owner.refused', cause: TAKEN_OVER });
           return;
         }
       }
-      this.life.send(event);
+      this.instance.send(event);
     };
     if (admit !== undefined) lend(this.#socket);
     Promise.resolve(this)
@@ -337,7 +344,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     // when its bytes have somewhere to go; until then they must not be lost to a `data` listener that only watches.
     if (this.session === undefined && socket.listenerCount('data') > 0) socket.resume();
     // The hook may have sent the last word already.
-    if (socket.writableFinished) this.life.send(FINISHED);
+    if (socket.writableFinished) this.instance.send(FINISHED);
   }
 }
 

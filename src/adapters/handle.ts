@@ -10,7 +10,7 @@ import { NO_DESCRIPTION } from '../runtime/channel.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { compiledRuntime } from '../runtime/compiled.js';
 import { contextOfNow, type InContext } from '../runtime/context.js';
-import type { Commands, Description, Life, RunningTimer, Runtime } from '../runtime/life.js';
+import type { Commands, Description, Instance, RunningTimer, Runtime } from '../runtime/instance.js';
 import { xstateRuntime } from '../runtime/xstate.js';
 import { showManyShapes } from '../sockets/shapes.js';
 import { hookReportOf } from '../sockets/socket.js';
@@ -70,12 +70,12 @@ export type CommandTable<H, C extends { readonly type: string }> = {
 export type Events = Record<string, unknown[]>;
 
 /** What all handles of a kind share: what their commands do, their events, and the count that numbers them. */
-export interface Kind<H, C extends { readonly type: string }, E extends Events = Events> extends KindName {
+export interface HandleKind<H, C extends { readonly type: string }, E extends Events = Events> extends HandleKindName {
   readonly events: Readonly<Record<keyof E & string, true>>;
   readonly commands: CommandTable<H, C>;
 }
 
-interface KindName {
+interface HandleKindName {
   readonly name: string;
   /** The types of the owner's two requests: `client.close`, `client.abort`. */
   readonly close: string;
@@ -84,7 +84,7 @@ interface KindName {
 }
 
 /** @internal The part of a kind that its name decides: the name of its machine. */
-export const kindNamed = (name: string): KindName => ({
+export const kindNamed = (name: string): HandleKindName => ({
   name,
   close: `${name}.close`,
   abort: `${name}.abort`,
@@ -107,7 +107,7 @@ type AnyCommands = Record<string, (handle: unknown, command: unknown) => void>;
 const NO_TIMERS: ReadonlySet<string> = new Set();
 
 /**
- * A life and its name, events and end. Made by `createProxy`, `createListener`, `adoptClient` and `createBackend`.
+ * An instance and its name, events and end. Made by `createProxy`, `createListener`, `adoptClient` and `createBackend`.
  *
  * Its events, and the sockets that it opens, belong to the async context (`AsyncLocalStorage`) in which you called one of
  * these functions; so do those of its parts. Its hooks run in the context in which you gave them.
@@ -119,8 +119,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   /** @internal Calls a function in the async context that the handle belongs to. */
   protected readonly inContext: InContext;
   /** @internal */
-  protected readonly life: Life<Extract<EventFromLogic<M>, { type: string }>>;
-  readonly #kind: Kind<never, never>;
+  protected readonly instance: Instance<Extract<EventFromLogic<M>, { type: string }>>;
+  readonly #kind: HandleKind<never, never>;
   readonly #number: number;
   readonly #parent: { readonly id: string } | undefined;
   #emitter: EventEmitter | undefined = undefined;
@@ -129,7 +129,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
 
   /** Not for users: see the functions that make the handles. */
   protected constructor(
-    kind: Kind<never, never>,
+    kind: HandleKind<never, never>,
     machine: M,
     input: InputFrom<M>,
     { clock, runtime, inContext }: Environment,
@@ -140,7 +140,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
     this.#kind = kind;
     this.#number = ++kind.made;
     this.#parent = parent;
-    this.life = runtime.run(machine, input, this);
+    this.instance = runtime.run(machine, input, this);
   }
 
   /** Its name in logs and on the transition channel: `backend#7`. */
@@ -168,15 +168,15 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
     return NO_TIMERS;
   }
 
-  /** Where its life is, as a path: `active.established.open`. */
+  /** Where it is, as a path: `active.established.open`. */
   get state(): string {
-    return this.life.state;
+    return this.instance.state;
   }
 
   /** True in one of these states, or below it: `matches('active.established')`. */
   matches(...states: readonly string[]): boolean {
-    const { life } = this;
-    return states.some((state) => life.matches(state));
+    const { instance } = this;
+    return states.some((state) => instance.matches(state));
   }
 
   /**
@@ -184,10 +184,10 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
    * state is known outside the machines.
    */
   hasTag(tag: string): boolean {
-    return this.life.hasTag(tag);
+    return this.instance.hasTag(tag);
   }
 
-  /** A promise of how the life ends, and why. It never rejects. */
+  /** A promise of how the instance ends, and why. It never rejects. */
   get closed(): Promise<Outcome> {
     // A promise keeps the async context that it was made in: that of the handle, not that of the first caller.
     if (this.#closed === undefined) {
@@ -198,7 +198,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   }
 
   /**
-   * Ends the life gracefully; after `timeoutMs` (or the timeout of the options) it becomes an abort, which takes at most
+   * Ends the instance gracefully; after `timeoutMs` (or the timeout of the options) it becomes an abort, which takes at most
    * `abortTimeout` more. Final. The first close decides; to hasten it, call {@link abort}.
    *
    * @returns {@link closed}
@@ -213,7 +213,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   }
 
   /**
-   * Ends the life at once; sockets are reset, also those whose last byte and FIN are sent and perhaps not received.
+   * Ends the instance at once; sockets are reset, also those whose last byte and FIN are sent and perhaps not received.
    * Final.
    *
    * @param cause why, for the outcome; an `Error` will do
@@ -243,7 +243,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
 
   /** Every machine takes these two requests from the owner of its handle. */
   #send(request: CloseRequest | AbortRequest): void {
-    this.life.send(request as never);
+    this.instance.send(request as never);
   }
 
   /** What `await using` does at the end of its block: {@link close}, with the timeout of the options. */
@@ -290,26 +290,26 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
 
   /** Its timers, and its socket if it has one, no longer keep the process alive. */
   unref(): this {
-    this.life.setRef(false);
+    this.instance.setRef(false);
     this.refSocket(false);
     return this;
   }
 
   /** Undoes {@link unref}. */
   ref(): this {
-    this.life.setRef(true);
+    this.instance.setRef(true);
     this.refSocket(true);
     return this;
   }
 
   /** The timers that run now: they help to see why it is in this state. */
   timers(): RunningTimer[] {
-    return this.life.timers();
+    return this.instance.timers();
   }
 
   /** The events that it would act on now. */
   accepts(): string[] {
-    return this.life.accepts();
+    return this.instance.accepts();
   }
 
   /** A snapshot that can be logged. */
@@ -343,7 +343,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
 
   /** @internal Starts the machine; commands may come at once. */
   begin(signal?: AbortSignal): void {
-    this.life.start();
+    this.instance.start();
     if (signal === undefined || this.outcome !== undefined) return;
     if (signal.aborted) {
       this.signalAborted();

@@ -8,10 +8,10 @@ import { type Deferred, optionalDeferred } from '../promise.js';
 import { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.js';
-import { bindingName, type Claim, claim, isFile, unclaim } from '../sockets/unix.js';
+import { bindingName, isFile, lockPath, type PathLock, unlockPath } from '../sockets/unix.js';
 import type { ListenTls } from '../tls.js';
 import { Client, type ClientConfig } from './client.js';
-import { type Environment, environmentOf, Handle, type Kind, kindNamed } from './handle.js';
+import { type Environment, environmentOf, Handle, type HandleKind, kindNamed } from './handle.js';
 import {
   type CheckedListenerLimits,
   checkAddress,
@@ -26,7 +26,7 @@ export type ListenerEvents = {
   listening: [Address];
   /** A client was admitted. */
   client: [Client];
-  /** A client's life is over, whether it was admitted or not: `outcome.cause` says why one was refused. */
+  /** A client has ended, whether it was admitted or not: `outcome.cause` says why one was refused. */
   clientClosed: [{ client: Client; outcome: Outcome }];
   /** A newcomer was turned away because it is full or no longer serves. `peer` is where it comes from. */
   refused: [{ total: number; peer: Peer | undefined }];
@@ -61,7 +61,7 @@ const CLIENT_CLOSED = { type: 'client.closed' } as const;
 /** Listens and adopts what is accepted. Made by {@link createListener}. */
 export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   /** @internal */
-  static readonly kind: Kind<Listener, ListenerCommand, ListenerEvents> = {
+  static readonly kind: HandleKind<Listener, ListenerCommand, ListenerEvents> = {
     ...kindNamed('listener'),
     events: {
       listening: true,
@@ -97,7 +97,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   readonly #environment: Environment;
   readonly #owner: ListenerOwner | undefined;
   #address: Address | undefined;
-  #claim: Claim | undefined;
+  #pathLock: PathLock | undefined;
   #binding: string | undefined;
   /** Counts what was asked of the server, so that what an earlier listen still finds out is not taken for news. */
   #turn = 0;
@@ -146,14 +146,14 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
    * Listens.
    *
    * @throws BindError when it cannot bind
-   * @throws ClosedError when its life is over
+   * @throws ClosedError when it has ended
    */
   start(): Promise<Address> {
     if (this.outcome !== undefined) return Promise.reject(this.endError(this.outcome));
     if (!this.goesOn) return Promise.reject(new ClosedError(this.id));
     if (this.#started === undefined) {
       this.#started = optionalDeferred();
-      this.life.send({ type: 'listener.start' });
+      this.instance.send({ type: 'listener.start' });
     }
     return this.#started.promise;
   }
@@ -163,21 +163,21 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
    *
    * @throws NotSupportedError before it was started
    * @throws NotSupportedError where it could not listen again: on a file descriptor
-   * @throws ClosedError when its life is over, or about to be
+   * @throws ClosedError when it has ended, or is about to end
    */
   suspend(): void {
     this.checkSuspend();
-    this.life.send({ type: 'listener.suspend' });
+    this.instance.send({ type: 'listener.suspend' });
   }
 
   /**
    * Listens again, on the port that it had.
    *
-   * @throws ClosedError when its life is over, or about to be
+   * @throws ClosedError when it has ended, or is about to end
    */
   resume(): void {
     this.#refuseWhenOver();
-    this.life.send({ type: 'listener.resume' });
+    this.instance.send({ type: 'listener.resume' });
   }
 
   /**
@@ -211,14 +211,14 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     client.session?.legClosed(client, outcome);
     this.#owner?.clientClosed(client, outcome);
     if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
-    this.life.send(CLIENT_CLOSED);
+    this.instance.send(CLIENT_CLOSED);
   }
 
   /** @internal */
   override commandFailed(command: string, error: unknown): void {
-    // Nothing but a bind decides about its life; what else cannot be done is told, also where its life is over with that.
+    // Only a bind that fails ends the listener; every other error is reported, also by a listener that has ended.
     if (command === 'server.listen') {
-      this.life.send({ type: 'server.failed', cause: { ...reportOf(error), phase: 'command', error } });
+      this.instance.send({ type: 'server.failed', cause: { ...reportOf(error), phase: 'command', error } });
     } else {
       this.warn(commandCauseOf(error));
     }
@@ -259,7 +259,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   #listen(): void {
     const { server, host, port, path, fd, backlog, ipv6Only } = this.#where;
     if (server?.listening) {
-      this.life.send(LISTENING);
+      this.instance.send(LISTENING);
       return;
     }
     const options: ListenOptions = { ...(backlog !== undefined && { backlog }) };
@@ -286,7 +286,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   }
 
   readonly #onConnection = (socket: Socket): void => {
-    this.life.send({ type: 'client.arrived', socket });
+    this.instance.send({ type: 'client.arrived', socket });
   };
 
   /** A socket has no client until its TLS handshake is over, but it must not outlive the listener. */
@@ -304,28 +304,28 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
 
   readonly #onClose = (): void => {
     // It also comes late, when the last socket of an earlier listen dies.
-    if (!this.#server.listening) this.life.send(SERVER_CLOSED);
+    if (!this.#server.listening) this.instance.send(SERVER_CLOSED);
   };
 
   readonly #onListening = (): void => {
     const binding = this.#binding;
     const turn = this.#turn;
     if (binding === undefined) {
-      this.life.send(LISTENING);
+      this.instance.send(LISTENING);
       return;
     }
     this.#binding = undefined;
-    claim(binding, this.#where.path ?? (this.#address as { path: string }).path).then(
-      (claimed) => {
-        const newer = this.#claim;
-        this.#claim = claimed;
+    lockPath(binding, this.#where.path ?? (this.#address as { path: string }).path).then(
+      (lock) => {
+        const newer = this.#pathLock;
+        this.#pathLock = lock;
         if (turn === this.#turn) {
-          this.life.send(LISTENING);
+          this.instance.send(LISTENING);
           return;
         }
         // It is no longer wanted.
         this.perform({ type: 'path.unlink' });
-        this.#claim = newer;
+        this.#pathLock = newer;
       },
       (error) => {
         if (turn !== this.#turn) return;
@@ -336,7 +336,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   };
 
   #failed(error: unknown): void {
-    this.life.send({ type: 'server.failed', cause: reportOf(error) });
+    this.instance.send({ type: 'server.failed', cause: reportOf(error) });
   }
 
   /** @internal */
@@ -352,9 +352,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   }
 
   #unlinkPath(): void {
-    const claim = this.#claim;
-    this.#claim = undefined;
-    if (claim !== undefined) unclaim(claim);
+    const lock = this.#pathLock;
+    this.#pathLock = undefined;
+    if (lock !== undefined) unlockPath(lock);
   }
 
   #adopt(socket: Socket): void {
@@ -368,7 +368,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
       if (client !== undefined) this.clients.delete(client);
       socket.on('error', ignore);
       reset(socket);
-      this.life.send(CLIENT_CLOSED);
+      this.instance.send(CLIENT_CLOSED);
       throw error;
     }
     client.begin();
@@ -387,7 +387,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     each(this.clients, (client) => client.refuse(cause));
     for (const client of this.clients) {
       if (!client.hasTag('served')) continue;
-      this.life.send(CLIENTS_SERVED);
+      this.instance.send(CLIENTS_SERVED);
       return;
     }
   }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { AnyStateMachine } from 'xstate';
 import type { SocketCommand, SocketEvent } from '../machines/functions/connection.js';
 import type { Outcome, Report } from '../machines/vocabulary.js';
-import type { Life } from '../runtime/life.js';
+import type { Instance } from '../runtime/instance.js';
 import { endGracefully, type listenersOf, progressOf, reset } from '../sockets/socket.js';
 import { type CommandTable, type Events, Handle } from './handle.js';
 
@@ -59,7 +59,7 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> 
 
   /** @internal */
   protected report(event: SocketEvent): void {
-    (this.life as unknown as Life<SocketEvent>).send(event);
+    (this.instance as unknown as Instance<SocketEvent>).send(event);
   }
 
   /** @internal */

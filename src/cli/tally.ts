@@ -7,7 +7,7 @@ import { shortState } from '../machines/words.js';
 const stateWord = (state: string): string => shortState(state).split('.', 1)[0] as string;
 
 /** What a transition is, beyond its two states. */
-export interface Step {
+export interface TalliedTransition {
   /** The cause, if it is news: an instance keeps its last one, and may have noted it a moment before it moved. */
   readonly cause: Cause | undefined;
   readonly isDrop: boolean;
@@ -27,7 +27,7 @@ export class Tally {
   readonly #instances = new Map<string, Instance>();
 
   /** Takes a transition into account. */
-  note(transition: Transition): Step {
+  note(transition: Transition): TalliedTransition {
     const { counts } = this;
     const { who, machine, from, event, cause, to, means, about, isFinal } = transition;
     // Another version of the library may publish on the channel as well.
@@ -60,7 +60,7 @@ export class Tally {
       .join(' · ');
   }
 
-  /** A line for each machine: what lives, and how the others ended. */
+  /** A line for each machine: its live instances, and how the others ended. */
   table(): string[] {
     return MACHINES.flatMap((machine) => {
       const parts = [this.#listed(machine, true), this.#listed(machine, false)].filter((part) => part !== '');

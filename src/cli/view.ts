@@ -1,5 +1,5 @@
 /**
- * Shows transitions as they happen. What one life does in one go is one line, so that a connect that leads through
+ * Shows transitions as they happen. What one instance does in one go is one line, so that a connect that leads through
  * three states is read as one thing; a busy proxy is shown in part, and counted in full.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
@@ -8,13 +8,13 @@ import { causeText, eventText } from '../inspect/words.js';
 import { shortState, TONES, type Tone } from '../machines/words.js';
 import { timeOf } from '../runtime/clock.js';
 import { type Output, printable } from './args.js';
-import { plural, type Step, Tally } from './tally.js';
+import { plural, type TalliedTransition, Tally } from './tally.js';
 import type { Style, Terminal } from './terminal.js';
 
 /** How often the counts are printed where no status line can be redrawn. */
 const COUNTS_EVERY_MS = 5_000;
 const SECOND_MS = 1_000;
-/** What a life does within this time is read as one thing. */
+/** What an instance does within this time is read as one thing. */
 const TOGETHER_MS = 30;
 
 const MACHINE_STYLES: Record<string, Style> = {
@@ -30,7 +30,7 @@ const TONE_STYLES: Record<Tone, Style> = { bad: 'red', warning: 'yellow', good: 
 /** To the microsecond: beyond that there is nothing but rounding. */
 const micros = (ms: number): number => Math.round(ms * 1_000) / 1_000;
 
-/** What one life did in one go, for one reason. */
+/** What one instance did in one go, for one reason. */
 interface Run {
   readonly who: string;
   readonly machine: string;
@@ -41,7 +41,7 @@ interface Run {
   readonly cause: Cause | undefined;
   event: string | undefined;
   server: string | undefined;
-  failover: Step['failover'];
+  failover: TalliedTransition['failover'];
   isDrop: boolean;
 }
 
@@ -108,7 +108,7 @@ export class View {
     this.#terminal.writeRaw(`${JSON.stringify(record, (_key, value) => (value === undefined ? null : value))}\n`);
   }
 
-  #collect({ who, machine, from, event, to, about, at }: Transition, step: Step): void {
+  #collect({ who, machine, from, event, to, about, at }: Transition, step: TalliedTransition): void {
     // A timer that only looks, a client that only is counted: nothing to tell.
     if (from === to) return;
     const { server, peer } = about;

@@ -1,5 +1,5 @@
 import nodeCluster from 'node:cluster';
-import { type Environment, environmentOf, Handle, type Kind, kindNamed } from '../adapters/handle.js';
+import { type Environment, environmentOf, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
 import { ClosedError, NotSupportedError } from '../errors.js';
 import { type ClusterCommand, clusterMachine } from '../machines/cluster.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
@@ -72,7 +72,7 @@ const POLICIES: Record<Scheduling, number> = { roundRobin: nodeCluster.SCHED_RR,
 /** Several processes that serve as one. Made by {@link createCluster}. */
 export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
   /** @internal */
-  static readonly kind: Kind<Cluster, ClusterCommand, ClusterEvents> = {
+  static readonly kind: HandleKind<Cluster, ClusterCommand, ClusterEvents> = {
     ...kindNamed('cluster'),
     events: {
       running: true,
@@ -102,7 +102,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
   readonly #environment: Environment;
   readonly #slots: readonly Slot[];
   /** Every worker that has not ended, those that a reload has replaced included. */
-  readonly #lives = new Set<Worker>();
+  readonly #living = new Set<Worker>();
   readonly #served = new Set<Worker>();
   readonly #ended: Outcome[] = [];
   /** Those of a reload that were told to go: the old ones, or the new ones if one of these cannot start. */
@@ -153,7 +153,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
 
   /** The workers that live, in the order of their numbers; in a reload the old one and the new one. */
   get workers(): WorkerInfo[] {
-    return [...this.#lives].map(({ info }) => info).sort((a, b) => a.number - b.number);
+    return [...this.#living].map(({ info }) => info).sort((a, b) => a.number - b.number);
   }
 
   /**
@@ -161,7 +161,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
    *
    * @throws WorkerError when one of them cannot; the others are ended
    * @throws NotSupportedError where `node:cluster` was told another scheduling before
-   * @throws ClosedError when its life is over
+   * @throws ClosedError when it has ended
    */
   start(): Promise<void> {
     if (this.hasTag('ending')) {
@@ -174,7 +174,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
         return Promise.reject(error);
       }
       this.#started = optionalDeferred();
-      this.life.send({ type: 'cluster.start' });
+      this.instance.send({ type: 'cluster.start' });
     }
     return this.#started.promise;
   }
@@ -189,7 +189,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
    * @throws OptionError
    * @throws WorkerError when a new process cannot start: all old ones serve on, and the new ones have gone
    * @throws NotSupportedError while it does not run yet
-   * @throws ClosedError when its life is over, or about to be
+   * @throws ClosedError when it has ended, or is about to end
    * @example
    * ```ts
    * // From the moment that all new workers serve, no new connection reaches the server that was left out.
@@ -207,7 +207,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
     this.#dataNext = dataNext;
     this.#reloadAgain ??= optionalDeferred();
     const { promise } = this.#reloadAgain;
-    this.life.send({ type: 'cluster.reload', ...(timeoutMs !== undefined && { timeoutMs }) });
+    this.instance.send({ type: 'cluster.reload', ...(timeoutMs !== undefined && { timeoutMs }) });
     return promise;
   }
 
@@ -221,14 +221,14 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
   async inspect(options: { readonly timeoutMs?: Timeout | undefined } = {}): Promise<WorkerReport[]> {
     onlyKnown('inspect', options, INSPECT_OPTIONS);
     const timeoutMs = timeout('timeoutMs', options.timeoutMs, 1_000);
-    const lives = [...this.#lives].sort((a, b) => a.number - b.number);
+    const instances = [...this.#living].sort((a, b) => a.number - b.number);
     let timer: ReturnType<typeof this.clock.setTimeout> | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = this.clock.setTimeout(() => resolve(undefined), timeoutMs);
     });
-    const answers = await Promise.all(lives.map((worker) => Promise.race([worker.inspect(), late])));
+    const answers = await Promise.all(instances.map((worker) => Promise.race([worker.inspect(), late])));
     if (timer !== undefined) this.clock.clearTimeout(timer);
-    return lives.map(({ info }, index) => {
+    return instances.map(({ info }, index) => {
       const { memory, snapshot } = answers[index] ?? { memory: undefined, snapshot: undefined };
       return { ...info, memory, clients: total(snapshot, 'clients'), refused: total(snapshot, 'refused'), snapshot };
     });
@@ -252,8 +252,8 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
     this.#served.add(worker);
     this.notify(incarnation === 1 ? 'started' : 'replaced', worker.info);
     const slots = this.#slots;
-    if (slots.every(({ next }) => isServing(next))) this.life.send({ type: 'newWorkers.running' });
-    else if (slots.every(({ current }) => isServing(current))) this.life.send({ type: 'workers.running' });
+    if (slots.every(({ next }) => isServing(next))) this.instance.send({ type: 'newWorkers.running' });
+    else if (slots.every(({ current }) => isServing(current))) this.instance.send({ type: 'workers.running' });
   }
 
   /** @internal */
@@ -272,7 +272,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
     const hasServed = this.#served.delete(worker);
     const slot = this.#slots[worker.number - 1] as Slot;
     const isNew = slot.next === worker;
-    this.#lives.delete(worker);
+    this.#living.delete(worker);
     this.#ended.push(outcome);
     if (slot.current === worker) slot.current = undefined;
     if (isNew) slot.next = undefined;
@@ -280,10 +280,10 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
       this.#failure = cause;
       if (hasServed) this.notify('gaveUp', { worker: worker.info, cause });
       this.#startError ??= new WorkerError(worker.number, cause);
-      if (this.hasTag('starting')) this.life.send({ type: 'workers.failed', cause });
+      if (this.hasTag('starting')) this.instance.send({ type: 'workers.failed', cause });
       if (isNew && this.hasTag('startsNew')) {
         this.#reloadError ??= new WorkerError(worker.number, cause);
-        this.life.send({ type: 'newWorkers.failed', cause });
+        this.instance.send({ type: 'newWorkers.failed', cause });
       }
     }
     this.#reportGone();
@@ -293,7 +293,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
 
   /** @internal */
   override commandFailed(_command: string, error: unknown): void {
-    this.life.send({
+    this.instance.send({
       type: 'cluster.abort',
       cause: { initiator: 'library', manner: 'error', phase: 'command', code: 'command', error },
     });
@@ -316,12 +316,12 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
 
   #closeWorkers(timeoutMs: number | undefined): void {
     this.#ended.length = 0;
-    for (const worker of this.#lives) void worker.close(timeoutMs === undefined ? {} : { timeoutMs });
+    for (const worker of this.#living) void worker.close(timeoutMs === undefined ? {} : { timeoutMs });
   }
 
   #abortWorkers(cause: Cause): void {
     if (!this.#isAwaited) this.#ended.length = 0;
-    for (const worker of this.#lives) void worker.abort(cause);
+    for (const worker of this.#living) void worker.abort(cause);
   }
 
   #awaitWorkers(): void {
@@ -373,7 +373,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
 
   #makeWorker(number: number, data: unknown): Worker {
     const worker = new Worker(number, data, this.#config, this, this.#environment);
-    this.#lives.add(worker);
+    this.#living.add(worker);
     return worker;
   }
 
@@ -388,24 +388,24 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
   #reportLeft(): void {
     if (this.#leaving.size > 0) return;
     const isWithdrawn = this.hasTag('withdrawsNew');
-    this.life.send({ type: isWithdrawn ? 'newWorkers.closed' : 'oldWorkers.closed' });
+    this.instance.send({ type: isWithdrawn ? 'newWorkers.closed' : 'oldWorkers.closed' });
   }
 
   /** No worker serves, and none will. */
   #reportGone(): void {
     if (this.#failure === undefined || !this.hasTag('running')) return;
     if (this.#slots.some(({ current, next }) => current !== undefined || next !== undefined)) return;
-    this.life.send({ type: 'workers.failed', cause: this.#failure });
+    this.instance.send({ type: 'workers.failed', cause: this.#failure });
   }
 
   #reportClosed(): void {
-    if (!this.#isAwaited || this.#lives.size > 0) return;
+    if (!this.#isAwaited || this.#living.size > 0) return;
     const outcomes = this.#ended.filter(({ ending }) => ending !== 'failed');
     const worst = outcomes.reduce<Outcome | undefined>(
       (a, b) => (a !== undefined && SEVERITY.indexOf(a.ending) >= SEVERITY.indexOf(b.ending) ? a : b),
       undefined,
     );
-    this.life.send({
+    this.instance.send({
       type: 'workers.closed',
       outcome: {
         ending: worst?.ending ?? 'closed',

@@ -16,7 +16,7 @@ export interface ModuleContext<D = unknown> {
 }
 
 /**
- * What a module makes: a `TcpProxy`, a `Listener`, or anything else with such a life. It is not started yet; the worker
+ * What a module makes: a `TcpProxy`, a `Listener`, or anything else with such an instance. It is not started yet; the worker
  * does that.
  */
 export interface ClusterPart {

@@ -1,6 +1,6 @@
 import cluster, { type Worker as NodeWorker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
-import { type Environment, Handle, type Kind, kindNamed } from '../adapters/handle.js';
+import { type Environment, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { type WorkerCommand, workerMachine } from '../machines/worker.js';
 import {
@@ -47,9 +47,9 @@ export interface WorkerInfo {
   readonly id: string;
   /** From 1. */
   readonly number: number;
-  /** Of the process that lives, if one does. */
+  /** Of the running process, if one does. */
   readonly pid: number | undefined;
-  /** Where its life is, such as `serving.running`, `serving.waiting` or `draining`. */
+  /** Where it is, such as `serving.running`, `serving.waiting` or `draining`. */
   readonly state: string;
   /** Counts its processes: 1 until the first was replaced. */
   readonly incarnation: number;
@@ -57,7 +57,7 @@ export interface WorkerInfo {
   readonly addresses: readonly PartAddress[];
 }
 
-const KIND: Kind<Worker, WorkerCommand> = {
+const KIND: HandleKind<Worker, WorkerCommand> = {
   ...kindNamed('worker'),
   events: { closed: true },
   commands: {
@@ -125,7 +125,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
   }
 
   start(): void {
-    this.life.send({ type: 'worker.start' });
+    this.instance.send({ type: 'worker.start' });
   }
 
   /** Asks the process what it has; nothing where there is none, or it goes without an answer. */
@@ -143,12 +143,12 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
   }
 
   report(event: { type: 'process.failed'; cause: Report } | { type: 'process.closed'; outcome: Outcome }): void {
-    this.life.send(event);
+    this.instance.send(event);
   }
 
   processReady(addresses: readonly PartAddress[]): void {
     this.#addresses = addresses;
-    this.life.send({ type: 'process.ready' });
+    this.instance.send({ type: 'process.ready' });
   }
 
   processCrashed(error: Error): void {
@@ -221,7 +221,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
 
   chooseRestart(attempts: number): void {
     const delayMs = this.config.backoff.delayMs(Math.max(0, attempts - 1), Math.random());
-    this.life.send({ type: 'restart.deferred', delayMs });
+    this.instance.send({ type: 'restart.deferred', delayMs });
   }
 
   announceRunning(incarnation: number): void {
@@ -246,7 +246,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
   #lost(cause: Report): void {
     this.#process = undefined;
     for (const id of [...this.#asked.keys()]) this.processInspected(id, undefined);
-    this.life.send({ type: 'process.exited', cause });
+    this.instance.send({ type: 'process.exited', cause });
   }
 
   /** @internal */

@@ -11,7 +11,7 @@ import { causeText } from './words.js';
 export interface ObservedInstance extends Counted {
   readonly id: string;
   readonly machine: string;
-  readonly connection: Connection;
+  readonly connection: ObservedConnection;
   /** Since when it is in this state: milliseconds since the epoch. */
   since: number;
   cause: Cause | undefined;
@@ -23,7 +23,7 @@ type Packed = number | Edge | Cause | Place | undefined;
 export const STEP = 4;
 
 /** A client with its session and its backend; or an instance that belongs to no connection. */
-export class Connection {
+export class ObservedConnection {
   readonly number: number;
   /** Milliseconds since the epoch. */
   readonly since: number;

@@ -1,6 +1,6 @@
 /** The table of connections, a page at a time, and the details of one connection. */
 import { stateText } from './charts.js';
-import type { Connection, ObservedInstance } from './connection.js';
+import type { ObservedConnection, ObservedInstance } from './connection.js';
 import type { State } from './edges.js';
 import type { Observer } from './observer.js';
 import { now } from './plain.js';
@@ -8,7 +8,7 @@ import type {
   ConnectionDetail,
   ConnectionRow,
   ConnectionsPage,
-  LifeDetail,
+  InstanceDetail,
   Listed,
   Sort,
   StepInfo,
@@ -46,13 +46,13 @@ export function connectionsPage(observer: Observer, query: ConnectionsQuery): Co
   }
   const at = now();
   const rows = [...windowOf(keysOf(matching, sort, descending, at), descending, offset, limit)].map((index) =>
-    rowOf(matching[index] as Connection, at),
+    rowOf(matching[index] as ObservedConnection, at),
   );
   return { total, matching: matching.length, offset, rows };
 }
 
 /** Looks in all that a row shows; what many rows share is looked through once. */
-function matcher(filter: string): (connection: Connection) => boolean {
+function matcher(filter: string): (connection: ObservedConnection) => boolean {
   const shared = new Map<string, boolean>();
   const has = (text: string): boolean => {
     let found = shared.get(text);
@@ -70,7 +70,7 @@ function matcher(filter: string): (connection: Connection) => boolean {
     has(connection.lastCause);
 }
 
-function keysOf(connections: readonly Connection[], sort: Sort, descending: boolean, at: number): Keys {
+function keysOf(connections: readonly ObservedConnection[], sort: Sort, descending: boolean, at: number): Keys {
   switch (sort) {
     case 'id':
       return Float64Array.from(connections, ({ number }) => number);
@@ -105,7 +105,7 @@ function ranks(words: readonly string[], descending: boolean): Keys {
   return Float64Array.from(words, (word) => places.get(word) as number);
 }
 
-function rowOf(connection: Connection, at: number): ConnectionRow {
+function rowOf(connection: ObservedConnection, at: number): ConnectionRow {
   const { id, peer, server, main, since, endedAt, lastCause, bytes } = connection;
   return {
     id,
@@ -132,7 +132,7 @@ export function connectionDetail(
   return {
     row: rowOf(connection, at),
     ...(connection.endedAt !== undefined && { endedAt: connection.endedAt }),
-    lives: connection.instances.map((instance) =>
+    instances: connection.instances.map((instance) =>
       detailOf(instance, handleOf(instance.id, connection, registries), steps, at),
     ),
     steps,
@@ -145,7 +145,7 @@ function detailOf(
   handle: LiveHandle | undefined,
   steps: StepInfo[],
   at: number,
-): LifeDetail {
+): InstanceDetail {
   const { description, events, timers } = stateText(machine, state.path);
   const accepted = isOver ? [] : (handle?.accepts() ?? [...events.keys()]);
   return {
@@ -185,7 +185,7 @@ export function isPartOf(registries: readonly Registry[], handle: LiveHandle): b
 /** The handle of an instance. */
 export function handleOf(
   id: string,
-  { live }: Pick<Connection, 'live'>,
+  { live }: Pick<ObservedConnection, 'live'>,
   registries: readonly Registry[],
 ): Registry | LiveListener | LiveSession | LiveBackend | LiveHandle | undefined {
   if (live !== undefined) {

@@ -1,6 +1,6 @@
 /** The steps that are remembered, and the connections that have ended last: both within bounds. */
 import type { Cause } from '../machines/vocabulary.js';
-import { type Connection, STEP } from './connection.js';
+import { type ObservedConnection, STEP } from './connection.js';
 import type { Edge } from './edges.js';
 import type { Place } from './plain.js';
 import type { StepInfo } from './protocol.js';
@@ -19,28 +19,34 @@ export class History {
   steps = 0;
   readonly #limits: HistoryLimits;
   /** All connections that may have steps, besides those that have ended. */
-  readonly #connections: () => Iterable<Connection>;
+  readonly #connections: () => Iterable<ObservedConnection>;
   /** Routine must not push out the connections that were dropped, which are kept apart. */
   readonly #ended = new Ring();
   readonly #endedDropped = new Ring();
-  #trimming: Generator<Connection, void> | undefined;
+  #trimming: Generator<ObservedConnection, void> | undefined;
 
-  constructor(limits: HistoryLimits, connections: () => Iterable<Connection>) {
+  constructor(limits: HistoryLimits, connections: () => Iterable<ObservedConnection>) {
     this.#limits = limits;
     this.#connections = connections;
   }
 
   /** Connections that have ended last. */
-  get ended(): Connection[] {
+  get ended(): ObservedConnection[] {
     return [...this.#ended.all, ...this.#endedDropped.all];
   }
 
   /** Connections that have ended last, after a drop. */
-  get endedDropped(): readonly Connection[] {
+  get endedDropped(): readonly ObservedConnection[] {
     return this.#endedDropped.all;
   }
 
-  remember(connection: Connection, at: number, edge: Edge, cause: Cause | undefined, place: Place | undefined): void {
+  remember(
+    connection: ObservedConnection,
+    at: number,
+    edge: Edge,
+    cause: Cause | undefined,
+    place: Place | undefined,
+  ): void {
     const { packed } = connection;
     const { stepsPerConnectionMax, stepsMax } = this.#limits;
     // Half of the steps go at once, so that the list of a busy connection is not moved for each step.
@@ -50,12 +56,12 @@ export class History {
   }
 
   /** A connection has ended. @returns the connection that is forgotten instead, if there is one */
-  end(connection: Connection): Connection | undefined {
+  end(connection: ObservedConnection): ObservedConnection | undefined {
     const ring = connection.wasDropped ? this.#endedDropped : this.#ended;
     return ring.add(connection, this.#limits.endedMax);
   }
 
-  forget({ packed }: Connection): void {
+  forget({ packed }: ObservedConnection): void {
     this.steps -= packed.length / STEP;
     packed.length = 0;
   }
@@ -85,13 +91,13 @@ export class History {
   }
 
   /** The connections that have ended come first. */
-  *#remembered(): Generator<Connection, void> {
+  *#remembered(): Generator<ObservedConnection, void> {
     yield* this.#ended.all;
     yield* this.#endedDropped.all;
     yield* this.#connections();
   }
 
-  #forgetSteps(connection: Connection, count: number): void {
+  #forgetSteps(connection: ObservedConnection, count: number): void {
     const { packed } = connection;
     packed.splice(0, count * STEP);
     connection.forgotten += count;
@@ -101,11 +107,11 @@ export class History {
 
 /** The last so many. */
 class Ring {
-  readonly all: Connection[] = [];
+  readonly all: ObservedConnection[] = [];
   #next = 0;
 
   /** @returns the oldest connection, if it had to go */
-  add(connection: Connection, max: number): Connection | undefined {
+  add(connection: ObservedConnection, max: number): ObservedConnection | undefined {
     const oldest = this.all[this.#next];
     this.all[this.#next] = connection;
     this.#next = (this.#next + 1) % max;

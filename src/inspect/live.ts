@@ -1,6 +1,6 @@
 /** The instances that live, and the connections that they are parts of. */
 import { MACHINES } from './charts.js';
-import { Connection, type ObservedInstance } from './connection.js';
+import { ObservedConnection, type ObservedInstance } from './connection.js';
 import type { State } from './edges.js';
 import type { History } from './history.js';
 import type { LiveBackend, LiveClient, LiveHandle, LiveSession } from './registry.js';
@@ -10,13 +10,13 @@ const STRANGERS_MAX = 10_000;
 
 export class LiveInstances {
   /** Those of clients and servers that live, in the order in which they were met. */
-  readonly connections = new Set<Connection>();
+  readonly connections = new Set<ObservedConnection>();
   /** Those of users' machines, that live. */
-  readonly #strangers = new Set<Connection>();
+  readonly #strangers = new Set<ObservedConnection>();
   /** By id: those that live, and those of connections that are remembered. */
   readonly #instances = new Map<string, ObservedInstance>();
   /** By the handle of the client; where there is none, by the only handle of the connection. */
-  readonly #connectionOf = new WeakMap<object, Connection>();
+  readonly #connectionOf = new WeakMap<object, ObservedConnection>();
   readonly #history: History;
   #made = 0;
 
@@ -30,16 +30,16 @@ export class LiveInstances {
   }
 
   /** The connection of each instance. */
-  *remembered(): Generator<Connection, void> {
+  *remembered(): Generator<ObservedConnection, void> {
     for (const { connection } of this.#instances.values()) yield connection;
   }
 
   /** The connection that an instance of this machine is a part of: a new one where it is the first part. */
-  connectionBy(key: object | undefined, machine: string, since: number): Connection {
+  connectionBy(key: object | undefined, machine: string, since: number): ObservedConnection {
     const known = key === undefined ? undefined : this.#connectionOf.get(key);
     // A connection that has ended does not begin again.
     if (known !== undefined && known.endedAt === undefined && known.isWithout(machine)) return known;
-    const connection = new Connection(++this.#made, since);
+    const connection = new ObservedConnection(++this.#made, since);
     if (key !== undefined) this.#connectionOf.set(key, connection);
     return connection;
   }
@@ -56,7 +56,7 @@ export class LiveInstances {
     machine: string,
     state: State,
     handle: LiveHandle | undefined,
-    connection: Connection,
+    connection: ObservedConnection,
     since: number,
     isOver = false,
   ): ObservedInstance {
@@ -82,11 +82,11 @@ export class LiveInstances {
     return instance;
   }
 
-  #addStranger(connection: Connection): void {
+  #addStranger(connection: ObservedConnection): void {
     const strangers = this.#strangers;
     strangers.add(connection);
     if (strangers.size <= STRANGERS_MAX) return;
-    const oldest = strangers.values().next().value as Connection;
+    const oldest = strangers.values().next().value as ObservedConnection;
     strangers.delete(oldest);
     // Its next transition adds it again.
     oldest.main.state.count--;
@@ -94,7 +94,7 @@ export class LiveInstances {
   }
 
   /** The last part of a connection has ended. */
-  end(connection: Connection): void {
+  end(connection: ObservedConnection): void {
     this.connections.delete(connection);
     this.#strangers.delete(connection);
     const oldest = this.#history.end(connection);
@@ -110,7 +110,7 @@ export class LiveInstances {
     }
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: ObservedConnection): void {
     for (const { id } of connection.instances) {
       if (this.#instances.get(id)?.connection === connection) this.#instances.delete(id);
     }

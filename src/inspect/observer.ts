@@ -5,8 +5,8 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
-import type { Transition } from '../runtime/life.js';
-import type { Connection, ObservedInstance } from './connection.js';
+import type { Transition } from '../runtime/instance.js';
+import type { ObservedConnection, ObservedInstance } from './connection.js';
 import { Counts } from './counts.js';
 import { INIT, type State } from './edges.js';
 import { handleIn, servedBy } from './handles.js';
@@ -68,19 +68,19 @@ export class Observer {
   }
 
   /** The connections that live, in the order in which they were met. */
-  get connections(): ReadonlySet<Connection> {
+  get connections(): ReadonlySet<ObservedConnection> {
     return this.#live.connections;
   }
 
   /** Connections of a kind: see `GET /api/connections`. */
-  listed(of: Listed): Connection[] {
+  listed(of: Listed): ObservedConnection[] {
     if (of === 'alive') return [...this.connections];
     if (of === 'ended') return this.#history.ended.filter(isOfClients);
     return [...this.connections, ...this.#history.endedDropped].filter(({ wasDropped }) => wasDropped);
   }
 
   /** The connection of this instance, also after it has ended. */
-  find(id: string): Connection | undefined {
+  find(id: string): ObservedConnection | undefined {
     return this.#live.find(id)?.connection;
   }
 
@@ -237,4 +237,4 @@ export class Observer {
   }
 }
 
-const isOfClients = ({ other }: Connection): boolean => other === undefined;
+const isOfClients = ({ other }: ObservedConnection): boolean => other === undefined;

@@ -1,7 +1,7 @@
 /** The parts of a transition that are kept. A user's machine, or any code, may have published it: it must do no harm. */
 import type { Means } from '../machines/means.js';
 import type { Cause } from '../machines/vocabulary.js';
-import type { Transition } from '../runtime/life.js';
+import type { Transition } from '../runtime/instance.js';
 
 /** The server that a backend went to, and its socket. */
 export interface Place {

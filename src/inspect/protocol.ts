@@ -37,7 +37,7 @@ export interface EdgeInfo {
 
 export interface MachineInfo {
   readonly machine: string;
-  /** How many lives are in each leaf state now; final states count those that have ended there. */
+  /** How many instances are in each leaf state now; final states count those that have ended there. */
   readonly states: Readonly<Record<string, number>>;
   readonly edges: readonly EdgeInfo[];
 }
@@ -52,7 +52,7 @@ export interface Totals {
   readonly closed: number;
   /** Lost after they were established, by cause: `backend ECONNRESET`. */
   readonly dropped: Readonly<Record<string, number>>;
-  /** Lives that have ended, by how: of sessions. */
+  /** Instances that have ended, by how: of sessions. */
   readonly endings: Readonly<Record<string, number>>;
   readonly bytesFromClients: number;
   readonly bytesFromBackends: number;
@@ -145,19 +145,19 @@ export type Listed = (typeof LISTED)[number];
 export const SORTS = ['id', 'peer', 'server', 'state', 'age', 'bytes', 'cause'] as const;
 export type Sort = (typeof SORTS)[number];
 
-/** `GET /api/connections/<id>`, for the id of any of its lives (encoded: `session%237`); also for a listener or a proxy. */
+/** `GET /api/connections/<id>`, for the id of any of its instances (encoded: `session%237`); also for a listener or a proxy. */
 export interface ConnectionDetail {
   readonly row: ConnectionRow;
-  /** Milliseconds since the epoch when its last life had ended. Those that ended last are remembered. */
+  /** Milliseconds since the epoch when its last instance had ended. Those that ended last are remembered. */
   readonly endedAt?: number | undefined;
   /** The session (if there is one yet), its client and its backend. */
-  readonly lives: readonly LifeDetail[];
+  readonly instances: readonly InstanceDetail[];
   /** Steps of all of them, oldest first; the oldest may have been forgotten. */
   readonly steps: readonly StepInfo[];
   readonly stepsForgotten: number;
 }
 
-export interface LifeDetail {
+export interface InstanceDetail {
   readonly id: string;
   readonly machine: string;
   readonly state: string;

@@ -49,7 +49,7 @@ const WRITE_EVERY_MS = 200;
 export const headOf = (startedAt: number): RecordedHead => ({ sockchart: VERSION, recording: 1, startedAt });
 
 /**
- * Records every transition of every life of this process. The file is a new one. Where an earlier recording has the name
+ * Records every transition of every instance of this process. The file is a new one. Where an earlier recording has the name
  * already, that becomes `<file>.1`, or is removed if `filesMax` is 1; nothing else is ever renamed, written to or removed.
  * The last fifth of a second is lost if the process dies without {@link Recorder.stop}.
  *

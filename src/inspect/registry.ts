@@ -1,12 +1,12 @@
 /**
- * What the live page asks of what lives: bytes, peers, timers, servers. A {@link TcpProxy} has this shape; so may anything
- * else whose lives are on the transition channel.
+ * What the live page asks of live handles: bytes, peers, timers, servers. A {@link TcpProxy} has this shape; so may anything
+ * else whose instances are on the transition channel.
  */
 import type { Address } from '../adapters/listener.js';
 import type { Cause } from '../machines/vocabulary.js';
-import type { RunningTimer } from '../runtime/life.js';
+import type { RunningTimer } from '../runtime/instance.js';
 
-/** Any life that can be asked about itself. */
+/** Any instance that can be asked about itself. */
 export interface LiveHandle {
   readonly id: string;
   readonly state: string;
@@ -59,7 +59,7 @@ export interface LiveServer {
   readonly excluded: Cause | undefined;
 }
 
-/** What lives, as a whole. */
+/** All that is live, as a whole. */
 export interface Registry extends LiveHandle {
   readonly listeners: readonly LiveListener[];
   /** In the order in which they began. */

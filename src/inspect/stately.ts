@@ -1,5 +1,5 @@
 /**
- * Shows lives in the Stately inspector, whichever runtime they run on: what comes over the transition channel is told to
+ * Shows instances in the Stately inspector, whichever runtime they run on: what comes over the transition channel is told to
  * an inspector as XState would tell it of actors.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
@@ -9,7 +9,7 @@ import { count, hook, number, onlyKnown } from '../options.js';
 import { TcpProxy } from '../proxy/proxy.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import { timeOf } from '../runtime/clock.js';
-import type { Transition } from '../runtime/life.js';
+import type { Transition } from '../runtime/instance.js';
 import { MACHINES } from './charts.js';
 import { INIT } from './edges.js';
 import { clientOf, isObject } from './handles.js';
@@ -31,8 +31,8 @@ export interface InspectOptions {
   readonly sample?: number | undefined;
   /** Connections shown at once, at most; a newcomer beyond is left out for good. Default 100. */
   readonly connectionsMax?: number | undefined;
-  /** Asked once for each life, when it is first heard of; false leaves it out, and a client's connection with it. */
-  readonly filter?: ((life: Transition) => boolean) | undefined;
+  /** Asked once for each instance, when it is first heard of; false leaves it out, and a client's connection with it. */
+  readonly filter?: ((instance: Transition) => boolean) | undefined;
 }
 
 const INSPECT_OPTIONS = ['proxies', 'machines', 'sample', 'connectionsMax', 'filter'] as const;
@@ -43,18 +43,18 @@ export interface Inspection {
   readonly connections: number;
   /** Connections that were left out: by the filter, the sample, or for there were too many. */
   readonly leftOut: number;
-  /** Errors of the inspector and of the filter: none of them reaches what is shown. A life that the filter threw at is left out. */
+  /** Errors of the inspector and of the filter: none of them reaches what is shown. An instance that the filter threw at is left out. */
   readonly failures: number;
   /** Shows no more. What was shown stays in the inspector. */
   stop(): void;
 }
 
-/** A life, as the inspector takes it for an actor. */
+/** An instance, as the inspector takes it for an actor. */
 interface Actor {
   readonly id: string;
   readonly sessionId: string;
   readonly logic: { readonly config: object };
-  readonly kind: Kind | undefined;
+  readonly kind: StateKind | undefined;
   _parent: Actor | undefined;
   /** False for what is only known to have parts: it is kept for as long as it has. */
   isMet: boolean;
@@ -67,7 +67,7 @@ interface Actor {
 }
 
 /**
- * Shows every life of this process in an inspector of `@statelyai/inspect`, from now on: actors with their machine and
+ * Shows every instance of this process in an inspector of `@statelyai/inspect`, from now on: actors with their machine and
  * parentage (proxy, listener, session, client and backend), what happens to them, and where they are. Costs nothing
  * before it is called, nor after `stop()`.
  *
@@ -96,7 +96,7 @@ class StatelyInspection implements Inspection {
   leftOut = 0;
   failures = 0;
   readonly #inspect: Observer<InspectionEvent>;
-  readonly #kinds: ReadonlyMap<string, Kind>;
+  readonly #kinds: ReadonlyMap<string, StateKind>;
   readonly #sample: number;
   readonly #connectionsMax: number;
   readonly #filter: InspectOptions['filter'];
@@ -172,7 +172,7 @@ class StatelyInspection implements Inspection {
     return known?.isMet === true ? known : this.#meet(transition);
   }
 
-  /** A life that was not heard of yet: an actor, or nothing if it is not shown. */
+  /** An instance that was not heard of yet: an actor, or nothing if it is not shown. */
   #meet(transition: Transition): Actor | undefined {
     const { who, machine, parent, handle } = transition;
     if (this.#hidden.has(who)) return undefined;
@@ -358,7 +358,7 @@ function sourceOf({ client, backend }: Actor, event: string): Actor | undefined 
 }
 
 /** What is known of a machine: what it is drawn from, and the states that it only passes. */
-interface Kind {
+interface StateKind {
   readonly config: object;
   readonly transient: ReadonlySet<string>;
 }
@@ -368,7 +368,7 @@ interface StateConfig {
   readonly states?: Readonly<Record<string, StateConfig>>;
 }
 
-function kindOf(config: StateConfig): Kind {
+function kindOf(config: StateConfig): StateKind {
   const transient = new Set<string>();
   const visit = (path: string, { always, states: below = {} }: StateConfig): void => {
     if (always !== undefined) transient.add(path);

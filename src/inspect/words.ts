@@ -6,7 +6,7 @@ import type { Cause } from '../machines/vocabulary.js';
 import { ARRIVALS, ENDINGS } from '../machines/words.js';
 import type { StepInfo } from './protocol.js';
 
-/** A reason in short: `client reset while established, ECONNRESET`; `peer reset …` where it is the life's own peer. */
+/** A reason in short: `client reset while established, ECONNRESET`; `peer reset …` where it is the instance's own peer. */
 export function causeText({ initiator, manner, phase, code, error, leg }: Cause): string {
   const who = initiator === 'peer' && leg !== undefined ? leg : initiator;
   const why = code === undefined ? '' : `, ${code}`;

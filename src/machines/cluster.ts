@@ -27,7 +27,7 @@ const notAwaited = ignored(['workers.closed'], 'Their end is not waited for.');
 const notFailing = ignored(['workers.failed'], 'The end is decided.');
 const notRunning = ignored(['cluster.reload'], 'It does not run.');
 const startedOnce = ignored(['cluster.start'], 'It has been started.');
-const over = ignored(['cluster.start', 'cluster.reload'], 'The end is decided; a new life is a new handle.');
+const over = ignored(['cluster.start', 'cluster.reload'], 'The end is decided; to start again, make a new handle.');
 
 /** A reload is over: its owner is told, and the next one begins, if it was asked for. */
 const reloadEnds = (announce: 'announceReloaded' | 'announceReloadFailed') =>

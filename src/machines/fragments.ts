@@ -119,7 +119,7 @@ export const reading = {
   after: { lingerTimeout: { target: 'reading', reenter: true, actions: 'probeReads' } },
 } as const;
 
-/** A final state: how a life ended. */
+/** A final state: how an instance ended. */
 export const final = <const E extends Ending>(output: E, description: string) =>
   ({ type: 'final', tags: 'ending', description, output }) as const;
 

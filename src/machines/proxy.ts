@@ -23,9 +23,9 @@ const notAsked = ignored(['sessions.served'], 'Only the deadline of a drain asks
 const noSessions = { ...notAsked, ...ignored(['sessions.emptied'], 'The end of the sessions is not waited for.') };
 const noBackends = ignored(['backends.closed'], 'No backend is being closed.');
 const startedOnce = ignored(['proxy.start'], 'It has been started.');
-const over = ignored(['proxy.start'], 'The end is decided; a new life is a new handle.');
+const over = ignored(['proxy.start'], 'The end is decided; to start again, make a new handle.');
 
-/** Every part that still lives is reset, the backends too; after a start that failed these are closed instead. */
+/** Every part that has not ended is reset, the backends too; after a start that failed these are closed instead. */
 const cut = (...why: Parameters<typeof note>) =>
   ({ target: '#proxy.stopping.cutting', actions: ['noteAborted', note(...why), 'abortBackends'] }) as const;
 
@@ -194,7 +194,7 @@ export const proxyMachine = setup({
           after: { abortTimeout: { target: 'listeners' } },
         },
         cutting: {
-          description: 'Every part that still lives is reset; at a deadline, sockets to which all was sent linger.',
+          description: 'Every part that has not ended is reset; at a deadline, sockets to which all was sent linger.',
           entry: ['abortListeners', 'abortSessions', 'awaitSessions'],
           on: {
             ...notAsked,

@@ -1,5 +1,5 @@
 /**
- * The words that all machines share: why something happened, how a life ended, how long a wait may be.
+ * The words that all machines share: why something happened, how an instance ended, how long a wait may be.
  * Everything here is data; no machine needs more of another than these words.
  */
 
@@ -16,7 +16,7 @@ export type Initiator = 'peer' | 'owner' | 'library' | 'system';
  */
 export type Manner = 'end' | 'reset' | 'refusal' | 'timeout' | 'error' | 'close' | 'abort' | 'destroy' | 'limit';
 
-/** What the life was doing at that moment. */
+/** What the instance was doing at that moment. */
 export type Phase =
   | 'idle'
   | 'choosing'
@@ -44,7 +44,7 @@ export interface Cause {
    */
   readonly code?: string;
   /**
-   * Of a session, and of a leg that was ended for it: on which leg it began. Absent where it began on the life's own
+   * Of a session, and of a leg that was ended for it: on which leg it began. Absent where it began on the instance's own
    * socket, or on none.
    */
   readonly leg?: Leg;
@@ -59,10 +59,10 @@ export interface Cause {
 /** A cause as it is reported from outside: the machine adds the phase, for only the machine knows it. */
 export type Report = Omit<Cause, 'phase'> & { readonly phase?: Phase };
 
-/** The six ways in which a life ends. */
+/** The six ways in which an instance ends. */
 export type Ending = 'ended' | 'closed' | 'aborted' | 'dropped' | 'refused' | 'failed';
 
-/** The output of every machine: how the life ended, and why. */
+/** The output of every machine: how the instance ended, and why. */
 export interface Outcome {
   readonly ending: Ending;
   readonly cause: Cause;
@@ -105,7 +105,7 @@ export const QUIET_PROBES = 4;
 export const probeEvery = (timeout: number): number =>
   timeout < NEVER_MS ? Math.ceil(timeout / QUIET_PROBES) : NEVER_MS;
 
-/** What a transition knows about its cause: where in the life it is, and the timer's name if a timer caused it. */
+/** What a transition knows about its cause: where in the instance it is, and the timer's name if a timer caused it. */
 export interface CauseHint {
   readonly phase: Phase;
   readonly timeout?: string;

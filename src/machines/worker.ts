@@ -26,7 +26,7 @@ const leaves = ignored(['process.ready', 'process.failed', 'process.closed'], 'I
 const notBegun = ignored(['process.closed'], 'What has not started has no end: the exit decides.');
 const noChoice = ignored(['restart.deferred'], 'Nothing was asked.');
 const startedOnce = ignored(['worker.start'], 'It has been started.');
-const over = ignored(['worker.start'], 'The end is decided; a new life is a new worker.');
+const over = ignored(['worker.start'], 'The end is decided; to start again takes a new worker.');
 
 /** The process of a worker that has run is gone: another follows. The cause is its exit, unless one was known before. */
 const replace = (...why: Parameters<typeof note> | []) => {

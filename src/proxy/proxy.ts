@@ -1,7 +1,14 @@
 import { Backend } from '../adapters/backend.js';
 import { type BackendSocketOptions, backendConfig, type DialLimits, serversOf } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
-import { environmentOf, HANDLE_OPTIONS, Handle, type HandleOptions, type Kind, kindNamed } from '../adapters/handle.js';
+import {
+  environmentOf,
+  HANDLE_OPTIONS,
+  Handle,
+  type HandleKind,
+  type HandleOptions,
+  kindNamed,
+} from '../adapters/handle.js';
 import { type Address, Listener } from '../adapters/listener.js';
 import {
   checkAddress,
@@ -35,7 +42,7 @@ export interface SessionLimits {
   readonly idleTimeout?: Timeout | undefined;
   /** The same once one side has ended, in milliseconds. Default 60 000. */
   readonly halfCloseTimeout?: Timeout | undefined;
-  /** Longest life of a session, in milliseconds. Default: none. */
+  /** How long a session may take, in milliseconds. Default: none. */
   readonly durationMax?: Timeout | undefined;
   /**
    * Bytes to read from a client before its backend is there, at most one read more. A client that resets meanwhile
@@ -81,7 +88,7 @@ export type ProxyEvents = {
   failover: [{ session: Session; from: Server; to: Server; cause: Cause }];
   /** A session lost a leg that was established. */
   dropped: [{ session: Session; leg: 'client' | 'backend'; cause: Cause }];
-  /** A client's life is over, whether it got a session or not: `outcome.cause` says why one was refused. */
+  /** A client has ended, whether it got a session or not: `outcome.cause` says why one was refused. */
   clientClosed: [{ client: Client; outcome: Outcome }];
   /** A session has ended. */
   sessionClosed: [{ session: Session; outcome: Outcome }];
@@ -102,7 +109,7 @@ const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 /** A TCP proxy: listeners, servers, and a session for each client. Made by {@link createProxy}. */
 export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   /** @internal */
-  static readonly kind: Kind<TcpProxy, ProxyCommand, ProxyEvents> = {
+  static readonly kind: HandleKind<TcpProxy, ProxyCommand, ProxyEvents> = {
     ...kindNamed('proxy'),
     events: {
       running: true,
@@ -189,7 +196,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     if (this.hasTag('ending')) return Promise.reject(this.#endError());
     if (this.#started === undefined) {
       this.#started = optionalDeferred();
-      this.life.send({ type: 'proxy.start' });
+      this.instance.send({ type: 'proxy.start' });
     }
     return this.#started.promise;
   }
@@ -199,7 +206,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
    *
    * @throws NotSupportedError before it was started
    * @throws NotSupportedError where one of them could not listen again: on a file descriptor
-   * @throws ClosedError when its life is over, or about to be
+   * @throws ClosedError when it has ended, or is about to end
    */
   suspend(): void {
     const listeners = this.#serving();
@@ -210,7 +217,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   /**
    * Listens again, on the ports that it had.
    *
-   * @throws ClosedError when its life is over, or about to be
+   * @throws ClosedError when it has ended, or is about to end
    */
   resume(): void {
     for (const listener of this.#serving()) listener.resume();
@@ -223,7 +230,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     throw new ClosedError(this.id, this.outcome?.cause);
   }
 
-  /** What can be seen of every connection that lives: what a transition does not tell. */
+  /** What can be seen of every live connection: what a transition does not tell. */
   connections(): ConnectionInfo[] {
     const infos: ConnectionInfo[] = [];
     for (const listener of this.listeners) {
@@ -260,7 +267,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     if (isLost || this.#listenersLeft === 0) {
       // The first that is missed is why the proxy fails, if it fails; the others are closed because of that.
       this.#startError ??= listener.endError(outcome);
-      this.life.send({ type: 'listeners.failed', cause: outcome.cause });
+      this.instance.send({ type: 'listeners.failed', cause: outcome.cause });
     } else {
       this.#reportBound();
     }
@@ -302,9 +309,9 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     const cause = commandCauseOf(error);
     if (command === 'backends.connect' || command === 'listeners.start') {
       this.#startError ??= error;
-      this.life.send({ type: command === 'backends.connect' ? 'backends.failed' : 'listeners.failed', cause });
+      this.instance.send({ type: command === 'backends.connect' ? 'backends.failed' : 'listeners.failed', cause });
     } else {
-      this.life.send({ type: 'proxy.abort', cause });
+      this.instance.send({ type: 'proxy.abort', cause });
     }
   }
 
@@ -315,7 +322,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
 
   /** Why it cannot be started, or did not start. */
   #endError(): unknown {
-    const { ending } = this.life.context as { readonly ending: Ending };
+    const { ending } = this.instance.context as { readonly ending: Ending };
     const error = ending === 'failed' ? this.#startError : undefined;
     return error ?? new ClosedError(this.id, this.outcome?.cause);
   }
@@ -335,17 +342,17 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
       // One may be over again before the last one is established.
       .then(() => Promise.all(backends.map((backend) => backend.goesOn || backend.ready())))
       .then(
-        () => this.life.send(BACKENDS_ESTABLISHED),
+        () => this.instance.send(BACKENDS_ESTABLISHED),
         (error: Error & { cause?: Cause }) => {
           this.#startError ??= error;
-          this.life.send({ type: 'backends.failed', cause: error.cause as Cause });
+          this.instance.send({ type: 'backends.failed', cause: error.cause as Cause });
         },
       );
   }
 
   #closeBackends(): void {
     const closed = this.backends.map(async (backend) => backend.close());
-    Promise.allSettled(closed).then(() => this.life.send(BACKENDS_CLOSED));
+    Promise.allSettled(closed).then(() => this.instance.send(BACKENDS_CLOSED));
   }
 
   #startListeners(): void {
@@ -373,7 +380,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
 
   #refuseAdmissions(cause: Report): void {
     each(this.listeners, (listener) => listener.refuseAdmissions(cause));
-    if (this.#sessions.size > 0) this.life.send(SERVED);
+    if (this.#sessions.size > 0) this.instance.send(SERVED);
   }
 
   #announceRunning(): void {
@@ -382,16 +389,16 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   }
 
   #reportBound(): void {
-    if (this.#listenersLeft > 0 && this.#bound.size === this.#listenersLeft) this.life.send(BOUND);
+    if (this.#listenersLeft > 0 && this.#bound.size === this.#listenersLeft) this.instance.send(BOUND);
   }
 
   #reportListeners(): void {
-    if (this.#listenersAwaited && this.#listenersLeft === 0) this.life.send(LISTENERS_CLOSED);
+    if (this.#listenersAwaited && this.#listenersLeft === 0) this.instance.send(LISTENERS_CLOSED);
   }
 
   #reportSessions(): void {
     if (!this.#sessionsAwaited || this.#sessions.size > 0) return;
-    if (this.listeners.every(({ clients }) => clients.size === 0)) this.life.send(EMPTIED);
+    if (this.listeners.every(({ clients }) => clients.size === 0)) this.instance.send(EMPTIED);
   }
 }
 

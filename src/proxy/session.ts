@@ -2,12 +2,12 @@ import type { OnReadOpts, Socket } from 'node:net';
 import { Backend } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
-import { type Environment, Handle, type Kind, kindNamed } from '../adapters/handle.js';
+import { type Environment, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
 import type { Leg } from '../adapters/socket-handle.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES } from '../machines/vocabulary.js';
 import { Relay } from '../relay/relay.js';
-import type { Description, RunningTimer } from '../runtime/life.js';
+import type { Description, RunningTimer } from '../runtime/instance.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf } from '../sockets/socket.js';
 import type { Server } from '../upstream/servers.js';
@@ -35,7 +35,7 @@ export type SessionEvents = {
   closed: [Outcome];
 };
 
-/** What can be seen of a connection that lives. */
+/** What can be seen of a live connection. */
 export interface ConnectionInfo {
   readonly id: string;
   readonly state: string;
@@ -62,7 +62,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 
 /** One client paired with one backend. Made by a proxy for each client that it admits. */
 export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   /** @internal */
-  static readonly kind: Kind<Session, SessionCommand, SessionEvents> = {
+  static readonly kind: HandleKind<Session, SessionCommand, SessionEvents> = {
     ...kindNamed('session'),
     events: { established: true, closed: true },
     commands: {
@@ -144,7 +144,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
 
   /** @internal */
   legEnded(leg: Leg): void {
-    this.life.send(leg === this.client ? CLIENT_ENDED : BACKEND_ENDED);
+    this.instance.send(leg === this.client ? CLIENT_ENDED : BACKEND_ENDED);
   }
 
   /** @internal */
@@ -163,12 +163,12 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     if (ending === 'dropped') {
       this.#owner.notify('dropped', { session: this, leg: isClient ? 'client' : 'backend', cause });
     }
-    this.life.send({ type: isClient ? 'client.closed' : 'backend.closed', ending, cause });
+    this.instance.send({ type: isClient ? 'client.closed' : 'backend.closed', ending, cause });
   }
 
   /** @internal */
   backendEstablished(): void {
-    this.life.send(ESTABLISHED);
+    this.instance.send(ESTABLISHED);
   }
 
   /** @internal */
@@ -240,7 +240,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
     this.#progress = progress;
     if (this.#quiet === 1) this.relay.rest();
-    if (this.#quiet >= QUIET_PROBES) this.life.send(IDLED);
+    if (this.#quiet >= QUIET_PROBES) this.instance.send(IDLED);
   }
 
   #resetLeg(leg: Client | Backend, cause: Cause): void {

@@ -4,7 +4,7 @@
  *
  * - One buffer shared by all sockets that wait: what is read into it is copied out at once, and it is small, so that a
  *   copy is cheap.
- * - Large ones from a pool, taken for the next read by a socket that has filled its buffer, for it has more to come.
+ * - Large ones from a pool, acquired for the next read by a socket that has filled its buffer, for it has more to come.
  *   Their bytes are not copied. They are given back after a read that does not fill them.
  */
 
@@ -12,8 +12,8 @@
 const SHARED_BYTES = 16_384;
 /** Measured: 128 KiB cost half as much again per byte, 1 MiB hardly less. */
 const POOLED_BYTES = 524_288;
-/** The most that are taken at the same time: further sockets read into the shared one. 32 MiB. */
-const TAKEN_MAX = 64;
+/** The most that are acquired at the same time: further sockets read into the shared one. 32 MiB. */
+const ACQUIRED_MAX = 64;
 /** The most that are kept for later. 4 MiB. */
 const SPARE_MAX = 8;
 
@@ -21,28 +21,28 @@ const SPARE_MAX = 8;
 export const SHARED: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
 
 const spare: Buffer[] = [];
-const taken = new Set<Buffer>();
+const acquired = new Set<Buffer>();
 
 /** A buffer of one's own, if there is one left. */
-export function take(): Buffer | undefined {
-  if (taken.size >= TAKEN_MAX) return undefined;
+export function acquire(): Buffer | undefined {
+  if (acquired.size >= ACQUIRED_MAX) return undefined;
   const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES);
-  taken.add(buffer);
+  acquired.add(buffer);
   return buffer;
 }
 
 /** Gives a buffer back that no socket reads into any more, and whose bytes are written out. */
-export function give(buffer: Buffer): void {
+export function release(buffer: Buffer): void {
   // One that was given up may still be in use, and never comes back.
-  if (taken.delete(buffer) && spare.length < SPARE_MAX) spare.push(buffer);
+  if (acquired.delete(buffer) && spare.length < SPARE_MAX) spare.push(buffer);
 }
 
 /** Gives one up that may still be in use: it must not be used again. */
-export function forgo(buffer: Buffer): void {
-  taken.delete(buffer);
+export function discard(buffer: Buffer): void {
+  acquired.delete(buffer);
 }
 
-/** How many are taken now. */
-export function buffersTaken(): number {
-  return taken.size;
+/** How many are acquired now. */
+export function buffersAcquired(): number {
+  return acquired.size;
 }

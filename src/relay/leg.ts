@@ -11,7 +11,7 @@
 import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
 import { writesThrough } from '../sockets/socket.js';
-import { forgo, give, SHARED, take } from './buffers.js';
+import { acquire, discard, release, SHARED } from './buffers.js';
 import { readInto, readIntoShared } from './onread.js';
 
 const LEG = Symbol('sockchart.leg');
@@ -137,7 +137,7 @@ export class Leg {
     const own = this.#next;
     if (own === SHARED || this.#from === undefined || !readIntoShared(this.#from)) return;
     this.#next = SHARED;
-    give(own);
+    release(own);
   }
 
   /** Both sockets are over: gives the buffers back. */
@@ -147,11 +147,11 @@ export class Leg {
     if (own !== SHARED) {
       this.#next = SHARED;
       // A socket that lives on may still read into it.
-      if (this.#from?.destroyed) give(own);
-      else forgo(own);
+      if (this.#from?.destroyed) release(own);
+      else discard(own);
     }
     if (this.#pinned !== undefined) {
-      forgo(this.#pinned);
+      discard(this.#pinned);
       this.#pinned = undefined;
     }
   }
@@ -166,13 +166,13 @@ export class Leg {
     if (buffer === SHARED) {
       if (to === undefined) return this.#earlyMax === 0 || this.#keep(copy(buffer, bytes));
       // It has more to come, most likely at once.
-      if (isFull && writesThrough(to)) this.#next = take() ?? SHARED;
+      if (isFull && writesThrough(to)) this.#next = acquire() ?? SHARED;
       return this.#flows(to, to.write(copy(buffer, bytes)));
     }
     if (to === undefined || this.#pinned !== undefined || bytes < to.writableHighWaterMark) {
       this.#next = SHARED;
       const chunk = to === undefined ? undefined : copy(buffer, bytes);
-      give(buffer);
+      release(buffer);
       return chunk === undefined || this.#flows(to as Socket, (to as Socket).write(chunk));
     }
     // A write of this size is always followed by a drain, which says that the buffer is free again.
@@ -184,7 +184,7 @@ export class Leg {
     }
     if (!isFull) {
       this.#next = SHARED;
-      give(buffer);
+      release(buffer);
     }
     return true;
   }
@@ -204,7 +204,7 @@ export class Leg {
   /** @internal */
   drained(): void {
     if (this.#pinned !== undefined) {
-      give(this.#pinned);
+      release(this.#pinned);
       this.#pinned = undefined;
     }
     if (!this.#isPaused) return;

@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel';
-import type { Description, Transition } from './life.js';
+import type { Description, Transition } from './instance.js';
 
 /**
- * The name of the `node:diagnostics_channel` that every transition of every life goes to, as a {@link Transition}.
+ * The name of the `node:diagnostics_channel` that every transition of every instance goes to, as a {@link Transition}.
  * Nothing is built for it while the channel has no subscriber.
  *
  * @example

@@ -16,7 +16,7 @@ import {
   or,
 } from 'xstate';
 import { CompileError, OptionError } from '../errors.js';
-import type { Host, Life } from './life.js';
+import type { Host, Instance } from './instance.js';
 import {
   ACTS,
   ASKS,
@@ -38,33 +38,33 @@ import {
   RAISE_DYNAMIC,
   SET_TIMER,
   SET_TIMER_DYNAMIC,
-  type Step,
   type Table,
+  type TableTransition,
   type TimerDefinition,
 } from './table.js';
-import { TableLife } from './table-life.js';
+import { TableInstance } from './table-instance.js';
 
 /** A machine that was compiled. Made by {@link compile}. */
 export interface CompiledMachine<M extends AnyStateMachine> {
   readonly id: string;
-  /** Makes a life, which has yet to be started. */
-  run(input: InputFrom<M>, host: Host<EmittedFrom<M>>): Life<Extract<EventFromLogic<M>, { type: string }>>;
+  /** Makes an instance, which has yet to be started. */
+  run(input: InputFrom<M>, host: Host<EmittedFrom<M>>): Instance<Extract<EventFromLogic<M>, { type: string }>>;
 }
 
 /**
- * Compiles a machine to a flat table. A life that runs on it is a small object whose transitions allocate nothing, and
+ * Compiles a machine to a flat table. An instance that runs on it is a small object whose transitions allocate nothing, and
  * that does what an XState actor would do, in the same order.
  *
  * Taken are nested states, guards (`and`, `or`, `not` too), `assign`, `emit`, `raise`, `always`, `after`, entry and exit
  * actions, `reenter`, wildcards, tags, and final states with `onDone` and output.
  *
  * A cycle of `always` or `raise` that never ends is an error after 10 000 steps, or as many as the machine's
- * `maxIterations`. A life whose function throws is over: the error is the process's (`uncaughtException`), `finish` is
+ * `maxIterations`. An instance whose function throws is over: the error is the process's (`uncaughtException`), `finish` is
  * not called, and what is sent from then on is ignored; so it is with an actor.
  *
  * Where it differs, because nothing is allocated: the functions of a machine get `context`, `event` and their params in
  * an object that is used again, and `context` is written to in place; they must not keep either, nor may a command carry
- * `context` itself. Timers are set once the life has come to rest. After a function has thrown, which ends the life,
+ * `context` itself. Timers are set once the instance has come to rest. After a function has thrown, which ends the instance,
  * `context` may hold half of what the step assigned.
  *
  * @throws CompileError for anything else, such as parallel states, `invoke` or actions that are functions
@@ -72,14 +72,14 @@ export interface CompiledMachine<M extends AnyStateMachine> {
  * @example
  * ```ts
  * const door = compile(doorMachine);
- * const life = door.run(undefined, {
+ * const instance = door.run(undefined, {
  *   id: 'door#1',
  *   clock: systemClock,
  *   perform: (command) => console.log(command.type),
  *   finish: (output) => console.log(output),
  * });
- * life.start();
- * life.send({ type: 'door.open' });
+ * instance.start();
+ * instance.send({ type: 'door.open' });
  * ```
  */
 export function compile<M extends AnyStateMachine>(machine: M): CompiledMachine<M> {
@@ -89,7 +89,7 @@ export function compile<M extends AnyStateMachine>(machine: M): CompiledMachine<
   const table = new Compiler(machine).table();
   return {
     id: machine.id,
-    run: (input, host) => new TableLife(table, input, host as Host<{ type: string }>) as never,
+    run: (input, host) => new TableInstance(table, input, host as Host<{ type: string }>) as never,
   };
 }
 
@@ -135,7 +135,7 @@ class Compiler {
       // A final child raises this also where no transition names it, and a wildcard may match it.
       if (node.type === 'compound') types.add(doneType(node));
     }
-    const columns = new Map<string, (Step | undefined)[]>();
+    const columns = new Map<string, (TableTransition | undefined)[]>();
     for (const type of types) columns.set(type, this.#column(type));
     // Also what no known event leads to must be sound: a wildcard may.
     for (const node of this.#nodes) this.#check(node);
@@ -213,7 +213,7 @@ class Compiler {
   }
 
   /** What may be taken for a type of event, leaf by leaf: the transitions of the leaf first, then those around it. */
-  #column(type: string): (Step | undefined)[] {
+  #column(type: string): (TableTransition | undefined)[] {
     return this.#leaves.map((leaf) =>
       this.#steps(
         leaf,
@@ -223,14 +223,14 @@ class Compiler {
   }
 
   /** The transitions that may be taken, linked. */
-  #steps(leaf: AnyStateNode, candidates: readonly Transition[]): Step | undefined {
-    return candidates.reduceRight<Step | undefined>(
+  #steps(leaf: AnyStateNode, candidates: readonly Transition[]): TableTransition | undefined {
+    return candidates.reduceRight<TableTransition | undefined>(
       (otherwise, transition) => this.#step(leaf, transition, otherwise),
       undefined,
     );
   }
 
-  #step(leaf: AnyStateNode, transition: Transition, otherwise: Step | undefined): Step {
+  #step(leaf: AnyStateNode, transition: Transition, otherwise: TableTransition | undefined): TableTransition {
     const { source, actions, guard } = transition;
     const targets = transition.target as AnyStateNode[] | undefined;
     if (targets !== undefined && targets.length > 1) {
@@ -257,7 +257,13 @@ class Compiler {
     return this.#made(guard === undefined ? undefined : this.#guard(source, guard), ops, to, flags, otherwise);
   }
 
-  #made(guard: Guard | undefined, ops: readonly Op[], to: AnyStateNode, flags: number, otherwise?: Step): Step {
+  #made(
+    guard: Guard | undefined,
+    ops: readonly Op[],
+    to: AnyStateNode,
+    flags: number,
+    otherwise?: TableTransition,
+  ): TableTransition {
     const computes = ops.filter(({ kind }) => COMPUTES.has(kind));
     const asks = guard !== undefined || computes.length > 0 || ((otherwise?.flags ?? 0) & ASKS) !== 0;
     return {
@@ -270,7 +276,7 @@ class Compiler {
     };
   }
 
-  #initialStep(ops: Op[]): Step {
+  #initialStep(ops: Op[]): TableTransition {
     const { root } = this.#machine;
     const active = new Set<AnyStateNode>();
     const entering = new Map<AnyStateNode, boolean>([[root, true]]);
@@ -563,7 +569,7 @@ function outputOf(output: unknown): Expression | undefined {
   return typeof output === 'function' ? (output as Expression) : () => output;
 }
 
-/** A life writes to its context, and so needs one of its own: also where the machine's function returns one it keeps. */
+/** An instance writes to its context, and so needs one of its own: also where the machine's function returns one it keeps. */
 function contextMaker(context: unknown): (input: unknown) => object {
   if (typeof context !== 'function') return () => ({ ...(context as object) });
   const args = { input: undefined as unknown };

@@ -1,7 +1,7 @@
 /** Runs machines on tables that are compiled once: what the adapters use unless they are told otherwise. */
 import type { AnyStateMachine } from 'xstate';
 import { type CompiledMachine, compile } from './compile.js';
-import type { Runtime } from './life.js';
+import type { Runtime } from './instance.js';
 
 const tables = new WeakMap<AnyStateMachine, CompiledMachine<AnyStateMachine>>();
 

@@ -4,7 +4,7 @@
  * from it, and then does what they command: hence two lists.
  */
 
-import type { Commands } from './life.js';
+import type { Commands } from './instance.js';
 
 /** What the functions of a machine are called with. One object serves all calls: they must not keep it. */
 export interface Args {
@@ -62,7 +62,7 @@ export interface TimerDefinition {
 }
 
 /** A transition that may be taken in one leaf state. */
-export interface Step {
+export interface TableTransition {
   readonly guard: Guard | undefined;
   /** What is worked out when it is taken: what changes the context, and what depends on it. */
   readonly computes: Op | undefined;
@@ -73,7 +73,7 @@ export interface Step {
   /** Any of ACTS, GOES_ON, CHANGES and ASKS. */
   readonly flags: number;
   /** The one that may be taken if the guard of this one says no. */
-  readonly otherwise: Step | undefined;
+  readonly otherwise: TableTransition | undefined;
 }
 
 /** Not set for a transition that only says that an event is ignored. */
@@ -91,20 +91,20 @@ export interface Leaf {
   /** The path, and the paths of all states around it. */
   readonly within: ReadonlySet<string>;
   readonly tags: ReadonlySet<string>;
-  /** The life ends there. */
+  /** The instance ends there. */
   readonly isFinal: boolean;
   /** The first of those that need no event. */
-  readonly always: Step | undefined;
+  readonly always: TableTransition | undefined;
 }
 
 export interface Table {
   readonly id: string;
   readonly leaves: readonly Leaf[];
   /** By event type, then by leaf: the first of the transitions that may be taken. */
-  readonly columns: Map<string, readonly (Step | undefined)[]>;
+  readonly columns: Map<string, readonly (TableTransition | undefined)[]>;
   /** The column of a type that no transition names: only wildcards may match it. */
-  columnOf(type: string): readonly (Step | undefined)[] | undefined;
-  readonly initial: Step;
+  columnOf(type: string): readonly (TableTransition | undefined)[] | undefined;
+  readonly initial: TableTransition;
   /** True when nothing of the initial step can change before the start: then it is taken at the start. */
   readonly startsPlain: boolean;
   /** True when some state has a step that needs no event. */

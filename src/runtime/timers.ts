@@ -1,5 +1,5 @@
 /**
- * The timers of lives that run on the process's own time. As in Node, all timers of one duration form a list, which is
+ * The timers of instances that run on the process's own time. As in Node, all timers of one duration form a list, which is
  * in order by itself; here a whole list has only one of Node's timers, and an entry costs no closure.
  */
 import type { Clock, Timer } from './clock.js';
@@ -9,11 +9,11 @@ import type { TimerDefinition } from './table.js';
 
 /** Whose timers these are. */
 export interface TimerOwner {
-  timerFired(timer: LifeTimer): void;
+  timerFired(timer: InstanceTimer): void;
 }
 
 /** A timer. Used again for another one after it was cleared or has fired. */
-export class LifeTimer {
+export class InstanceTimer {
   owner: TimerOwner | undefined;
   definition: TimerDefinition | undefined;
   delayMs = 0;
@@ -21,18 +21,18 @@ export class LifeTimer {
   dueAt = 0;
   keepsAlive = true;
   /** The next timer of the same owner. */
-  sibling: LifeTimer | undefined;
+  sibling: InstanceTimer | undefined;
   list: DurationList | undefined;
-  previous: LifeTimer | undefined;
-  next: LifeTimer | undefined;
+  previous: InstanceTimer | undefined;
+  next: InstanceTimer | undefined;
   /** On any other clock than the process's own: its timer there. */
   handle: Timer | undefined;
 }
 
 /** All timers of one duration, the first to fire first. */
 class DurationList {
-  first: LifeTimer | undefined;
-  last: LifeTimer | undefined;
+  first: InstanceTimer | undefined;
+  last: InstanceTimer | undefined;
   /** How many of them keep the process alive. */
   keepAlive = 0;
   timeout: NodeJS.Timeout | undefined;
@@ -46,15 +46,15 @@ let lists = new Map<number, DurationList>();
 let armedWith = setTimeout;
 
 /** Timers to use again, linked by `next`. */
-let spare: LifeTimer | undefined;
+let spare: InstanceTimer | undefined;
 let spares = 0;
 const SPARES_MAX = 4_096;
 
 /** Makes a timer, which has yet to be armed: one that is cleared in the same turn then costs nearly nothing. */
-export function makeTimer(owner: TimerOwner, definition: TimerDefinition, delayMs: number): LifeTimer {
+export function makeTimer(owner: TimerOwner, definition: TimerDefinition, delayMs: number): InstanceTimer {
   let timer = spare;
   if (timer === undefined) {
-    timer = new LifeTimer();
+    timer = new InstanceTimer();
   } else {
     spare = timer.next;
     spares--;
@@ -66,11 +66,11 @@ export function makeTimer(owner: TimerOwner, definition: TimerDefinition, delayM
   return timer;
 }
 
-export function isArmed({ list, handle }: LifeTimer): boolean {
+export function isArmed({ list, handle }: InstanceTimer): boolean {
   return list !== undefined || handle !== undefined;
 }
 
-export function armTimer(clock: Clock, now: number, timer: LifeTimer, keepsAlive: boolean): void {
+export function armTimer(clock: Clock, now: number, timer: InstanceTimer, keepsAlive: boolean): void {
   const { delayMs } = timer;
   timer.keepsAlive = keepsAlive;
   if (clock === systemClock) {
@@ -85,13 +85,13 @@ export function armTimer(clock: Clock, now: number, timer: LifeTimer, keepsAlive
   }
 }
 
-export function clearTimer(clock: Clock, timer: LifeTimer): void {
+export function clearTimer(clock: Clock, timer: InstanceTimer): void {
   if (timer.list !== undefined) remove(timer.list, timer);
   else if (timer.handle !== undefined) clock.clearTimeout(timer.handle);
   recycle(timer);
 }
 
-export function refTimer(timer: LifeTimer, keepsAlive: boolean): void {
+export function refTimer(timer: InstanceTimer, keepsAlive: boolean): void {
   if (timer.keepsAlive === keepsAlive) return;
   timer.keepsAlive = keepsAlive;
   if (timer.list !== undefined) countAlive(timer.list, keepsAlive ? 1 : -1);
@@ -112,7 +112,7 @@ function listOf(delayMs: number): DurationList {
   return list;
 }
 
-function append(list: DurationList, timer: LifeTimer): void {
+function append(list: DurationList, timer: InstanceTimer): void {
   timer.list = list;
   timer.previous = list.last;
   if (list.last === undefined) list.first = timer;
@@ -123,7 +123,7 @@ function append(list: DurationList, timer: LifeTimer): void {
   if (timer.keepsAlive) countAlive(list, 1);
 }
 
-function remove(list: DurationList, timer: LifeTimer): void {
+function remove(list: DurationList, timer: InstanceTimer): void {
   const { previous, next } = timer;
   if (previous === undefined) list.first = next;
   else previous.next = next;
@@ -139,7 +139,7 @@ function remove(list: DurationList, timer: LifeTimer): void {
 export const setOn = (clock: Clock, callback: () => void, delayMs: number): Timer =>
   clock.setTimeout(callback, delayMs);
 
-/** A timer of Node's fires for many lives: it belongs to the async context of none. */
+/** A timer of Node's fires for many instances: it belongs to the async context of none. */
 const setFire = (list: DurationList, delayMs: number): NodeJS.Timeout => setTimeout(list.fire, delayMs);
 
 function arm(list: DurationList, delayMs: number): void {
@@ -170,13 +170,13 @@ function fireList(list: DurationList): void {
   }
 }
 
-function fire(timer: LifeTimer): void {
+function fire(timer: InstanceTimer): void {
   // A user's clock may fire a timer that was cleared.
   timer.owner?.timerFired(timer);
 }
 
 /** What has fired or was cleared can be used again; the owner calls this for one that has fired. */
-export function recycle(timer: LifeTimer): void {
+export function recycle(timer: InstanceTimer): void {
   timer.owner = undefined;
   timer.definition = undefined;
   timer.sibling = undefined;

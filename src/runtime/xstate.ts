@@ -17,7 +17,7 @@ import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { type Clock, isNever, type Timer, timeOf } from './clock.js';
 import { inNoContext } from './context.js';
-import type { Host, Life, RunningTimer, Runtime } from './life.js';
+import type { Host, Instance, RunningTimer, Runtime } from './instance.js';
 import { setOn } from './timers.js';
 
 /** `{ active: { established: 'open' } }` is `active.established.open`. Of parallel states it would show one. */
@@ -31,7 +31,7 @@ export function statePath(value: StateValue): string {
 }
 
 /**
- * A life is in one state at a time: in what it shows, in `matches()`, and in what is published.
+ * An instance is in one state at a time: in what it shows, in `matches()`, and in what is published.
  *
  * @throws CompileError for a machine with parallel states
  */
@@ -70,7 +70,7 @@ interface PendingTimer {
   readonly timer: Timer;
 }
 
-class ActorLife implements Life<EventObject> {
+class ActorInstance implements Instance<EventObject> {
   outcome: Outcome | undefined;
   readonly #actor;
   readonly #input: unknown;
@@ -263,6 +263,6 @@ function meaningOf(before: Means | undefined, { type, params }: { readonly type:
 export const xstateRuntime: Runtime = {
   name: 'xstate',
   run(machine, input, host) {
-    return new ActorLife(machine, input, host as Host<EventObject>) as never;
+    return new ActorInstance(machine, input, host as Host<EventObject>) as never;
   },
 };

@@ -6,8 +6,8 @@
 import { linkSync, lstatSync, rmSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 
-/** A path that is taken, and by which file. */
-export interface Claim {
+/** The right to remove a path: which file it led to when it was bound. */
+export interface PathLock {
   readonly path: string;
   readonly inode: number;
 }
@@ -26,7 +26,7 @@ export function isFile(path: string): boolean {
 }
 
 /** Gives a bound socket its path. A path that nothing answers on is stale and taken over. */
-export async function claim(bound: string, path: string): Promise<Claim> {
+export async function lockPath(bound: string, path: string): Promise<PathLock> {
   const { ino: inode } = lstatSync(bound);
   try {
     linkSync(bound, path);
@@ -52,7 +52,7 @@ export async function claim(bound: string, path: string): Promise<Claim> {
 }
 
 /** Removes the path if it is still ours. */
-export function unclaim({ path, inode }: Claim): void {
+export function unlockPath({ path, inode }: PathLock): void {
   if (inodeOf(path) === inode) unlinkSync(path);
 }
 

@@ -24,7 +24,7 @@ export class ManualClock implements Clock {
   #now = 0;
   readonly #timers = new Set<ManualTimer>();
 
-  /** How many timers are set: nothing may be left at the end of a life. */
+  /** How many timers are set: nothing may be left at the end of an instance. */
   get pending(): number {
     return this.#timers.size;
   }

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { AnyStateMachine, EventObject, InputFrom } from 'xstate';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
-import type { Transition } from '../runtime/life.js';
+import type { Transition } from '../runtime/instance.js';
 import { describePath, type Path, type Step } from './graph.js';
 import { Model } from './replay.js';
 
@@ -16,7 +16,7 @@ export interface Driver<M extends AnyStateMachine> {
   perform(step: Step, index: number): unknown;
   /** The event that a transition was caused by, where more than its type matters. */
   eventOf?(transition: Transition): EventObject;
-  /** Ends everything; the life must then be over. */
+  /** Ends everything; the instance must then be over. */
   dispose(): Promise<void>;
   readonly machine: M;
   readonly input: InputFrom<M>;

@@ -50,7 +50,7 @@ export class Model<M extends AnyStateMachine> {
     return this.#actor.getSnapshot();
   }
 
-  /** How the life ended, once it has. */
+  /** How the instance ended, once it has. */
   get outcome(): Outcome | undefined {
     return this.snapshot.output as Outcome | undefined;
   }

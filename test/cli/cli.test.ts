@@ -400,11 +400,11 @@ describe('a proxy', () => {
     for (const transition of transitions) expect(Object.keys(transition)).toEqual(fields);
     const lifeOf = (name: string) => transitions.filter(({ who }) => who === name);
     for (const who of ['client#1', 'session#1', 'backend#1']) {
-      const life = lifeOf(who);
-      expect(life[0]).toMatchObject({ from: '', event: 'xstate.init' });
-      expect(life.at(-1)).toMatchObject({ to: 'ended' });
+      const instance = lifeOf(who);
+      expect(instance[0]).toMatchObject({ from: '', event: 'xstate.init' });
+      expect(instance.at(-1)).toMatchObject({ to: 'ended' });
       // Each transition starts where the one before ended.
-      expect(life.slice(1).map(({ from }) => from)).toEqual(life.slice(0, -1).map(({ to }) => to));
+      expect(instance.slice(1).map(({ from }) => from)).toEqual(instance.slice(0, -1).map(({ to }) => to));
     }
     for (const [index, peer] of peers.entries()) {
       for (const machine of ['client', 'session', 'backend']) {

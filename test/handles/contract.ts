@@ -229,7 +229,7 @@ export function handleContract(name: string, bench: Bench, kind: Kind): void {
       expect(one.handle.ref()).toBe(one.handle);
     });
 
-    test('listeners that throw do not break the life', async () => {
+    test('listeners that throw do not break the instance', async () => {
       const one = await made();
       const uncaught = recordUncaught();
       try {
@@ -264,23 +264,23 @@ export function handleContract(name: string, bench: Bench, kind: Kind): void {
         const { one } = await upOf({ silent: true });
         await one.handle.close({ timeoutMs: 40 });
         await one.handle.closed;
-        const lives = new Map<string, Transition[]>();
+        const instances = new Map<string, Transition[]>();
         for (const transition of transitions) {
-          const life = lives.get(transition.who) ?? [];
-          life.push(transition);
-          lives.set(transition.who, life);
+          const instance = instances.get(transition.who) ?? [];
+          instance.push(transition);
+          instances.set(transition.who, instance);
         }
-        expect(lives.has(one.handle.id)).toBe(true);
-        for (const [who, life] of lives) {
-          const [first] = life as [Transition];
+        expect(instances.has(one.handle.id)).toBe(true);
+        for (const [who, instance] of instances) {
+          const [first] = instance as [Transition];
           expect(first, who).toMatchObject({ from: '', event: 'xstate.init' });
-          for (const [index, transition] of life.entries()) {
+          for (const [index, transition] of instance.entries()) {
             expect(who).toBe(`${transition.machine}#${who.split('#')[1]}`);
-            if (index > 0) expect(transition.from, `${who}, step ${index}`).toBe(life[index - 1]?.to);
-            expect(transition.at).toBeGreaterThanOrEqual(life[index - 1]?.at ?? 0);
+            if (index > 0) expect(transition.from, `${who}, step ${index}`).toBe(instance[index - 1]?.to);
+            expect(transition.at).toBeGreaterThanOrEqual(instance[index - 1]?.at ?? 0);
           }
         }
-        const own = lives.get(one.handle.id) as Transition[];
+        const own = instances.get(one.handle.id) as Transition[];
         expect(own.at(-1)?.to).toBe(one.handle.state);
         expect(own.at(-1)?.to).toBe(one.handle.outcome?.ending);
       } finally {

@@ -1,4 +1,4 @@
-/** Where the user's code meets a life at an awkward moment. */
+/** Where the user's code meets an instance at an awkward moment. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -201,7 +201,7 @@ describe('counts', () => {
     expect(statesOf(observer, 'backend')).toEqual({ 'active.established.open': 1 });
     const page = connectionsPage(observer, query());
     expect(page.rows).toMatchObject([{ id: backend.id, server: `127.0.0.1:${echo.port}` }]);
-    expect(connectionDetail(observer, [proxy], proxy.id)?.lives).toMatchObject([
+    expect(connectionDetail(observer, [proxy], proxy.id)?.instances).toMatchObject([
       { id: proxy.id, machine: 'proxy', state: 'running' },
     ]);
   });
@@ -494,8 +494,8 @@ describe('connections that are over', () => {
   const reset = { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' } as const;
   function end(number: number, isDrop: boolean): void {
     tellConnection(number);
-    const lives = [`client#t${number}`, `session#t${number}`, `backend#t${number}`];
-    const [client, session, backend] = lives as [string, string, string];
+    const instances = [`client#t${number}`, `session#t${number}`, `backend#t${number}`];
+    const [client, session, backend] = instances as [string, string, string];
     tell({
       who: session,
       machine: 'session',
@@ -609,15 +609,15 @@ describe('connections that are over', () => {
 
 describe('what began before anybody watched', () => {
   const session = (number: number, states: readonly [session: string, client: string, backend: string]) => {
-    const life = (machine: string, state: string) => ({
+    const instance = (machine: string, state: string) => ({
       id: `${machine}#t${number}`,
       state,
       timers: () => [],
       accepts: () => [],
     });
-    const client = { ...life('client', states[1]), since: 0, clock: { now: () => 5 } };
-    const backend = { ...life('backend', states[2]), server: 'a:1', incarnation: 1 };
-    return { ...life('session', states[0]), client, backend, bytes: { fromClient: 1, fromBackend: 2 } };
+    const client = { ...instance('client', states[1]), since: 0, clock: { now: () => 5 } };
+    const backend = { ...instance('backend', states[2]), server: 'a:1', incarnation: 1 };
+    return { ...instance('session', states[0]), client, backend, bytes: { fromClient: 1, fromBackend: 2 } };
   };
   const registry = (more: Partial<Registry> = {}): Registry => ({
     id: 'proxy#t',
@@ -763,16 +763,20 @@ describe('the table', () => {
     expect(connectionsPage(observer, query()).total).toBe(1);
     const detail = connectionDetail(observer, [proxy], session?.client.id ?? '');
     expect(detail?.row).toMatchObject({ peer: `127.0.0.1:${socket.localPort}`, server: `127.0.0.1:${silent.port}` });
-    const [life] = detail?.lives ?? [];
-    expect(life).toMatchObject({
+    const [instance] = detail?.instances ?? [];
+    expect(instance).toMatchObject({
       id: session?.id,
       state: 'relaying.both',
       why: 'client and server are joined: bytes flow both ways',
       description: 'Bytes are relayed. Bytes flow both ways.',
     });
-    expect(life?.accepts.map(({ event }) => event).sort()).toEqual([...(session?.accepts() ?? [])].sort());
-    expect(life?.accepts).toContainEqual({ event: 'client.ended', leadsTo: 'relaying.clientEnded', description: '' });
-    expect(life?.timers.map(({ name, leadsTo }) => [name, leadsTo])).toEqual([['idleProbe', 'relaying.both']]);
+    expect(instance?.accepts.map(({ event }) => event).sort()).toEqual([...(session?.accepts() ?? [])].sort());
+    expect(instance?.accepts).toContainEqual({
+      event: 'client.ended',
+      leadsTo: 'relaying.clientEnded',
+      description: '',
+    });
+    expect(instance?.timers.map(({ name, leadsTo }) => [name, leadsTo])).toEqual([['idleProbe', 'relaying.both']]);
   });
 });
 

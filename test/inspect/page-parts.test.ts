@@ -251,12 +251,12 @@ describe('recordings', () => {
     ]);
     run.seek(0);
     expect(run.current).toBeUndefined();
-    expect(Object.entries(run.counts('door')).filter(([, lives]) => lives !== 0)).toEqual([['open', 1]]);
+    expect(Object.entries(run.counts('door')).filter(([, instances]) => instances !== 0)).toEqual([['open', 1]]);
     expect([0, 1, 4, 9].map((at) => run.positionAt(at))).toEqual([0, 1, 3, 4]);
     expect(run.historyOf(3)).toEqual({ steps: [steps[0], steps[2], steps[3]], place: 2 });
   });
 
-  test('where steps are missing, a life still is in one state only', () => {
+  test('where steps are missing, an instance still is in one state only', () => {
     const run = new Replay([
       step(1, 'door#1', '', 'xstate.init', 'shut'),
       step(9, 'door#1', 'open', 'break', 'broken'),

@@ -356,7 +356,7 @@ describe('what there is to see', () => {
     const { rows } = await browser.json<ConnectionsPage>('/api/connections?of=dropped');
     const detail = await browser.json<ConnectionDetail>(pathOf(rows[0]?.id ?? ''));
     // All three lives tell of one and the same reset.
-    for (const { why } of detail.lives) expect(why).not.toMatch(/the backend reset/);
+    for (const { why } of detail.instances) expect(why).not.toMatch(/the backend reset/);
     const resets = detail.steps.filter(({ cause }) => cause?.manner === 'reset');
     expect(resets.filter(({ machine }) => machine !== 'client').map(({ cause }) => cause?.leg)).toEqual(
       resets.filter(({ machine }) => machine !== 'client').map(() => 'client'),
@@ -372,7 +372,7 @@ describe('what there is to see', () => {
     expect(arrows.map(({ label }) => label)).not.toContain('closed');
   });
 
-  test('connections are paged, and one of them is told in full, by the id of any of its lives', async () => {
+  test('connections are paged, and one of them is told in full, by the id of any of its instances', async () => {
     const echo = await bench.echo();
     const { proxy, at } = await makeProxy({ servers: [echo.at] });
     const browser = await visit(await serve({ proxies: [proxy] }));
@@ -392,9 +392,13 @@ describe('what there is to see', () => {
     const session = proxy.sessions.find(({ id }) => id === found.rows[0]?.id);
     for (const id of [session?.id, session?.client.id, session?.backend.id]) {
       const detail = await browser.json<ConnectionDetail>(pathOf(id ?? ''));
-      expect(detail.lives.map((life) => life.id)).toEqual([session?.id, session?.client.id, session?.backend.id]);
+      expect(detail.instances.map((instance) => instance.id)).toEqual([
+        session?.id,
+        session?.client.id,
+        session?.backend.id,
+      ]);
       expect(detail.steps.at(0)).toMatchObject({ machine: 'client', from: '', to: 'live.accepted.open' });
-      expect(detail.lives.every(({ description }) => description !== '')).toBe(true);
+      expect(detail.instances.every(({ description }) => description !== '')).toBe(true);
     }
     for (const query of ['sort=x', 'order=up', 'limit=501', 'limit=-1', 'offset=1e3', 'limit=']) {
       expect((await browser.get(`/api/connections?${query}`)).status, query).toBe(400);

@@ -257,7 +257,7 @@ test('no more connections than asked for, and whole ones', async () => {
   }
 });
 
-test('a sample is a share of the connections; a filter sees each life once', async () => {
+test('a sample is a share of the connections; a filter sees each instance once', async () => {
   const asked: string[] = [];
   const inspection = heard.inspect({ sample: 0.5, filter: ({ who }) => asked.push(who) > 0 });
   const server = await bench.server(echo);
@@ -322,7 +322,7 @@ test('what an inspector throws is counted, costs no other message, and no place'
   expect([inspection.connections, inspection.leftOut]).toEqual([1, 0]);
 });
 
-test('a life that the filter throws at is left out, for good', async () => {
+test('an instance that the filter throws at is left out, for good', async () => {
   const filter = ({ who }: Transition): boolean => {
     if (who === 'client#1') throw new Error('a mistake');
     return true;

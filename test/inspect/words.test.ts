@@ -102,7 +102,7 @@ describe.each(bounded)('what a transition of $name means', (bound) => {
       const onTransition = (message: unknown): void => void transitions.push(message as Transition);
       const tally = new Tally();
       const host = { id: 'x#1', clock: new ManualClock(), perform: (one: never) => commands.push(one), finish() {} };
-      const life = runtime.run(machine as AnyStateMachine, options.input, host as never);
+      const instance = runtime.run(machine as AnyStateMachine, options.input, host as never);
       const check = (): void => {
         const told = transitions.flatMap(({ means }) => means ?? []).sort();
         if (String(told) !== String(meaningsOf(commands))) {
@@ -115,10 +115,10 @@ describe.each(bounded)('what a transition of $name means', (bound) => {
         commands.length = transitions.length = 0;
       };
       subscribe(TRANSITION_CHANNEL, onTransition);
-      life.start();
+      instance.start();
       check();
       for (const { event } of path) {
-        life.send(event as never);
+        instance.send(event as never);
         check();
       }
       unsubscribe(TRANSITION_CHANNEL, onTransition);

@@ -17,11 +17,11 @@ const all = (model: Model<never>): { step: ReplayedStep; type: string; [more: st
 
 const types = (step: ReplayedStep): string[] => step.commands.map(({ type }) => type);
 
-/** Requests that end a life, as long as they do something. */
+/** Requests that end an instance, as long as they do something. */
 const asked = (step: ReplayedStep): boolean =>
   /\.(close|abort)$/.test(step.event) && step.from !== step.to && step.taken.length > 0;
 
-/** Why a life can end so. */
+/** Why an instance can end so. */
 const ENDINGS: Record<string, RegExp> = {
   closed: /^(close|destroy|end)$/,
   aborted: /^(abort|timeout|error|reset)$/,
@@ -558,7 +558,7 @@ const NEWS: Record<string, RegExp> = {
     /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(refusing|listeners|backends)) proxy.abort|starting.connecting backends.failed|(idle|starting.*|running) listeners.failed|stopping.refusing sessions.served)$/,
 };
 
-/** What a life is doing in a state, as a cause says it; the first that fits. */
+/** What an instance is doing in a state, as a cause says it; the first that fits. */
 const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
   backend: [
     [/^idle/, 'idle'],

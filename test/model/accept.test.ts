@@ -50,7 +50,7 @@ test('of a socket that was accepted it refuses that it is connected, and an unli
   expect(() => accepted('unlink() unlink()')).toThrow(/The model does not allow: called socket.unlink/);
 });
 
-test('what its owner may have done is not in the trace of a life: it is guessed, while it is his', () => {
+test('what its owner may have done is not in the trace of an instance: it is guessed, while it is his', () => {
   owned('finished ended closed');
   owned('closed');
   expect(() => owned('finished finished')).toThrow(/The model does not allow/);

@@ -136,7 +136,7 @@ const STATES_MAX = 2_000_000;
 
 /** A snapshot, once for all that decide alike; what follows from each event is worked out once. */
 interface Snapshot extends Whereabouts {
-  /** 0 for all in which the life is over, however it ended: nothing comes of that any more. */
+  /** 0 for all in which the instance is over, however it ended: nothing comes of that any more. */
   readonly id: number;
   readonly snapshot: AnyMachineSnapshot;
   readonly outcome: unknown;

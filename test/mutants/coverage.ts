@@ -3,7 +3,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll } from 'vitest';
 import { TRANSITION_CHANNEL } from '../../src/runtime/channel.js';
-import type { Transition } from '../../src/runtime/life.js';
+import type { Transition } from '../../src/runtime/instance.js';
 
 declare module 'vitest' {
   interface TaskMeta {

@@ -12,14 +12,14 @@ interface Row {
   readonly what: string;
   /** Of Node. */
   readonly node: Checks;
-  /** Of a life of the library; or why there is none. */
-  readonly life: Checks | string;
+  /** Of an instance of the library; or why there is none. */
+  readonly instance: Checks | string;
 }
 
 /** One table of situations checks both. */
-const both = (file: string, ...titles: readonly string[]): Pick<Row, 'node' | 'life'> => {
+const both = (file: string, ...titles: readonly string[]): Pick<Row, 'node' | 'instance'> => {
   const checks = titles.map((title) => [`node/${file}`, title] as const);
-  return { node: checks, life: checks };
+  return { node: checks, instance: checks };
 };
 const connection = (...titles: readonly string[]) => both('connection', ...titles);
 const dial = (...titles: readonly string[]) => both('dial', ...titles);
@@ -30,9 +30,9 @@ const tls = (...titles: readonly string[]): Checks => of('node/tls', ...titles);
 
 /** What needs a packet to be lost is seen on a network of its own, and of Node by what the library tells of it. */
 const SCENARIOS = 'scripts/test-net.mjs';
-const net = (...titles: readonly string[]): Pick<Row, 'node' | 'life'> => {
+const net = (...titles: readonly string[]): Pick<Row, 'node' | 'instance'> => {
   const checks = of(SCENARIOS, ...titles);
-  return { node: checks, life: checks };
+  return { node: checks, instance: checks };
 };
 
 const rows: readonly Row[] = [
@@ -62,7 +62,7 @@ const rows: readonly Row[] = [
       'destroyed in the next tick',
       'destroyed once its SYN is out: the server sees a connection that ends',
     ),
-    life: of('backend/scenarios', 'close while connecting', 'a connect that succeeds after close'),
+    instance: of('backend/scenarios', 'close while connecting', 'a connect that succeeds after close'),
   },
   {
     what: 'destroyed for an error',
@@ -70,7 +70,7 @@ const rows: readonly Row[] = [
       ...of('node/dial', 'destroyed in the same tick, for an error, and then for another'),
       ...bare('we destroy it for an error, and then for another'),
     ],
-    life: [
+    instance: [
       ...of('node/dial', 'destroyed in the same tick, for an error, and then for another'),
       ...bare('we destroy it for an error, and then for another'),
     ],
@@ -78,7 +78,7 @@ const rows: readonly Row[] = [
   {
     what: 'ended while it connects',
     node: of('node/dial', '() while nothing comes back does nothing', 'end() while it connects'),
-    life: of('node/dial', '() while nothing comes back does nothing', 'end() while it connects'),
+    instance: of('node/dial', '() while nothing comes back does nothing', 'end() while it connects'),
   },
   {
     what: 'reset while it connects, or before',
@@ -87,7 +87,7 @@ const rows: readonly Row[] = [
       'resetAndDestroy() while it connects waits for that',
       'resetAndDestroy() of a socket that was never connected: error ERR_SOCKET_CLOSED, close',
     ),
-    life: [
+    instance: [
       ...of('node/dial', 'resetAndDestroy() while it connects waits for that'),
       ...of('handles/contract', 'abort is quick, also during a close'),
     ],
@@ -104,7 +104,7 @@ const rows: readonly Row[] = [
       'the same, and nobody reads',
       'the same, paused with a byte that is unread',
     ),
-    life: 'The sockets of the library are half open.',
+    instance: 'The sockets of the library are half open.',
   },
   {
     what: 'the peer ends, half open',
@@ -125,7 +125,7 @@ const rows: readonly Row[] = [
   {
     what: 'data and a reset in one poll',
     node: bare('data and a reset in one poll', 'the same, and its end is looked at: no address, no peer'),
-    life: bare('data and a reset in one poll'),
+    instance: bare('data and a reset in one poll'),
   },
   {
     what: 'a reset while nobody reads',
@@ -141,7 +141,7 @@ const rows: readonly Row[] = [
   {
     what: 'a write in the handler of the end, not half open',
     node: bare('we write while we hear of the end, not half open, and once more when it has closed'),
-    life: 'The sockets of the library are half open.',
+    instance: 'The sockets of the library are half open.',
   },
   { what: 'a write after our end', ...connection('we write after our end') },
   { what: 'a write after a destroy', ...connection('we write after a destroy') },
@@ -150,7 +150,7 @@ const rows: readonly Row[] = [
   {
     what: 'a timeout, and another',
     node: bare('a timeout, once for each time it is idle'),
-    life: 'The library sets no timeout on a socket: its clock is its own.',
+    instance: 'The library sets no timeout on a socket: its clock is its own.',
   },
   {
     what: 'accepted when it was reset already',
@@ -158,7 +158,7 @@ const rows: readonly Row[] = [
       'it looks open, and has no address',
       'one that is reset already, and whose error is listened for too late: uncaught',
     ),
-    life: [
+    instance: [
       ...of('client/scenarios', 'a client that resets before it is adopted'),
       ...of('proxy/proxy', 'a client that was reset before it is accepted'),
     ],
@@ -166,7 +166,7 @@ const rows: readonly Row[] = [
   {
     what: 'an error without a listener',
     node: of('node/dial', 'an error that nobody listens for is uncaught, and the close follows'),
-    life: of('backend/scenarios', 'an error with no listener'),
+    instance: of('backend/scenarios', 'an error with no listener'),
   },
   {
     what: 'a signal that is aborted already',
@@ -179,7 +179,7 @@ const rows: readonly Row[] = [
   {
     what: 'a port that is none',
     node: of('node/dial', 'a port that is none', 'no port', 'from an address that is none'),
-    life: of('backend/scenarios', 'a bad port is permanent'),
+    instance: of('backend/scenarios', 'a bad port is permanent'),
   },
   { what: 'no way there; not from here', ...dial('no way there', 'from an address that is not ours') },
   { what: 'a host that is gone from its network', ...net('outage: too long', 'connect: the network says no') },
@@ -195,7 +195,7 @@ const rows: readonly Row[] = [
   {
     what: 'a socket that is connected again',
     node: of('node/dial', 'a socket that has closed can be connected again, with the listeners that it has'),
-    life: 'A socket of the library serves one connection.',
+    instance: 'A socket of the library serves one connection.',
   },
   { what: 'connected to itself', ...dial('to its own port: it talks to itself') },
   {
@@ -213,22 +213,22 @@ const rows: readonly Row[] = [
   {
     what: 'a server is closed with live connections',
     node: server('with a live connection: it does not listen any more'),
-    life: of('listener/listener', 'start during the drain'),
+    instance: of('listener/listener', 'start during the drain'),
   },
   {
     what: 'a server is closed that does not listen, or twice',
     node: server('of a server that does not listen, and a second time'),
-    life: of('handles/contract', 'close before it is up', 'close: one promise, one outcome, nothing left'),
+    instance: of('handles/contract', 'close before it is up', 'close: one promise, one outcome, nothing left'),
   },
   {
     what: 'a server is closed right after listen()',
     node: server('right after listen() with'),
-    life: of('proxy/stop', 'during the start, while it binds'),
+    instance: of('proxy/stop', 'during the start, while it binds'),
   },
   {
     what: 'a server is closed whose clients wait to be accepted',
     node: server('with clients that were not accepted yet: they are reset'),
-    life: 'Nobody has a life that was not accepted.',
+    instance: 'Nobody has an instance that was not accepted.',
   },
   {
     what: 'a port that is taken',
@@ -236,7 +236,7 @@ const rows: readonly Row[] = [
       ...server('on a port that is taken', 'twice throws'),
       ...of('node/process', 'a worker of a cluster that cannot bind says bind, not listen'),
     ],
-    life: [
+    instance: [
       ...of('listener/scenarios', 'EADDRINUSE then free', 'EADDRINUSE for good'),
       ...of('cluster/cluster', 'a port that is taken'),
     ],
@@ -244,7 +244,7 @@ const rows: readonly Row[] = [
   {
     what: 'more than maxConnections',
     node: server('more than maxConnections: drop', 'with maxConnections 0'),
-    life: of('listener/listener', 'newcomers beyond clientsMax are reset and counted'),
+    instance: of('listener/listener', 'newcomers beyond clientsMax are reset and counted'),
   },
   {
     what: 'no descriptors left',
@@ -253,7 +253,7 @@ const rows: readonly Row[] = [
       'for those who come: they are connected, and ended without a word to the server',
       'for one that we dial: error EMFILE connect',
     ),
-    life: of('listener/listener', 'a clientsMax that the limit on open files does not permit is warned of'),
+    instance: of('listener/listener', 'a clientsMax that the limit on open files does not permit is warned of'),
   },
   {
     what: 'a path that is stale, too long, or a newer server’s',
@@ -262,7 +262,7 @@ const rows: readonly Row[] = [
       'on a path that is too long',
       'a path that a newer server has taken is removed by the close of the older one',
     ),
-    life: [
+    instance: [
       ...of(
         'listener/listener',
         'that is stale is taken over',
@@ -274,7 +274,7 @@ const rows: readonly Row[] = [
   {
     what: 'a handler that throws',
     node: server('a handler that throws: uncaught, and its socket stays'),
-    life: of('handles/contract', 'listeners that throw do not break the life'),
+    instance: of('handles/contract', 'listeners that throw do not break the instance'),
   },
   {
     what: 'SIGTERM',
@@ -284,33 +284,33 @@ const rows: readonly Row[] = [
       'and server.close(): the clients hear nothing, and the process stays until they leave',
       'and server.close() and an end for everybody: a clean exit',
     ),
-    life: of('cli/cli', 'drains on SIGTERM: a live session finishes, nobody new is accepted'),
+    instance: of('cli/cli', 'drains on SIGTERM: a live session finishes, nobody new is accepted'),
   },
   {
     what: 'pauseOnConnect',
     node: server('pauseOnConnect: a listener for data does not start it, and resume() loses nothing'),
-    life: of('listener/listener', 'its bytes are unread until then, and none is lost'),
+    instance: of('listener/listener', 'its bytes are unread until then, and none is lost'),
   },
 
   {
     what: 'TLS: a handshake',
     node: [...tls('a handshake: connection, secureConnection'), ...of('node/dial', 'by address or path')],
-    life: of('tls/tls', 'shakes hands, and the client is a TLS socket that ends like any other'),
+    instance: of('tls/tls', 'shakes hands, and the client is a TLS socket that ends like any other'),
   },
   {
     what: 'TLS: a client that speaks none',
     node: tls('a client that speaks HTTP: it is ended, and tlsClientError says so'),
-    life: of('tls/tls', 'it speaks no TLS', 'one that does not speak TLS'),
+    instance: of('tls/tls', 'it speaks no TLS', 'one that does not speak TLS'),
   },
   {
     what: 'TLS: a server that is not trusted',
     node: tls('a client that does not trust the server, over %s'),
-    life: [...tls('it is not trusted'), ...of('tls/tls', 'it does not trust the certificate, over TLS 1.3')],
+    instance: [...tls('it is not trusted'), ...of('tls/tls', 'it does not trust the certificate, over TLS 1.3')],
   },
   {
     what: 'TLS: a certificate of the client is missing',
     node: tls('a client without the certificate that it should have, over %s'),
-    life: [
+    instance: [
       ...tls('a certificate is missing, over TLS 1.2', 'a certificate is missing, over TLS 1.3'),
       ...of('tls/tls', 'refuses over %s who has none that it trusts'),
     ],
@@ -318,12 +318,12 @@ const rows: readonly Row[] = [
   {
     what: 'TLS: an end in the middle of the handshake',
     node: tls('the server ends: the client hears an end, and then an error', 'the client calls %s()'),
-    life: [...tls('the server ends in the middle of the handshake'), ...of('tls/tls', 'it ends in the middle')],
+    instance: [...tls('the server ends in the middle of the handshake'), ...of('tls/tls', 'it ends in the middle')],
   },
   {
     what: 'TLS: a reset in the middle of the handshake',
     node: tls('the server resets', 'the client calls %s()'),
-    life: [...tls('the server resets in the middle of the handshake'), ...of('tls/tls', 'it resets in the middle')],
+    instance: [...tls('the server resets in the middle of the handshake'), ...of('tls/tls', 'it resets in the middle')],
   },
   {
     what: 'TLS: silence in the handshake',
@@ -331,7 +331,7 @@ const rows: readonly Row[] = [
       'the server says nothing: a timeout, if one is asked for, and nothing else',
       'the client says nothing: after handshakeTimeout an error, and its socket stays',
     ),
-    life: of(
+    instance: of(
       'tls/tls',
       'one that does not answer the handshake fails by connectTimeout',
       'it says nothing: after acceptTimeout, and counts until then',
@@ -340,7 +340,7 @@ const rows: readonly Row[] = [
   {
     what: 'TLS: a reset with the last of the handshake',
     node: tls('a reset in one poll with the last of a handshake over TLS 1.3 is an end, on every Node'),
-    life: tls('a reset in one poll with the last of the handshake'),
+    instance: tls('a reset in one poll with the last of the handshake'),
   },
   {
     what: 'TLS: a bad record',
@@ -348,12 +348,12 @@ const rows: readonly Row[] = [
       'a bad record from the client: an error, and the socket lives on',
       'a bad record from the server: the same',
     ),
-    life: [...tls('a bad record'), ...of('tls/tls', 'a bad record after the handshake is a drop')],
+    instance: [...tls('a bad record'), ...of('tls/tls', 'a bad record after the handshake is a drop')],
   },
   {
     what: 'TLS: no close_notify',
     node: tls('an end without a close_notify is an end like any other'),
-    life: tls('an end without a close_notify'),
+    instance: tls('an end without a close_notify'),
   },
   {
     what: 'TLS: half close',
@@ -362,7 +362,7 @@ const rows: readonly Row[] = [
   {
     what: 'TLS: resetAndDestroy()',
     node: of('node/dial', 'resetAndDestroy() of a Unix socket, and of TLS: ERR_INVALID_HANDLE_TYPE'),
-    life: of('tls/tls', 'an abort is a reset', 'an abort over a Unix socket closes it'),
+    instance: of('tls/tls', 'an abort is a reset', 'an abort over a Unix socket closes it'),
   },
 ];
 
@@ -379,8 +379,8 @@ function sourceOf(file: string): string {
   return source;
 }
 
-test.each(rows)('$what: its tests are there', ({ node, life }) => {
-  for (const [file, title] of typeof life === 'string' ? node : [...node, ...life]) {
+test.each(rows)('$what: its tests are there', ({ node, instance }) => {
+  for (const [file, title] of typeof instance === 'string' ? node : [...node, ...instance]) {
     // A scenario by its name; a test by the beginning of its title, or of a part of it.
     const sought = file === SCENARIOS ? `'${literal(title)}': \\w+,` : `['"\`}:] ?${literal(title)}`;
     expect(sourceOf(file), `${file}: ${title}`).toMatch(new RegExp(sought));

@@ -41,7 +41,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'finish @readOnly, end @closed, close',
-    life: 'open, localEnded, bothEnded, ended owner/end/established',
+    instance: 'open, localEnded, bothEnded, ended owner/end/established',
   },
   {
     what: 'the peer ends, and later we do',
@@ -52,7 +52,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: ENDED,
-    life: 'open, peerEnded, bothEnded, ended peer/end/established',
+    instance: 'open, peerEnded, bothEnded, ended peer/end/established',
   },
   {
     what: 'the peer ends a socket that is not half open',
@@ -95,7 +95,7 @@ const situations: readonly Situation[] = [
       await turns(20);
     },
     emits: 'end @writeOnly',
-    life: 'open, peerEnded',
+    instance: 'open, peerEnded',
   },
   {
     what: 'we end, and the peer never does',
@@ -105,7 +105,7 @@ const situations: readonly Situation[] = [
       await turns(20);
     },
     emits: 'finish @readOnly',
-    life: 'open, localEnded',
+    instance: 'open, localEnded',
   },
   {
     what: 'the same, with a timeout',
@@ -117,7 +117,7 @@ const situations: readonly Situation[] = [
       await turns(20);
     },
     emits: 'finish @readOnly, timeout @readOnly',
-    life: 'open, localEnded',
+    instance: 'open, localEnded',
   },
   {
     what: 'the peer resets an idle connection',
@@ -126,7 +126,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: RESET,
-    life: 'open, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, dropped peer/reset/established/ECONNRESET',
   },
   {
     what: 'the peer resets after our end',
@@ -139,7 +139,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: `finish @readOnly, ${RESET}`,
-    life: 'open, localEnded, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, localEnded, dropped peer/reset/established/ECONNRESET',
   },
   {
     what: 'the peer destroys, and leaves something unread',
@@ -150,7 +150,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: RESET,
-    life: 'open, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, dropped peer/reset/established/ECONNRESET',
   },
   {
     what: 'data and a reset in one poll',
@@ -158,7 +158,7 @@ const situations: readonly Situation[] = [
     halfOpen: false,
     act: dataAndReset,
     emits: since({ 20: `data, ${ENDED}`, 24: `data, ${RESET}` }),
-    life: 'open, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, dropped peer/reset/established/ECONNRESET',
   },
   {
     // Towards the client the reset overtakes the bytes.
@@ -168,7 +168,7 @@ const situations: readonly Situation[] = [
     halfOpen: false,
     act: dataAndReset,
     emits: since({ 20: `data, ${ENDED}`, 24: `data, ${RESET}` }),
-    life: 'open, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, dropped peer/reset/established/ECONNRESET',
   },
   {
     what: 'the same, and its end is looked at: no address, no peer',
@@ -197,7 +197,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: `resume open, ${RESET}`,
-    life: 'open, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, dropped peer/reset/established/ECONNRESET',
   },
   {
     what: 'the same, after a byte',
@@ -214,7 +214,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: since({ 20: `resume, data, ${ENDED}`, 24: `resume, data, ${RESET}` }),
-    life: 'open, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, dropped peer/reset/established/ECONNRESET',
   },
   {
     what: 'the peer resets while nobody reads, and then somebody writes',
@@ -229,7 +229,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'write, written ECONNRESET, error ECONNRESET write @destroyed, close after error',
-    life: 'open, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, dropped peer/reset/established/ECONNRESET',
   },
   {
     what: 'TLS is read while it is paused, and so hears of the reset',
@@ -241,7 +241,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: RESET,
-    life: 'open, dropped peer/reset/established/ECONNRESET',
+    instance: 'open, dropped peer/reset/established/ECONNRESET',
   },
   {
     what: 'the peer ends, and then resets: only a write shows it',
@@ -256,7 +256,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: `end @writeOnly, write, written EPIPE, ${BROKEN}`,
-    life: 'open, peerEnded, dropped peer/reset/established/EPIPE',
+    instance: 'open, peerEnded, dropped peer/reset/established/EPIPE',
   },
   {
     what: 'we write to a peer that has ended and closed',
@@ -278,7 +278,7 @@ const situations: readonly Situation[] = [
       Unix: `end @writeOnly, written EPIPE, ${BROKEN}`,
       TLS: `end @writeOnly, written ok, written EPIPE, ${BROKEN}`,
     },
-    life: 'open, peerEnded, dropped peer/reset/established/EPIPE',
+    instance: 'open, peerEnded, dropped peer/reset/established/EPIPE',
   },
   {
     what: 'we write while we hear of the end, not half open, and once more when it has closed',
@@ -299,7 +299,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'written ERR_STREAM_WRITE_AFTER_END, error ERR_STREAM_WRITE_AFTER_END @destroyed, close after error',
-    life: 'open, dropped system/error/established/ERR_STREAM_WRITE_AFTER_END',
+    instance: 'open, dropped system/error/established/ERR_STREAM_WRITE_AFTER_END',
   },
   {
     what: 'we write after a destroy',
@@ -310,7 +310,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'write is false, written ERR_STREAM_DESTROYED, close',
-    life: 'open, dropped owner/destroy/established',
+    instance: 'open, dropped owner/destroy/established',
   },
   {
     what: 'we destroy with writes in flight',
@@ -327,7 +327,7 @@ const situations: readonly Situation[] = [
       20: 'written ok, written ERR_STREAM_DESTROYED, written ERR_STREAM_DESTROYED, close, errored undefined',
       22: 'written ECANCELED, written ECANCELED, written ECANCELED, close, errored ECANCELED',
     }),
-    life: 'open, dropped owner/destroy/established',
+    instance: 'open, dropped owner/destroy/established',
   },
   {
     what: 'we destroy it for an error, and then for another',
@@ -337,7 +337,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'error EONE @destroyed, close after error',
-    life: 'open, dropped system/error/established/EONE',
+    instance: 'open, dropped system/error/established/EONE',
   },
   {
     what: 'we destroy it while we read the last byte: its end comes later',
@@ -351,7 +351,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'data, end @destroyed, close',
-    life: 'open, peerEnded, dropped owner/destroy/established',
+    instance: 'open, peerEnded, dropped owner/destroy/established',
   },
   {
     what: 'we destroy it when its end is sent: its finish comes later',
@@ -361,7 +361,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'finish @destroyed, close',
-    life: 'open, localEnded, dropped owner/destroy/established',
+    instance: 'open, localEnded, dropped owner/destroy/established',
   },
   {
     what: 'a timeout, once for each time it is idle',
@@ -400,8 +400,8 @@ describe.each(EVERYWHERE)('over %s', (over) => {
 
   describe('the library makes of it, and the model allows', () => {
     for (const { situation, side } of here) {
-      if (situation.life === undefined) continue;
-      const expected = expectedOver(situation.life, over);
+      if (situation.instance === undefined) continue;
+      const expected = expectedOver(situation.instance, over);
       test(`${situation.what} (${side}): ${expected}`, async () => {
         expect(await lived(situation, over, side)).toBe(expected);
         expect(await traced(situation, over, side)).not.toEqual([]);

@@ -43,7 +43,7 @@ interface Dialling {
   readonly until?: string | Partial<Record<Over, string>>;
   readonly emits: string | Partial<Record<Over, string>>;
   /** The states of a backend that has it for its only attempt, once it is established, and its outcome. */
-  readonly life: string | Partial<Record<Over, string>>;
+  readonly instance: string | Partial<Record<Over, string>>;
 }
 
 const UP = { TCP: 'ready', Unix: 'ready', TLS: 'secureConnect' };
@@ -115,7 +115,7 @@ const diallings: readonly Dialling[] = [
       Unix: `opening true true, ${CONNECTED.Unix}`,
       TLS: `opening true true, ${CONNECTED.TLS}`,
     },
-    life: 'open',
+    instance: 'open',
   },
   {
     what: 'by name',
@@ -123,28 +123,28 @@ const diallings: readonly Dialling[] = [
     options: { ...NAMED, lookup: resolvesTo(HOST) },
     until: UP,
     emits: { TCP: `lookup @opening, ${CONNECTED.TCP}`, TLS: `lookup @opening, ${CONNECTED.TLS}` },
-    life: 'open',
+    instance: 'open',
   },
   {
     what: 'nobody listens',
     over: NETWORK,
     to: nobody,
     emits: `connectionAttempt @opening, connectionAttemptFailed @open, ${REFUSED}`,
-    life: REFUSAL,
+    instance: REFUSAL,
   },
   {
     what: 'there is no such path',
     over: ['Unix'],
     to: nobody,
     emits: 'connectionAttemptFailed @open, error ENOENT connect @destroyed, close after error',
-    life: 'failed system/error/connecting/ENOENT',
+    instance: 'failed system/error/connecting/ENOENT',
   },
   {
     what: 'nobody listens on a path that is there',
     over: ['Unix'],
     to: stale,
     emits: `connectionAttemptFailed @open, ${REFUSED}`,
-    life: REFUSAL,
+    instance: REFUSAL,
   },
   {
     what: 'more wait on a path than may',
@@ -159,7 +159,7 @@ const diallings: readonly Dialling[] = [
       return stage.dial(over, where);
     },
     emits: 'connectionAttemptFailed @open, error EAGAIN connect @destroyed, close after error',
-    life: 'failed system/error/connecting/EAGAIN',
+    instance: 'failed system/error/connecting/EAGAIN',
   },
   {
     what: 'nobody listens on either of two addresses',
@@ -175,7 +175,7 @@ const diallings: readonly Dialling[] = [
       'lookup @opening, lookup @opening, connectionAttempt @opening, connectionAttemptFailed @opening, ' +
       'connectionAttempt @opening, connectionAttemptFailed @opening, error ECONNREFUSED @destroyed, ' +
       'AggregateError "" ECONNREFUSED undefined 2, close after error',
-    life: REFUSAL,
+    instance: REFUSAL,
   },
   {
     what: 'a name that nobody knows',
@@ -183,7 +183,7 @@ const diallings: readonly Dialling[] = [
     to: nobody,
     options: { ...NAMED, lookup: resolvesTo(errorOf('ENOTFOUND')) },
     emits: 'lookup failed @opening, error ENOTFOUND @destroyed, close after error',
-    life: 'failed system/error/connecting/ENOTFOUND',
+    instance: 'failed system/error/connecting/ENOTFOUND',
   },
   {
     what: 'nothing comes back, and there is a timeout, which destroys nothing',
@@ -198,7 +198,7 @@ const diallings: readonly Dialling[] = [
       socket.destroy();
     },
     emits: 'connectionAttempt @opening, timeout @opening, destroy @opening, close',
-    life: DESTROYED,
+    instance: DESTROYED,
   },
   {
     what: 'nothing comes back from the first of two addresses',
@@ -213,7 +213,7 @@ const diallings: readonly Dialling[] = [
       TCP: `lookup @opening, lookup @opening, connectionAttempt @opening, connectionAttemptTimeout @opening, ${CONNECTED.TCP}`,
       TLS: `lookup @opening, lookup @opening, connectionAttempt @opening, connectionAttemptTimeout @opening, ${CONNECTED.TLS}`,
     },
-    life: 'open',
+    instance: 'open',
   },
   ...(['end', 'destroySoon', 'resetAndDestroy'] as const).map(
     (call): Dialling => ({
@@ -229,7 +229,7 @@ const diallings: readonly Dialling[] = [
         socket.destroy();
       },
       emits: 'connectionAttempt @opening, destroy @opening, close',
-      life: DESTROYED,
+      instance: DESTROYED,
     }),
   ),
   {
@@ -239,7 +239,7 @@ const diallings: readonly Dialling[] = [
       socket.destroy();
     },
     emits: 'close',
-    life: 'failed system/error/command/ERR_SOCKET_CLOSED',
+    instance: 'failed system/error/command/ERR_SOCKET_CLOSED',
   },
   {
     what: 'destroyed in the same tick, for an error, and then for another',
@@ -250,7 +250,7 @@ const diallings: readonly Dialling[] = [
       socket.destroy(errorOf('ETWO'));
     },
     emits: 'error EONE @destroyed, close after error',
-    life: 'failed system/error/command/ERR_SOCKET_CLOSED',
+    instance: 'failed system/error/command/ERR_SOCKET_CLOSED',
   },
   {
     what: 'destroyed in the next tick',
@@ -260,7 +260,7 @@ const diallings: readonly Dialling[] = [
         socket.destroy();
       }),
     emits: { TCP: 'connectionAttempt @opening, close', Unix: 'close', TLS: 'connectionAttempt @opening, close' },
-    life: DESTROYED,
+    instance: DESTROYED,
   },
   {
     what: 'end() while it connects',
@@ -274,7 +274,7 @@ const diallings: readonly Dialling[] = [
       Unix: 'connect @readOnly, ready @readOnly, finish @readOnly',
       TLS: 'connectionAttempt @opening, connect @readOnly, ready @readOnly, finish @readOnly, secure @readOnly, secureConnect @readOnly',
     },
-    life: 'open, localEnded',
+    instance: 'open, localEnded',
   },
   {
     what: 'resetAndDestroy() while it connects waits for that',
@@ -285,7 +285,7 @@ const diallings: readonly Dialling[] = [
       socket.prependListener('connect', () => called('destroy'));
     },
     emits: 'connectionAttempt @opening, connect @open, ready @destroyed, close',
-    life: 'open, dropped owner/destroy/established',
+    instance: 'open, dropped owner/destroy/established',
   },
   {
     what: 'destroyed by whoever hears first that it is connected',
@@ -299,7 +299,7 @@ const diallings: readonly Dialling[] = [
       Unix: 'connect @destroyed, ready @destroyed, close',
       TLS: 'connectionAttempt @opening, connect @open, ready @open, secure @open, secureConnect @destroyed, close',
     },
-    life: 'open, dropped owner/destroy/established',
+    instance: 'open, dropped owner/destroy/established',
   },
   {
     what: 'written to and ended before it is refused',
@@ -313,7 +313,7 @@ const diallings: readonly Dialling[] = [
     emits:
       'connectionAttempt @opening, connectionAttemptFailed @readOnly, error ECONNREFUSED connect @destroyed, ' +
       'close after error, written ERR_SOCKET_CLOSED_BEFORE_CONNECTION, ended ECONNREFUSED',
-    life: REFUSAL,
+    instance: REFUSAL,
   },
   {
     what: 'with a signal that is aborted already: it fails, closes, and connects',
@@ -321,7 +321,7 @@ const diallings: readonly Dialling[] = [
     options: { signal: AbortSignal.abort() },
     until: 'ready',
     emits: 'error ABORT_ERR @opening, close, connectionAttempt @opening, connect @writeOnly, ready @writeOnly',
-    life: 'failed owner/abort/connecting/ABORT_ERR',
+    instance: 'failed owner/abort/connecting/ABORT_ERR',
   },
   {
     what: 'with a signal that is aborted while it connects',
@@ -337,7 +337,7 @@ const diallings: readonly Dialling[] = [
       Unix: ABORTED,
       TLS: `connectionAttempt @opening, ${ABORTED}`,
     },
-    life: 'failed owner/abort/connecting/ABORT_ERR',
+    instance: 'failed owner/abort/connecting/ABORT_ERR',
   },
   {
     what: 'with a signal that is aborted later',
@@ -353,7 +353,7 @@ const diallings: readonly Dialling[] = [
       Unix: `${CONNECTED.Unix}, ${ABORTED}`,
       TLS: `${CONNECTED.TLS}, ${ABORTED}`,
     },
-    life: 'open, dropped owner/abort/established/ABORT_ERR',
+    instance: 'open, dropped owner/abort/established/ABORT_ERR',
   },
   {
     what: 'no way there',
@@ -361,14 +361,14 @@ const diallings: readonly Dialling[] = [
     // The broadcast address of loopback.
     to: async () => ({ host: '127.255.255.255', port: 1 }),
     emits: 'connectionAttempt @opening, error ENETUNREACH connect @destroyed, close after error',
-    life: 'failed system/error/connecting/ENETUNREACH',
+    instance: 'failed system/error/connecting/ENETUNREACH',
   },
   {
     what: 'from an address that is not ours',
     over: NETWORK,
     options: { localAddress: '192.0.2.1' },
     emits: 'error EADDRNOTAVAIL bind @destroyed, close after error',
-    life: 'failed system/error/connecting/EADDRNOTAVAIL',
+    instance: 'failed system/error/connecting/EADDRNOTAVAIL',
   },
   {
     what: 'to its own port: it talks to itself',
@@ -379,7 +379,7 @@ const diallings: readonly Dialling[] = [
     act: (socket, { note }) => socket.on('ready', () => note(`to itself ${socket.localPort === socket.remotePort}`)),
     until: 'ready',
     emits: `${CONNECTED.TCP}, to itself true`,
-    life: 'open',
+    instance: 'open',
   },
 ];
 
@@ -441,7 +441,7 @@ async function lived(dialling: Dialling, over: Over, ends: boolean): Promise<str
     void backend.connect();
     const until = happens(socket as unknown as Socket, expectedOver(dialling.until ?? 'close', over));
     until.catch(() => {});
-    await within(5_000, 'the end of a life', ends ? backend.closed : until);
+    await within(5_000, 'the end of an instance', ends ? backend.closed : until);
     await acted;
     await turns();
     const { id, outcome } = backend;
@@ -470,7 +470,7 @@ describe.each(EVERYWHERE)('over %s', (over) => {
 
   describe('a backend makes of it, and the model allows', () => {
     for (const dialling of here) {
-      const expected = expectedOver(dialling.life, over);
+      const expected = expectedOver(dialling.instance, over);
       test(`${dialling.what}: ${expected}`, async () => {
         const ends = expected.includes('/');
         expect(await lived(dialling, over, ends)).toBe(expected);

@@ -42,7 +42,7 @@ export interface Situation {
   /** What a bare socket emits, over each kind where they differ. */
   readonly emits: string | Partial<Record<Over, string>>;
   /** The states of the library's life from when it is established, and its outcome; none if only a bare socket is looked at. */
-  readonly life?: string | Partial<Record<Over, string>>;
+  readonly instance?: string | Partial<Record<Over, string>>;
 }
 
 export const expectedOver = (expected: string | Partial<Record<Over, string>>, over: Over): string =>
@@ -157,7 +157,7 @@ export async function traced(situation: Situation, over: Over, side: Side): Prom
 
 const WAITS = { closeTimeout: 5_000, abortTimeout: 5_000 };
 
-/** The states of a life that the library makes of it, and how that ends. */
+/** The states of an instance that the library makes of it, and how that ends. */
 export async function lived(situation: Situation, over: Over, side: Side): Promise<string> {
   const stage = new Stage();
   const { transitions, stop } = recordTransitions();

@@ -167,7 +167,7 @@ describe('calls of a handle', () => {
         for (const method of ['close', 'abort', 'connect', 'ready'] as const) {
           const backend = createBackend({ servers: [{ port: 1 }] });
           refusesOrMakes(() => {
-            // What is refused is thrown; what is promised may well be rejected, the life being over.
+            // What is refused is thrown; what is promised may well be rejected, the instance being over.
             if (method === 'connect' || method === 'ready') void backend.close();
             const promise = backend[method](given as never) as Promise<unknown>;
             promise.catch((error) =>

@@ -36,8 +36,8 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
   test('every transition was made', () => expectTaken(backendMachine, taken));
 
   test('the model allows what their sockets reported', () => {
-    const { lives, happenings } = traces.accept();
-    console.log(`backend, over ${over}: ${lives} lives, ${happenings} reports and calls`);
-    expect(lives).toBeGreaterThanOrEqual(3000);
+    const { instances, happenings } = traces.accept();
+    console.log(`backend, over ${over}: ${instances} instances, ${happenings} reports and calls`);
+    expect(instances).toBeGreaterThanOrEqual(3000);
   });
 });

@@ -38,8 +38,8 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
   test('every transition was made', () => expectTaken(clientMachine, taken));
 
   test('the model allows what their sockets reported', () => {
-    const { lives, happenings } = traces.accept();
-    console.log(`client, over ${over}: ${lives} lives, ${happenings} reports and calls`);
-    expect(lives).toBeGreaterThanOrEqual(200);
+    const { instances, happenings } = traces.accept();
+    console.log(`client, over ${over}: ${instances} instances, ${happenings} reports and calls`);
+    expect(instances).toBeGreaterThanOrEqual(200);
   });
 });

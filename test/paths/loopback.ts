@@ -8,7 +8,7 @@ import { expect } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import type { Backend } from '../../src/adapters/backend.js';
 import type { Clock } from '../../src/runtime/clock.js';
-import type { RunningTimer } from '../../src/runtime/life.js';
+import type { RunningTimer } from '../../src/runtime/instance.js';
 import { Handshakes } from '../../src/sockets/handshake.js';
 import { rawOf, reset } from '../../src/sockets/socket.js';
 import {

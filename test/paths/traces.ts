@@ -4,7 +4,7 @@ import type { Client } from '../../src/adapters/client.js';
 import { accept, type Happening, ownedSocket } from '../model/accept.js';
 import { ACCEPTED, NO_SOCKET, performOnSocket, type SocketModel } from '../model/socket.js';
 
-type Life = Backend | Client;
+type Instance = Backend | Client;
 type Model = typeof ownedSocket;
 
 const REPORTS = ['Connected', 'Ended', 'Finished', 'Failed', 'Closed'] as const;
@@ -36,9 +36,9 @@ const clients: Model = {
   },
 };
 
-/** Takes notes of every life of a kind until it is stopped. */
+/** Takes notes of every instance of a kind until it is stopped. */
 export class Traces {
-  readonly #traces = new Map<Life, Happening[]>();
+  readonly #traces = new Map<Instance, Happening[]>();
   readonly #undo: (() => void)[] = [];
   readonly #rules: Model;
   readonly #initial: SocketModel;
@@ -51,8 +51,8 @@ export class Traces {
       const method = methods[name];
       if (method === undefined) return;
       const isOwn = Object.hasOwn(methods, name);
-      const traceOf = (life: Life): Happening[] => this.#traceOf(life);
-      methods[name] = function (this: Life, ...args: unknown[]) {
+      const traceOf = (instance: Instance): Happening[] => this.#traceOf(instance);
+      methods[name] = function (this: Instance, ...args: unknown[]) {
         const trace = traceOf(this);
         const { socket } = this;
         trace.push(happening);
@@ -77,20 +77,20 @@ export class Traces {
   }
 
   /** @throws the first trace that the model does not allow; else tells how much there was */
-  accept(): { lives: number; happenings: number } {
+  accept(): { instances: number; happenings: number } {
     let happenings = 0;
     for (const trace of this.#traces.values()) {
       accept(this.#rules, this.#initial, trace);
       happenings += trace.length;
     }
-    return { lives: this.#traces.size, happenings };
+    return { instances: this.#traces.size, happenings };
   }
 
-  #traceOf(life: Life): Happening[] {
-    let trace = this.#traces.get(life);
+  #traceOf(instance: Instance): Happening[] {
+    let trace = this.#traces.get(instance);
     if (trace === undefined) {
       trace = [];
-      this.#traces.set(life, trace);
+      this.#traces.set(instance, trace);
     }
     return trace;
   }

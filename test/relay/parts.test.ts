@@ -5,7 +5,7 @@
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
-import { buffersTaken, forgo, give, SHARED, take } from '../../src/relay/buffers.js';
+import { acquire, buffersAcquired, discard, release, SHARED } from '../../src/relay/buffers.js';
 import { Leg } from '../../src/relay/leg.js';
 import { Relay } from '../../src/relay/relay.js';
 import { turns } from '../support/wait.js';
@@ -75,7 +75,7 @@ function fill(buffer: Buffer, text: string): number {
 /** Compared by what they are: their bytes are many. */
 function expectOwner(leg: Leg, next: Buffer, taken: number): void {
   expect(leg.next === next).toBe(true);
-  expect(buffersTaken()).toBe(taken);
+  expect(buffersAcquired()).toBe(taken);
 }
 
 const full = (leg: Leg): boolean => leg.read(SHARED.length, SHARED);
@@ -91,7 +91,7 @@ function eager(from = new Peer()): { leg: Leg; own: Buffer; from: Peer; to: Sock
 }
 
 // Every test gives back what it has taken.
-afterEach(() => expect(buffersTaken()).toBe(0));
+afterEach(() => expect(buffersAcquired()).toBe(0));
 
 function relayed(): { client: Peer; backend: Peer; relay: Relay } {
   const [client, backend] = [new Peer(), new Peer()];
@@ -468,7 +468,7 @@ test('a read that fills the shared buffer is followed by one into an own one, if
   const { leg, own, to } = eager();
   expect(own.length).toBe(524_288);
   expect(to.writableLength).toBe(SHARED.length);
-  forgo(own);
+  discard(own);
   for (const [bytes, target] of [
     [SHARED.length, new Peer().socket],
     [SHARED.length - 1, unconnected()],
@@ -482,32 +482,32 @@ test('a read that fills the shared buffer is followed by one into an own one, if
 });
 
 test('where all buffers are taken, it goes on with the shared one', () => {
-  const taken = Array.from({ length: 64 }, () => take() as Buffer);
+  const taken = Array.from({ length: 64 }, () => acquire() as Buffer);
   expect(taken.includes(undefined as never)).toBe(false);
-  expect(take()).toBeUndefined();
+  expect(acquire()).toBeUndefined();
   const leg = new Leg(true);
   leg.start(new Peer().socket, unconnected());
   full(leg);
   expect(leg.next === SHARED).toBe(true);
-  for (const buffer of taken) give(buffer);
+  for (const buffer of taken) release(buffer);
 });
 
 test('eight buffers are kept for the next who need one; one that was given up never comes back', () => {
   expect(SHARED.length).toBe(16_384);
-  const first = Array.from({ length: 20 }, () => take() as Buffer);
-  for (const buffer of first) give(buffer);
+  const first = Array.from({ length: 20 }, () => acquire() as Buffer);
+  for (const buffer of first) release(buffer);
   // Once is enough.
-  for (const buffer of first) give(buffer);
-  const again = Array.from({ length: 20 }, () => take() as Buffer);
+  for (const buffer of first) release(buffer);
+  const again = Array.from({ length: 20 }, () => acquire() as Buffer);
   expect(again.filter((buffer) => first.includes(buffer))).toHaveLength(8);
   expect(new Set(again).size).toBe(20);
-  for (const buffer of again) forgo(buffer);
-  expect(buffersTaken()).toBe(0);
+  for (const buffer of again) discard(buffer);
+  expect(buffersAcquired()).toBe(0);
   const [lost] = again as [Buffer];
-  give(lost);
-  const fresh = take() as Buffer;
+  release(lost);
+  const fresh = acquire() as Buffer;
   expect(again.includes(fresh)).toBe(false);
-  forgo(fresh);
+  discard(fresh);
 });
 
 /** A leg with a buffer of its own, which writes to this. */
@@ -518,7 +518,7 @@ function owning(to: Peer): { leg: Leg; own: Buffer } {
   back.opposite = leg;
   leg.start(new Peer().socket, to.socket);
   back.start(to.socket, new Peer().socket);
-  return { leg, own: take() as Buffer };
+  return { leg, own: acquire() as Buffer };
 }
 
 const isIn = (buffer: Buffer, chunk: Buffer | undefined): boolean => chunk?.buffer === buffer.buffer;
@@ -559,17 +559,17 @@ test('an own buffer is nobody’s until its bytes are written out', async () => 
   expect(leg.read(fill(own, 'a'), own)).toBe(false);
   expectOwner(leg, SHARED, 1);
   // What comes meanwhile, in another one, is copied.
-  const other = take() as Buffer;
+  const other = acquire() as Buffer;
   expect(leg.read(fill(other, 'bc'), other)).toBe(false);
-  expect(buffersTaken()).toBe(1);
+  expect(buffersAcquired()).toBe(1);
   await to.drain();
-  expect([buffersTaken(), to.text]).toEqual([0, 'abc']);
+  expect([buffersAcquired(), to.text]).toEqual([0, 'abc']);
   // It is given back once: by then it may be somebody else's.
-  const again = take() as Buffer;
+  const again = acquire() as Buffer;
   to.emit('drain');
-  expect(buffersTaken()).toBe(1);
-  forgo(again);
-  forgo(own);
+  expect(buffersAcquired()).toBe(1);
+  discard(again);
+  discard(own);
 });
 
 test('an own buffer that is not pinned is read into while its next bytes wait', async () => {
@@ -579,12 +579,12 @@ test('an own buffer that is not pinned is read into while its next bytes wait', 
   leg.read(own.length, own);
   expect(leg.next === SHARED).toBe(true);
   await to.drain();
-  expect(buffersTaken()).toBe(0);
+  expect(buffersAcquired()).toBe(0);
 });
 
 test('an own buffer whose bytes have nowhere to go is given back', () => {
   const leg = new Leg(true);
-  const own = take() as Buffer;
+  const own = acquire() as Buffer;
   expect(leg.read(own.length, own)).toBe(true);
   expectOwner(leg, SHARED, 0);
 });
@@ -598,7 +598,7 @@ test('a leg that rests gives its buffer back, if its socket can wait with the sh
   expectOwner(cannot.leg, cannot.own, 1);
   cannot.leg.release();
   // It has none, and takes none away.
-  const other = take() as Buffer;
+  const other = acquire() as Buffer;
   const idle = new Leg(true);
   const waiting = handled();
   let told = 0;
@@ -607,7 +607,7 @@ test('a leg that rests gives its buffer back, if its socket can wait with the sh
   idle.rest();
   expect(told).toBe(0);
   expect(idle.next === SHARED).toBe(true);
-  give(other);
+  release(other);
 });
 
 /** What Node does with a socket that was told to read into buffers. */
@@ -621,9 +621,9 @@ test.each(['rest', 'release'] as const)('%s: the leg that reads from the client 
   const relay = new Relay(client.socket);
   relay.start(unconnected());
   readInto(client, SHARED.length);
-  expect(buffersTaken()).toBe(1);
+  expect(buffersAcquired()).toBe(1);
   relay[how]();
-  expect(buffersTaken()).toBe(0);
+  expect(buffersAcquired()).toBe(0);
 });
 
 test.each(['rest', 'release'] as const)('%s: the leg that reads from the server gives its buffer back', (how) => {
@@ -631,9 +631,9 @@ test.each(['rest', 'release'] as const)('%s: the leg that reads from the server 
   const { callback } = relay.dialled(true) as { callback: Leg['read'] };
   relay.start(handled().socket);
   callback(SHARED.length, SHARED);
-  expect(buffersTaken()).toBe(1);
+  expect(buffersAcquired()).toBe(1);
   relay[how]();
-  expect(buffersTaken()).toBe(0);
+  expect(buffersAcquired()).toBe(0);
 });
 
 test('at the end, a buffer is given back if its socket reads no more, and given up otherwise', () => {
@@ -642,9 +642,9 @@ test('at the end, a buffer is given back if its socket reads no more, and given 
     if (isOver) from.destroy();
     leg.release();
     expectOwner(leg, SHARED, 0);
-    const next = take() as Buffer;
+    const next = acquire() as Buffer;
     expect(next === own).toBe(isOver);
-    forgo(next);
+    discard(next);
   }
 });
 
@@ -654,11 +654,11 @@ test('at the end, a buffer whose bytes are still on their way is given up', asyn
   to.isSlow = true;
   leg.read(fill(own, 'a'), own);
   leg.release();
-  expect(buffersTaken()).toBe(0);
+  expect(buffersAcquired()).toBe(0);
   await to.drain();
-  const next = take() as Buffer;
+  const next = acquire() as Buffer;
   expect(next === own).toBe(false);
-  forgo(next);
+  discard(next);
 });
 
 test('the next buffer is asked for right after a read, and is the one of whoever has read', () => {
@@ -672,7 +672,7 @@ test('the next buffer is asked for right after a read, and is the one of whoever
   const mine = leg.next;
   expect(buffer() === mine).toBe(true);
   expect(buffer() === SHARED).toBe(true);
-  forgo(own);
+  discard(own);
   leg.release();
 });
 

@@ -12,7 +12,7 @@ import {
   type TcpProxy,
   type Server as Upstream,
 } from '../../src/index.js';
-import { buffersTaken } from '../../src/relay/buffers.js';
+import { buffersAcquired } from '../../src/relay/buffers.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
@@ -27,7 +27,7 @@ const { makeProxy } = makers(bench);
 const BUFFERS_MAX = 64;
 
 // What a test leaves behind, the next one would pay for.
-afterEach(() => until('every buffer to be given back', () => buffersTaken() === 0));
+afterEach(() => until('every buffer to be given back', () => buffersAcquired() === 0));
 
 const oneSession = async (proxy: TcpProxy): Promise<Session> => {
   await until('a session', () => proxy.sessions.length === 1);
@@ -344,7 +344,7 @@ describe('many streams at once', () => {
         const answer = new Reader(client, { keep: false });
         if (isSlow(index)) readSlowly(client);
         client.on('data', () => {
-          most = Math.max(most, buffersTaken());
+          most = Math.max(most, buffersAcquired());
         });
         await send(client, contents[index % KINDS] as Buffer, 1);
         client.end();
@@ -383,12 +383,12 @@ test.each(['client', 'server'] as const)(
     const one = await relayed();
     one.from.write(first);
     await one.reader.has(first.length);
-    expect(buffersTaken()).toBe(1);
+    expect(buffersAcquired()).toBe(1);
     // The first probe finds that something has moved, the second that nothing has since.
     clock.advance(1_000);
-    expect(buffersTaken()).toBe(1);
+    expect(buffersAcquired()).toBe(1);
     clock.advance(1_000);
-    expect(buffersTaken()).toBe(0);
+    expect(buffersAcquired()).toBe(0);
     expect(one.session.state).toBe('relaying.both');
 
     // Somebody who got that buffer has bytes in it that are not taken yet, while this one goes on.
@@ -396,7 +396,7 @@ test.each(['client', 'server'] as const)(
     const sent = send(other.from, others, 1);
     const { client, backend } = other.session;
     const waits = (): boolean => [client.socket, backend.socket].some((socket) => (socket?.writableLength ?? 0) > 0);
-    await until('the other to stand still', () => buffersTaken() > 0 && waits());
+    await until('the other to stand still', () => buffersAcquired() > 0 && waits());
     one.from.end(more);
     expect(await one.reader.ends()).toBe('end');
     expect(one.reader.digest).toBe(digestOf(Buffer.concat([first, more])));
@@ -422,7 +422,7 @@ test('readers that never read hold no more buffers than there are, and lose them
     () => proxy.sessions.length === clients.length && proxy.sessions.every(stalled),
     20_000,
   );
-  expect(buffersTaken()).toBeGreaterThan(0);
-  expect(buffersTaken()).toBeLessThanOrEqual(BUFFERS_MAX);
+  expect(buffersAcquired()).toBeGreaterThan(0);
+  expect(buffersAcquired()).toBeLessThanOrEqual(BUFFERS_MAX);
   await proxy.abort();
 }, 40_000);

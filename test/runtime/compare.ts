@@ -6,9 +6,9 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { AnyStateMachine, AnyStateNode, EventObject } from 'xstate';
 import { TRANSITION_CHANNEL } from '../../src/index.js';
 import type { Clock, Timer } from '../../src/runtime/clock.js';
-import type { Life, Runtime, Transition } from '../../src/runtime/life.js';
+import type { Instance, Runtime, Transition } from '../../src/runtime/instance.js';
 
-/** What a life has done, in the order in which it did. */
+/** What an instance has done, in the order in which it did. */
 export type Deed =
   | { readonly did: 'command'; readonly command: EventObject; readonly state: string }
   | { readonly did: 'set a timer'; readonly delayMs: number }
@@ -32,7 +32,7 @@ class RecordedTimer implements Timer {
 
 /**
  * Whether random stories also hold the moments against each other at which the clock is asked for a timer. XState asks
- * in the middle of the commands, in the order of the actions; a runtime may well wait until the life rests, so that a
+ * in the middle of the commands, in the order of the actions; a runtime may well wait until the instance rests, so that a
  * timer that is cleared at once costs nothing. Nobody can tell, as long as no time passes inside of a command.
  */
 export const CLOCK_IS_EXACT = false;
@@ -108,7 +108,7 @@ export class Side {
   readonly clock: RecordingClock;
   readonly name: string;
   readonly host: object;
-  readonly life: Life<EventObject>;
+  readonly instance: Instance<EventObject>;
   #commands = 0;
 
   constructor(runtime: Runtime, machine: AnyStateMachine, input: unknown, options: SideOptions = {}) {
@@ -122,25 +122,25 @@ export class Side {
       clock: this.clock,
       backgroundTimers,
       perform: (command: EventObject) => {
-        this.deeds.push({ did: 'command', command, state: this.life.state });
+        this.deeds.push({ did: 'command', command, state: this.instance.state });
         answer?.(this, this.#commands++);
       },
       finish: (outcome: unknown) => {
-        this.deeds.push({ did: 'finish', outcome, state: this.life.state });
+        this.deeds.push({ did: 'finish', outcome, state: this.instance.state });
         answer?.(this, this.#commands++);
       },
     };
-    this.life = this.#on(() =>
+    this.instance = this.#on(() =>
       runtime.run(machine, input as never, this.host as never),
-    ) as unknown as Life<EventObject>;
+    ) as unknown as Instance<EventObject>;
   }
 
   start(): void {
-    this.#on(() => this.life.start());
+    this.#on(() => this.instance.start());
   }
 
   send(event: EventObject): void {
-    this.#on(() => this.life.send(event));
+    this.#on(() => this.instance.send(event));
   }
 
   advance(ms: number): void {
@@ -149,7 +149,7 @@ export class Side {
 
   /** Makes a timer's event happen: by its timer if that runs, or as if it had. */
   fire(name: string, event: EventObject): void {
-    const index = this.life.timers().findIndex((timer) => timer.name === name);
+    const index = this.instance.timers().findIndex((timer) => timer.name === name);
     if (index === -1) this.send(event);
     else this.#on(() => this.clock.fire(index));
   }
@@ -173,7 +173,7 @@ function onTransition(message: unknown): void {
   moving?.deeds.push({ did: 'transition', transition, isOwn: handle === moving.host });
 }
 
-/** Listens, or does not: a life must do the same whether it is watched or not. */
+/** Listens, or does not: an instance must do the same whether it is watched or not. */
 export function watchTransitions(watch: boolean): void {
   unsubscribe(TRANSITION_CHANNEL, onTransition);
   if (watch) subscribe(TRANSITION_CHANNEL, onTransition);
@@ -182,7 +182,7 @@ export function watchTransitions(watch: boolean): void {
 /** What is asked of both lives at every step. */
 export interface Probes {
   readonly tags: readonly string[];
-  /** Whether the life is in these states. */
+  /** Whether the instance is in these states. */
   readonly paths: readonly string[];
   readonly events: readonly EventObject[];
   /** Whether to ask for all that is accepted, which takes long. */
@@ -198,8 +198,8 @@ export function difference(one: Side, other: Side, probes: Probes): string | und
 }
 
 function differenceNow(one: Side, other: Side, probes: Probes): string | undefined {
-  const a = one.life;
-  const b = other.life;
+  const a = one.instance;
+  const b = other.instance;
   const differ = (what: string, left: unknown, right: unknown): string =>
     `${what} differs:\n  ${one.name}: ${show(left)}\n  ${other.name}: ${show(right)}`;
 

@@ -32,7 +32,8 @@ function takeBoth({ machine, options }: Bounded, path: Path, probes: Probes): st
       else side.send(enrich(step.event, index));
     }
     found = difference(one, other, probes);
-    if (found === undefined && one.life.state !== step.to) found = `it is in ${one.life.state}, not in ${step.to}`;
+    if (found === undefined && one.instance.state !== step.to)
+      found = `it is in ${one.instance.state}, not in ${step.to}`;
   }
   return found;
 }

@@ -778,7 +778,7 @@ class Generator {
         `event.delayMs ?? 20 * ${number.story}`,
         (args: Args) => args.event.delayMs ?? 20 * number.of(args),
       ),
-      // Not at the start: whoever looks at a life before its start may find it where it was or where that led.
+      // Not at the start: whoever looks at an instance before its start may find it where it was or where that led.
       maybe: told("event.type !== 'xstate.init' && context.b === 1 ? undefined : 15", ({ context, event }: Args) =>
         event.type !== 'xstate.init' && context.b === 1 ? undefined : 15,
       ),

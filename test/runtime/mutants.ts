@@ -1,7 +1,7 @@
 /** Runtimes that are wrong on purpose, in one place each: whoever compares two runtimes must find out. */
 import type { EventObject } from 'xstate';
 import type { Clock, Timer } from '../../src/runtime/clock.js';
-import type { Host, Life, Runtime } from '../../src/runtime/life.js';
+import type { Host, Instance, Runtime } from '../../src/runtime/instance.js';
 
 /** Knows when it is time to do wrong: at the n-th chance. */
 export class Chance {
@@ -23,7 +23,7 @@ export class Chance {
 
 type Wrong = (chance: Chance) => {
   host?: (host: Host<EventObject>) => Partial<Host<EventObject>>;
-  life?: (life: Life<EventObject>) => object;
+  instance?: (instance: Instance<EventObject>) => object;
 };
 
 /** What can be wrong. */
@@ -84,29 +84,31 @@ export const mutations = {
     }),
   }),
   'an event is lost': (chance) => ({
-    life: (life) => ({ send: (event: EventObject) => chance.now() || life.send(event) }),
+    instance: (instance) => ({ send: (event: EventObject) => chance.now() || instance.send(event) }),
   }),
   'an event comes twice': (chance) => ({
-    life: (life) => ({
+    instance: (instance) => ({
       send: (event: EventObject) => {
-        life.send(event);
-        if (chance.now()) life.send(event);
+        instance.send(event);
+        if (chance.now()) instance.send(event);
       },
     }),
   }),
   'the outcome is another one': () => ({
-    life: (life) => ({ outcome: () => life.outcome && { ...life.outcome, flushed: 'perhaps' } }),
+    instance: (instance) => ({ outcome: () => instance.outcome && { ...instance.outcome, flushed: 'perhaps' } }),
   }),
   'what it remembers is another thing': (chance) => ({
-    life: (life) => ({ context: () => (chance.now() ? { ...life.context, cause: 'none' } : life.context) }),
+    instance: (instance) => ({
+      context: () => (chance.now() ? { ...instance.context, cause: 'none' } : instance.context),
+    }),
   }),
   'it can do something else': (chance) => ({
-    life: (life) => ({ can: (event: EventObject) => life.can(event) !== chance.now() }),
+    instance: (instance) => ({ can: (event: EventObject) => instance.can(event) !== chance.now() }),
   }),
-  'it accepts one thing less': () => ({ life: (life) => ({ accepts: () => life.accepts().slice(1) }) }),
-  'its tag is forgotten': () => ({ life: () => ({ hasTag: () => false }) }),
-  'it is nowhere': () => ({ life: () => ({ matches: () => false }) }),
-  'a timer is not told of': () => ({ life: (life) => ({ timers: () => life.timers().slice(1) }) }),
+  'it accepts one thing less': () => ({ instance: (instance) => ({ accepts: () => instance.accepts().slice(1) }) }),
+  'its tag is forgotten': () => ({ instance: () => ({ hasTag: () => false }) }),
+  'it is nowhere': () => ({ instance: () => ({ matches: () => false }) }),
+  'a timer is not told of': () => ({ instance: (instance) => ({ timers: () => instance.timers().slice(1) }) }),
 } satisfies Record<string, Wrong>;
 
 const GETTERS = ['state', 'context', 'outcome'] as const;
@@ -120,12 +122,12 @@ export function mutant(runtime: Runtime, name: keyof typeof mutations, chance: C
       const wrong: ReturnType<Wrong> = (mutations[name] as Wrong)(chance);
       // The same object, made wrong: a transition says whose it is.
       const wrongHost = Object.assign(host, wrong.host?.({ ...(host as Host<EventObject>) }));
-      const life = runtime.run(machine, input, wrongHost as never) as unknown as Life<EventObject>;
-      const changes = (wrong.life?.(life) ?? {}) as Record<string, (...args: unknown[]) => unknown>;
+      const instance = runtime.run(machine, input, wrongHost as never) as unknown as Instance<EventObject>;
+      const changes = (wrong.instance?.(instance) ?? {}) as Record<string, (...args: unknown[]) => unknown>;
       const changed = {};
-      for (const key of GETTERS) Object.defineProperty(changed, key, { get: changes[key] ?? (() => life[key]) });
+      for (const key of GETTERS) Object.defineProperty(changed, key, { get: changes[key] ?? (() => instance[key]) });
       for (const key of METHODS) {
-        const call = (...args: unknown[]): unknown => (life[key] as (...args: unknown[]) => unknown)(...args);
+        const call = (...args: unknown[]): unknown => (instance[key] as (...args: unknown[]) => unknown)(...args);
         Object.defineProperty(changed, key, { value: changes[key] ?? call.bind(undefined) });
       }
       return changed as never;

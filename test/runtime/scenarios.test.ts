@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Not what the clock is asked for: a runtime may do that as soon as it comes to it, or when the life rests. */
+/** Not what the clock is asked for: a runtime may do that as soon as it comes to it, or when the instance rests. */
 const isCommand = (line: string): boolean => !/^(set|clear) /.test(line);
 
 /** Every state says when it is entered and left. */
@@ -41,18 +41,18 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     });
 
     test('is when the first commands come; where it is and what it remembers is known before', () => {
-      const life = scene(greeter);
-      expect(life.said()).toEqual([]);
-      expect(life.state).toBe('a');
-      expect(life.life.context).toMatchObject({ n: 1 });
-      life.start();
-      expect(life.said()).toEqual(['hello', 'in a {"n":1}']);
+      const instance = scene(greeter);
+      expect(instance.said()).toEqual([]);
+      expect(instance.state).toBe('a');
+      expect(instance.instance.context).toMatchObject({ n: 1 });
+      instance.start();
+      expect(instance.said()).toEqual(['hello', 'in a {"n":1}']);
     });
 
     test('happens once', () => {
-      const life = scene(greeter).started();
-      life.start();
-      expect(life.said()).toEqual([]);
+      const instance = scene(greeter).started();
+      instance.start();
+      expect(instance.said()).toEqual([]);
     });
 
     test('events sent before it wait for it, in their order', () => {
@@ -60,41 +60,41 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         entry: say('first'),
         on: { x: { actions: say('x') }, y: { actions: say('y') } },
       });
-      const life = scene(machine);
-      life.send('x');
-      life.send('y');
-      expect(life.said()).toEqual([]);
-      life.start();
-      expect(life.said()).toEqual(['first', 'x', 'y']);
+      const instance = scene(machine);
+      instance.send('x');
+      instance.send('y');
+      expect(instance.said()).toEqual([]);
+      instance.start();
+      expect(instance.said()).toEqual(['first', 'x', 'y']);
     });
 
     test('timers of the initial state are set then, and not before', () => {
-      const life = scene(machineOf({ initial: 'a', states: { a: { after: { 10: 'b' } }, b: {} } }));
-      expect(life.life.timers()).toEqual([]);
-      life.advance(50);
-      life.start();
-      expect(life.said()).toEqual(['set 10']);
-      expect(life.life.timers()).toEqual([{ name: '10', remainingMs: 10 }]);
+      const instance = scene(machineOf({ initial: 'a', states: { a: { after: { 10: 'b' } }, b: {} } }));
+      expect(instance.instance.timers()).toEqual([]);
+      instance.advance(50);
+      instance.start();
+      expect(instance.said()).toEqual(['set 10']);
+      expect(instance.instance.timers()).toEqual([{ name: '10', remainingMs: 10 }]);
     });
 
     test('the initial entry has the event xstate.init, with the input', () => {
       const entry = tell('entered', ({ event }) => ({ by: event.type, input: event.input }));
-      const life = scene(machineOf({ entry }), { input: { port: 1 } });
-      life.start();
-      expect(life.said()).toEqual(['entered {"by":"xstate.init","input":{"port":1}}']);
+      const instance = scene(machineOf({ entry }), { input: { port: 1 } });
+      instance.start();
+      expect(instance.said()).toEqual(['entered {"by":"xstate.init","input":{"port":1}}']);
     });
 
     test('the context is made from the input', () => {
       const machine = machineOf({ context: ({ input }: { input: { n: number } }) => ({ n: input.n + 1 }) });
-      expect(scene(machine, { input: { n: 4 } }).life.context).toEqual({ n: 5 });
+      expect(scene(machine, { input: { n: 4 } }).instance.context).toEqual({ n: 5 });
     });
 
     test('a context that is a value is nobody else’s', () => {
       const machine = machineOf({ on: { more: { actions: count } } });
       const [one, other] = [scene(machine).started(), scene(machine).started()];
       one.send('more');
-      expect(one.life.context).toMatchObject({ n: 1 });
-      expect(other.life.context).toMatchObject({ n: 0 });
+      expect(one.instance.context).toMatchObject({ n: 1 });
+      expect(other.instance.context).toMatchObject({ n: 0 });
       expect(machine.config.context).toMatchObject({ n: 0 });
     });
 
@@ -106,10 +106,10 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           b: { entry: tell('+b', ({ context, event }) => ({ n: context.n, by: event.type })) },
         },
       });
-      const life = scene(machine);
-      expect(life.state).toBe('b');
-      life.start();
-      expect(life.said()).toEqual(['+a', '-a', 'on', '+b {"n":1,"by":"xstate.init"}']);
+      const instance = scene(machine);
+      expect(instance.state).toBe('b');
+      instance.start();
+      expect(instance.said()).toEqual(['+a', '-a', 'on', '+b {"n":1,"by":"xstate.init"}']);
     });
 
     test('what it raises is answered in it', () => {
@@ -117,14 +117,14 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         initial: 'a',
         states: { a: { entry: [raise({ type: 'go' }), say('+a')], on: { go: 'b' } }, b: { entry: say('+b') } },
       });
-      const life = scene(machine);
-      expect(life.state).toBe('b');
-      life.send('go');
-      life.start();
-      expect(life.said()).toEqual(['+a', '+b']);
+      const instance = scene(machine);
+      expect(instance.state).toBe('b');
+      instance.send('go');
+      instance.start();
+      expect(instance.said()).toEqual(['+a', '+b']);
     });
 
-    test('a life that ends there ends there, not before, and nothing that waits is heard', () => {
+    test('an instance that ends there ends there, not before, and nothing that waits is heard', () => {
       const machine = machineOf({
         initial: 'end',
         exit: say('-root'),
@@ -132,15 +132,15 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         output: ({ event }: Given) => event,
         states: { end: { type: 'final', entry: say('+end'), output: 7 } },
       });
-      const life = scene(machine);
-      life.send('x');
-      expect(life.life.outcome).toBeUndefined();
-      life.start();
+      const instance = scene(machine);
+      instance.send('x');
+      expect(instance.instance.outcome).toBeUndefined();
+      instance.start();
       const outcome = { type: 'xstate.done.state.m.end', output: 7 };
-      expect(life.said()).toEqual(['+end', '-root', `finish ${JSON.stringify(outcome)}`]);
-      expect(life.life.outcome).toEqual(outcome);
-      life.send('x');
-      expect(life.said()).toEqual([]);
+      expect(instance.said()).toEqual(['+end', '-root', `finish ${JSON.stringify(outcome)}`]);
+      expect(instance.instance.outcome).toEqual(outcome);
+      instance.send('x');
+      expect(instance.said()).toEqual([]);
     });
 
     test('actions of initial transitions come after the entry of their state, before that of its child', () => {
@@ -150,17 +150,20 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           states: { a: { initial: { target: 'b', actions: [say('a’s initial')] }, states: { b: {} } } },
         }),
       );
-      const life = scene(machine);
-      life.start();
-      expect(life.said()).toEqual(['+root', 'root’s initial', '+a', 'a’s initial', '+b']);
+      const instance = scene(machine);
+      instance.start();
+      expect(instance.said()).toEqual(['+root', 'root’s initial', '+a', 'a’s initial', '+b']);
     });
 
     test('a machine without states is one', () => {
-      const life = run({ on: { x: { actions: say('x') }, again: { reenter: true, target: '#m' } }, entry: say('in') });
-      expect(life.state).toBe('');
-      expect(life.on('x')).toEqual(['x']);
-      expect(life.on('again')).toEqual(['in']);
-      expect(life.life.accepts()).toEqual(['x', 'again']);
+      const instance = run({
+        on: { x: { actions: say('x') }, again: { reenter: true, target: '#m' } },
+        entry: say('in'),
+      });
+      expect(instance.state).toBe('');
+      expect(instance.on('x')).toEqual(['x']);
+      expect(instance.on('again')).toEqual(['in']);
+      expect(instance.instance.accepts()).toEqual(['x', 'again']);
     });
   });
 
@@ -181,9 +184,9 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       );
 
     test('exit runs inner to outer, then the transition’s actions, then entry outer to inner', () => {
-      const life = nested({ go: { target: 'f', actions: [say('1'), say('2')] } });
-      expect(life.on('go')).toEqual(['-c', '-b', '-a', '1', '2', '+f', '+g', '+h']);
-      expect(life.state).toBe('f.g.h');
+      const instance = nested({ go: { target: 'f', actions: [say('1'), say('2')] } });
+      expect(instance.on('go')).toEqual(['-c', '-b', '-a', '1', '2', '+f', '+g', '+h']);
+      expect(instance.state).toBe('f.g.h');
     });
 
     test('a path and an id lead deep, past the initial states', () => {
@@ -193,20 +196,20 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     });
 
     test('initial actions belong to those who come by the initial transition', () => {
-      const life = run({
+      const instance = run({
         initial: 'x',
         on: { deep: '.a.c', shallow: '.a' },
         states: { x: {}, a: { initial: { target: 'b', actions: say('initial') }, states: { b: {}, c: {} } } },
       });
-      expect(life.on('deep')).toEqual([]);
-      expect(life.on('shallow')).toEqual(['initial']);
-      expect(life.state).toBe('a.b');
+      expect(instance.on('deep')).toEqual([]);
+      expect(instance.on('shallow')).toEqual(['initial']);
+      expect(instance.state).toBe('a.b');
     });
 
     test('a transition without a target leaves nothing', () => {
-      const life = nested({ go: { actions: say('!') } });
-      expect(life.on('go')).toEqual(['!']);
-      expect(life.state).toBe('a.b.c');
+      const instance = nested({ go: { actions: say('!') } });
+      expect(instance.on('go')).toEqual(['!']);
+      expect(instance.state).toBe('a.b.c');
     });
 
     test('one to a child leaves the other children, not the state itself', () => {
@@ -219,9 +222,9 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     });
 
     test('one of a state to itself begins its children anew, and does not leave it', () => {
-      const life = nested({ go: { target: 'a', actions: say('!') }, other: '.e' });
-      life.send('other');
-      expect(life.on('go')).toEqual(['-e', '!', '+b', '+c']);
+      const instance = nested({ go: { target: 'a', actions: say('!') }, other: '.e' });
+      instance.send('other');
+      expect(instance.on('go')).toEqual(['-e', '!', '+b', '+c']);
       expect(nested({ go: { target: 'a', reenter: true } }).on('go')).toEqual(['-c', '-b', '-a', '+a', '+b', '+c']);
     });
 
@@ -262,17 +265,17 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     });
 
     test('the parent answers what the child does not', () => {
-      const life = nested({ go: { actions: say('parent') } }, { on: { other: 'd' } });
-      expect(life.on('go')).toEqual(['parent']);
+      const instance = nested({ go: { actions: say('parent') } }, { on: { other: 'd' } });
+      expect(instance.on('go')).toEqual(['parent']);
     });
 
     test('the child answers first', () => {
-      const life = nested({ go: { actions: say('parent') } }, { on: { go: { actions: say('child') } } });
-      expect(life.on('go')).toEqual(['child']);
+      const instance = nested({ go: { actions: say('parent') } }, { on: { go: { actions: say('child') } } });
+      expect(instance.on('go')).toEqual(['child']);
     });
 
     test('commands come in the order of the actions, and so do timers', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: {
@@ -289,8 +292,8 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       });
-      expect(life.on('go').filter(isCommand)).toEqual(['-a', 'go', '+b', '++b', 'initial', '+c']);
-      expect(life.life.timers().map(({ name }) => name)).toEqual(['30', '40', '20']);
+      expect(instance.on('go').filter(isCommand)).toEqual(['-a', 'go', '+b', '++b', 'initial', '+c']);
+      expect(instance.instance.timers().map(({ name }) => name)).toEqual(['30', '40', '20']);
     });
   });
 
@@ -304,24 +307,24 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           c: { entry: say('+c') },
         },
       });
-      const life = scene(machine, {
+      const instance = scene(machine, {
         answer: (side, ordinal) => ordinal === 0 && side.send({ type: 'next' }),
       }).started();
-      expect(life.on('go').filter(isCommand)).toEqual(['-a', 'go', '+b', '++b', 'next', '+c']);
-      expect(life.state).toBe('c');
-      expect(life.clock.pending).toEqual([]);
+      expect(instance.on('go').filter(isCommand)).toEqual(['-a', 'go', '+b', '++b', 'next', '+c']);
+      expect(instance.state).toBe('c');
+      expect(instance.clock.pending).toEqual([]);
     });
 
     test('several events sent from inside commands are taken one after the other, in their order', () => {
       const machine = machineOf({
         on: { go: { actions: [say('1'), say('2')] }, x: { actions: [say('x'), say('xx')] }, y: { actions: say('y') } },
       });
-      const life = scene(machine, {
+      const instance = scene(machine, {
         answer: (side, ordinal) => {
           if (ordinal < 2) for (const type of ['x', 'y']) side.send({ type });
         },
       }).started();
-      expect(life.on('go')).toEqual(['1', '2', 'x', 'xx', 'y', 'x', 'xx', 'y']);
+      expect(instance.on('go')).toEqual(['1', '2', 'x', 'xx', 'y', 'x', 'xx', 'y']);
     });
 
     test('an event sent from inside the first command waits until the start is done, after those sent before', () => {
@@ -329,13 +332,13 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         entry: [say('1'), say('2')],
         on: { x: { actions: say('x') }, y: { actions: say('y') } },
       });
-      const life = scene(machine, { answer: (side, ordinal) => ordinal === 0 && side.send({ type: 'y' }) });
-      life.send('x');
-      life.start();
-      expect(life.said()).toEqual(['1', '2', 'x', 'y']);
+      const instance = scene(machine, { answer: (side, ordinal) => ordinal === 0 && side.send({ type: 'y' }) });
+      instance.send('x');
+      instance.start();
+      expect(instance.said()).toEqual(['1', '2', 'x', 'y']);
     });
 
-    test('come when every step is done: whoever does them finds the life where it will stay', () => {
+    test('come when every step is done: whoever does them finds the instance where it will stay', () => {
       const states: string[] = [];
       const machine = machineOf({
         initial: 'a',
@@ -346,33 +349,33 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           d: { tags: 'there', entry: count },
         },
       });
-      const life: Scene = scene(machine, {
-        answer: ({ life: at }) => {
+      const instance: Scene = scene(machine, {
+        answer: ({ instance: at }) => {
           states.push(`${at.state} ${(at.context as { n: number }).n} ${at.hasTag('there')}`);
         },
       }).started();
-      expect(life.on('go')).toEqual(['-a', 'on']);
+      expect(instance.on('go')).toEqual(['-a', 'on']);
       expect(states).toEqual(['d 3 true', 'd 3 true']);
     });
 
     test('a command says what was true when it was given', () => {
       const n = tell('n', ({ context }) => ({ n: context.n }));
-      const life = run({ on: { go: { actions: [n, count, n, count, count, n] } } });
-      expect(life.on('go')).toEqual(['n {"n":0}', 'n {"n":1}', 'n {"n":3}']);
+      const instance = run({ on: { go: { actions: [n, count, n, count, count, n] } } });
+      expect(instance.on('go')).toEqual(['n {"n":0}', 'n {"n":1}', 'n {"n":3}']);
     });
 
     test('what an event carries is handed on, not copied', () => {
       const socket = { fd: 3 };
       const seen: unknown[] = [];
       const adopt = tell('adopt', ({ event }) => ({ socket: (event as { socket?: unknown }).socket }));
-      const life = scene(machineOf({ on: { arrived: { actions: adopt } } })).started();
-      life.send({ type: 'arrived', socket } as never);
-      for (const deed of life.deeds)
+      const instance = scene(machineOf({ on: { arrived: { actions: adopt } } })).started();
+      instance.send({ type: 'arrived', socket } as never);
+      for (const deed of instance.deeds)
         if (deed.did === 'command') seen.push((deed.command as { socket?: unknown }).socket);
       expect(seen[0]).toBe(socket);
     });
 
-    test('a life may move another one from inside a command: that is done at once', () => {
+    test('an instance may move another one from inside a command: that is done at once', () => {
       const log: string[] = [];
       const other = scene(
         machineOf({
@@ -381,7 +384,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         }),
         { answer: () => log.push('other’s command') },
       ).started();
-      const life = scene(
+      const instance = scene(
         machineOf({ on: { go: { actions: [say('1'), count, tell('2', ({ context }) => context)] } } }),
         {
           answer: (_, ordinal) => {
@@ -392,12 +395,12 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       ).started();
-      life.send('go');
+      instance.send('go');
       expect(log).toEqual(['command 0', 'other’s command', 'b', 'command 1']);
-      expect(life.life.context).toMatchObject({ n: 1 });
+      expect(instance.instance.context).toMatchObject({ n: 1 });
     });
 
-    test('a life may be made and started from inside a command', () => {
+    test('an instance may be made and started from inside a command', () => {
       const inner = machineOf({
         initial: 'a',
         states: {
@@ -406,7 +409,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
       });
       const log: string[] = [];
-      const life = scene(machineOf({ on: { go: { actions: [say('1'), say('2')] } } }), {
+      const instance = scene(machineOf({ on: { go: { actions: [say('1'), say('2')] } } }), {
         answer: (_, ordinal) => {
           if (ordinal > 0) return;
           const made = scene(inner);
@@ -414,7 +417,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           log.push(...made.said(), made.state);
         },
       }).started();
-      expect(life.on('go')).toEqual(['1', '2']);
+      expect(instance.on('go')).toEqual(['1', '2']);
       expect(log).toEqual(['inner a', 'inner b', 'b']);
     });
 
@@ -424,85 +427,87 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         initial: 'a',
         states: { a: { on: { go: { target: 'b', actions: [say('1'), say('2')] } } }, b: { after: { 10: 'a' } } },
       });
-      const life = scene(machine, {
+      const instance = scene(machine, {
         answer: (_, ordinal) => {
           if (ordinal === 0) throw new Error('no such thing');
         },
       }).started();
-      expect(life.on('go')).toEqual(['1', '2', 'set 10']);
-      expect(life.state).toBe('b');
+      expect(instance.on('go')).toEqual(['1', '2', 'set 10']);
+      expect(instance.state).toBe('b');
       expect(() => vi.runAllTimers()).toThrow('no such thing');
-      life.advance(10);
-      expect(life.state).toBe('a');
+      instance.advance(10);
+      expect(instance.state).toBe('a');
     });
 
     test('a host that throws at the end is an error of the process, not of whoever sent the event', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       const machine = machineOf({ initial: 'a', states: { a: { on: { go: 'end' } }, end: { type: 'final' } } });
-      const life = scene(machine, {
+      const instance = scene(machine, {
         answer: () => {
           throw new Error('no such end');
         },
       }).started();
-      expect(() => life.send('go')).not.toThrow();
+      expect(() => instance.send('go')).not.toThrow();
       expect(() => vi.runAllTimers()).toThrow('no such end');
-      expect(() => life.send('go')).not.toThrow();
+      expect(() => instance.send('go')).not.toThrow();
     });
   });
 
   describe('assign', () => {
     test('assigners of one object all see the context before it', () => {
       const swap = set({ n: ({ context }: Given) => context.m, m: ({ context }: Given) => context.n + 10 });
-      const life = run({ context: { n: 1, m: 2 }, on: { go: { actions: swap } } });
-      life.send('go');
-      expect(life.life.context).toEqual({ n: 2, m: 11 });
+      const instance = run({ context: { n: 1, m: 2 }, on: { go: { actions: swap } } });
+      instance.send('go');
+      expect(instance.instance.context).toEqual({ n: 2, m: 11 });
     });
 
     test('constants and functions can stand side by side; the functions do not see the constants', () => {
       const mixed = set({ n: 5, m: ({ context }: Given) => context.n + 1, text: 'x' });
-      const life = run({ on: { go: { actions: mixed } } });
-      life.send('go');
-      expect(life.life.context).toEqual({ n: 5, m: 1, text: 'x' });
+      const instance = run({ on: { go: { actions: mixed } } });
+      instance.send('go');
+      expect(instance.instance.context).toEqual({ n: 5, m: 1, text: 'x' });
     });
 
     test('the next action sees what the last one assigned', () => {
-      const life = run({ on: { go: { actions: [count, count, set({ m: ({ context }: Given) => context.n * 10 })] } } });
-      life.send('go');
-      expect(life.life.context).toMatchObject({ n: 2, m: 20 });
+      const instance = run({
+        on: { go: { actions: [count, count, set({ m: ({ context }: Given) => context.n * 10 })] } },
+      });
+      instance.send('go');
+      expect(instance.instance.context).toMatchObject({ n: 2, m: 20 });
     });
 
     test('a function assigns what it returns, which may be nothing', () => {
       const some = set(({ context }) => (context.n === 0 ? { n: 1, more: true } : {}));
-      const life = run({ on: { go: { actions: some } } });
-      life.send('go');
-      expect(life.life.context).toEqual({ n: 1, m: 0, text: '', more: true });
-      life.send('go');
-      expect(life.life.context).toEqual({ n: 1, m: 0, text: '', more: true });
+      const instance = run({ on: { go: { actions: some } } });
+      instance.send('go');
+      expect(instance.instance.context).toEqual({ n: 1, m: 0, text: '', more: true });
+      instance.send('go');
+      expect(instance.instance.context).toEqual({ n: 1, m: 0, text: '', more: true });
     });
 
     test('undefined is a value as any other', () => {
-      const life = run({ on: { go: { actions: set({ n: undefined, text: () => undefined }) } } });
-      life.send('go');
-      expect(life.life.context).toStrictEqual({ n: undefined, m: 0, text: undefined });
+      const instance = run({ on: { go: { actions: set({ n: undefined, text: () => undefined }) } } });
+      instance.send('go');
+      expect(instance.instance.context).toStrictEqual({ n: undefined, m: 0, text: undefined });
     });
 
     test('assigns what the event carries', () => {
-      const life = run({ on: { go: { actions: set({ n: ({ event }: Given) => event.n }) } } });
-      life.send({ type: 'go', n: 9 } as never);
-      expect(life.life.context).toMatchObject({ n: 9 });
+      const instance = run({ on: { go: { actions: set({ n: ({ event }: Given) => event.n }) } } });
+      instance.send({ type: 'go', n: 9 } as never);
+      expect(instance.instance.context).toMatchObject({ n: 9 });
     });
 
     test('of exit, transition and entry add up, in this order', () => {
       const add = (text: string): object => set({ text: ({ context }: Given) => context.text + text });
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { exit: add('1'), on: { go: { target: 'b', actions: add('2') } } },
           b: { entry: add('3'), initial: { target: 'c', actions: add('4') }, states: { c: { entry: add('5') } } },
         },
       });
-      life.send('go');
-      expect(life.life.context).toMatchObject({ text: '12345' });
+      instance.send('go');
+      expect(instance.instance.context).toMatchObject({ text: '12345' });
     });
   });
 
@@ -568,7 +573,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         asked.push(name);
         return result;
       };
-      const life = run({
+      const instance = run({
         on: {
           go: [
             { guard: and([ask('1', false), ask('2', true)]), actions: say('a') },
@@ -577,12 +582,12 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           ],
         },
       });
-      expect(life.on('go')).toEqual(['b']);
+      expect(instance.on('go')).toEqual(['b']);
       expect(asked).toEqual(['1', '3']);
     });
 
     test('where all say no, the parent is asked', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         on: { go: { actions: say('parent') } },
         states: {
@@ -597,11 +602,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           b: {},
         },
       });
-      expect(life.on('go')).toEqual(['parent']);
+      expect(instance.on('go')).toEqual(['parent']);
     });
 
     test('see the context before the transition’s actions', () => {
-      const life = run({
+      const instance = run({
         on: {
           go: [
             { guard: ({ context }: Given) => context.n === 0, actions: [count, say('first')] },
@@ -609,17 +614,17 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           ],
         },
       });
-      expect(life.on('go')).toEqual(['first']);
-      expect(life.on('go')).toEqual(['then']);
+      expect(instance.on('go')).toEqual(['first']);
+      expect(instance.on('go')).toEqual(['then']);
     });
 
     test('a target may stand by itself among candidates', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: { a: { on: { go: [{ guard: () => false, target: 'a' }, 'b'] } }, b: {} },
       });
-      life.send('go');
-      expect(life.state).toBe('b');
+      instance.send('go');
+      expect(instance.state).toBe('b');
     });
   });
 
@@ -628,11 +633,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     const add = set({ n: ({ context }: Given, params?: { by: number }) => context.n + (params?.by ?? 100) });
 
     test('are handed to the action; without any there are none', () => {
-      const life = run(
+      const instance = run(
         { on: { go: { actions: ['by', { type: 'by' }, { type: 'by', params: { x: 1 } }] } } },
         { actions: { by } },
       );
-      expect(life.on('go')).toEqual([
+      expect(instance.on('go')).toEqual([
         'by {"params":"«undefined»"}',
         'by {"params":"«undefined»"}',
         'by {"params":{"x":1}}',
@@ -641,7 +646,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
 
     test('may be a function of context and event, asked when it is the action’s turn', () => {
       const params = ({ context, event }: Given) => ({ by: context.n + event.n });
-      const life = run(
+      const instance = run(
         {
           context: { n: 1 },
           on: {
@@ -656,8 +661,8 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
         { actions: { add, by } },
       );
-      expect(life.on({ type: 'go', n: 1 } as never)).toEqual(['by {"params":{"by":8}}']);
-      expect(life.life.context).toEqual({ n: 7 });
+      expect(instance.on({ type: 'go', n: 1 } as never)).toEqual(['by {"params":{"by":8}}']);
+      expect(instance.instance.context).toEqual({ n: 7 });
     });
 
     test('reach functions that assign, emit and raise', () => {
@@ -668,7 +673,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           ask: raise((({ context }: Given, params: { type: string }) => ({ ...params, n: context.n })) as never),
         },
       };
-      const life = run(
+      const instance = run(
         {
           on: {
             go: {
@@ -683,11 +688,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
         implementations,
       );
-      expect(life.on('go')).toEqual(['heard {"n":7}']);
+      expect(instance.on('go')).toEqual(['heard {"n":7}']);
     });
 
     test('of one name, used in several places, are each place’s own', () => {
-      const life = run(
+      const instance = run(
         {
           entry: 'add',
           on: {
@@ -697,8 +702,8 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
         { actions: { add } },
       );
-      for (const type of ['a', 'b', 'a']) life.send(type);
-      expect(life.life.context).toMatchObject({ n: 104 });
+      for (const type of ['a', 'b', 'a']) instance.send(type);
+      expect(instance.instance.context).toMatchObject({ n: 104 });
     });
   });
 
@@ -718,9 +723,9 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           b: { after: { later: 'a' } },
         },
       });
-      const life = scene(machine as never);
-      life.start();
-      expect(life.after(5)).toEqual(['hello', 'set 11']);
+      const instance = scene(machine as never);
+      instance.start();
+      expect(instance.after(5)).toEqual(['hello', 'set 11']);
     });
 
     test('provide, which replaces what setup said', () => {
@@ -728,11 +733,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         { initial: 'a', states: { a: { entry: 'hello', after: { soon: { guard: 'ok', target: 'b' } } }, b: {} } },
         { actions: { hello: say('old') }, guards: { ok: () => false }, delays: { soon: 1 } },
       ).provide({ actions: { hello: say('new') }, guards: { ok: () => true }, delays: { soon: 2 } } as never);
-      const life = scene(machine);
-      life.start();
-      expect(life.said()).toEqual(['new', 'set 2']);
-      life.advance(2);
-      expect(life.state).toBe('b');
+      const instance = scene(machine);
+      instance.start();
+      expect(instance.said()).toEqual(['new', 'set 2']);
+      instance.advance(2);
+      expect(instance.state).toBe('b');
     });
   });
 
@@ -747,14 +752,14 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           sent: { actions: say('sent') },
         },
       });
-      const life = scene(machine, {
+      const instance = scene(machine, {
         answer: (side, ordinal) => ordinal === 0 && side.send({ type: 'sent' }),
       }).started();
-      expect(life.on('go')).toEqual(['go', 'x', 'y', 'z', 'sent']);
+      expect(instance.on('go')).toEqual(['go', 'x', 'y', 'z', 'sent']);
     });
 
     test('are answered by the state that is reached', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { exit: raise({ type: 'left' }), on: { go: 'b', left: { actions: say('a hears') } } },
@@ -764,13 +769,13 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       });
-      expect(life.on('go')).toEqual(['b hears left', 'b hears entered']);
+      expect(instance.on('go')).toEqual(['b hears left', 'b hears entered']);
     });
 
     test('that nobody answers are gone', () => {
-      const life = run({ on: { go: { actions: [raise({ type: 'nobody' }), say('go')] } } });
-      expect(life.on('go')).toEqual(['go']);
-      expect(life.on('else')).toEqual([]);
+      const instance = run({ on: { go: { actions: [raise({ type: 'nobody' }), say('go')] } } });
+      expect(instance.on('go')).toEqual(['go']);
+      expect(instance.on('else')).toEqual([]);
     });
 
     test('may be made from context and event, as they are at that place', () => {
@@ -779,13 +784,15 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         n: event.n,
       })) as object;
       const heard = (type: string): object => ({ actions: tell(type, ({ event }) => ({ n: event.n })) });
-      const life = run({ on: { go: { actions: [ask, count, ask, count] }, one: heard('one'), other: heard('other') } });
-      expect(life.on({ type: 'go', n: 7 } as never)).toEqual(['other {"n":7}', 'one {"n":7}']);
+      const instance = run({
+        on: { go: { actions: [ask, count, ask, count] }, one: heard('one'), other: heard('other') },
+      });
+      expect(instance.on({ type: 'go', n: 7 } as never)).toEqual(['other {"n":7}', 'one {"n":7}']);
     });
 
     test('lead on, step by step, and every step’s actions see the event of that step', () => {
       const entry = tell('+', ({ event }) => ({ by: event.type }));
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { on: { go: { target: 'b', actions: raise({ type: 'on' }) } } },
@@ -794,7 +801,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           d: { entry },
         },
       });
-      expect(life.on('go')).toEqual(['+ {"by":"go"}', '+ {"by":"on"}', '+ {"by":"further"}']);
+      expect(instance.on('go')).toEqual(['+ {"by":"go"}', '+ {"by":"on"}', '+ {"by":"further"}']);
     });
 
     test('leave nothing behind for other lives when the machine ends first', () => {
@@ -810,7 +817,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
 
   describe('steps without an event', () => {
     test('the first whose guard agrees is taken, or the one without a guard', () => {
-      const life = (n: number): string => {
+      const instance = (n: number): string => {
         const at = run({
           context: { n },
           initial: 'a',
@@ -831,11 +838,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         at.send('go');
         return at.state;
       };
-      expect([life(0), life(1), life(2)]).toEqual(['none', 'one', 'more']);
+      expect([instance(0), instance(1), instance(2)]).toEqual(['none', 'one', 'more']);
     });
 
     test('come before raised events', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { on: { go: { target: 'b', actions: raise({ type: 'x' }) } } },
@@ -843,11 +850,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           c: { on: { x: { actions: say('c hears') } } },
         },
       });
-      expect(life.on('go')).toEqual(['always', 'c hears']);
+      expect(instance.on('go')).toEqual(['always', 'c hears']);
     });
 
     test('see the event that led there', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { on: { go: { target: 'b', actions: raise({ type: 'x' }) } } },
@@ -862,23 +869,23 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           d: {},
         },
       });
-      expect(life.on('go')).toEqual(['! {"by":"x"}']);
-      expect(life.state).toBe('d');
+      expect(instance.on('go')).toEqual(['! {"by":"x"}']);
+      expect(instance.state).toBe('d');
     });
 
     test('see the event that led there, also when nobody answered it', () => {
-      const life = run({
+      const instance = run({
         on: { go: { actions: raise({ type: 'nobody' }) } },
         always: {
           guard: ({ context, event }: Given) => event.type === 'nobody' && context.n === 0,
           actions: [count, say('!')],
         },
       });
-      expect(life.on('go')).toEqual(['!']);
+      expect(instance.on('go')).toEqual(['!']);
     });
 
     test('a child’s are asked before its parent’s', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         always: { guard: ({ context }: Given) => context.n === 1, actions: [count, say('root')] },
         states: {
@@ -888,20 +895,20 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       });
-      expect(life.on('go')).toEqual(['root', 'a']);
+      expect(instance.on('go')).toEqual(['root', 'a']);
     });
 
     test('go on as long as they assign, and end where the guard says so', () => {
-      const life = run({
+      const instance = run({
         on: { go: { actions: set({ m: 1 }) } },
         always: { guard: ({ context }: Given) => context.m === 1 && context.n < 5, actions: count },
       });
-      life.send('go');
-      expect(life.life.context).toMatchObject({ n: 5 });
+      instance.send('go');
+      expect(instance.instance.context).toMatchObject({ n: 5 });
     });
 
     test('that neither lead anywhere nor assign are taken once for each event', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: {
@@ -910,12 +917,12 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       });
-      expect(life.on('go')).toEqual(['always', 'x', 'always']);
-      expect(life.on('nobody')).toEqual(['always']);
+      expect(instance.on('go')).toEqual(['always', 'x', 'always']);
+      expect(instance.on('nobody')).toEqual(['always']);
     });
 
     test('that reenter their own state without assigning are taken once for each event', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: {
@@ -925,11 +932,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       });
-      expect(life.on('go')).toEqual(['-', '+']);
+      expect(instance.on('go')).toEqual(['-', '+']);
     });
 
     test('are no event: a wildcard does not see them', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { on: { go: 'b' } },
@@ -937,22 +944,22 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           c: { on: { '*': { actions: say('c’s') } } },
         },
       });
-      expect(life.on('go')).toEqual([]);
-      expect(life.state).toBe('c');
+      expect(instance.on('go')).toEqual([]);
+      expect(instance.state).toBe('c');
     });
 
     test('are asked again after events that nobody answers', () => {
       let open = false;
-      const life = run({ initial: 'a', states: { a: { always: { guard: () => open, target: 'b' } }, b: {} } });
-      life.send('knock');
-      expect(life.state).toBe('a');
+      const instance = run({ initial: 'a', states: { a: { always: { guard: () => open, target: 'b' } }, b: {} } });
+      instance.send('knock');
+      expect(instance.state).toBe('a');
       open = true;
-      life.send('knock');
-      expect(life.state).toBe('b');
+      instance.send('knock');
+      expect(instance.state).toBe('b');
     });
 
     test('form chains through nested states', () => {
-      const life = run(
+      const instance = run(
         chatty({
           initial: 'a',
           states: {
@@ -962,22 +969,25 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         }),
       );
-      expect(life.on('go')).toEqual(['-a', '+b', '+c', '-c', '+d', '-d', '-b', '+e', '+f', '-f', '+g']);
+      expect(instance.on('go')).toEqual(['-a', '+b', '+c', '-c', '+d', '-d', '-b', '+e', '+f', '-f', '+g']);
     });
   });
 
   describe('timers', () => {
     test('fire, and are gone', () => {
-      const life = run({ initial: 'a', states: { a: { after: { 100: { target: 'b', actions: say('!') } } }, b: {} } });
-      expect(life.life.timers()).toEqual([{ name: '100', remainingMs: 100 }]);
-      expect(life.after(99)).toEqual([]);
-      expect(life.life.timers()).toEqual([{ name: '100', remainingMs: 1 }]);
-      expect(life.after(1)).toEqual(['!']);
-      expect(life.life.timers()).toEqual([]);
+      const instance = run({
+        initial: 'a',
+        states: { a: { after: { 100: { target: 'b', actions: say('!') } } }, b: {} },
+      });
+      expect(instance.instance.timers()).toEqual([{ name: '100', remainingMs: 100 }]);
+      expect(instance.after(99)).toEqual([]);
+      expect(instance.instance.timers()).toEqual([{ name: '100', remainingMs: 1 }]);
+      expect(instance.after(1)).toEqual(['!']);
+      expect(instance.instance.timers()).toEqual([]);
     });
 
     test('are cleared when their state is left, and set anew when it is entered', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { after: { 100: 'c' }, on: { go: 'b', again: { target: 'a', reenter: true } } },
@@ -985,17 +995,17 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           c: {},
         },
       });
-      life.advance(60);
-      expect(life.on('again')).toEqual(['clear 100', 'set 100']);
-      life.advance(60);
-      expect(life.on('go')).toEqual(['clear 160']);
-      expect(life.on('back')).toEqual(['set 100']);
-      life.advance(99);
-      expect(life.state).toBe('a');
+      instance.advance(60);
+      expect(instance.on('again')).toEqual(['clear 100', 'set 100']);
+      instance.advance(60);
+      expect(instance.on('go')).toEqual(['clear 160']);
+      expect(instance.on('back')).toEqual(['set 100']);
+      instance.advance(99);
+      expect(instance.state).toBe('a');
     });
 
     test('run on through transitions that do not leave their state', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: {
@@ -1007,22 +1017,22 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           z: {},
         },
       });
-      life.advance(50);
-      for (const type of ['go', 'tick', 'self']) expect(life.on(type)).not.toContain('clear 100');
-      life.advance(50);
-      expect(life.state).toBe('z');
+      instance.advance(50);
+      for (const type of ['go', 'tick', 'self']) expect(instance.on(type)).not.toContain('clear 100');
+      instance.advance(50);
+      expect(instance.state).toBe('z');
     });
 
     test('one that was left alone by a transition without a target does not fire again', () => {
-      const life = run({ initial: 'a', states: { a: { after: { 10: { actions: say('!') } } } } });
-      expect(life.after(10)).toEqual(['!']);
-      expect(life.after(1_000)).toEqual([]);
-      expect(life.life.timers()).toEqual([]);
+      const instance = run({ initial: 'a', states: { a: { after: { 10: { actions: say('!') } } } } });
+      expect(instance.after(10)).toEqual(['!']);
+      expect(instance.after(1_000)).toEqual([]);
+      expect(instance.instance.timers()).toEqual([]);
     });
 
     test('may have a name, whose delay is a number or a function of context and event', () => {
       const delays = { short: 5, long: ({ context, event }: Given) => 100 + context.n + event.n };
-      const life = run(
+      const instance = run(
         {
           context: { n: 3 },
           initial: 'a',
@@ -1030,8 +1040,8 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
         { delays },
       );
-      expect(life.on({ type: 'go', n: 20 } as never)).toEqual(['set 5', 'set 123']);
-      expect(life.life.timers()).toEqual([
+      expect(instance.on({ type: 'go', n: 20 } as never)).toEqual(['set 5', 'set 123']);
+      expect(instance.instance.timers()).toEqual([
         { name: 'short', remainingMs: 5 },
         { name: 'long', remainingMs: 123 },
       ]);
@@ -1039,7 +1049,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
 
     test('a delay is worked out at the end of the entry actions, before anything further inside', () => {
       const wait = ({ context }: Given): number => context.n;
-      const life = run(
+      const instance = run(
         {
           initial: 'a',
           states: {
@@ -1054,32 +1064,32 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
         { delays: { wait } },
       );
-      expect(life.on('go')).toEqual(['set 3', 'set 5']);
+      expect(instance.on('go')).toEqual(['set 3', 'set 5']);
     });
 
     test('numbers come first, the smallest before the others, as keys of an object do', () => {
-      const life = run(
+      const instance = run(
         { initial: 'a', states: { a: { on: { go: 'b' } }, b: { after: { pause: 'a', 30: 'a', 7: 'a' } } } },
         { delays: { pause: 1 } },
       );
-      expect(life.on('go')).toEqual(['set 7', 'set 30', 'set 1']);
+      expect(instance.on('go')).toEqual(['set 7', 'set 30', 'set 1']);
     });
 
     test('a number may be written as numbers can be', () => {
-      const life = run({ initial: 'a', states: { a: { after: { '1e2': 'b' } }, b: {} } });
-      expect(life.life.timers().map(({ remainingMs }) => remainingMs)).toEqual([100]);
-      life.advance(100);
-      expect(life.state).toBe('b');
+      const instance = run({ initial: 'a', states: { a: { after: { '1e2': 'b' } }, b: {} } });
+      expect(instance.instance.timers().map(({ remainingMs }) => remainingMs)).toEqual([100]);
+      instance.advance(100);
+      expect(instance.state).toBe('b');
     });
 
     test('one that never comes is not set, and what is not set is not cleared', () => {
-      const life = run(
+      const instance = run(
         { initial: 'a', states: { a: { on: { go: 'b' } }, b: { after: { never: 'a' }, on: { back: 'a' } } } },
         { delays: { never: NEVER_MS } },
       );
-      expect(life.on('go')).toEqual([]);
-      expect(life.life.timers()).toEqual([]);
-      expect(life.on('back')).toEqual([]);
+      expect(instance.on('go')).toEqual([]);
+      expect(instance.instance.timers()).toEqual([]);
+      expect(instance.on('back')).toEqual([]);
     });
 
     test('a delay that is no number is none: the event comes at once', () => {
@@ -1089,40 +1099,43 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         b: { entry: say('+b'), after: { maybe: 'c' } },
         c: { entry: say('+c') },
       };
-      const life = run({ initial: 'a', states }, { delays });
-      expect(life.on('go')).toEqual(['+b', '+c']);
-      expect(life.state).toBe('c');
+      const instance = run({ initial: 'a', states }, { delays });
+      expect(instance.on('go')).toEqual(['+b', '+c']);
+      expect(instance.state).toBe('c');
     });
 
     test('a delay that is no number is none at the start, too, and no other life hears of it', () => {
       const delays = { none: () => undefined };
-      const life = run({ initial: 'a', states: { a: { after: { none: 'b' } }, b: {} } }, { delays });
+      const instance = run({ initial: 'a', states: { a: { after: { none: 'b' } }, b: {} } }, { delays });
       const other = run({ on: { '*': { actions: tell('heard', ({ event }) => ({ event })) } } });
       expect(other.on('x')).toEqual(['heard {"event":{"type":"x"}}']);
-      expect(life.state).toBe('b');
+      expect(instance.state).toBe('b');
     });
 
     test('the name of a delay may have dots', () => {
       const states = { a: { after: { 'retry.pause': 'b' } }, b: {} };
-      const life = run({ initial: 'a', states }, { delays: { 'retry.pause': 10 } });
-      expect(life.life.timers()).toEqual([{ name: 'retry.pause', remainingMs: 10 }]);
+      const instance = run({ initial: 'a', states }, { delays: { 'retry.pause': 10 } });
+      expect(instance.instance.timers()).toEqual([{ name: 'retry.pause', remainingMs: 10 }]);
     });
 
     test('guards choose between candidates', () => {
       const after = { 10: [{ guard: ({ context }: Given) => context.n > 0, target: 'b' }, { target: 'c' }] };
-      const life = run({ initial: 'a', states: { a: { after }, b: {}, c: {} } });
-      life.advance(10);
-      expect(life.state).toBe('c');
+      const instance = run({ initial: 'a', states: { a: { after }, b: {}, c: {} } });
+      instance.advance(10);
+      expect(instance.state).toBe('c');
     });
 
     test('one that no candidate wants has fired all the same', () => {
-      const life = run({ initial: 'a', states: { a: { after: { 10: { guard: () => false, target: 'b' } } }, b: {} } });
-      expect(life.after(10)).toEqual([]);
-      expect(life.life.timers()).toEqual([]);
+      const instance = run({
+        initial: 'a',
+        states: { a: { after: { 10: { guard: () => false, target: 'b' } } }, b: {} },
+      });
+      expect(instance.after(10)).toEqual([]);
+      expect(instance.instance.timers()).toEqual([]);
     });
 
     test('a child’s wildcard hides a parent’s timer', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: {
@@ -1133,17 +1146,17 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           b: {},
         },
       });
-      expect(life.after(10)).toEqual(['took {"event":"xstate.after.10.m.a"}']);
-      expect(life.state).toBe('a.c');
+      expect(instance.after(10)).toEqual(['took {"event":"xstate.after.10.m.a"}']);
+      expect(instance.state).toBe('a.c');
     });
 
     test('a forbidden wildcard hides it, too', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: { a: { after: { 10: '#m.b' }, initial: 'c', states: { c: { on: { 'xstate.*': undefined } } } }, b: {} },
       });
-      life.advance(10);
-      expect(life.state).toBe('a.c');
+      instance.advance(10);
+      expect(instance.state).toBe('a.c');
     });
 
     test('one that fires while a command is done waits, and comes too late if its state was left meanwhile', () => {
@@ -1171,32 +1184,32 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     });
 
     test('its event can be sent, as if it had fired', () => {
-      const life = run({ initial: 'a', states: { a: { after: { 10: 'b' } }, b: { after: { 20: 'a' } } } });
-      expect(life.on('xstate.after.10.m.a')).toEqual(['clear 10', 'set 20']);
+      const instance = run({ initial: 'a', states: { a: { after: { 10: 'b' } }, b: { after: { 20: 'a' } } } });
+      expect(instance.on('xstate.after.10.m.a')).toEqual(['clear 10', 'set 20']);
     });
 
     test('of a state with an id of its own carry it', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: { a: { id: 'own', after: { 10: { actions: tell('!', ({ event }) => ({ by: event.type })) } } } },
       });
-      expect(life.after(10)).toEqual(['! {"by":"xstate.after.10.own"}']);
+      expect(instance.after(10)).toEqual(['! {"by":"xstate.after.10.own"}']);
     });
 
     test('of the root run from the start', () => {
-      const life = run({ initial: 'a', after: { 10: '.b' }, states: { a: {}, b: {} } });
-      life.advance(10);
-      expect(life.state).toBe('b');
+      const instance = run({ initial: 'a', after: { 10: '.b' }, states: { a: {}, b: {} } });
+      instance.advance(10);
+      expect(instance.state).toBe('b');
     });
 
     test('that are due at once fire in the order in which they were set', () => {
       const tick = (name: string): object => ({ actions: say(name) });
-      const life = run({
+      const instance = run({
         initial: 'a',
         after: { 10: tick('root') },
         states: { a: { after: { 10: tick('a') }, initial: 'b', states: { b: { after: { 10: tick('b') } } } } },
       });
-      expect(life.after(10)).toEqual(['root', 'a', 'b']);
+      expect(instance.after(10)).toEqual(['root', 'a', 'b']);
     });
 
     test('those in the background never keep the process alive; the others do unless told', () => {
@@ -1208,33 +1221,33 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
         { delays: { back: 10, front: 20 } },
       );
-      const life = scene(machine, { backgroundTimers: new Set(['back']) }).started();
-      const alive = (): boolean[] => life.clock.pending.map(({ keepsAlive }) => keepsAlive);
+      const instance = scene(machine, { backgroundTimers: new Set(['back']) }).started();
+      const alive = (): boolean[] => instance.clock.pending.map(({ keepsAlive }) => keepsAlive);
       expect(alive()).toEqual([false, true]);
-      life.life.setRef(false);
+      instance.instance.setRef(false);
       expect(alive()).toEqual([false, false]);
-      life.send('go');
+      instance.send('go');
       expect(alive()).toEqual([false, false, false, false]);
-      life.life.setRef(true);
+      instance.instance.setRef(true);
       expect(alive()).toEqual([false, true, true, false]);
     });
 
     test('what is told before the start is kept', () => {
-      const life = scene(machineOf({ after: { 10: { actions: say('!') } } }));
-      life.life.setRef(false);
-      life.start();
-      expect(life.clock.pending.map(({ keepsAlive }) => keepsAlive)).toEqual([false]);
+      const instance = scene(machineOf({ after: { 10: { actions: say('!') } } }));
+      instance.instance.setRef(false);
+      instance.start();
+      expect(instance.clock.pending.map(({ keepsAlive }) => keepsAlive)).toEqual([false]);
     });
 
     test('all are cleared at the end', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         after: { 50: { actions: say('!') } },
         states: { a: { after: { 10: 'b', 20: 'b' }, on: { go: 'end' } }, b: {}, end: { type: 'final' } },
       });
-      expect(life.on('go')).toEqual(['clear 10', 'clear 20', 'clear 50', 'finish "«undefined»"']);
-      expect(life.clock.pending).toEqual([]);
-      expect(life.life.timers()).toEqual([]);
+      expect(instance.on('go')).toEqual(['clear 10', 'clear 20', 'clear 50', 'finish "«undefined»"']);
+      expect(instance.clock.pending).toEqual([]);
+      expect(instance.instance.timers()).toEqual([]);
     });
   });
 
@@ -1242,24 +1255,26 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     const heard = (name: string): object => ({ actions: tell(name, ({ event }) => ({ event: event.type })) });
 
     test('the type itself before wildcards, a longer one before a shorter one', () => {
-      const life = run({ on: { '*': heard('all'), 'a.*': heard('a'), 'a.b.*': heard('ab'), 'a.b.c': heard('abc') } });
-      expect(life.on('a.b.c')).toEqual(['abc {"event":"a.b.c"}']);
-      expect(life.on('a.b.d')).toEqual(['ab {"event":"a.b.d"}']);
-      expect(life.on('a.x')).toEqual(['a {"event":"a.x"}']);
-      expect(life.on('x')).toEqual(['all {"event":"x"}']);
+      const instance = run({
+        on: { '*': heard('all'), 'a.*': heard('a'), 'a.b.*': heard('ab'), 'a.b.c': heard('abc') },
+      });
+      expect(instance.on('a.b.c')).toEqual(['abc {"event":"a.b.c"}']);
+      expect(instance.on('a.b.d')).toEqual(['ab {"event":"a.b.d"}']);
+      expect(instance.on('a.x')).toEqual(['a {"event":"a.x"}']);
+      expect(instance.on('x')).toEqual(['all {"event":"x"}']);
     });
 
     test('a partial wildcard takes its beginning alone, and anything below it, but no other word', () => {
-      const life = run({ on: { 'a.*': heard('a') } });
-      expect(life.on('a')).toEqual(['a {"event":"a"}']);
-      expect(life.on('a.b.c.d')).toEqual(['a {"event":"a.b.c.d"}']);
-      expect(life.on('ab')).toEqual([]);
-      expect(life.on('b.a')).toEqual([]);
+      const instance = run({ on: { 'a.*': heard('a') } });
+      expect(instance.on('a')).toEqual(['a {"event":"a"}']);
+      expect(instance.on('a.b.c.d')).toEqual(['a {"event":"a.b.c.d"}']);
+      expect(instance.on('ab')).toEqual([]);
+      expect(instance.on('b.a')).toEqual([]);
     });
 
     test('a guard that says no leads on to the next wildcard of the state, then to the parent', () => {
       const no = (): boolean => false;
-      const life = run({
+      const instance = run({
         initial: 's',
         on: { 'a.b': heard('parent') },
         states: {
@@ -1272,53 +1287,57 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       });
-      expect(life.on('a.b')).toEqual(['2']);
-      expect(life.on('a.b')).toEqual(['parent {"event":"a.b"}']);
+      expect(instance.on('a.b')).toEqual(['2']);
+      expect(instance.on('a.b')).toEqual(['parent {"event":"a.b"}']);
     });
 
     test('a child’s wildcard comes before a parent’s own type', () => {
-      const life = run({ initial: 's', on: { x: heard('parent') }, states: { s: { on: { '*': heard('child') } } } });
-      expect(life.on('x')).toEqual(['child {"event":"x"}']);
+      const instance = run({
+        initial: 's',
+        on: { x: heard('parent') },
+        states: { s: { on: { '*': heard('child') } } },
+      });
+      expect(instance.on('x')).toEqual(['child {"event":"x"}']);
     });
 
     test('a wildcard takes raised events, and those that tell of a final state', () => {
-      const life = run({
+      const instance = run({
         initial: 's',
         states: {
           s: { on: { go: { target: 't', actions: raise({ type: 'raised' }) } } },
           t: { initial: 'u', on: { '*': heard('took') }, states: { u: { type: 'final' } } },
         },
       });
-      expect(life.on('go')).toEqual(['took {"event":"raised"}', 'took {"event":"xstate.done.state.m.t"}']);
+      expect(instance.on('go')).toEqual(['took {"event":"raised"}', 'took {"event":"xstate.done.state.m.t"}']);
     });
 
     test('many types that nobody has named do not harm', () => {
-      const life = run({ on: { '*': { actions: count } } });
-      for (let number = 0; number < 3_000; number++) life.send(`type${number}`);
-      expect(life.life.context).toMatchObject({ n: 3_000 });
+      const instance = run({ on: { '*': { actions: count } } });
+      for (let number = 0; number < 3_000; number++) instance.send(`type${number}`);
+      expect(instance.instance.context).toMatchObject({ n: 3_000 });
     });
 
     test('a forbidden event is kept from the parent, also when it is forbidden by {}', () => {
       const on = { x: heard('parent'), y: heard('parent'), '*': heard('all') };
-      const life = run({ initial: 's', on, states: { s: { on: { x: undefined, y: {} } }, t: {} } });
-      expect(life.on('x')).toEqual([]);
-      expect(life.on('y')).toEqual([]);
-      expect(life.on('z')).toEqual(['all {"event":"z"}']);
+      const instance = run({ initial: 's', on, states: { s: { on: { x: undefined, y: {} } }, t: {} } });
+      expect(instance.on('x')).toEqual([]);
+      expect(instance.on('y')).toEqual([]);
+      expect(instance.on('z')).toEqual(['all {"event":"z"}']);
     });
 
     test('it can be forbidden under a condition', () => {
-      const life = run({
+      const instance = run({
         initial: 's',
         on: { x: { actions: count } },
         states: { s: { on: { x: { guard: ({ context }: Given) => context.n >= 2 } } } },
       });
-      for (let times = 0; times < 5; times++) life.send('x');
-      expect(life.life.context).toMatchObject({ n: 2 });
+      for (let times = 0; times < 5; times++) instance.send('x');
+      expect(instance.instance.context).toMatchObject({ n: 2 });
     });
 
     test('an empty list of candidates forbids nothing', () => {
-      const life = run({ initial: 's', on: { x: heard('parent') }, states: { s: { on: { x: [] } } } });
-      expect(life.on('x')).toEqual(['parent {"event":"x"}']);
+      const instance = run({ initial: 's', on: { x: heard('parent') }, states: { s: { on: { x: [] } } } });
+      expect(instance.on('x')).toEqual(['parent {"event":"x"}']);
     });
 
     test.each([
@@ -1327,10 +1346,10 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     ])('an event may not have the type *: %s is over then', (_, on) => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       vi.spyOn(console, 'warn').mockReturnValue(undefined);
-      const life = run({ on: { ...on, x: { actions: say('x') } } });
-      expect(life.on('*')).toEqual([]);
+      const instance = run({ on: { ...on, x: { actions: say('x') } } });
+      expect(instance.on('*')).toEqual([]);
       expect(() => vi.runAllTimers()).toThrow(/\*/);
-      expect(life.on('x')).toEqual([]);
+      expect(instance.on('x')).toEqual([]);
       vi.restoreAllMocks();
     });
   });
@@ -1352,46 +1371,46 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       });
 
     test('a nested one is told to its parent, with its output', () => {
-      const life = inner({}, { output: { ok: true } });
-      life.send('go');
-      expect(life.on('next')).toEqual(['done {"output":{"ok":true}}', '+d']);
-      expect(life.state).toBe('d');
+      const instance = inner({}, { output: { ok: true } });
+      instance.send('go');
+      expect(instance.on('next')).toEqual(['done {"output":{"ok":true}}', '+d']);
+      expect(instance.state).toBe('d');
     });
 
     test('its output may be a function of context and event, after its own entry actions', () => {
       const output = ({ context, event }: Given) => ({ n: context.n, by: event.type });
-      const life = inner({}, { entry: count, output });
-      life.send('go');
-      expect(life.on('next')).toEqual(['done {"output":{"n":1,"by":"next"}}', '+d']);
+      const instance = inner({}, { entry: count, output });
+      instance.send('go');
+      expect(instance.on('next')).toEqual(['done {"output":{"n":1,"by":"next"}}', '+d']);
     });
 
     test.each([null, 0, '', false])('%j is an output as any other', (output) => {
-      const life = inner({}, { output });
-      life.send('go');
-      expect(life.on('next')).toEqual([`done {"output":${JSON.stringify(output)}}`, '+d']);
+      const instance = inner({}, { output });
+      instance.send('go');
+      expect(instance.on('next')).toEqual([`done {"output":${JSON.stringify(output)}}`, '+d']);
     });
 
     test('raised events that came first are answered first', () => {
-      const life = inner({ on: { x: { actions: say('x') } } }, { entry: raise({ type: 'x' }) });
-      life.send('go');
-      expect(life.on('next')).toEqual(['x', 'done {"output":"«undefined»"}', '+d']);
+      const instance = inner({ on: { x: { actions: say('x') } } }, { entry: raise({ type: 'x' }) });
+      instance.send('go');
+      expect(instance.on('next')).toEqual(['x', 'done {"output":"«undefined»"}', '+d']);
     });
 
     test('an initial state may be one', () => {
-      const life = inner({ initial: 'end' });
-      expect(life.on('go')).toEqual(['done {"output":"«undefined»"}', '+d']);
+      const instance = inner({ initial: 'end' });
+      expect(instance.on('go')).toEqual(['done {"output":"«undefined»"}', '+d']);
     });
 
     test('where nobody asks, it stays; its parents still answer', () => {
-      const life = inner({ onDone: undefined, on: { x: { target: 'd' } } });
-      life.send('go');
-      expect(life.on('next')).toEqual([]);
-      expect(life.state).toBe('b.end');
-      expect(life.on('x')).toEqual(['+d']);
+      const instance = inner({ onDone: undefined, on: { x: { target: 'd' } } });
+      instance.send('go');
+      expect(instance.on('next')).toEqual([]);
+      expect(instance.state).toBe('b.end');
+      expect(instance.on('x')).toEqual(['+d']);
     });
 
     test('onDone may be guarded, and bubbles as any event', () => {
-      const life = run({
+      const instance = run({
         initial: 'b',
         on: { 'xstate.done.state.m.b': { actions: say('root heard') } },
         states: {
@@ -1402,11 +1421,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       });
-      expect(life.on('next')).toEqual(['root heard']);
+      expect(instance.on('next')).toEqual(['root heard']);
     });
 
     test('one in another, each tells the next', () => {
-      const life = run(
+      const instance = run(
         chatty({
           initial: 'a',
           states: {
@@ -1422,11 +1441,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         }),
       );
-      expect(life.on('go')).toEqual(['-c', '+end', '-end', '-b', '+end', '-end', '-a', '+z']);
+      expect(instance.on('go')).toEqual(['-c', '+end', '-end', '-b', '+end', '-end', '-a', '+z']);
     });
 
     test('onDone of a state whose id is its own', () => {
-      const life = run({
+      const instance = run({
         initial: 'b',
         states: {
           b: {
@@ -1437,11 +1456,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         },
       });
-      expect(life.on('next')).toEqual(['done {"by":"xstate.done.state.own"}']);
+      expect(instance.on('next')).toEqual(['done {"by":"xstate.done.state.own"}']);
     });
 
-    test('one of the root ends the life: all states are left, inner to outer, then the host hears of it', () => {
-      const life = run({
+    test('one of the root ends the instance: all states are left, inner to outer, then the host hears of it', () => {
+      const instance = run({
         ...chatty({
           initial: 'a',
           states: {
@@ -1452,31 +1471,39 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         output: ({ context, event }: Given) => ({ n: context.n, event }),
       });
       const outcome = { n: 0, event: { type: 'xstate.done.state.m.end', output: '«undefined»' } };
-      expect(life.on('go')).toEqual(['-b', '-a', 'go', '+end', '-end', '-root', `finish ${JSON.stringify(outcome)}`]);
-      expect(life.state).toBe('end');
+      expect(instance.on('go')).toEqual([
+        '-b',
+        '-a',
+        'go',
+        '+end',
+        '-end',
+        '-root',
+        `finish ${JSON.stringify(outcome)}`,
+      ]);
+      expect(instance.state).toBe('end');
     });
 
     test('the outcome is worked out before the last exit actions', () => {
-      const life = run({
+      const instance = run({
         initial: 'a',
         exit: count,
         output: ({ context }: Given) => context.n,
         states: { a: { on: { go: 'end' } }, end: { type: 'final', entry: count, exit: count } },
       });
-      expect(life.on('go')).toEqual(['finish 1']);
-      expect(life.life.outcome).toBe(1);
-      expect(life.life.context).toMatchObject({ n: 3 });
+      expect(instance.on('go')).toEqual(['finish 1']);
+      expect(instance.instance.outcome).toBe(1);
+      expect(instance.instance.context).toMatchObject({ n: 3 });
     });
 
     test('the outcome is what the machine says, with the final state’s output; a value as it is', () => {
       const end = (output: object, final: object): unknown => {
-        const life = run({
+        const instance = run({
           initial: 'a',
           ...output,
           states: { a: { on: { go: 'end' } }, end: { type: 'final', ...final } },
         });
-        life.send({ type: 'go', n: 3 } as never);
-        return life.life.outcome;
+        instance.send({ type: 'go', n: 3 } as never);
+        return instance.instance.outcome;
       };
       expect(end({ output: ({ event }: Given) => event.output }, { output: ({ event }: Given) => event.n })).toBe(3);
       expect(end({ output: 'closed' }, {})).toBe('closed');
@@ -1493,11 +1520,11 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           end: { type: 'final', always: 'a', after: { 5: 'a' } },
         },
       });
-      const life = scene(machine, { answer: (side) => side.send({ type: 'x' }) }).started();
-      expect(life.on('go').filter(isCommand)).toEqual(['go', 'finish "«undefined»"']);
-      expect(life.on('x')).toEqual([]);
-      expect(life.after(100)).toEqual([]);
-      expect(life.state).toBe('end');
+      const instance = scene(machine, { answer: (side) => side.send({ type: 'x' }) }).started();
+      expect(instance.on('go').filter(isCommand)).toEqual(['go', 'finish "«undefined»"']);
+      expect(instance.on('x')).toEqual([]);
+      expect(instance.after(100)).toEqual([]);
+      expect(instance.state).toBe('end');
     });
 
     test('a command of the last transition may still ask where it is; the outcome is not there yet', () => {
@@ -1507,7 +1534,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         output: 1,
         states: { a: { on: { go: { target: 'end', actions: say('go') } } }, end: { type: 'final' } },
       });
-      scene(machine, { answer: ({ life }) => seen.push(`${life.state} ${life.outcome}`) })
+      scene(machine, { answer: ({ instance }) => seen.push(`${instance.state} ${instance.outcome}`) })
         .started()
         .send('go');
       expect(seen).toEqual(['end undefined', 'end 1']);
@@ -1515,7 +1542,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
   });
 
   describe('what can be asked', () => {
-    const life = (): Scene =>
+    const instance = (): Scene =>
       run({
         initial: 'act',
         tags: 'all',
@@ -1543,7 +1570,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       });
 
     test('matches: its own state, those around it, and no other', () => {
-      const at = life().life;
+      const at = instance().instance;
       expect(['act', 'act.one'].map((path) => at.matches(path))).toEqual([true, true]);
       expect(
         ['a', 'active', 'act.two', 'act.one.x', 'one', 'm', '', 'act.'].map((path) => at.matches(path)),
@@ -1551,8 +1578,8 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     });
 
     test('hasTag: its own, and those of the states around it', () => {
-      const at = life();
-      expect(['all', 'busy', 'open', 'over', 'act'].map((tag) => at.life.hasTag(tag))).toEqual([
+      const at = instance();
+      expect(['all', 'busy', 'open', 'over', 'act'].map((tag) => at.instance.hasTag(tag))).toEqual([
         true,
         true,
         true,
@@ -1561,12 +1588,12 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       ]);
       at.send('go');
       at.send('end');
-      expect(['all', 'busy', 'open', 'over'].map((tag) => at.life.hasTag(tag))).toEqual([true, false, false, true]);
+      expect(['all', 'busy', 'open', 'over'].map((tag) => at.instance.hasTag(tag))).toEqual([true, false, false, true]);
     });
 
     test('can: what would do something, with this event', () => {
-      const at = life();
-      const can = (type: string, n = 0): boolean => at.life.can({ type, n } as never);
+      const at = instance();
+      const can = (type: string, n = 0): boolean => at.instance.can({ type, n } as never);
       expect(can('go')).toBe(true);
       expect(can('rooted')).toBe(true);
       expect(can('forbidden')).toBe(false);
@@ -1589,17 +1616,17 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
       });
       const at = scene(machine, {
-        answer: ({ life: asked }) => answers.push(asked.can({ type: 'x', n: 1 } as never), asked.accepts()),
+        answer: ({ instance: asked }) => answers.push(asked.can({ type: 'x', n: 1 } as never), asked.accepts()),
       }).started();
       expect(at.on('go')).toEqual(['1', '2 {"by":"go"}']);
       expect(answers).toEqual([true, ['y'], true, ['y']]);
     });
 
     test('accepts: the types that would do something', () => {
-      const at = life();
-      expect(at.life.accepts()).toEqual(['rooted', 'go']);
+      const at = instance();
+      expect(at.instance.accepts()).toEqual(['rooted', 'go']);
       at.send('go');
-      expect(at.life.accepts()).toEqual(['rooted', 'forbidden', 'end']);
+      expect(at.instance.accepts()).toEqual(['rooted', 'forbidden', 'end']);
     });
 
     test('accepts and can with wildcards', () => {
@@ -1608,10 +1635,10 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         on: { '*': { actions: say('!') } },
         states: { a: { on: { 'x.*': { actions: say('x') }, 'y.z': undefined } } },
       });
-      expect(at.life.can({ type: 'x.y' })).toBe(true);
-      expect(at.life.can({ type: 'y.z' })).toBe(false);
-      expect(at.life.can({ type: 'anything' })).toBe(true);
-      expect(at.life.accepts()).toEqual(['*', 'x.*']);
+      expect(at.instance.can({ type: 'x.y' })).toBe(true);
+      expect(at.instance.can({ type: 'y.z' })).toBe(false);
+      expect(at.instance.can({ type: 'anything' })).toBe(true);
+      expect(at.instance.accepts()).toEqual(['*', 'x.*']);
     });
 
     test('all of it before the start, and after the end', () => {
@@ -1619,18 +1646,18 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         machineOf({ initial: 'a', states: { a: { tags: 't', on: { go: 'end' } }, end: { type: 'final' } } }),
       );
       expect([
-        before.life.matches('a'),
-        before.life.hasTag('t'),
-        before.life.can({ type: 'go' }),
-        before.life.accepts(),
+        before.instance.matches('a'),
+        before.instance.hasTag('t'),
+        before.instance.can({ type: 'go' }),
+        before.instance.accepts(),
       ]).toEqual([true, true, true, ['go']]);
       before.start();
       before.send('go');
       expect([
-        before.life.matches('end'),
-        before.life.hasTag('t'),
-        before.life.can({ type: 'go' }),
-        before.life.accepts(),
+        before.instance.matches('end'),
+        before.instance.hasTag('t'),
+        before.instance.can({ type: 'go' }),
+        before.instance.accepts(),
       ]).toEqual([true, false, false, []]);
     });
   });
@@ -1638,7 +1665,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
   describe('what is published', () => {
     test('the start, and every step that leads somewhere or does something', () => {
       watchTransitions(true);
-      const life = scene(
+      const instance = scene(
         machineOf({
           initial: 'a',
           states: {
@@ -1656,38 +1683,38 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           },
         }),
       );
-      life.start();
-      expect(life.said()).toEqual([' –xstate.init→ a']);
-      for (const type of ['none', 'nobody', 'no']) expect(life.on(type)).toEqual([]);
-      expect(life.on('tick')).toEqual(['a –tick→ a', 'tick']);
-      expect(life.on('go')).toEqual(['a –go→ b', 'b –go→ c', 'c –x→ d', 'set 10']);
-      expect(life.after(10)).toEqual(['d –xstate.after.10.m.d→ a']);
+      instance.start();
+      expect(instance.said()).toEqual([' –xstate.init→ a']);
+      for (const type of ['none', 'nobody', 'no']) expect(instance.on(type)).toEqual([]);
+      expect(instance.on('tick')).toEqual(['a –tick→ a', 'tick']);
+      expect(instance.on('go')).toEqual(['a –go→ b', 'b –go→ c', 'c –x→ d', 'set 10']);
+      expect(instance.after(10)).toEqual(['d –xstate.after.10.m.d→ a']);
     });
 
     test('of the steps of the start, only where they lead', () => {
       watchTransitions(true);
-      const life = scene(
+      const instance = scene(
         machineOf({
           initial: 'a',
           states: { a: { entry: raise({ type: 'x' }), always: 'b' }, b: { on: { x: 'c' } }, c: {} },
         }),
       );
-      expect(life.said()).toEqual([]);
-      life.start();
-      expect(life.said()).toEqual([' –xstate.init→ c']);
+      expect(instance.said()).toEqual([]);
+      instance.start();
+      expect(instance.said()).toEqual([' –xstate.init→ c']);
     });
 
     test('who, the part of whom, and what the machine says about itself, as it is after the step', () => {
       watchTransitions(true);
-      const life = scene(
+      const instance = scene(
         machineOf({
           context: { incarnation: 1 },
           on: { go: { actions: [set({ incarnation: 2, cause: { manner: 'end' } }), emit({ type: 'owner.drop' })] } },
         }),
       ).started();
-      life.advance(5);
-      life.send('go');
-      expect(life.deeds[0]).toEqual({
+      instance.advance(5);
+      instance.send('go');
+      expect(instance.deeds[0]).toEqual({
         did: 'transition',
         transition: {
           who: 'm#1',
@@ -1707,9 +1734,9 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       });
     });
 
-    test('whether the life ends there: only at a final state of the machine itself', () => {
+    test('whether the instance ends there: only at a final state of the machine itself', () => {
       watchTransitions(true);
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { initial: 'b', states: { b: { on: { go: 'done' } }, done: { type: 'final' } }, on: { go: 'closed' } },
@@ -1718,19 +1745,19 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
       });
       const told: boolean[] = [];
-      for (let step = 0; step < 3; step++) life.send('go');
-      for (const deed of life.deeds) if (deed.did === 'transition') told.push(deed.transition.isFinal);
+      for (let step = 0; step < 3; step++) instance.send('go');
+      for (const deed of instance.deeds) if (deed.did === 'transition') told.push(deed.transition.isFinal);
       expect(told).toEqual([false, false, true]);
     });
 
     test('the last one, before the host hears of the end', () => {
       watchTransitions(true);
-      const life = run({ initial: 'a', states: { a: { on: { go: 'end' } }, end: { type: 'final' } } });
-      expect(life.on('go')).toEqual(['a –go→ end', 'finish "«undefined»"']);
+      const instance = run({ initial: 'a', states: { a: { on: { go: 'end' } }, end: { type: 'final' } } });
+      expect(instance.on('go')).toEqual(['a –go→ end', 'finish "«undefined»"']);
     });
 
     test('whoever listens may send to the same life: that waits', () => {
-      const life: Scene = run({
+      const instance: Scene = run({
         initial: 'a',
         states: {
           a: { on: { go: { target: 'b', actions: say('go') } } },
@@ -1739,10 +1766,10 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
       });
       const listener = (message: unknown): void => {
-        if ((message as Transition).event === 'go') life.send('next');
+        if ((message as Transition).event === 'go') instance.send('next');
       };
       subscribe(TRANSITION_CHANNEL, listener);
-      expect(life.on('go')).toEqual(['go', 'next']);
+      expect(instance.on('go')).toEqual(['go', 'next']);
       unsubscribe(TRANSITION_CHANNEL, listener);
     });
 
@@ -1754,7 +1781,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           b: { on: { x: { actions: say('not mine') } } },
         },
       });
-      const life = run({
+      const instance = run({
         initial: 'a',
         context: { n: 5 },
         states: {
@@ -1774,10 +1801,10 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         if (from === 'a' && other.state === 'a') other.send('go');
       };
       subscribe(TRANSITION_CHANNEL, listener);
-      expect(life.on('go')).toEqual(['1', '2 {"n":6}', 'x']);
+      expect(instance.on('go')).toEqual(['1', '2 {"n":6}', 'x']);
       unsubscribe(TRANSITION_CHANNEL, listener);
       expect(other.said()).toEqual(['other']);
-      expect(other.life.context).toMatchObject({ n: 1 });
+      expect(other.instance.context).toMatchObject({ n: 1 });
     });
   });
 
@@ -1799,17 +1826,17 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         },
       ],
     ])(
-      '%s: the life is over, nothing of the transition is done, no timer is left, and the process hears of it',
+      '%s: the instance is over, nothing of the transition is done, no timer is left, and the process hears of it',
       (_, config) => {
         vi.useFakeTimers({ toFake: ['setTimeout'] });
         vi.spyOn(console, 'warn').mockReturnValue(undefined);
-        const life = run({ after: { 10: { actions: say('late') } }, ...config });
-        expect(life.on('go').filter(isCommand)).toEqual([]);
+        const instance = run({ after: { 10: { actions: say('late') } }, ...config });
+        expect(instance.on('go').filter(isCommand)).toEqual([]);
         expect(() => vi.runAllTimers()).toThrow('not my day');
-        expect(life.clock.pending).toEqual([]);
-        expect(life.life.timers()).toEqual([]);
-        expect(life.life.outcome).toBeUndefined();
-        expect(life.on('go')).toEqual([]);
+        expect(instance.clock.pending).toEqual([]);
+        expect(instance.instance.timers()).toEqual([]);
+        expect(instance.instance.outcome).toBeUndefined();
+        expect(instance.on('go')).toEqual([]);
         // Nothing that was raised or commanded reaches anybody else.
         const other = run({ on: { x: { actions: say('x') }, y: { actions: say('y') } } });
         expect(other.on('y')).toEqual(['y']);
@@ -1820,8 +1847,8 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     test('what is raised must be an event, and nothing of it reaches another life', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       const nothing = raise((() => undefined) as never);
-      const life = run({ on: { go: { actions: [nothing, raise({ type: 'x' })] } } });
-      life.send('go');
+      const instance = run({ on: { go: { actions: [nothing, raise({ type: 'x' })] } } });
+      instance.send('go');
       expect(() => vi.runAllTimers()).toThrow(TypeError);
       const other = run({ on: { x: { actions: say('x') }, y: { actions: say('y') } } });
       expect(other.on('y')).toEqual(['y']);
@@ -1829,7 +1856,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
 
     test('whoever hears of the steps before it may move another life: nothing that was raised is that one’s', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: {
           a: { on: { go: { target: 'b', actions: [raise({ type: 'fail' }), raise({ type: 'x' })] } } },
@@ -1841,22 +1868,22 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         if ((message as Transition).event === 'go') other.send('y');
       };
       subscribe(TRANSITION_CHANNEL, listener);
-      life.send('go');
+      instance.send('go');
       unsubscribe(TRANSITION_CHANNEL, listener);
       expect(other.said()).toEqual(['y']);
       expect(() => vi.runAllTimers()).toThrow('not my day');
     });
 
-    test('what is sent must be an event: the life is over, and the process hears of it, not the sender', () => {
+    test('what is sent must be an event: the instance is over, and the process hears of it, not the sender', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       vi.spyOn(console, 'warn').mockReturnValue(undefined);
-      const life = run({ after: { 10: { actions: say('late') } }, on: { go: { actions: say('go') } } });
-      expect(() => life.send(undefined as never)).not.toThrow();
+      const instance = run({ after: { 10: { actions: say('late') } }, on: { go: { actions: say('go') } } });
+      expect(() => instance.send(undefined as never)).not.toThrow();
       expect(() => vi.runAllTimers()).toThrow(TypeError);
-      expect(life.clock.pending).toEqual([]);
-      expect(life.life.timers()).toEqual([]);
-      expect(life.life.outcome).toBeUndefined();
-      expect(life.on('go')).toEqual([]);
+      expect(instance.clock.pending).toEqual([]);
+      expect(instance.instance.timers()).toEqual([]);
+      expect(instance.instance.outcome).toBeUndefined();
+      expect(instance.on('go')).toEqual([]);
       vi.restoreAllMocks();
     });
 
@@ -1870,30 +1897,30 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         states: { rest: { on: { go: 'a' } }, ...states } as object,
         options: { maxIterations: 50 },
       } as never);
-      const life = scene(machine as unknown as AnyStateMachine);
-      life.start();
-      life.life.send({ type: 'go' });
+      const instance = scene(machine as unknown as AnyStateMachine);
+      instance.start();
+      instance.instance.send({ type: 'go' });
       expect(() => vi.runAllTimers()).toThrow(/Infinite loop detected/);
-      expect(life.life.outcome).toBeUndefined();
+      expect(instance.instance.outcome).toBeUndefined();
     });
 
     test('so it must where it has to wait: before the start', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       vi.spyOn(console, 'warn').mockReturnValue(undefined);
-      const life = scene(machineOf({ on: { go: { actions: say('go') } } }));
-      life.life.send(undefined as never);
-      life.start();
+      const instance = scene(machineOf({ on: { go: { actions: say('go') } } }));
+      instance.instance.send(undefined as never);
+      instance.start();
       expect(() => vi.runAllTimers()).toThrow(TypeError);
-      expect(life.on('go')).toEqual([]);
+      expect(instance.on('go')).toEqual([]);
       vi.restoreAllMocks();
     });
 
     test('at the start: the process hears of it then, and no other life is disturbed', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       const machine = machineOf({ entry: [say('1'), raise({ type: 'x' }), set({ n: fails })] });
-      const life = scene(machine);
-      life.start();
-      expect(life.said()).toEqual([]);
+      const instance = scene(machine);
+      instance.start();
+      expect(instance.said()).toEqual([]);
       expect(() => vi.runAllTimers()).toThrow('not my day');
       const other = scene(machineOf({ entry: say('+'), on: { x: { actions: say('x') }, y: { actions: say('y') } } }));
       other.start();
@@ -1903,13 +1930,13 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     // What it remembers may be half of what the step would have assigned: a compiled life writes in place.
     test('it is where it was before', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
-      const life = run({
+      const instance = run({
         initial: 'a',
         states: { a: { exit: count, on: { go: { target: 'b', actions: set({ m: fails }) } } }, b: {} },
       });
-      life.send('go');
+      instance.send('go');
       expect(() => vi.runAllTimers()).toThrow('not my day');
-      expect(life.state).toBe('a');
+      expect(instance.state).toBe('a');
     });
   });
 });

@@ -1,6 +1,6 @@
 /** Small machines for scenarios, and short lines for what they do. */
 import { type AnyStateMachine, assign, createMachine, type EventObject, emit } from 'xstate';
-import type { Runtime } from '../../src/runtime/life.js';
+import type { Runtime } from '../../src/runtime/instance.js';
 import { type Deed, Side, type SideOptions, show } from './compare.js';
 
 /** What the functions of these machines get. */
@@ -33,7 +33,7 @@ export class Scene extends Side {
   }
 
   get state(): string {
-    return this.life.state;
+    return this.instance.state;
   }
 
   override send(event: EventObject | string): void {

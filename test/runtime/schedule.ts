@@ -3,7 +3,7 @@
  * end too, time passes, and commands are answered from inside of them.
  */
 import type { AnyStateMachine, EventObject } from 'xstate';
-import type { Runtime } from '../../src/runtime/life.js';
+import type { Runtime } from '../../src/runtime/instance.js';
 import {
   type Answer,
   CLOCK_IS_EXACT,
@@ -54,7 +54,7 @@ export interface Found {
   readonly plan: Plan;
 }
 
-/** Hears where a life is after each move. */
+/** Hears where an instance is after each move. */
 export type Visit = (state: string) => void;
 
 /** Hears what was done, and what the two lives did. */
@@ -112,7 +112,7 @@ export function play(subject: Subject, seed: number, runtimes: Runtimes, visit?:
   let left = AFTER_END;
   const way = wayOf(subject, random);
   for (let index = -early; index <= way.length + length; index++) {
-    if (one.life.outcome !== undefined && left-- === 0) break;
+    if (one.instance.outcome !== undefined && left-- === 0) break;
     const type = way[index - 1];
     const move =
       index === 0
@@ -125,12 +125,12 @@ export function play(subject: Subject, seed: number, runtimes: Runtimes, visit?:
     perform(other, move);
     what = difference(one, other, {
       tags,
-      paths: paths.length === 0 ? [] : [one.life.state, random.pick(paths), random.pick(paths)],
+      paths: paths.length === 0 ? [] : [one.instance.state, random.pick(paths), random.pick(paths)],
       events: [subject.event(random.pick(subject.types), random)],
       accepts: random.percent(index === way.length + length ? 60 : 4),
     });
     if (what !== undefined) return { what, plan };
-    visit?.(one.life.state);
+    visit?.(one.instance.state);
   }
   return undefined;
 }
@@ -183,7 +183,9 @@ export function storyOf(subject: Subject, { what, plan }: Found, runtimes: Runti
         `   ${other.name}:`,
         ...others.map((deed) => `     ${deed}`),
       );
-    lines.push(`   → ${one.life.state}${one.life.state === other.life.state ? '' : ` / ${other.life.state}`}`);
+    lines.push(
+      `   → ${one.instance.state}${one.instance.state === other.instance.state ? '' : ` / ${other.instance.state}`}`,
+    );
   });
   return [what, ...lines].join('\n');
 }
@@ -203,7 +205,7 @@ function wayOf({ ways }: Subject, random: Random): readonly string[] {
 /** A step of a way; where it is one of time, as much of it as that timer needs. */
 function moveOf(subject: Subject, type: string, random: Random, side: Side): Move {
   if (!type.startsWith('xstate.')) return { do: 'send', event: subject.event(type, random) };
-  const timer = side.life.timers().find(({ name }) => type.startsWith(`xstate.after.${name}.`));
+  const timer = side.instance.timers().find(({ name }) => type.startsWith(`xstate.after.${name}.`));
   return { do: 'advance', ms: timer?.remainingMs ?? random.pick(WAITS) };
 }
 
@@ -220,14 +222,14 @@ function nextMove(subject: Subject, { liked, patience }: Taste, random: Random, 
   const chance = random.below(100);
   if (chance < 5) return { do: 'setRef', keepAlive: random.percent(50) };
   if (chance < 5 + patience) {
-    const timers = side.life.timers();
+    const timers = side.instance.timers();
     const due = timers.length > 0 && random.percent(70) ? random.pick(timers).remainingMs : random.pick(WAITS);
     // Just before it is due, when it is, or a little later.
     return { do: 'advance', ms: Math.max(0, due + (random.percent(20) ? random.between(-1, 1) : 0)) };
   }
   if (chance > 97) return { do: 'send', event: { type: UNKNOWN } };
   // Most of what may be sent does nothing: ask for something that does.
-  const acting = random.percent(90) ? liked.filter((type) => side.life.can({ type })) : liked;
+  const acting = random.percent(90) ? liked.filter((type) => side.instance.can({ type })) : liked;
   return { do: 'send', event: subject.event(random.pick(acting.length > 0 ? acting : subject.types), random) };
 }
 
@@ -259,5 +261,5 @@ function perform(side: Side, move: Move): void {
   if (move.do === 'start') side.start();
   else if (move.do === 'send') side.send(move.event);
   else if (move.do === 'advance') side.advance(move.ms);
-  else side.life.setRef(move.keepAlive);
+  else side.instance.setRef(move.keepAlive);
 }

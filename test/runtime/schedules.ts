@@ -38,7 +38,7 @@ export function testSchedules(file: string, counts: Partial<Record<keyof typeof 
   });
 }
 
-/** The states that a life can rest in. */
+/** The states that an instance can rest in. */
 function leavesOf(machine: AnyStateMachine): string[] {
   return nodesOf(machine)
     .filter(({ type, always }) => type !== 'compound' && always === undefined)

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { EventObject } from 'xstate';
 import { systemClock } from '../../src/runtime/clock.js';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
-import type { Host, Life, Runtime } from '../../src/runtime/life.js';
+import type { Host, Instance, Runtime } from '../../src/runtime/instance.js';
 import { xstateRuntime } from '../../src/runtime/xstate.js';
 import { until } from '../support/wait.js';
 import { isReplay, Random, replayWith, seeds } from './random.js';
@@ -78,18 +78,18 @@ const waiter = machineOf(
 );
 
 class Waiter {
-  readonly life: Life<EventObject>;
+  readonly instance: Instance<EventObject>;
   constructor(runtime: Runtime, fired: () => void, more: Partial<Host<EventObject>> = {}) {
     const host = { id: 'm#1', clock: systemClock, perform: fired, finish: () => undefined, ...more };
-    this.life = runtime.run(waiter, undefined as never, host) as unknown as Life<EventObject>;
-    this.life.start();
+    this.instance = runtime.run(waiter, undefined as never, host) as unknown as Instance<EventObject>;
+    this.instance.start();
   }
   set(delayMs: number): void {
     const event = { type: 'set', n: delayMs };
-    this.life.send(event);
+    this.instance.send(event);
   }
   clear(): void {
-    this.life.send({ type: 'clear' });
+    this.instance.send({ type: 'clear' });
   }
 }
 
@@ -174,7 +174,7 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
     const waiting = waiterOf();
     waiting.set(100);
     node.advance(30);
-    expect(waiting.life.timers()).toEqual([{ name: 'wait', remainingMs: 70 }]);
+    expect(waiting.instance.timers()).toEqual([{ name: 'wait', remainingMs: 70 }]);
   });
 
   test('one whose host throws, also when it hears of that, delays none that runs: the process hears of it', () => {
@@ -231,7 +231,7 @@ const DELAYS = [0, 1, 5, 20, 20, 20, 50, 50, 300];
 function playTimers(runtime: Runtime, seed: number, again: string): void {
   const random = new Random(seed);
   const log: string[] = [];
-  /** The timers that run, by the life's number, in the order in which they were set. */
+  /** The timers that run, by the instance's number, in the order in which they were set. */
   const running = new Map<number, Expected>();
   const detached = new Set<number>();
   const fail = (what: string): never => {
@@ -276,7 +276,7 @@ function playTimers(runtime: Runtime, seed: number, again: string): void {
       log.push(`at ${node.now}: setRef(${keepAlive}) of ${number}`);
       if (keepAlive) detached.delete(number);
       else detached.add(number);
-      waiters[number]?.life.setRef(keepAlive);
+      waiters[number]?.instance.setRef(keepAlive);
     }
   }
 

@@ -12,7 +12,7 @@ import type {
   TcpProxy,
   Transition,
 } from '../../src/index.js';
-import { buffersTaken } from '../../src/relay/buffers.js';
+import { buffersAcquired } from '../../src/relay/buffers.js';
 import type { Endpoint, Listener } from './network.js';
 import { endpointOf } from './node.js';
 import { isSound, type Peer } from './peer.js';
@@ -80,7 +80,7 @@ export class Checks {
   #proxy!: TcpProxy;
   #servers!: Servers;
   /** What a run before this one has left, which was stopped in its middle. */
-  readonly #buffers = buffersTaken();
+  readonly #buffers = buffersAcquired();
   #firsts = 0;
   #retries = 0;
   /** When whatever still lived was cut. */
@@ -431,7 +431,7 @@ export class Checks {
       this.#must(6, backend.outcome !== undefined, () => `${this.#name(backend)} is ${backend.state}`);
     for (const server of this.#servers.list)
       this.#must(6, server.connections === 0, () => `${server} has ${server.connections} connections at the end`);
-    const buffers = buffersTaken() - this.#buffers;
+    const buffers = buffersAcquired() - this.#buffers;
     this.#must(6, buffers === 0, () => `${buffers} buffers are taken at the end`);
     const ours = network.listening.filter((name) => name.startsWith(`${process.host}:`));
     const strange = [...this.strangers].filter(({ isClosed }) => !isClosed).length;

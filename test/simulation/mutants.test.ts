@@ -61,7 +61,7 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
     'revokeHolds',
     () =>
       function () {
-        this.life.send({ type: 'holds.emptied' });
+        this.instance.send({ type: 'holds.emptied' });
       },
   ],
   'an attempt that has failed is reported as a drop': [
@@ -144,7 +144,7 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
     'socketEnded',
     () =>
       function () {
-        this.life.send({ type: 'socket.ended' });
+        this.instance.send({ type: 'socket.ended' });
         this.session?.legEnded(this);
       },
   ],

@@ -118,7 +118,7 @@ export class Run {
     });
   }
 
-  /** The name of a life in this run: the process counts on from run to run. */
+  /** The name of an instance in this run: the process counts on from run to run. */
   nameOf(id: string): string {
     let name = this.#names.get(id);
     if (name === undefined) {
@@ -183,7 +183,7 @@ export class Run {
       }
       this.#scheduleFaults();
       let isOver = false;
-      const life = this.#live().then(
+      const instance = this.#live().then(
         () => {
           isOver = true;
         },
@@ -194,7 +194,7 @@ export class Run {
       );
       const stop = await time.run(() => isOver || checks.found !== undefined, EVENTS_MAX, TIME_MAX_MS);
       if (stop !== 'over') checks.violated(6, `${stop}, while the proxy is ${this.proxy.state}`);
-      if (checks.found === undefined) await life;
+      if (checks.found === undefined) await instance;
       else await this.#clearAway();
     } finally {
       unsubscribe(TRANSITION_CHANNEL, onTransition);

@@ -36,7 +36,7 @@ const input = { settings };
 const events = (...types) => types.map((type) => ({ type }));
 
 /** @type {Record<string, { machine: any, events: { type: string }[], established: number }>} */
-const lives = {
+const instances = {
   client: {
     machine: clientMachine,
     events: events('owner.admitted', 'socket.ended', 'socket.finished', 'socket.closed'),
@@ -89,10 +89,10 @@ function keptBy(count, make) {
 
 /** @param {import('../../dist/index.js').Runtime} runtime @param {{ machine: any, events: { type: string }[] }} life @param {number} sent */
 function live(runtime, { machine, events }, sent) {
-  const life = runtime.run(machine, input, host);
-  life.start();
-  for (let index = 0; index < sent; index++) life.send(/** @type {{ type: string }} */ (events[index]));
-  return life;
+  const instance = runtime.run(machine, input, host);
+  instance.start();
+  for (let index = 0; index < sent; index++) instance.send(/** @type {{ type: string }} */ (events[index]));
+  return instance;
 }
 
 /** A machine with a bit of everything but timers, that turns for ever. */
@@ -119,14 +119,14 @@ const TURN = { type: 'turn' };
 const counted = {
   // So often that what the compiler allocates meanwhile does not count.
   transition: bytesOf(2_000_000, () => turning.send(TURN)),
-  lives: Object.fromEntries(
-    Object.entries(lives).map(([name, life]) => [
+  instances: Object.fromEntries(
+    Object.entries(instances).map(([name, instance]) => [
       name,
       {
-        allocated: bytesOf(20_000, () => live(compiledRuntime, life, life.events.length)),
-        idle: keptBy(10_000, () => live(compiledRuntime, life, 0)),
-        established: keptBy(10_000, () => live(compiledRuntime, life, life.established)),
-        onActor: keptBy(500, () => live(xstateRuntime, life, life.established)),
+        allocated: bytesOf(20_000, () => live(compiledRuntime, instance, instance.events.length)),
+        idle: keptBy(10_000, () => live(compiledRuntime, instance, 0)),
+        established: keptBy(10_000, () => live(compiledRuntime, instance, instance.established)),
+        onActor: keptBy(500, () => live(xstateRuntime, instance, instance.established)),
       },
     ]),
   ),

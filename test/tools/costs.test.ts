@@ -23,7 +23,7 @@ interface LifeCosts {
 }
 
 describe('a compiled life', () => {
-  let counted: { transition: number; lives: Record<string, LifeCosts> };
+  let counted: { transition: number; instances: Record<string, LifeCosts> };
 
   beforeAll(() => {
     counted = JSON.parse(execFileSync(process.execPath, [...NO_COLLECTION, program('costs')], { encoding: 'utf8' }));
@@ -38,13 +38,13 @@ describe('a compiled life', () => {
     ['backend', 850],
     ['listener', 400],
   ])('a whole life of a %s allocates less than %i bytes', (name, most) => {
-    expect(counted.lives[name]?.allocated).toBeLessThan(most);
+    expect(counted.instances[name]?.allocated).toBeLessThan(most);
   });
 
   test.each(['client', 'backend', 'listener'])(
     'a %s keeps at most 200 bytes, a 25th of what an actor keeps',
     (name) => {
-      const { established, onActor } = counted.lives[name] as LifeCosts;
+      const { established, onActor } = counted.instances[name] as LifeCosts;
       expect(established).toBeLessThanOrEqual(200);
       expect(established * 25).toBeLessThan(onActor);
     },

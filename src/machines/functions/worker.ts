@@ -20,7 +20,7 @@ export interface WorkerInput {
 
 export interface WorkerContext {
   readonly settings: WorkerSettings;
-  /** Processes so far: the number of the one that lives. */
+  /** Processes so far: the number of the present one. */
   incarnation: number;
   /** Processes since one was stable. */
   attempts: number;

@@ -1,5 +1,5 @@
 /**
- * The seam between what may happen and what happens: a machine that runs is a `Life`, and its `Host` does what it
+ * The seam between what may happen and what happens: a machine that runs is a `Instance`, and its `Host` does what it
  * commands. Adapters know these two and nothing of how the machine is run.
  */
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
@@ -7,7 +7,7 @@ import type { Means } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import type { Clock } from './clock.js';
 
-/** A timer of a life that runs now. */
+/** A timer of an instance that runs now. */
 export interface RunningTimer {
   /** The name of the wait, such as `connectTimeout`. */
   readonly name: string;
@@ -16,7 +16,7 @@ export interface RunningTimer {
 }
 
 /** A machine that runs. */
-export interface Life<E extends { readonly type: string }> {
+export interface Instance<E extends { readonly type: string }> {
   /** Where it is, as a path: `active.established.open`. */
   readonly state: string;
   /** What it remembers, as it is now: it changes with the next transition. */
@@ -49,7 +49,7 @@ export type Description = Readonly<Record<string, string | undefined>>;
 /** Performs the commands of a machine, and is notified of its end. */
 export interface Host<C> {
   readonly id: string;
-  /** The id of the life that this one is a part of. */
+  /** The id of the instance that this one is a part of. */
   readonly parentId?: string | undefined;
   readonly clock: Clock;
   /** Timers that no promise waits for: they never keep the process alive. */
@@ -71,21 +71,21 @@ export interface Host<C> {
 /** One way to run machines. */
 export interface Runtime {
   readonly name: string;
-  /** Makes a life, which has yet to be started. */
+  /** Makes an instance, which has yet to be started. */
   run<M extends AnyStateMachine>(
     machine: M,
     input: InputFrom<M>,
     host: Host<EmittedFrom<M>>,
-  ): Life<Extract<EventFromLogic<M>, { type: string }>>;
+  ): Instance<Extract<EventFromLogic<M>, { type: string }>>;
 }
 
-/** What is published on the channel `sockchart:transition` for every transition of every life. */
+/** What is published on the channel `sockchart:transition` for every transition of every instance. */
 export interface Transition {
-  /** The life's id, such as `backend#7`, and that of the life it is a part of. */
+  /** The instance's id, such as `backend#7`, and that of the instance it is a part of. */
   readonly who: string;
   readonly parent: string | undefined;
   readonly machine: string;
-  /** The number of the socket, where a life may have several: the machine's own count. */
+  /** The number of the socket, where an instance may have several: the machine's own count. */
   readonly incarnation: number | undefined;
   /**
    * The handle whose machine it is: a `Client`, `Session`, `Backend` …; of a machine of your own, the host that you gave to
@@ -104,8 +104,8 @@ export interface Transition {
   /** What it means, if any command of the machine means something: see {@link Means}. */
   readonly means: Means | undefined;
   readonly to: string;
-  /** The life ends there. */
+  /** The instance ends there. */
   readonly isFinal: boolean;
-  /** Milliseconds since 1970, with fractions; those of the life's clock, if that does not say when it began. */
+  /** Milliseconds since 1970, with fractions; those of the instance's clock, if that does not say when it began. */
   readonly at: number;
 }

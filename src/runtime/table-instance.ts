@@ -1,12 +1,12 @@
 /**
- * A life that runs on a compiled table. What a transition commands, and the timers that it sets and clears, are done
+ * An instance that runs on a compiled table. What a transition commands, and the timers that it sets and clears, are done
  * once its last step is done, in the order of its actions; what is sent meanwhile waits. So it is with an XState actor.
  */
 import { type Means, meaningWith } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { isNever, timeOf } from './clock.js';
-import type { Commands, Host, Life, RunningTimer, Transition } from './life.js';
+import type { Commands, Host, Instance, RunningTimer, Transition } from './instance.js';
 import {
   ACTS,
   type Args,
@@ -28,15 +28,15 @@ import {
   RAISE_DYNAMIC,
   SET_TIMER,
   SET_TIMER_DYNAMIC,
-  type Step,
   type Table,
+  type TableTransition,
   type TimerDefinition,
 } from './table.js';
 import {
   armTimer,
   clearTimer,
+  type InstanceTimer,
   isArmed,
-  type LifeTimer,
   makeTimer,
   recycle,
   refTimer,
@@ -60,9 +60,9 @@ const UNARMED = 32;
 
 /**
  * The steps that were taken and have still to be done, and what was computed for their dynamic operations. One stack of
- * each serves all lives, for what one commands may move another one, above it.
+ * each serves all instances, for what one commands may move another one, above it.
  */
-const taken: (Step | undefined)[] = [];
+const taken: (TableTransition | undefined)[] = [];
 let takenEnd = 0;
 const values: unknown[] = [];
 let valuesEnd = 0;
@@ -81,7 +81,7 @@ let recordCount = 0;
 const NO_CONTEXT = {};
 const args: Args = { context: NO_CONTEXT, event: undefined };
 
-export class TableLife implements Life<Event>, TimerOwner {
+export class TableInstance implements Instance<Event>, TimerOwner {
   readonly #table: Table;
   readonly #host: Host<Event>;
   readonly #context: object;
@@ -90,7 +90,7 @@ export class TableLife implements Life<Event>, TimerOwner {
   /** What was sent while it could not be taken. */
   #mail: Event | Event[] | undefined = undefined;
   /** The timers that run, in the order in which they were set. */
-  #timers: LifeTimer | undefined = undefined;
+  #timers: InstanceTimer | undefined = undefined;
   /** Until it starts, its input, or what it has to do then; from its end on, its output. */
   #value: unknown;
 
@@ -183,7 +183,7 @@ export class TableLife implements Life<Event>, TimerOwner {
       if (thrown === undefined) {
         valuesRead = valuesBase;
         if (startsPlain && takenEnd === base) means = meansOf(initial, undefined);
-        else for (let index = base; index < takenEnd; index++) means = meansOf(taken[index] as Step, means);
+        else for (let index = base; index < takenEnd; index++) means = meansOf(taken[index] as TableTransition, means);
       }
       publish(this.#record('', INIT, means));
     }
@@ -212,7 +212,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     }
   }
 
-  timerFired(timer: LifeTimer): void {
+  timerFired(timer: InstanceTimer): void {
     const { event } = timer.definition as TimerDefinition;
     this.#unlist(timer);
     recycle(timer);
@@ -249,7 +249,7 @@ export class TableLife implements Life<Event>, TimerOwner {
   #take(event: Event): void {
     const base = takenEnd;
     const valuesBase = valuesEnd;
-    let only: Step | undefined;
+    let only: TableTransition | undefined;
     let thrown: Thrown | undefined;
     try {
       const { type } = event;
@@ -308,7 +308,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     const valuesBase = valuesEnd;
     const thrown = this.#enter(input, true);
     const prepared: Prepared = {
-      taken: taken.slice(base, takenEnd) as Step[],
+      taken: taken.slice(base, takenEnd) as TableTransition[],
       values: values.slice(valuesBase, valuesEnd),
       output: this.#value,
       thrown,
@@ -317,7 +317,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     return prepared;
   }
 
-  #stepsFor(type: string): Step | undefined {
+  #stepsFor(type: string): TableTransition | undefined {
     const { columns } = this.#table;
     const column = columns.get(type);
     if (column !== undefined) return column[this.#leaf];
@@ -328,7 +328,7 @@ export class TableLife implements Life<Event>, TimerOwner {
   }
 
   /** Takes the first of these steps whose guard lets it. */
-  #step(first: Step, type: string, isTold: boolean): Step | undefined {
+  #step(first: TableTransition, type: string, isTold: boolean): TableTransition | undefined {
     const step = first.guard === undefined ? first : chosen(first);
     if (step === undefined) return undefined;
     const from = this.#leaf;
@@ -358,7 +358,7 @@ export class TableLife implements Life<Event>, TimerOwner {
         );
       }
       const { always } = this.#where;
-      const step: Step | undefined =
+      const step: TableTransition | undefined =
         askAlways && always !== undefined ? this.#step(always, current.type, isTold) : undefined;
       if (step !== undefined) {
         taken[takenEnd++] = step;
@@ -422,7 +422,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     const end = takenEnd;
     let valuesAt = valuesBase;
     for (let index = base; index < end; index++) {
-      const step = taken[index] as Step;
+      const step = taken[index] as TableTransition;
       taken[index] = undefined;
       valuesAt = this.#perform(step, valuesAt);
     }
@@ -430,7 +430,7 @@ export class TableLife implements Life<Event>, TimerOwner {
   }
 
   /** Does what a step has to do; what was computed for it begins at `valuesAt`. Returns where that ends. */
-  #perform({ does }: Step, valuesAt: number): number {
+  #perform({ does }: TableTransition, valuesAt: number): number {
     const isBound = (this.#flags & BOUND) !== 0;
     let at = valuesAt;
     for (let op = does; op !== undefined; op = op.next) {
@@ -538,7 +538,7 @@ export class TableLife implements Life<Event>, TimerOwner {
     if (this.#timers === undefined) return;
     const { clock } = this.#host;
     const now = clock.now();
-    for (let timer: LifeTimer | undefined = this.#timers; timer !== undefined; timer = timer.sibling) {
+    for (let timer: InstanceTimer | undefined = this.#timers; timer !== undefined; timer = timer.sibling) {
       if (!isArmed(timer)) armTimer(clock, now, timer, this.#keepsAlive(timer.definition as TimerDefinition));
     }
   }
@@ -552,13 +552,13 @@ export class TableLife implements Life<Event>, TimerOwner {
     }
   }
 
-  #unlist(timer: LifeTimer): void {
+  #unlist(timer: InstanceTimer): void {
     if (this.#timers === timer) {
       this.#timers = timer.sibling;
       return;
     }
-    let before = this.#timers as LifeTimer;
-    while (before.sibling !== timer) before = before.sibling as LifeTimer;
+    let before = this.#timers as InstanceTimer;
+    while (before.sibling !== timer) before = before.sibling as InstanceTimer;
     before.sibling = timer.sibling;
   }
 
@@ -589,7 +589,7 @@ interface Thrown {
 }
 
 interface Prepared {
-  readonly taken: readonly Step[];
+  readonly taken: readonly TableTransition[];
   readonly values: readonly unknown[];
   readonly output: unknown;
   readonly thrown: Thrown | undefined;
@@ -601,8 +601,8 @@ function see(context: object, event: unknown): void {
 }
 
 /** The first of these steps whose guard lets it be taken. */
-function chosen(first: Step): Step | undefined {
-  for (let step: Step | undefined = first; step !== undefined; step = step.otherwise) {
+function chosen(first: TableTransition): TableTransition | undefined {
+  for (let step: TableTransition | undefined = first; step !== undefined; step = step.otherwise) {
     if (step.guard === undefined || step.guard(args)) return step;
   }
   return undefined;
@@ -612,7 +612,7 @@ function chosen(first: Step): Step | undefined {
 let valuesRead = 0;
 
 /** What the commands of this step mean, after those of the steps before it. */
-function meansOf({ does }: Step, before: Means | undefined): Means | undefined {
+function meansOf({ does }: TableTransition, before: Means | undefined): Means | undefined {
   let means = before;
   for (let op = does; op !== undefined; op = op.next) {
     if (op.kind === EMIT) means = meaningWith(means, op.what);
