@@ -80,6 +80,58 @@ export class CompileError extends SockchartError {
   }
 }
 
+/** What is wrong with a PROXY header. */
+export type ProxyHeaderFault =
+  /** The first bytes are not those of a PROXY header. */
+  | 'notProxy'
+  /** The version is not 2. */
+  | 'version'
+  /** The command is neither LOCAL nor PROXY. */
+  | 'command'
+  /** The protocol of the line, or the address family or transport of the binary header, does not exist. */
+  | 'family'
+  /** The line has no CRLF where it should end, or a CR or LF elsewhere; or it has too few or too many words. */
+  | 'line'
+  /** An address is not of the family that the header names, or not in its canonical form. */
+  | 'address'
+  /** A port is not a whole number from 0 to 65535 without leading zeros. */
+  | 'port'
+  /** The length is smaller than that of the addresses. */
+  | 'tooShort'
+  /** The header is longer than the protocol, or this library, allows. */
+  | 'tooLong'
+  /** A TLV ends after the header, or its value is not what its type needs. */
+  | 'tlv'
+  /** The CRC32C checksum is wrong. */
+  | 'checksum';
+
+/** The first bytes of a connection are no valid PROXY header. */
+export class ProxyHeaderError extends SockchartError {
+  readonly code = 'ERR_PROXY_HEADER';
+  constructor(
+    readonly reason: ProxyHeaderFault,
+    /** The first wrong byte, counted from the start of the connection. */
+    readonly offset: number,
+    why: string,
+  ) {
+    super(`The PROXY header is invalid at byte ${offset}: ${why}.`);
+  }
+}
+
+/** A client speaks TLS, but its first message is no ClientHello that can be read. */
+export class ClientHelloError extends SockchartError {
+  readonly code = 'ERR_CLIENT_HELLO';
+  constructor(
+    /** `tooLong`: the message is longer than this library reads. */
+    readonly reason: 'malformed' | 'tooLong',
+    /** The first wrong byte of the handshake message; the headers of TLS records do not count. */
+    readonly offset: number,
+    why: string,
+  ) {
+    super(`The ClientHello is invalid at byte ${offset}: ${why}.`);
+  }
+}
+
 /** The message of what was thrown; empty where it has none. Anything can be thrown: also what throws when it is read. */
 export function messageOf(thrown: unknown): string {
   try {

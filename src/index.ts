@@ -33,12 +33,15 @@ export { type Closable, closeOnSignals, type SignalOptions, type StopListening }
 export type { ReadyOptions } from './adapters/waiters.js';
 export {
   BindError,
+  ClientHelloError,
   ClosedError,
   CompileError,
   ConnectError,
   NotEstablishedError,
   NotSupportedError,
   OptionError,
+  ProxyHeaderError,
+  type ProxyHeaderFault,
   SockchartError,
 } from './errors.js';
 export type { Means } from './machines/means.js';
@@ -52,7 +55,11 @@ export { type CompiledMachine, compile } from './runtime/compile.js';
 export { compiledRuntime } from './runtime/compiled.js';
 export type { Description, Host, Instance, RunningTimer, Runtime, Transition } from './runtime/instance.js';
 export { xstateRuntime } from './runtime/xstate.js';
+export { type ClientHello, ClientHelloParser } from './sockets/client-hello.js';
 export type { Peer } from './sockets/peer.js';
+export { encodeProxyHeader, type ProxyHeaderOptions } from './sockets/proxy-encoder.js';
+export type { ProxyHeader, ProxySsl, ProxyTlv } from './sockets/proxy-header.js';
+export { type ParsedProxyHeader, ProxyHeaderParser } from './sockets/proxy-parser.js';
 export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js';
 export type { BackoffOptions } from './upstream/backoff.js';
 export { type Balance, type Balancer, inOrder, leastConnections, roundRobin } from './upstream/balance.js';

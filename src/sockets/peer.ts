@@ -18,7 +18,8 @@ export interface Peer {
   toString(): string;
 }
 
-class SocketPeer implements Peer {
+/** An address that a socket has, or that a PROXY header tells. */
+export class SocketPeer implements Peer {
   readonly address: string;
   readonly port: number;
   readonly family: string;
