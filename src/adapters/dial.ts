@@ -9,7 +9,7 @@ import type { BackendConfig } from './backend-options.js';
 
 /** Opens a socket to a server; TLS follows once it has connected. `onread`: how Node is to read it. */
 export function dial(server: Server, config: BackendConfig, onread: OnReadOpts | undefined): Socket {
-  const { host, port, path, lookup } = server;
+  const { host, port, path, lookup, localAddress } = server;
   if (path !== undefined) return netConnect({ path, allowHalfOpen: true, onread });
   const { noDelay, keepAlive } = config;
   const where = { host, port: port as number, allowHalfOpen: true, noDelay, onread };
@@ -17,6 +17,7 @@ export function dial(server: Server, config: BackendConfig, onread: OnReadOpts |
     const { connectTimeout } = config.input.settings;
     Object.assign(where, { lookup, autoSelectFamilyAttemptTimeout: server.addressMs(connectTimeout) });
   }
+  if (localAddress !== undefined) Object.assign(where, { localAddress });
   if (keepAlive === false) return netConnect(where);
   return netConnect({ ...where, keepAlive: true, keepAliveInitialDelay: keepAlive });
 }

@@ -25,6 +25,9 @@ const LOOPBACK: readonly LookupAddress[] = [
   { address: '::1', family: 6 },
 ];
 
+const loopbackOf = (family: Options['family']): readonly LookupAddress[] =>
+  family === 4 || family === 6 ? LOOPBACK.filter((address) => address.family === family) : LOOPBACK;
+
 /** What is known of one name, asked for with the same options. */
 class Name {
   /** The last good answer. */
@@ -128,7 +131,7 @@ function waitFor(name: Name): void {
 }
 
 function makeDo(name: Name): void {
-  const known = name.good ?? (name.host === 'localhost' ? LOOPBACK : undefined);
+  const known = name.good ?? (name.host === 'localhost' ? loopbackOf(name.options.family) : undefined);
   if (known === undefined) return;
   const { waiting } = name;
   name.waiting = [];

@@ -1,8 +1,19 @@
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { OptionError } from '../errors.js';
 import { namesOf, SERVERS_LIMITS } from '../machines/limits.js';
-import type { Cause, Report } from '../machines/vocabulary.js';
-import { clock as checkClock, count, hook, limits, onlyKnown, port, type Timeout, text } from '../options.js';
+import { type Cause, NEVER_MS, type Report } from '../machines/vocabulary.js';
+import {
+  clock as checkClock,
+  count,
+  everyOption,
+  hook,
+  integer,
+  limits,
+  onlyKnown,
+  port,
+  type Timeout,
+  text,
+} from '../options.js';
 import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { inNoContext } from '../runtime/context.js';
 import { hostAndPort } from '../text.js';
@@ -32,7 +43,7 @@ export interface ServerOptions {
   /** Connections at once, attempts included; later connections wait for a place. Default: no limit. */
   readonly connectionsMax?: number | undefined;
   /**
-   * Opens the socket in place of `net.connect`: for a tunnel, or a local address. It returns a socket that is
+   * Opens the socket in place of `net.connect`, for a tunnel. It returns a socket that is
    * connecting, or connected and used by nothing else; a `tls.TLSSocket` counts as connected after its handshake. A
    * socket that connects after `signal` has fired is reset.
    *
@@ -48,11 +59,37 @@ export interface ServerOptions {
    * is not answered.
    */
   readonly lookup?: LookupFunction | undefined;
+  /**
+   * The address of this machine to connect from, as `net.connect` takes it. Each attempt then goes to one address of the
+   * host, the next attempt to the next one; only addresses of its family count.
+   */
+  readonly localAddress?: string | undefined;
+  /** Look up only IPv4 addresses (4) or IPv6 addresses (6) of the host. Default: both. */
+  readonly family?: 4 | 6 | undefined;
+  /**
+   * How long each address of a host that has several may take, in milliseconds, before `net.connect` goes on to the next;
+   * at least 10. Default: a fair share of `connectTimeout`, at least 250 and at most 10 000.
+   */
+  readonly autoSelectFamilyAttemptTimeout?: number | undefined;
   /** Speak TLS: `true`, or with what is to be different. The certificate is verified unless told otherwise. */
   readonly tls?: boolean | ServerTls | undefined;
 }
 
-const SERVER_OPTIONS = ['host', 'port', 'path', 'connectionsMax', 'connect', 'lookup', 'tls'] as const;
+const SERVER_OPTIONS = everyOption<ServerOptions>()(
+  'host',
+  'port',
+  'path',
+  'connectionsMax',
+  'connect',
+  'lookup',
+  'localAddress',
+  'family',
+  'autoSelectFamilyAttemptTimeout',
+  'tls',
+);
+
+/** Options that `net.connect` takes together with a host. */
+const HOST_OPTIONS = ['lookup', 'localAddress', 'family', 'autoSelectFamilyAttemptTimeout'] as const;
 
 /** A name that has several addresses gives each at least this time, in milliseconds, as Node does by itself. */
 const ADDRESS_LEAST_MS = 250;
@@ -66,6 +103,8 @@ export class Server {
   readonly path: string | undefined;
   readonly connectionsMax: number;
   readonly connect: ConnectHook | undefined;
+  readonly localAddress: string | undefined;
+  readonly family: 4 | 6 | undefined;
   /** @internal */
   readonly tls: CheckedServerTls | undefined;
   /** @internal Looks a host up that is no address. */
@@ -87,6 +126,7 @@ export class Server {
   /** @internal The one connection that tries it after it was down; the others wait for what becomes of that. */
   trial: Requester | undefined = undefined;
 
+  readonly #addressMs: number | undefined;
   /** How many addresses its name had the last time; one of its own needs no look-up. */
   #addresses = 0;
   /** The address that a connection came up at. */
@@ -106,16 +146,21 @@ export class Server {
     if (this.tls !== undefined && this.connect !== undefined) {
       throw new OptionError(`${name}.tls`, 'given', 'left out where connect is given, which opens the socket');
     }
-    const own = hook(`${name}.lookup`, options.lookup);
-    if (own !== undefined && (this.path !== undefined || this.connect !== undefined)) {
-      throw new OptionError(`${name}.lookup`, own, 'left out where path or connect is given');
+    for (const option of HOST_OPTIONS) {
+      if (options[option] === undefined || (this.path === undefined && this.connect === undefined)) continue;
+      throw new OptionError(`${name}.${option}`, options[option], 'left out where path or connect is given');
     }
+    this.localAddress = localAddressOf(name, options, isIP(this.host));
+    this.family = familyOf(name, options, isIP(this.host));
+    this.#addressMs = addressMsOf(name, options);
+    const own = hook(`${name}.lookup`, options.lookup);
     this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
     this.name = this.path ?? hostAndPort(this.host, this.port);
   }
 
   /** @internal How long each but the last of several addresses may take: a fair share of the whole attempt. */
   addressMs(connectTimeout: number): number {
+    if (this.#addressMs !== undefined) return this.#addressMs;
     const share = Math.floor(connectTimeout / Math.max(2, this.#addresses));
     return Math.min(ADDRESS_MOST_MS, Math.max(ADDRESS_LEAST_MS, share));
   }
@@ -128,14 +173,21 @@ export class Server {
   /** Notes how many addresses are found, and puts the one that worked first. */
   #noting(lookup: LookupFunction | undefined): LookupFunction {
     const ask = lookup === undefined ? lookUp : guarded(lookup);
+    const { family } = this;
+    const own: object | undefined = family === undefined ? undefined : { family, hints: 0, all: true };
     return (host, options, callback) =>
-      ask(host, options, (error, found, family) => {
-        if (error === null && Array.isArray(found)) {
-          this.#addresses = found.length;
-          const good = found.findIndex(({ address }) => address === this.#good);
-          if (good > 0) found.unshift(...found.splice(good, 1));
+      ask(host, own === undefined ? options : { ...options, ...own }, (error, found, foundFamily) => {
+        if (error !== null || !Array.isArray(found)) {
+          callback(error, found, foundFamily);
+          return;
         }
-        callback(error, found, family);
+        this.#addresses = found.length;
+        const good = found.findIndex(({ address }) => address === this.#good);
+        if (good > 0) found.unshift(...found.splice(good, 1));
+        // From a local address Node tries one address: after each failure it is another one.
+        const next = options.all === true ? undefined : found[this.failures % found.length];
+        if (next === undefined) callback(null, found);
+        else callback(null, next.address, next.family);
       });
   }
 
@@ -147,6 +199,43 @@ export class Server {
     const { name, connections, failures } = this;
     return { name, connections, failures, excluded: this.excluded };
   }
+}
+
+/** IPv4 or IPv6: of the two, only one can be connected. */
+function mustBeOfFamily(name: string, value: unknown, family: number, host: number): void {
+  if (host === 0 || host === family) return;
+  throw new OptionError(name, value, `of the family of the host, which is an IPv${host} address`);
+}
+
+function localAddressOf(name: string, { localAddress }: ServerOptions, host: number): string | undefined {
+  if (localAddress === undefined) return undefined;
+  const family = isIP(localAddress);
+  if (family === 0) {
+    throw new OptionError(`${name}.localAddress`, localAddress, 'an IP address of this machine, such as 192.0.2.1');
+  }
+  mustBeOfFamily(`${name}.localAddress`, localAddress, family, host);
+  return localAddress;
+}
+
+function familyOf(name: string, { family, localAddress }: ServerOptions, host: number): 4 | 6 | undefined {
+  const local = localAddress === undefined ? undefined : (isIP(localAddress) as 4 | 6);
+  if (family === undefined) return local;
+  if (family !== 4 && family !== 6) throw new OptionError(`${name}.family`, family, '4 or 6');
+  mustBeOfFamily(`${name}.family`, family, family, host);
+  if (local !== undefined && local !== family) {
+    throw new OptionError(`${name}.family`, family, `${local}, the family of localAddress, or left out`);
+  }
+  return family;
+}
+
+function addressMsOf(name: string, options: ServerOptions): number | undefined {
+  const { autoSelectFamilyAttemptTimeout: value, localAddress } = options;
+  if (value === undefined) return undefined;
+  const path = `${name}.autoSelectFamilyAttemptTimeout`;
+  if (localAddress !== undefined) {
+    throw new OptionError(path, value, 'left out where localAddress is given: an attempt goes to one address then');
+  }
+  return integer(path, value, value, 10, NEVER_MS);
 }
 
 export interface ServersOptions {
@@ -391,7 +480,9 @@ export class Servers {
     this.#endTrial(requester);
     const memory = this.#memoryOf(requester);
     const isBacklogFull = cause.code === 'EAGAIN' && server.path !== undefined;
-    if (SHORTAGES.has(cause.code) && !isBacklogFull) {
+    // Another server may be connected from another address.
+    const isOfAddress = cause.code === 'EADDRNOTAVAIL' && server.localAddress !== undefined;
+    if (SHORTAGES.has(cause.code) && !isBacklogFull && !isOfAddress) {
       memory.again = server;
       return;
     }
