@@ -1,7 +1,7 @@
 /**
  * Reads the ClientHello of a TLS client that is not terminated here: enough of it to choose a server by its name (RFC
- * 6066) and its application protocol (RFC 7301). The records are those of RFC 8446, section 5.1, and the message that of section 4.1.2,
- * which TLS 1.0 to 1.3 share.
+ * 6066) and its application protocol (RFC 7301). RFC 8446 has the records in section 5.1, and the message in section
+ * 4.1.2; TLS 1.0 to 1.3 share both.
  */
 import { ClientHelloError, NotSupportedError } from '../errors.js';
 import { asBuffer, FirstBytes } from './first-bytes.js';
@@ -10,18 +10,21 @@ import { asBuffer, FirstBytes } from './first-bytes.js';
 export interface ClientHello {
   /** The name of the server that the client wants (SNI): in lower case, without a dot at its end. */
   readonly serverName: string | undefined;
-  /** The application protocols that the client offers (ALPN), the preferred one first. One character stands for one byte. */
+  /** The application protocols that the client offers (ALPN), its preference first. One character stands for one byte. */
   readonly alpn: readonly string[];
-  /** The versions of TLS that the client offers, the preferred one first: `['TLSv1.3', 'TLSv1.2']`. Of a client older than TLS 1.3: the highest only. */
+  /**
+   * The versions of TLS that the client offers, its preference first: `['TLSv1.3', 'TLSv1.2']`. A client older than TLS 1.3
+   * offers its highest version only.
+   */
   readonly versions: readonly string[];
 }
 
 /**
- * The longest message in bytes. It may have 16 MiB by the protocol. Those of today have 200 to 2,000, and a few thousand
+ * The longest message in bytes. The protocol allows 16 MiB. Today's messages have 200 to 2,000 bytes, and a few thousand
  * with a large session ticket; HAProxy and nginx read 16 KiB unless their buffers are made larger.
  */
 const MESSAGE_MAX = 16_384;
-/** And with the headers of its records, which may be as small as a client likes. */
+/** The same with the headers of its records, which a client may make as small as it likes. */
 const BYTES_MAX = MESSAGE_MAX + 2_048;
 /** The longest record. */
 const RECORD_MAX = 16_384;
@@ -53,10 +56,18 @@ const VERSIONS = new Map([
  * @example
  * ```ts
  * const parser = new ClientHelloParser();
- * socket.on('data', (chunk) => {
- *   const hello = parser.push(chunk);
- *   if (hello === 'incomplete') return;
- *   route(hello === 'notTls' ? 'plain' : hello.serverName);
+ * const chunks: Buffer[] = [];
+ * socket.on('data', function read(chunk) {
+ *   try {
+ *     chunks.push(chunk);
+ *     const hello = parser.push(chunk);
+ *     if (hello === 'incomplete') return;
+ *     socket.off('data', read).pause();
+ *     socket.unshift(Buffer.concat(chunks));
+ *     route(socket, hello === 'notTls' ? undefined : hello.serverName);
+ *   } catch (error) {
+ *     socket.destroy(error);
+ *   }
  * });
  * ```
  */

@@ -1,13 +1,13 @@
 /**
- * The PROXY protocol, versions 1 and 2, as HAProxy's doc/proxy-protocol.txt specifies it: a header before the first byte
- * of a connection, in which a proxy tells the addresses of the client that it serves. Here are its types and numbers;
- * `proxy-parser.ts` reads headers, `proxy-encoder.ts` writes them.
+ * The PROXY protocol, versions 1 and 2, as HAProxy's doc/proxy-protocol.txt specifies it: a proxy sends a header before
+ * the first byte of a connection, with the addresses of the client. This file has its types and numbers;
+ * `proxy-parser.ts` reads headers, and `proxy-encoder.ts` writes them.
  */
 import { SocketAddress } from 'node:net';
 import type { Peer } from './peer.js';
 
 /**
- * A PROXY header: what a proxy tells about the connection that it forwards.
+ * A PROXY header: what a proxy says about the connection that it forwards.
  *
  * @see https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt
  */
@@ -15,26 +15,26 @@ export interface ProxyHeader {
   /** 1: a line of text. 2: binary, with TLVs. */
   readonly version: 1 | 2;
   /**
-   * `PROXY`: the connection is forwarded for a client. `LOCAL`: the proxy made it for itself, for instance as a health check; only version
-   * 2 has it, and the header has nothing else then.
+   * `PROXY`: the proxy forwards the connection of a client. `LOCAL`: the proxy connects for itself, for instance for a
+   * health check. Only version 2 has `LOCAL`, and all other fields are empty then.
    */
   readonly command: 'PROXY' | 'LOCAL';
   /**
-   * The address of the client. Absent where the header tells none, so that the real address of the connection is the one to use:
-   * `LOCAL`, `UNKNOWN`, Unix sockets, and transports other than streams.
+   * The address of the client. A header of `LOCAL`, of `UNKNOWN`, of a Unix socket or of a transport other than a stream
+   * has none; the address of the connection itself counts then.
    */
   readonly source: Peer | undefined;
-  /** The address that the client connected to. Absent where `source` is. */
+  /** The address that the client connected to. It is absent where `source` is. */
   readonly destination: Peer | undefined;
-  /** Of a client on a Unix socket: the path of its own socket, which rarely has one. An abstract name begins with `\0`. */
+  /** The path of the client's own Unix socket, which rarely has one. An abstract name begins with `\0`. */
   readonly sourcePath: string | undefined;
-  /** Of a client on a Unix socket: the path that it connected to. */
+  /** The path of the Unix socket that the client connected to. */
   readonly destinationPath: string | undefined;
   /** The application protocol that TLS agreed on, such as `h2`. One character stands for one byte. */
   readonly alpn: string | undefined;
-  /** The name that the client asked for; with TLS it is the server name (SNI). */
+  /** The host name that the client connected to; with TLS it is the server name (SNI). */
   readonly authority: string | undefined;
-  /** The name that the proxy gave to the connection: at most 128 bytes. */
+  /** The proxy's id of the connection: at most 128 bytes. */
   readonly uniqueId: Buffer | undefined;
   /** The TLS connection between the client and the proxy. */
   readonly ssl: ProxySsl | undefined;
@@ -42,7 +42,7 @@ export interface ProxyHeader {
   readonly netns: string | undefined;
   /** All other TLVs, in their order. Types 0xE0 to 0xEF are for applications. */
   readonly tlvs: readonly ProxyTlv[];
-  /** The header has a CRC32C checksum. That of a parsed header is right, or the parser would have refused it. */
+  /** The header has a CRC32C checksum. The parser refuses a header with a wrong one. */
   readonly crc32c: boolean;
 }
 
@@ -53,7 +53,7 @@ export interface ProxyTlv {
   readonly value: Buffer;
 }
 
-/** What a PROXY header tells about TLS between the client and the proxy. */
+/** What a PROXY header says about TLS between the client and the proxy. */
 export interface ProxySsl {
   /** The client connected by TLS. */
   readonly tls: boolean;
@@ -61,7 +61,10 @@ export interface ProxySsl {
   readonly certOnConnection: boolean;
   /** The client presented a certificate at least once in the TLS session that this connection belongs to. */
   readonly certInSession: boolean;
-  /** 0: the client's certificate was verified. Any other number: it was not. Absent where the client presented none. */
+  /**
+   * 0: the proxy verified the client's certificate. Any other number: it did not. Absent if the client presented no
+   * certificate.
+   */
   readonly verify: number | undefined;
   /** The version of TLS, such as `TLSv1.3`. */
   readonly version: string | undefined;

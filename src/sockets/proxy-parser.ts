@@ -1,7 +1,7 @@
 /**
  * Reads PROXY headers. Where the specification leaves a choice: a header of another transport than a stream, or of none,
  * has no addresses (the real ones stay, as for `UNKNOWN`), and keeps its TLVs. Of the TLVs with a meaning of their own
- * each may come once. The block of a `LOCAL` header is skipped, whatever is in it.
+ * each may come once. The rest of a `LOCAL` header is skipped, whatever is in it.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import { NotSupportedError, ProxyHeaderError, type ProxyHeaderFault } from '../errors.js';
@@ -75,11 +75,15 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
  * ```ts
  * const parser = new ProxyHeaderParser();
  * socket.on('data', function read(chunk) {
- *   const parsed = parser.push(chunk);
- *   if (parsed === 'incomplete') return;
- *   socket.off('data', read).pause();
- *   if (parsed.rest.length > 0) socket.unshift(parsed.rest);
- *   serve(socket, parsed.header.source ?? socket.remoteAddress);
+ *   try {
+ *     const parsed = parser.push(chunk);
+ *     if (parsed === 'incomplete') return;
+ *     socket.off('data', read).pause();
+ *     socket.unshift(parsed.rest);
+ *     serve(socket, parsed.header.source?.address ?? socket.remoteAddress);
+ *   } catch (error) {
+ *     socket.destroy(error);
+ *   }
  * });
  * ```
  */

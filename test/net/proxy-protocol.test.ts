@@ -600,6 +600,7 @@ describe('the encoder', () => {
     ['tlvs', { version: 2, tlvs: {} }],
     ['tlvs[0]', { version: 2, tlvs: [null] }],
     ['tlvs[0].type', { version: 2, tlvs: [{ value: Buffer.alloc(0) }] }],
+    ['tlvs[0].type', { version: 2, tlvs: [{ type: -1, value: Buffer.alloc(0) }] }],
     ['tlvs[0].type', { version: 2, tlvs: [{ type: 256, value: Buffer.alloc(0) }] }],
     ['tlvs[0].type', { version: 2, tlvs: [{ type: 2, value: Buffer.from('a.example') }] }],
     ['tlvs[0].type', { version: 2, tlvs: [{ type: 3, value: Buffer.alloc(4) }] }],
@@ -630,9 +631,15 @@ const address = fc.record({
   address: fc.oneof(fc.ipV4(), fc.ipV6()),
   port: fc.integer({ min: 0, max: 65_535 }),
 });
-const custom = fc.array(fc.record({ type: fc.integer({ min: 0x40, max: 0xff }), value: bytesOf({ maxLength: 40 }) }), {
-  maxLength: 4,
-});
+const custom = fc.array(
+  fc.record({
+    type: fc.oneof(fc.constantFrom(0, 0xff), fc.integer({ min: 0x40, max: 0xff })),
+    value: bytesOf({ maxLength: 40 }),
+  }),
+  {
+    maxLength: 4,
+  },
+);
 const ssl = fc
   .record({
     tls: fc.boolean(),
