@@ -312,6 +312,15 @@ describe('the parser refuses', () => {
     expect(error).toMatchObject({ reason, offset, code: 'ERR_CLIENT_HELLO' });
   });
 
+  test('with a message that says what is wrong, and where', () => {
+    expect(resultOrError(Buffer.concat([split.subarray(0, 8), Buffer.from([21])]))).toMatchObject({
+      message: 'The ClientHello is invalid at byte 3: a record of type 21 comes in the middle of it.',
+    });
+    expect(resultOrError(framed(withExtensions(alpn('a', ''))))).toMatchObject({
+      message: `The ClientHello is invalid at byte ${after + 10}: an application protocol is too short.`,
+    });
+  });
+
   test('a second message, and bytes after an error or after what is not TLS', () => {
     for (const bytes of [(real[0] as (typeof real)[0])[1], Buffer.from('1603010000', 'hex'), Buffer.from('GET /')]) {
       const parser = new ClientHelloParser();
