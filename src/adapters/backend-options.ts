@@ -71,12 +71,11 @@ export interface BackendLimits extends DialLimits {
 }
 
 export interface BackendSocketOptions {
-  /** `TCP_NODELAY` on the socket, unless a server's own `connect` makes it. Default true. */
+  /** `TCP_NODELAY` on the socket; with false it stays as a server's own `connect` has left it. Default true. */
   readonly noDelay?: boolean | undefined;
   /**
    * TCP keep-alive with this idle time, in milliseconds (at least 1 000; whole seconds count); `false` for none. A peer
-   * that vanished is found out 10 seconds later. Default false. As `noDelay` not where a server's own `connect` makes the
-   * socket.
+   * that vanished is found out 10 seconds later. Default false: it stays as a server's own `connect` has left it.
    */
   readonly keepAlive?: number | false | undefined;
 }

@@ -32,7 +32,7 @@ import {
   type PrepareContext,
   serversOf,
 } from './backend-options.js';
-import { checkedSocket, dial, isConnected, secure } from './dial.js';
+import { checkedSocket, dial, isConnected, secure, tune } from './dial.js';
 import { type Environment, environmentOf, type HandleKind, kindNamed } from './handle.js';
 import { type Connection, type Hold, Holders } from './holds.js';
 import { type LegOwner, SocketHandle } from './socket-handle.js';
@@ -277,8 +277,10 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   /** @internal */
   socketConnected(): void {
     const raw = this.#socket;
-    const tls = this.#attempts.current?.tls;
+    const server = this.#attempts.current;
+    const tls = server?.tls;
     this.#dialling = undefined;
+    if (raw !== undefined && server?.connect !== undefined) tune(raw, this.#config);
     if (raw === undefined || tls === undefined || 'encrypted' in raw) this.instance.send(CONNECTED);
     else this.#secure(raw, tls);
   }

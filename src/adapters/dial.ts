@@ -1,5 +1,5 @@
 /** Opens sockets to servers, puts TLS over them, and checks what a user's `connect` returns. */
-import { connect as netConnect, type OnReadOpts, type Socket } from 'node:net';
+import { connect as netConnect, type OnReadOpts, Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { OptionError } from '../errors.js';
 import { cut, ignore, isOwned, refuse } from '../sockets/socket.js';
@@ -28,6 +28,13 @@ export function dial(server: Server, config: BackendConfig, onread: OnReadOpts |
  */
 export function secure(raw: Socket, tls: CheckedServerTls): Socket {
   return tlsConnect({ ...tls, socket: raw });
+}
+
+/** The socket of a user's `connect` has connected. Only now: until then Node may put another handle below it. */
+export function tune(socket: Socket, { noDelay, keepAlive }: BackendConfig): void {
+  if (!(socket instanceof Socket)) return;
+  if (noDelay) socket.setNoDelay(true);
+  if (keepAlive !== false) socket.setKeepAlive(true, keepAlive);
 }
 
 /** A user's `connect` must return a socket: a promise would be waited for in vain. */

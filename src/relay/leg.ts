@@ -3,8 +3,9 @@
  * is read in the fastest of three ways that it has:
  *
  * - one that the library dials reads into buffers of ours, by `net.connect({ onread })`;
- * - an accepted one does the same where this Node can be told to, though it has no public way: see `onread.ts`;
- * - any other one (TLS, or made by a hook) emits `data`.
+ * - an accepted one, and one that a hook has made, do the same where this Node can be told to, though it has no public
+ *   way: see `onread.ts`;
+ * - any other one (such as TLS) emits `data`.
  *
  * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
  */
@@ -12,7 +13,7 @@ import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
 import { writesThrough } from '../sockets/socket.js';
 import { acquire, discard, release, SHARED } from './buffers.js';
-import { readInto, readIntoShared } from './onread.js';
+import { canReadInto, readInto, readIntoShared } from './onread.js';
 
 const LEG = Symbol('sockchart.leg');
 
@@ -59,7 +60,7 @@ export class Leg {
   readAhead(from: Socket, bytesMax: number): void {
     this.#earlyMax = bytesMax;
     this.#attach(from);
-    this.#resume(from);
+    if (this.bytes < bytesMax) this.#resume(from);
   }
 
   start(from: Socket, to: Socket): void {
@@ -71,8 +72,23 @@ export class Leg {
   #attach(from: RelayedSocket): void {
     this.#from = from;
     from[LEG] = this;
-    if (!this.#readsInto) this.#readsInto = readInto(from, onRead, nextBuffer);
+    if (!this.#readsInto) {
+      if (from.readableLength > 0) this.#takeUnread(from);
+      this.#readsInto = readInto(from, onRead, nextBuffer);
+    }
     if (!this.#readsInto) from.on('data', onData);
+  }
+
+  /**
+   * Takes what was read before, such as by a hook or by a socket that had connected long before: what comes after it can
+   * be read into buffers then. Not where other code listens: it would miss the rest.
+   */
+  #takeUnread(from: Socket): void {
+    if (from.readableEncoding !== null || from.listenerCount('data') > 0 || !canReadInto(from)) return;
+    const unread = from.read() as Buffer | null;
+    if (unread === null) return;
+    this.bytes += unread.length;
+    this.#early = [unread];
   }
 
   /** False where it is certain that something else was read since its last byte. */

@@ -37,21 +37,26 @@ function findKeys(socket: Socket): Keys | undefined {
     : { buffer, callback, generator };
 }
 
+/** True for a socket that {@link readInto} can change, once nothing that it has read waits any more. */
+export function canReadInto(socket: Socket): boolean {
+  if (keys === undefined || 'encrypted' in socket) return false;
+  const inside = socket as unknown as Inside;
+  // A socket that has such a callback already is used by other code.
+  return typeof inside._handle?.useUserBuffer === 'function' && inside[keys.buffer] === null;
+}
+
 /**
  * Has the socket call `onRead` instead of emitting `data`, and ask for the next buffer after each read. It starts with
  * the shared one. Returns false, and changes nothing, where that is not possible.
  */
 export function readInto(socket: Socket, onRead: OnRead, next: () => Buffer): boolean {
-  if (keys === undefined || 'encrypted' in socket) return false;
+  // What was read already can only come as `data`.
+  if (keys === undefined || socket.readableLength > 0 || !canReadInto(socket)) return false;
   const inside = socket as unknown as Inside;
-  const handle = inside._handle;
-  if (typeof handle?.useUserBuffer !== 'function') return false;
-  // What was read already can only come as `data`; and a socket that has such a callback already is used by other code.
-  if (socket.readableLength > 0 || inside[keys.buffer] !== null) return false;
   inside[keys.buffer] = SHARED;
   inside[keys.callback] = onRead;
   inside[keys.generator] = next;
-  handle.useUserBuffer(SHARED);
+  inside._handle?.useUserBuffer?.(SHARED);
   return true;
 }
 

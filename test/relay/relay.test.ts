@@ -16,7 +16,7 @@ import { buffersAcquired } from '../../src/relay/buffers.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
-import { CERTIFICATE, dialTls, Reader, send } from '../support/peers.js';
+import { CERTIFICATE, dialTls, type PeerServer, Reader, send } from '../support/peers.js';
 import { how, recordUncaught, times } from '../support/record.js';
 import { turns, until } from '../support/wait.js';
 
@@ -126,6 +126,69 @@ describe('where bytes are read', () => {
     expect(await answer.ends()).toBe('end');
     expect(answer.text).toBe('there and back');
     expect(counts.map((count) => count())).toEqual([0, 0]);
+  });
+
+  describe('a socket that a connect hook returns reads into buffers, too', () => {
+    type Dial = (server: PeerServer) => Promise<Socket> | Socket;
+    const dials: Record<string, Dial> = {
+      'while it connects': ({ at }) => connect(at as { port: number }),
+      'connected, with bytes of the server that nothing has read': async (server) => {
+        const socket = connect(server.at as { port: number });
+        await until('the greeting', () => socket.readableLength === 'hello '.length);
+        return socket;
+      },
+      'whose bytes a hook has unshifted': async (server) => {
+        const socket = connect(server.at as { port: number });
+        const [greeting] = (await once(socket, 'data')) as [Buffer];
+        socket.pause();
+        socket.unshift(greeting);
+        return socket;
+      },
+    };
+
+    test.each(Object.keys(dials))('%s', async (when) => {
+      const server = await bench.server((socket) => {
+        socket.write('hello ');
+        socket.pipe(socket);
+      });
+      const made = await (dials[when] as Dial)(server);
+      const count = countData(made);
+      const { proxy, at } = await makeProxy({ servers: [{ port: 1, connect: () => made }] });
+      const client = await bench.dial(at);
+      const answer = new Reader(client);
+      const session = await oneSession(proxy);
+      await until('the relay', () => session.matches('relaying'));
+      const before = count();
+      client.end('there and back');
+      expect(await answer.ends()).toBe('end');
+      expect(answer.text).toBe('hello there and back');
+      expect(count()).toBe(before);
+      expect(made.listenerCount('data')).toBe(0);
+      expect(session.bytes.fromBackend).toBe(answer.bytes);
+    });
+  });
+
+  test('what was read before goes to code that listens, with all that follows', async () => {
+    const server = await bench.server((socket) => socket.pipe(socket));
+    let seen = '';
+    const { at } = await makeProxy({
+      servers: [server.at],
+      admit: async ({ socket }) => {
+        const [first] = (await once(socket.resume(), 'data')) as [Buffer];
+        socket.pause();
+        socket.unshift(first);
+        socket.on('data', (chunk) => {
+          seen += chunk;
+        });
+      },
+    });
+    const client = await bench.dial(at);
+    const answer = new Reader(client);
+    client.write('one ');
+    await answer.has(4);
+    client.end('two');
+    expect(await answer.ends()).toBe('end');
+    expect([seen, answer.text]).toEqual(['one two', 'one two']);
   });
 
   test('an accepted socket that cannot be told emits data, and nothing else changes', async () => {

@@ -1,11 +1,11 @@
 /** Whether TCP asks for a silent peer, as the system itself tells: what comes of it needs a network that loses peers. */
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { Client } from '../../src/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
-import { CERTIFICATE } from '../support/peers.js';
+import { CERTIFICATE, dialTls } from '../support/peers.js';
 import { until } from '../support/wait.js';
 
 const bench = useBench();
@@ -53,6 +53,26 @@ describe.skipIf(process.platform !== 'linux')('keepAlive', () => {
     await until('a probe to be due', () => soon(nextProbeMs(socket)));
   });
 
+  test.each([true, false])('of a socket that a connect hook returns; TLS: %s', async (isTls) => {
+    const server = isTls ? await bench.tls() : await bench.echo();
+    const dial = () => (isTls ? dialTls(server.at) : connect(server.at as { port: number }));
+    const { backend } = makeBackend({ servers: [{ port: 1, connect: dial }], keepAlive: KEEP_ALIVE_MS });
+    const { socket } = await backend.connect();
+    await until('a probe to be due', () => soon(nextProbeMs(socket)));
+  });
+
+  test('of a socket that a connect hook returns stays as it is without the option', async () => {
+    const server = await bench.echo();
+    const socket = connect({
+      ...(server.at as { port: number }),
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    });
+    const { backend } = makeBackend({ servers: [{ port: 1, connect: () => socket }] });
+    await backend.connect();
+    expect(soon(nextProbeMs(socket))).toBe(true);
+  });
+
   test.each([
     ['on', KEEP_ALIVE_MS],
     ['off', undefined],
@@ -76,5 +96,26 @@ describe.skipIf(process.platform !== 'linux')('keepAlive', () => {
     for (const socket of [session?.client.socket, session?.backend.socket] as Socket[]) {
       expect(soon(nextProbeMs(socket))).toBe(keepAlive !== undefined);
     }
+  });
+});
+
+type Handled = Socket & { _handle: { setNoDelay(on: boolean): number } };
+
+describe('noDelay of a socket that a connect hook returns', () => {
+  test.each([
+    [undefined, [true]],
+    [false, []],
+  ] as const)('%s', async (noDelay, set) => {
+    const server = await bench.echo();
+    const socket = connect(server.at as { port: number }) as Handled;
+    const given: boolean[] = [];
+    const { setNoDelay } = socket._handle;
+    socket._handle.setNoDelay = (on) => {
+      given.push(on);
+      return setNoDelay.call(socket._handle, on);
+    };
+    const { backend } = makeBackend({ servers: [{ port: 1, connect: () => socket }], noDelay });
+    await backend.connect();
+    expect(given).toEqual(set);
   });
 });
