@@ -100,7 +100,7 @@ const { exports: entries } = JSON.parse(readFileSync(join(ROOT, 'package.json'),
 const sections = Object.entries(/** @type {Record<string, any>} */ (entries))
   .filter(([, { types }]) => types !== undefined)
   .map(([name, { types }]) => {
-    const declarations = apiOf(join(ROOT, types));
+    const declarations = apiOf(join(ROOT, types.default));
     return `## ${join('sockchart', name)}\n\n\`\`\`ts\n${declarations.join('\n\n')}\n\`\`\`\n`;
   });
 const text = `# The public API\n\nWritten by \`npm run api\` from the published declarations.\n\n${sections.join('\n')}`;

@@ -16,7 +16,7 @@ import {
 import type { ClusterConfig } from './options.js';
 
 /** The program of a worker: beside this file, once it is built. Asked for late: a bundle may have no URL of its own. */
-const entry = (): string => fileURLToPath(new URL('./entry.js', import.meta.url));
+const entry = (): string => fileURLToPath(new URL('../../dist/cluster/entry.js', import.meta.url));
 
 /** How a process ended: with a code, or by a signal. */
 export interface Exit {
