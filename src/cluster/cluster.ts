@@ -8,7 +8,7 @@ import { type Deferred, optionalDeferred } from '../promise.js';
 import { WorkerError } from './error.js';
 import type { PartAddress } from './messages.js';
 import { type ClusterConfig, type ClusterOptions, checkedCluster, checkedData, type Scheduling } from './options.js';
-import { type Exit, Worker, type WorkerInfo } from './worker.js';
+import { type Exit, Worker, type WorkerInfo, workerProgram } from './worker.js';
 
 export type ClusterEvents = {
   /** Every worker serves, for the first time. */
@@ -125,6 +125,11 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
   constructor(options: ClusterOptions) {
     if (!nodeCluster.isPrimary) {
       throw new NotSupportedError('A worker cannot have workers: createCluster() is for the primary process.');
+    }
+    if (workerProgram() === undefined) {
+      throw new NotSupportedError(
+        'The program of the workers is not found beside the library. In a clone "npm run build" makes it; a bundled program must leave the package sockchart out of its bundle (external).',
+      );
     }
     const config = checkedCluster(options);
     const data = checkedData(options.data);
@@ -444,7 +449,7 @@ function setScheduling(scheduling: Scheduling | undefined): void {
  * drains all of them at once.
  *
  * @throws OptionError
- * @throws NotSupportedError in a worker
+ * @throws NotSupportedError in a worker, and in a bundle that has the library in it
  * @example
  * ```ts
  * // primary.mjs

@@ -1,4 +1,5 @@
 import cluster, { type Worker as NodeWorker } from 'node:cluster';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Environment, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
@@ -15,8 +16,16 @@ import {
 } from './messages.js';
 import type { ClusterConfig } from './options.js';
 
-/** The program of a worker: beside this file, once it is built. Asked for late: a bundle may have no URL of its own. */
-const entry = (): string => fileURLToPath(new URL('../../dist/cluster/entry.js', import.meta.url));
+/**
+ * The program of a worker: as far from the sources as from what is built. A bundle has no such file, may have no URL of
+ * its own, and must be imported all the same.
+ */
+export function workerProgram(): string | undefined {
+  const relative = '../../dist/cluster/entry.js';
+  if (!URL.canParse(relative, import.meta.url)) return undefined;
+  const file = fileURLToPath(new URL(relative, import.meta.url));
+  return existsSync(file) ? file : undefined;
+}
 
 /** How a process ended: with a code, or by a signal. */
 export interface Exit {
@@ -278,7 +287,7 @@ function forkEntry({ env, execArgv }: ClusterConfig): NodeWorker {
     ...cluster.settings,
   };
   cluster.setupPrimary({
-    exec: entry(),
+    exec: workerProgram() as string,
     args: [],
     // Maps, dates and the like arrive as what they are.
     serialization: 'advanced',

@@ -61,7 +61,8 @@ export class History {
     return ring.add(connection, this.#limits.endedMax);
   }
 
-  forget({ packed }: ObservedConnection): void {
+  forget(connection: ObservedConnection): void {
+    const { packed } = connection;
     this.steps -= packed.length / STEP;
     packed.length = 0;
   }
