@@ -150,10 +150,9 @@ const jest = (version, format) => async () => {
   );
 };
 
-/** Bundles a program, with the library or without it. @type {Record<string, (at: string, main: string, out: string, format: 'cjs' | 'es', external: boolean) => string[]>} */
+/** Bundles a program, with the library or without it. @type {Record<string, (main: string, out: string, format: 'cjs' | 'es', external: boolean) => string[]>} */
 const BUNDLERS = {
-  esbuild: (at, main, out, format, external) => [
-    join(at, 'node_modules/esbuild/bin/esbuild'),
+  esbuild: (main, out, format, external) => [
     ...[
       main,
       '--bundle',
@@ -168,8 +167,7 @@ const BUNDLERS = {
       ? [`--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`]
       : []),
   ],
-  rolldown: (at, main, out, format, external) => [
-    join(at, 'node_modules/rolldown/bin/cli.mjs'),
+  rolldown: (main, out, format, external) => [
     ...[main, '--platform=node', `--format=${format}`, `--file=${out}`],
     ...(external
       ? ['--external=sockchart,sockchart/cluster,sockchart/inspect,sockchart/machines,sockchart/testing']
@@ -185,8 +183,8 @@ const bundle = (bundler, format, external) => async () => {
   // A bundle runs where the package is not installed, unless it leaves the package out.
   const there = external ? at : mkdtempSync(join(folder, 'bundle-'));
   const out = join(there, `bundle.${format === 'cjs' ? 'cjs' : 'mjs'}`);
-  const args = /** @type {(typeof BUNDLERS)[string]} */ (BUNDLERS[bundler])(at, main, out, format, external);
-  await execute(process.execPath, args, at);
+  const args = /** @type {(typeof BUNDLERS)[string]} */ (BUNDLERS[bundler])(main, out, format, external);
+  await execute(join(at, 'node_modules/.bin', bundler), args, at);
   compare(await execute(process.execPath, [out, join(at, 'worker.cjs')], there), external ? EXPECTED : BUNDLED);
 };
 

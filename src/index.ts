@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Explicit state machines for the life of a proxy's connections, wired to Node's sockets.
  *

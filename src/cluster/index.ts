@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * One program on many processes: a module that makes a proxy, run in several workers by `node:cluster`. A worker that
  * dies is replaced, a close drains them all, a reload replaces all of them at once.

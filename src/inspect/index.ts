@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Watch connections move through their statecharts.
  *

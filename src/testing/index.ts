@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * What this library is tested with, for machines and adapters of your own: walk a machine, replay its paths on the
  * pure machine, and take the same paths for real. Needs the package `@xstate/graph`.
