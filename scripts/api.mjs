@@ -99,8 +99,8 @@ function apiOf(entry) {
 const { exports: entries } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const sections = Object.entries(/** @type {Record<string, any>} */ (entries))
   .filter(([, { types }]) => types !== undefined)
-  .map(([name, { types }]) => {
-    const declarations = apiOf(join(ROOT, types.default));
+  .map(([name, entry]) => {
+    const declarations = apiOf(join(ROOT, entry.default.replace(/\.js$/, '.d.ts')));
     return `## ${join('sockchart', name)}\n\n\`\`\`ts\n${declarations.join('\n\n')}\n\`\`\`\n`;
   });
 const text = `# The public API\n\nWritten by \`npm run api\` from the published declarations.\n\n${sections.join('\n')}`;

@@ -170,7 +170,7 @@ const BUNDLERS = {
   rolldown: (main, out, format, external) => [
     ...[main, '--platform=node', `--format=${format}`, `--file=${out}`],
     ...(external
-      ? ['--external=sockchart,sockchart/cluster,sockchart/inspect,sockchart/machines,sockchart/testing']
+      ? ['sockchart', ...ENTRIES.map((name) => `sockchart/${name}`)].map((name) => `--external=${name}`)
       : []),
   ],
 };

@@ -1,7 +1,7 @@
 /** The package as others see it: what is built, exported and written in the README. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +37,80 @@ test('every entry point can be imported, and importing the library opens nothing
   expect(Number(resources)).toBeLessThanOrEqual(1);
 });
 
+test('every entry point can be required, and is the same copy as the imported one', async () => {
+  const script = `
+    const names = ['sockchart', 'sockchart/cluster', 'sockchart/inspect', 'sockchart/machines', 'sockchart/testing'];
+    Promise.all(names.map(async (name) => Object.entries(await import(name)).every(([key, value]) => require(name)[key] === value)))
+      .then((same) => console.log(same.join()));
+  `;
+  const { stdout } = await run(process.execPath, ['-e', script]);
+  expect(stdout.trim()).toBe('true,true,true,true,true');
+});
+
+test('every file that package.json names is there, and has the names of the ES module also in CommonJS', async () => {
+  const { main, types, typesVersions, exports } = JSON.parse(await readFile('package.json', 'utf8'));
+  const leaves = (value: unknown): string[] =>
+    typeof value === 'string' ? [value] : Object.values(value as object).flatMap(leaves);
+  for (const file of leaves([main, types, typesVersions, exports])) await access(file);
+  const script = `
+    const { exports } = require('sockchart/package.json');
+    const entries = Object.values(exports).filter((entry) => entry.require !== undefined);
+    Promise.all(entries.map(async (entry) =>
+      JSON.stringify(Object.keys(require(require('path').resolve(entry.require))).sort()) ===
+      JSON.stringify(Object.keys(await import(require('url').pathToFileURL(entry.default))).sort())))
+      .then((same) => console.log(same.join()));
+  `;
+  const { stdout } = await run(process.execPath, ['-e', script]);
+  expect(stdout.trim()).toBe('true,true,true,true,true');
+});
+
+test('the CommonJS build relays bytes, serves the live page and finds the program of the workers', async () => {
+  const script = `
+    const { createProxy } = require('./dist/cjs/index.js');
+    const { createCluster } = require('./dist/cjs/cluster.js');
+    const { createInspectorServer } = require('./dist/cjs/inspect.js');
+    const net = require('node:net');
+    const echo = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1', async () => {
+      const proxy = createProxy({ listen: { port: 0 }, servers: [{ port: echo.address().port }] });
+      await proxy.start();
+      const client = net.connect(proxy.addresses[0].port).end('hello');
+      for await (const chunk of client) console.log(String(chunk));
+      await proxy.close();
+      echo.close();
+      const page = await createInspectorServer();
+      console.log((await fetch(page.url, { redirect: 'manual' })).status < 400);
+      await page.close();
+      console.log((await createCluster({ module: __filename, workers: 1 }).close()).ending);
+    });
+  `;
+  const folder = await mkdtemp(join(tmpdir(), 'sc-cjs-'));
+  const file = join(folder, 'program.cjs');
+  await writeFile(file, script.replaceAll("'./dist", `'${process.cwd()}/dist`));
+  try {
+    const { stdout } = await run(process.execPath, [file]);
+    expect(stdout.trim().split('\n')).toEqual(['hello', 'true', 'closed']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('the published declarations compile without skipLibCheck, and with no library but ES2022', async () => {
+  const options = [
+    '--ignoreConfig',
+    '--noEmit',
+    '--strict',
+    '--target',
+    'es2022',
+    '--lib',
+    'es2022',
+    '--types',
+    'node',
+  ];
+  const entries = ['index', 'cluster/index', 'inspect/index', 'machines/index', 'testing/index'];
+  const files = entries.map((entry) => `dist/types/${entry}.d.mts`);
+  await run('node_modules/.bin/tsc', [...options, '--skipLibCheck', 'false', '--module', 'node16', ...files]);
+});
+
 test('the version that the code knows is the package’s', async () => {
   const { version } = JSON.parse(await readFile('package.json', 'utf8'));
   expect(VERSION).toBe(version);
@@ -60,10 +134,15 @@ const BUNDLED = `
   console.log(answer.status, (await answer.json()).error);
   await page.close();
   await inspect.exportRecording(file, out).catch(({ message }) => console.log(message));
+  try {
+    cluster.createCluster({ module: file });
+  } catch ({ message }) {
+    console.log(message);
+  }
 `;
 
 test.each(['es', 'cjs'] as const)(
-  'a bundled program runs, as %s, and says that the page is not in it',
+  'a bundled program runs, as %s, and says that the page and the workers are not in it',
   async (format) => {
     const folder = await mkdtemp(join(tmpdir(), 'sc-bundle-'));
     const source = await mkdtemp('dist/bundle-');
@@ -96,6 +175,7 @@ test.each(['es', 'cjs'] as const)(
         'true',
         expect.stringMatching(/^503 The live page is not found beside the library\./),
         expect.stringMatching(/^The live page is not found beside the library\./),
+        expect.stringMatching(/^The program of the workers is not found beside the library\./),
       ]);
     } finally {
       await rm(folder, { recursive: true });
