@@ -93,9 +93,23 @@ export interface ServerTls extends TlsContext {
   readonly rejectUnauthorized?: boolean | undefined;
   /** Verifies that the certificate is that of the name, in place of `tls.checkServerIdentity`. */
   readonly checkServerIdentity?: ConnectionOptions['checkServerIdentity'] | undefined;
+  /**
+   * Resumes the TLS session of an earlier connection to the same server of the same set, within an hour of the last full
+   * handshake. A resumption verifies nothing anew, so only a session of a server whose certificate was verified is
+   * resumed; a server that does not know it any more makes a full handshake. Default true. `socket.isSessionReused()`
+   * tells.
+   */
+  readonly resume?: boolean | undefined;
 }
 
-const SERVER = ['servername', 'ALPNProtocols', 'rejectUnauthorized', 'checkServerIdentity', ...CONTEXT] as const;
+const SERVER = [
+  'servername',
+  'ALPNProtocols',
+  'rejectUnauthorized',
+  'checkServerIdentity',
+  'resume',
+  ...CONTEXT,
+] as const;
 
 /** @internal What a listener's handshakes need, checked. */
 export interface CheckedListenTls {
@@ -163,10 +177,13 @@ export function renewed(before: ListenTls, now: ListenTls): ListenTls {
 }
 
 /** @internal What a server is dialled with after TCP, checked; made once. */
-export type CheckedServerTls = Pick<
-  ConnectionOptions,
-  'host' | 'servername' | 'ALPNProtocols' | 'rejectUnauthorized' | 'checkServerIdentity' | 'secureContext'
->;
+export interface CheckedServerTls {
+  readonly options: Pick<
+    ConnectionOptions,
+    'host' | 'servername' | 'ALPNProtocols' | 'rejectUnauthorized' | 'checkServerIdentity' | 'secureContext'
+  >;
+  readonly resume: boolean;
+}
 
 /** @internal `name` is the option's path: `servers[0].tls`. */
 export function serverTls(
@@ -189,7 +206,8 @@ export function serverTls(
   }
   const ALPNProtocols = protocols(`${name}.ALPNProtocols`, given.ALPNProtocols);
   const checkServerIdentity = hook(`${name}.checkServerIdentity`, given.checkServerIdentity);
-  return {
+  const resume = flag(`${name}.resume`, given.resume, true);
+  const dialled = {
     // What is verified where no name is asked for: an address may be in the certificate, too.
     host,
     rejectUnauthorized: flag(`${name}.rejectUnauthorized`, given.rejectUnauthorized, true),
@@ -198,6 +216,7 @@ export function serverTls(
     ...(ALPNProtocols !== undefined && { ALPNProtocols }),
     ...(checkServerIdentity !== undefined && { checkServerIdentity: whatItThrows(checkServerIdentity) }),
   };
+  return { options: dialled, resume };
 }
 
 /** @internal A name as clients ask for it. */

@@ -288,7 +288,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   #secure(raw: Socket, tls: CheckedServerTls): void {
     forget(raw);
     try {
-      const socket = this.inContext(secure, raw, tls);
+      const socket = this.inContext(secure, raw, tls, this.clock.now());
       this.#socket = socket;
       this.#linkDialled(socket);
     } catch (error) {

@@ -6,6 +6,7 @@ import { cut, ignore, isOwned, refuse } from '../sockets/socket.js';
 import type { CheckedServerTls } from '../tls.js';
 import type { Server } from '../upstream/servers.js';
 import type { BackendConfig } from './backend-options.js';
+import { keepSessions, resuming } from './resumption.js';
 
 /** Opens a socket to a server; TLS follows once it has connected. `onread`: how Node is to read it. */
 export function dial(server: Server, config: BackendConfig, onread: OnReadOpts | undefined): Socket {
@@ -26,8 +27,12 @@ export function dial(server: Server, config: BackendConfig, onread: OnReadOpts |
  * TLS over a socket of ours, so that a cut can be a reset of that. Only now that it has connected: while Node tries one
  * address after the other, it changes the handle below.
  */
-export function secure(raw: Socket, tls: CheckedServerTls): Socket {
-  return tlsConnect({ ...tls, socket: raw });
+export function secure(raw: Socket, tls: CheckedServerTls, now: number): Socket {
+  const session = resuming(tls, now);
+  if (session === undefined) return tlsConnect({ ...tls.options, socket: raw });
+  const socket = tlsConnect({ ...tls.options, socket: raw, session: session.offered });
+  keepSessions(socket, session);
+  return socket;
 }
 
 /** The socket of a user's `connect` has connected. Only now: until then Node may put another handle below it. */
