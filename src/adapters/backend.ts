@@ -4,6 +4,7 @@ import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
 import type { Description } from '../runtime/instance.js';
+import { checkedStream, discard, isConnected, isPromise } from '../sockets/given.js';
 import type { Peer } from '../sockets/peer.js';
 import {
   CLOSED_ABOVE,
@@ -18,6 +19,7 @@ import {
   refuse,
   reportOf,
   reset,
+  setRef,
   takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
@@ -32,7 +34,8 @@ import {
   type PrepareContext,
   serversOf,
 } from './backend-options.js';
-import { checkedSocket, dial, isConnected, secure, tune } from './dial.js';
+import type { Client } from './client.js';
+import { dial, secure, tune } from './dial.js';
 import { type Environment, environmentOf, type HandleKind, kindNamed } from './handle.js';
 import { type Connection, type Hold, Holders } from './holds.js';
 import { type LegOwner, SocketHandle } from './socket-handle.js';
@@ -58,7 +61,8 @@ export type BackendEvents = {
 
 /** @internal The session of a backend: see {@link LegOwner}. */
 export interface BackendOwner extends LegOwner {
-  /** The address of the client that the backend is for. */
+  /** The client that the backend is for, and its address. */
+  readonly client: Client;
   readonly peer: Peer | undefined;
   /**
    * A socket is about to be opened: by the library itself, to be read in the way that is returned, or by a hook.
@@ -302,7 +306,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     // A FIN is answered by the owner of the stream, not by the socket.
     socket.allowHalfOpen = true;
     linkConnecting(socket, this);
-    if (!this.#keepAlive) socket.unref();
+    if (!this.#keepAlive) setRef(socket, false);
     if (!this.#config.ownerUnlinks) this.before = listenersOf(socket);
   }
 
@@ -366,8 +370,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   /** @internal */
   protected override refSocket(keepAlive: boolean): void {
     this.#keepAlive = keepAlive;
-    if (keepAlive) this.#socket?.ref();
-    else this.#socket?.unref();
+    if (this.#socket !== undefined) setRef(this.#socket, keepAlive);
   }
 
   #chooseServer(attempt: number, cause: Cause | undefined): void {
@@ -407,26 +410,33 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const from = this.#attempts.begin();
     const server = this.#attempts.current as Server;
     if (from !== undefined) this.#announceFailover(from, server);
-    let made: Socket | undefined;
     try {
       const { connect } = server;
       const onread = this.#owner?.backendDials(
         connect === undefined && server.tls === undefined && this.#config.prepare === undefined,
       );
-      const socket =
-        connect === undefined ? this.inContext(dial, server, this.#config, onread) : this.#askHook(connect, server);
-      made = socket;
-      this.#socket = socket;
-      this.#linkDialled(socket);
-      if (isConnected(socket)) queueMicrotask(() => this.#socket === socket && this.#foundConnected(socket));
+      if (connect === undefined) this.#opened(this.inContext(dial, server, this.#config, onread));
+      else this.#askHook(connect, server);
     } catch (error) {
-      if (made !== undefined) {
-        forget(made);
-        made.on('error', ignore).destroy();
-      }
-      this.socketFailed({ ...reportOf(error), phase: 'command' });
-      this.socketClosed();
+      this.#notOpened(error);
     }
+  }
+
+  #opened(socket: Socket): void {
+    this.#socket = socket;
+    try {
+      this.#linkDialled(socket);
+    } catch (error) {
+      forget(socket);
+      socket.on('error', ignore).destroy();
+      throw error;
+    }
+    if (isConnected(socket)) queueMicrotask(() => this.#socket === socket && this.#foundConnected(socket));
+  }
+
+  #notOpened(error: unknown): void {
+    this.socketFailed({ ...reportOf(error), phase: 'command' });
+    this.socketClosed();
   }
 
   /** A socket that was connected before it was returned. */
@@ -435,10 +445,24 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     if (socket.readableEnded) this.socketEnded();
   }
 
-  #askHook(connect: NonNullable<Server['connect']>, server: Server): Socket {
+  #askHook(connect: NonNullable<Server['connect']>, server: Server): void {
     const dialling = new AbortController();
     this.#dialling = dialling;
-    return checkedSocket(connect.call(server, server, { signal: dialling.signal }), server);
+    const given: unknown = connect.call(server, server, { signal: dialling.signal, client: this.#owner?.client });
+    if (isPromise(given)) this.inContext(() => this.#await(given, dialling, server));
+    else this.#opened(checkedStream(`connect of ${server}`, given));
+  }
+
+  /** The attempt may be over before a hook keeps its promise. */
+  #await(promised: PromiseLike<unknown>, dialling: AbortController, server: Server): void {
+    Promise.resolve(promised)
+      .then((given) => {
+        if (this.#dialling === dialling) this.#opened(checkedStream(`connect of ${server}`, given));
+        else discard(given);
+      })
+      .catch((error) => {
+        if (this.#dialling === dialling) this.#notOpened(error);
+      });
   }
 
   /** The attempt of a `connect` hook is over: its socket may not connect any more. */
@@ -455,7 +479,10 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const socket = this.#socket;
     if (socket !== undefined && !cut(socket)) this.truncated = true;
     this.#refuseLate();
-    if (socket === undefined) this.instance.send(CLOSED);
+    if (socket !== undefined) return;
+    // A `connect` hook that has promised a stream no longer counts as a connection to its server.
+    this.#attempts.leave();
+    this.instance.send(CLOSED);
   }
 
   /** @internal */

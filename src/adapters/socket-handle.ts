@@ -4,7 +4,7 @@ import type { AnyStateMachine } from 'xstate';
 import type { SocketCommand, SocketEvent } from '../machines/functions/connection.js';
 import type { Outcome, Report } from '../machines/vocabulary.js';
 import type { Instance } from '../runtime/instance.js';
-import { endGracefully, type listenersOf, progressOf, reset } from '../sockets/socket.js';
+import { endGracefully, type listenersOf, progressOf, readsOf, reset } from '../sockets/socket.js';
 import { type CommandTable, type Events, Handle } from './handle.js';
 
 const ENDED = { type: 'socket.ended' } as const;
@@ -114,7 +114,7 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> 
 
   /** What is read from now on counts for the next probe. */
   #startProbes(socket: Socket): void {
-    this.#progress = socket.bytesRead;
+    this.#progress = readsOf(socket);
     this.#quiet = 0;
   }
 
@@ -123,7 +123,7 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> 
     const socket = this.openSocket;
     // Its close is on its way to the machine.
     if (socket === undefined) return;
-    const progress = bytes === 'all' ? progressOf(socket) : socket.bytesRead;
+    const progress = bytes === 'all' ? progressOf(socket) : readsOf(socket);
     this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
     this.#progress = progress;
     if (this.#quiet >= times) this.report(IDLED);

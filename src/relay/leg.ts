@@ -5,13 +5,13 @@
  * - one that the library dials reads into buffers of ours, by `net.connect({ onread })`;
  * - an accepted one, and one that a hook has made, do the same where this Node can be told to, though it has no public
  *   way: see `onread.ts`;
- * - any other one (such as TLS) emits `data`.
+ * - any other one (such as TLS, or a stream that is no socket) emits `data`.
  *
  * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
  */
 import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
-import { writesThrough } from '../sockets/socket.js';
+import { isSocket, writesThrough } from '../sockets/socket.js';
 import { acquire, discard, release, SHARED } from './buffers.js';
 import { canReadInto, readInto, readIntoShared } from './onread.js';
 
@@ -42,6 +42,8 @@ export class Leg {
   #isPaused = false;
   /** Its socket is left: the handle that has left it decides whether it is read. */
   #isLeft = false;
+  /** The writes to a stream that is no socket. */
+  #writes: Writes | undefined = undefined;
 
   /** @param readsInto true for a socket that was told to call {@link read} */
   constructor(readsInto = false) {
@@ -65,6 +67,7 @@ export class Leg {
 
   start(from: Socket, to: Socket): void {
     this.#to = to;
+    if (!isSocket(to)) this.#writes = new Writes();
     if (this.#from === undefined) this.#attach(from);
     from.on('drain', onDrain);
   }
@@ -111,7 +114,7 @@ export class Leg {
     if (to === undefined) return;
     if (early !== undefined) {
       let isTaken = true;
-      for (const chunk of early) isTaken = to.write(chunk);
+      for (const chunk of early) isTaken = this.#write(to, chunk);
       if (!this.#flows(to, isTaken)) {
         from.pause();
         return;
@@ -183,13 +186,13 @@ export class Leg {
       if (to === undefined) return this.#earlyMax === 0 || this.#keep(copy(buffer, bytes));
       // It has more to come, most likely at once.
       if (isFull && writesThrough(to)) this.#next = acquire() ?? SHARED;
-      return this.#flows(to, to.write(copy(buffer, bytes)));
+      return this.#flows(to, this.#write(to, copy(buffer, bytes)));
     }
     if (to === undefined || this.#pinned !== undefined || bytes < to.writableHighWaterMark) {
       this.#next = SHARED;
       const chunk = to === undefined ? undefined : copy(buffer, bytes);
       release(buffer);
-      return chunk === undefined || this.#flows(to as Socket, (to as Socket).write(chunk));
+      return chunk === undefined || this.#flows(to as Socket, this.#write(to as Socket, chunk));
     }
     // A write of this size is always followed by a drain, which says that the buffer is free again.
     to.write(isFull ? buffer : buffer.subarray(0, bytes));
@@ -214,7 +217,17 @@ export class Leg {
       if (this.#earlyMax > 0 && !this.#keep(chunk)) this.#from?.pause();
       return;
     }
-    if (!this.#flows(to, to.write(chunk))) this.#from?.pause();
+    if (!this.#flows(to, this.#write(to, chunk))) this.#from?.pause();
+  }
+
+  #write(to: Socket, chunk: Buffer): boolean {
+    return this.#writes === undefined ? to.write(chunk) : this.#writes.write(to, chunk);
+  }
+
+  /** Calls back when all that it has written to a stream that is no socket has left that. */
+  flush(flushed: () => void): void {
+    if (this.#writes === undefined) flushed();
+    else this.#writes.flush(flushed);
   }
 
   /** @internal */
@@ -245,6 +258,26 @@ export class Leg {
     this.#isPaused = !isTaken && to.writableLength > 0;
     return !this.#isPaused;
   }
+}
+
+/** Counts the writes that are not complete. An empty write, which tells that of a socket, is a message to some streams. */
+class Writes {
+  #pending = 0;
+  #flushed: (() => void) | undefined = undefined;
+
+  write(to: Socket, chunk: Buffer): boolean {
+    this.#pending++;
+    return to.write(chunk, this.#done);
+  }
+
+  flush(flushed: () => void): void {
+    if (this.#pending === 0) flushed();
+    else this.#flushed = flushed;
+  }
+
+  readonly #done = (): void => {
+    if (--this.#pending === 0) this.#flushed?.();
+  };
 }
 
 /** Whose read is being answered: Node asks for the next buffer right after it, but does not say for whom. */

@@ -4,7 +4,7 @@
  * A FIN is not passed on here: the session decides what an end, a loss or a cut means for the other leg.
  */
 import type { OnReadOpts, Socket } from 'node:net';
-import { endStream, isTlsOfReset } from '../sockets/socket.js';
+import { endStream, isSocket, isTlsOfReset } from '../sockets/socket.js';
 import { Leg } from './leg.js';
 
 const NOTHING = Buffer.alloc(0);
@@ -101,7 +101,12 @@ export class Relay {
     socket.pause();
     if (socket.writableLength === 0 || socket.destroyed || isTlsOfReset(socket)) flushed();
     else if (socket.writableEnded) socket.once('finish', flushed);
-    else socket.write(NOTHING, flushed);
+    else if (isSocket(socket)) socket.write(NOTHING, flushed);
+    else this.#writesTo(socket).flush(flushed);
+  }
+
+  #writesTo(socket: Socket): Leg {
+    return (socket === this.#client ? this.#down : this.#up) ?? new Leg();
   }
 
   /** Nothing has moved for long. */

@@ -28,16 +28,32 @@ export function link(socket: Socket, owner: SocketOwner): void {
   (socket as OwnedSocket)[OWNER] = owner;
   socket.on('error', onError);
   socket.on('close', onClose);
-  socket.on('end', onEnd);
-  socket.on('finish', onFinish);
+  if (isSocket(socket)) {
+    socket.on('end', onEnd);
+    socket.on('finish', onFinish);
+  } else {
+    adaptStream(socket);
+  }
+}
+
+/** False for another stream, which is called a `Socket` only in the types: see `given.ts`. */
+export function isSocket(stream: Socket): boolean {
+  return stream instanceof Socket;
+}
+
+/** A stream that is no socket may lack counters, and may stay open when both of its sides have ended. */
+function adaptStream(stream: OwnedSocket): void {
+  stream.on('end', onStreamEnd);
+  stream.on('finish', onStreamFinish);
+  if (typeof stream.bytesRead !== 'number' && !(MOVES in stream)) countMoves(stream);
 }
 
 /** A socket that connects again still has its listeners: with others beside them, everything would be heard twice. */
 function relink(socket: Socket): void {
   socket.off('error', onError);
   socket.off('close', onClose);
-  socket.off('end', onEnd);
-  socket.off('finish', onFinish);
+  socket.off('end', onEnd).off('end', onStreamEnd);
+  socket.off('finish', onFinish).off('finish', onStreamFinish);
   socket.off('connect', onConnect);
   socket.off('secureConnect', onConnect);
   socket.off('connect', onLateConnect);
@@ -91,6 +107,27 @@ function onEnd(this: OwnedSocket): void {
 
 function onFinish(this: OwnedSocket): void {
   this[OWNER]?.socketFinished();
+}
+
+function onStreamEnd(this: OwnedSocket): void {
+  onEnd.call(this);
+  closeIfOver(this);
+}
+
+function onStreamFinish(this: OwnedSocket): void {
+  onFinish.call(this);
+  closeIfOver(this);
+}
+
+function closeIfOver(stream: OwnedSocket): void {
+  if (!stream.readableEnded || !stream.writableFinished) return;
+  stream.destroy();
+  // Some are made with `emitClose: false`.
+  setImmediate(reportClosed, stream);
+}
+
+function reportClosed(stream: OwnedSocket): void {
+  if (stream.closed) onClose.call(stream);
 }
 
 function onError(this: OwnedSocket, error: Error): void {
@@ -240,14 +277,51 @@ export function isTlsOfReset(socket: Socket): boolean {
   return 'encrypted' in socket && wasReset(socket);
 }
 
+const MOVES = Symbol('sockchart.moves');
+
+/** How often a stream that is no socket, and does not count its bytes, has been given some to read, and to send. */
+interface Moves {
+  pushes: number;
+  writes: number;
+}
+
+type CountedStream = { [MOVES]?: Moves } & Record<'push' | '_write' | '_writev', unknown>;
+
+/** Such a stream is watched at the methods that Node documents for those who implement streams. */
+function countMoves(stream: Socket): void {
+  const moves: Moves = { pushes: 0, writes: 0 };
+  const counted = stream as unknown as CountedStream;
+  counted[MOVES] = moves;
+  for (const [method, count] of [
+    ['push', 'pushes'],
+    ['_write', 'writes'],
+    ['_writev', 'writes'],
+  ] as const) {
+    const original = counted[method];
+    if (typeof original !== 'function') continue;
+    counted[method] = function (this: unknown, ...args: unknown[]): unknown {
+      moves[count]++;
+      return original.apply(this, args);
+    };
+  }
+}
+
+/** A number that changes with all that is read. */
+export function readsOf(socket: Socket): number {
+  return socket.bytesRead ?? (socket as unknown as CountedStream)[MOVES]?.pushes ?? 0;
+}
+
 /**
  * A number that changes with all that moves: bytes read, bytes that left our buffers, also of a write that is not
  * complete, and ends. Asked for now and then, so that nothing is counted per chunk.
  */
 export function progressOf(socket: Socket): number {
+  const ends = (socket.readableEnded ? 1 : 0) + (socket.writableFinished ? 1 : 0);
+  const moves = (socket as unknown as CountedStream)[MOVES];
+  if (moves !== undefined) return moves.pushes + moves.writes + ends;
   const handle = (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle;
   const written = (socket.bytesWritten ?? 0) - socket.writableLength - (handle?.writeQueueSize ?? 0);
-  return socket.bytesRead + written + (socket.readableEnded ? 1 : 0) + (socket.writableFinished ? 1 : 0);
+  return socket.bytesRead + written + ends;
 }
 
 /** The socket below a TLS socket, where it is one of Node's own. */
@@ -272,10 +346,12 @@ export function reset(socket: Socket): boolean {
       else socket.resetAndDestroy();
       return true;
     } catch {
-      // A Unix socket, or TLS over something else: it throws before it does anything.
+      // A Unix socket, TLS over something else, or another stream: it throws before it does anything.
     }
   }
-  socket.destroy();
+  // An error is the nearest that other streams have: HTTP/2 sends a reset for it, and a pair in memory may pass it on.
+  if (isSocket(socket) || cannotMislead) socket.destroy();
+  else socket.destroy(Object.assign(new Error('The connection was reset by its owner.'), { code: 'ECONNRESET' }));
   return cannotMislead;
 }
 
@@ -349,6 +425,12 @@ function resetUnlessEnding(raw: Socket): boolean {
 
 function wait(this: Socket): Socket {
   return this;
+}
+
+/** Whether the socket keeps the process alive, where it can tell. */
+export function setRef(socket: Socket, keepAlive: boolean): void {
+  if (keepAlive) socket.ref?.();
+  else socket.unref?.();
 }
 
 export function ignore(): void {}

@@ -1,4 +1,7 @@
 import { isIP, type LookupFunction, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+// biome-ignore lint/style/noRestrictedImports: hooks of the user's are given the client; only its type is known here.
+import type { Client } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
 import { namesOf, SERVERS_LIMITS } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Report } from '../machines/vocabulary.js';
@@ -27,10 +30,12 @@ import { guarded, lookUp } from './lookup.js';
 export interface ConnectContext {
   /** Fires when the attempt is over and its socket has not connected: it was closed, aborted, failed or took too long. */
   readonly signal: AbortSignal;
+  /** The client that the connection is for; nothing for a backend of your own, which serves no client. */
+  readonly client: Client | undefined;
 }
 
-/** Opens a socket to a server. */
-export type ConnectHook = (server: Server, context: ConnectContext) => Socket;
+/** Opens a connection to a server: a `net.Socket`, or another `Duplex`. */
+export type ConnectHook = (server: Server, context: ConnectContext) => Duplex | PromiseLike<Duplex>;
 
 /** Where a server is, and what it may be asked for. */
 export interface ServerOptions {
@@ -43,13 +48,18 @@ export interface ServerOptions {
   /** Connections at once, attempts included; later connections wait for a place. Default: no limit. */
   readonly connectionsMax?: number | undefined;
   /**
-   * Opens the socket in place of `net.connect`, for a tunnel. It returns a socket that is
-   * connecting, or connected and used by nothing else; a `tls.TLSSocket` counts as connected after its handshake. A
-   * socket that connects after `signal` has fired is reset.
+   * Opens the connection in place of `net.connect`, for a tunnel. It returns, or promises, a
+   * `net.Socket` or another `Duplex` of bytes (a WebSocket stream, an SSH channel) that no other code uses. A socket may
+   * still be connecting, and a `tls.TLSSocket` counts as connected after its handshake; any other stream counts as
+   * connected. If the promise rejects, the attempt has failed, with the error in `cause.error`. A stream that comes, or
+   * connects, after `signal` has fired is reset.
+   *
+   * A stream that cannot be reset is destroyed with an error instead, and the outcome says `truncated`.
    *
    * @example
    * ```ts
    * connect: ({ host, port }, { signal }) => openTunnel(host, port, { signal }),
+   * connect: async ({ host, port }) => (await SocksClient.createConnection({ … })).socket,
    * ```
    */
   readonly connect?: ConnectHook | undefined;

@@ -3,19 +3,12 @@ import { once } from 'node:events';
 import { connect, Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import {
-  adoptClient,
-  type Backend,
-  type Cause,
-  type ConnectContext,
-  type Outcome,
-  type Server,
-} from '../../src/index.js';
+import { adoptClient, type Backend, type Cause, type ConnectContext, type Outcome } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { CERTIFICATE, plainServer, Reader, tlsServer } from '../support/peers.js';
-import { gate, turns, within } from '../support/wait.js';
+import { turns, within } from '../support/wait.js';
 
 const bench = useBench();
 const { makeBackend, makeProxy } = makers(bench);
@@ -66,31 +59,6 @@ describe('the socket of a connect hook that connects after its attempt is over',
     late.connect(server.port, HOST);
     expect(await new Reader(await server.connection()).ends()).toBe('reset');
     expect(late.destroyed).toBe(true);
-  });
-
-  test('is reset where the hook was asynchronous, and so refused', async () => {
-    const server = await bench.peer(plainServer(() => {}));
-    const late = bench.own(new Socket());
-    const asked = gate<Socket>();
-    let signal: AbortSignal | undefined;
-    const { backend } = makeBackend({
-      ...once1,
-      servers: [
-        {
-          port: 1,
-          connect: ((_server: Server, given: ConnectContext) => {
-            signal = given.signal;
-            return asked.promise;
-          }) as never,
-        },
-      ],
-    });
-    await expect(backend.connect()).rejects.toThrow('a function that returns a net.Socket');
-    expect(signal?.aborted).toBe(true);
-    asked.open(late);
-    await turns(2);
-    late.connect(server.port, HOST);
-    expect(await new Reader(await server.connection()).ends()).toBe('reset');
   });
 
   test('does not fire once the socket has connected, nor does a lost connection fire it', async () => {
