@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { domainToASCII } from 'node:url';
 import { OptionError } from './errors.js';
-import { flag, hook, onlyKnown, text } from './options.js';
+import { flag, hook, integer, onlyKnown, text } from './options.js';
 
 const NO_TICKETS = constants.SSL_OP_NO_TICKET;
 
@@ -79,9 +79,18 @@ export interface ListenTls extends TlsContext {
   readonly requestCert?: boolean | undefined;
   /** Refuses a client without such a certificate. Default true; with false, `socket.authorized` tells. */
   readonly rejectUnauthorized?: boolean | undefined;
+  /**
+   * Keeps so many TLS sessions in this process, each for `sessionTimeout` seconds (default 300), in place of tickets: no
+   * ticket key can open a recorded connection later. A client of TLS 1.2 resumes its session; a client of TLS 1.3 always
+   * makes a full handshake, for Node finds its session only by a ticket. Not with `requestCert`, nor with `ticketKeys`.
+   * Default: none are kept, and sessions are resumed by tickets.
+   */
+  readonly sessionCacheMax?: number | undefined;
 }
 
-const LISTEN = ['names', 'ALPNProtocols', 'requestCert', 'rejectUnauthorized', ...CONTEXT] as const;
+const LISTEN = ['names', 'ALPNProtocols', 'requestCert', 'rejectUnauthorized', 'sessionCacheMax', ...CONTEXT] as const;
+
+const SESSION_SECONDS = 300;
 
 /** TLS towards a server. Its certificate is verified unless `rejectUnauthorized` is false. */
 export interface ServerTls extends TlsContext {
@@ -118,6 +127,9 @@ export interface CheckedListenTls {
   readonly ALPNProtocols: string[] | undefined;
   readonly requestCert: boolean;
   readonly rejectUnauthorized: boolean;
+  readonly sessionCacheMax: number | undefined;
+  /** How long a session of the cache may be resumed. */
+  readonly sessionMs: number;
 }
 
 /** @internal `name` is the option's path: `listen[0].tls`. */
@@ -129,9 +141,11 @@ export function listenTls(name: string, options: ListenTls): CheckedListenTls {
     // Without it, a certificate of any public authority would be let in.
     throw new OptionError(`${name}.ca`, undefined, 'the authority that has signed the clients’ certificates');
   }
+  const sessionCacheMax = sessionCacheOf(name, options);
   const given = contextOf(name, options);
   // A session that is resumed is not verified again.
-  const context = requestCert ? { ...given, secureOptions: (given.secureOptions ?? 0) | NO_TICKETS } : given;
+  const withoutTickets = requestCert || sessionCacheMax !== undefined;
+  const context = withoutTickets ? { ...given, secureOptions: (given.secureOptions ?? 0) | NO_TICKETS } : given;
   const { ca, crl, secureOptions } = context;
   const inherited = {
     ...(ca !== undefined && { ca }),
@@ -161,7 +175,26 @@ export function listenTls(name: string, options: ListenTls): CheckedListenTls {
     ALPNProtocols: protocols(`${name}.ALPNProtocols`, options.ALPNProtocols),
     requestCert,
     rejectUnauthorized: flag(`${name}.rejectUnauthorized`, options.rejectUnauthorized, true),
+    sessionCacheMax,
+    sessionMs: (options.sessionTimeout ?? SESSION_SECONDS) * 1_000,
   };
+}
+
+function sessionCacheOf(name: string, options: ListenTls): number | undefined {
+  const { sessionCacheMax, requestCert, ticketKeys } = options;
+  if (sessionCacheMax === undefined) return undefined;
+  const path = `${name}.sessionCacheMax`;
+  if (requestCert) {
+    throw new OptionError(
+      path,
+      sessionCacheMax,
+      'left out with requestCert: a session that is resumed is not verified again',
+    );
+  }
+  if (ticketKeys !== undefined) {
+    throw new OptionError(path, sessionCacheMax, 'left out with ticketKeys: no tickets are given with it');
+  }
+  return integer(path, sessionCacheMax, 0, 1, 10_000_000);
 }
 
 /** @internal What was given, with what is given now in its place, in an object of our own; a certificate goes with its key. */

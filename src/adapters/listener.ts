@@ -122,7 +122,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     this.clientsMax = limits.settings.clientsMax;
     this.#clientConfig = limits.client;
     this.#owner = owner;
-    this.#handshakes = where.tls === undefined ? undefined : new Handshakes(where.tls);
+    this.#handshakes = where.tls === undefined ? undefined : new Handshakes(where.tls, () => this.clock.now());
     this.#server = where.server ?? createServer(limits.serverOptions);
     if ('setSecureContext' in this.#server) {
       this.#server.on('secureConnection', this.#onConnection);

@@ -7,6 +7,7 @@ import { createServer, type SecureContext, type TLSSocket, type Server as TlsSer
 import { OptionError } from '../errors.js';
 import { NEVER_MS, type Report } from '../machines/vocabulary.js';
 import { asAsked, type CheckedListenTls, type ListenTls, listenTls, renewed } from '../tls.js';
+import { SessionCache } from './session-cache.js';
 import { rawOf, reportOf } from './socket.js';
 
 /** Is told how its handshake went: by one of the two, once, unless its socket closes before. */
@@ -20,18 +21,24 @@ const HANDSHAKING = Symbol('sockchart.handshaking');
 type HandshakingSocket = Socket & { [HANDSHAKING]?: Handshaking | undefined };
 
 /** What the clients of a listener may count on, and Node takes only at the start. */
-const FIXED = ['ALPNProtocols', 'requestCert', 'rejectUnauthorized'] as const satisfies readonly (keyof ListenTls)[];
+const FIXED = [
+  'ALPNProtocols',
+  'requestCert',
+  'rejectUnauthorized',
+  'sessionCacheMax',
+] as const satisfies readonly (keyof ListenTls)[];
 
 /** Shakes hands for one listener. */
 export class Handshakes {
   readonly #server: TlsServer;
   #given: ListenTls;
   #checked: CheckedListenTls;
+  readonly #cache: SessionCache | undefined;
 
-  constructor(tls: ListenTls) {
+  constructor(tls: ListenTls, now: () => number = Date.now) {
     this.#given = renewed({}, tls);
     this.#checked = listenTls('tls', tls);
-    const { context, ALPNProtocols, requestCert, rejectUnauthorized } = this.#checked;
+    const { context, ALPNProtocols, requestCert, rejectUnauthorized, sessionCacheMax, sessionMs } = this.#checked;
     this.#server = createServer({
       ...context,
       ...(ALPNProtocols !== undefined && { ALPNProtocols }),
@@ -42,6 +49,8 @@ export class Handshakes {
       handshakeTimeout: NEVER_MS,
       SNICallback: (name, answer) => answer(null, this.#contextFor(asAsked(name))),
     });
+    this.#cache = sessionCacheMax === undefined ? undefined : new SessionCache(sessionCacheMax, sessionMs, now);
+    this.#cache?.serve(this.#server);
     this.#server.on('secureConnection', (socket: TLSSocket) => {
       // It may not be wanted any more, and Node emits its errors even after it was destroyed; up to 20.19 Node has no
       // listener of its own for them.
@@ -63,6 +72,8 @@ export class Handshakes {
       }
     }
     this.#server.setSecureContext(checked.context);
+    // As tickets, whose keys are new as well: a session of a certificate that was replaced is not resumed.
+    this.#cache?.restart(checked.sessionMs);
     this.#given = given;
     this.#checked = checked;
   }

@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import { createServer, type TLSSocket, type TlsOptions, connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { type Backend, Servers, type ServerTls } from '../../src/index.js';
+import { type Backend, type ListenTls, Servers, type ServerTls } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { BACKOFF, makers } from '../support/make.js';
@@ -12,7 +12,7 @@ import { CERTIFICATE, PeerServer } from '../support/peers.js';
 import { within } from '../support/wait.js';
 
 const bench = useBench();
-const { makeBackend } = makers(bench);
+const { makeBackend, makeListener } = makers(bench);
 
 const fixture = (name: string): Buffer => readFileSync(new URL(`../fixtures/${name}`, import.meta.url));
 
@@ -174,5 +174,119 @@ describe.each(VERSIONS)('towards a server, %s', (version) => {
       await talk();
       expect(refused).toBe(seen);
     }
+  });
+});
+
+interface Dial {
+  readonly session?: Buffer | undefined;
+  readonly version?: (typeof VERSIONS)[number];
+  readonly servername?: string;
+}
+
+/** A listener that greets its clients, and how to connect to it: whether a session was resumed, and the next one. */
+async function greeting(tls: ListenTls, clock = new ManualClock()) {
+  const listener = makeListener({ tls, clock });
+  listener.on('client', ({ socket }) => {
+    socket.write('hello');
+    socket.resume();
+    socket.on('end', () => socket.end());
+  });
+  const at = (await listener.start()) as { port: number };
+  const dial = async ({ session, version = 'TLSv1.2', servername = 'localhost' }: Dial = {}) => {
+    const versions = { minVersion: version, maxVersion: version };
+    const socket = bench.own(
+      tlsConnect({ port: at.port, ...versions, servername, rejectUnauthorized: false, ...(session && { session }) }),
+    );
+    let next: Buffer | undefined;
+    socket.on('session', (given) => {
+      next = given;
+    });
+    await within(3_000, 'the greeting', once(socket, 'data'));
+    const isReused = socket.isSessionReused();
+    socket.end();
+    await once(socket.resume(), 'close');
+    return { isReused, session: next ?? session };
+  };
+  return { listener, clock, dial };
+}
+
+describe('a listener with a session cache', () => {
+  const CACHE = { ...CERTIFICATE, sessionCacheMax: 2 };
+
+  test('a client of TLS 1.2 resumes its session, with no ticket; one of TLS 1.3 makes a full handshake', async () => {
+    const { dial } = await greeting(CACHE);
+    const { session } = await dial();
+    expect(session).toBeDefined();
+    for (let time = 0; time < 2; time++) expect(await dial({ session })).toMatchObject({ isReused: true });
+    const newer = await dial({ version: 'TLSv1.3' });
+    expect(await dial({ version: 'TLSv1.3', session: newer.session })).toMatchObject({ isReused: false });
+    // Sessions that no client can resume have not taken the place of this one.
+    expect(await dial({ session })).toMatchObject({ isReused: true });
+  });
+
+  test('a session of a ticket is not resumed', async () => {
+    const [withTickets, withCache] = [await greeting(CERTIFICATE), await greeting(CACHE)];
+    const { session } = await withTickets.dial();
+    expect(await withTickets.dial({ session })).toMatchObject({ isReused: true });
+    expect(await withCache.dial({ session })).toMatchObject({ isReused: false });
+  });
+
+  test('the one that was not used for longest goes first', async () => {
+    const { dial } = await greeting(CACHE);
+    const first = await dial();
+    const second = await dial();
+    expect(await dial({ session: first.session })).toMatchObject({ isReused: true });
+    await dial();
+    expect(await dial({ session: second.session })).toMatchObject({ isReused: false });
+  });
+
+  test.each([
+    [undefined, 300],
+    [60, 60],
+  ])('sessionTimeout %s: each may be resumed for %i seconds', async (sessionTimeout, seconds) => {
+    const { dial, clock } = await greeting({ ...CACHE, ...(sessionTimeout !== undefined && { sessionTimeout }) });
+    const { session } = await dial();
+    await clock.advance(seconds * 1_000 - 1);
+    expect(await dial({ session })).toMatchObject({ isReused: true });
+    await clock.advance(1);
+    expect(await dial({ session })).toMatchObject({ isReused: false });
+  });
+
+  test('renewTls: no session of before is resumed, those that follow are', async () => {
+    const { listener, dial } = await greeting(CACHE);
+    const before = await dial();
+    listener.renewTls(EXAMPLE);
+    expect(await dial({ session: before.session })).toMatchObject({ isReused: false });
+    const after = await dial();
+    expect(await dial({ session: after.session })).toMatchObject({ isReused: true });
+    expect(() => listener.renewTls({ sessionCacheMax: 3 })).toThrow(
+      expect.objectContaining({ option: 'tls.sessionCacheMax' }),
+    );
+  });
+
+  test('with certificates by name', async () => {
+    const { dial } = await greeting({ ...CACHE, names: { 'example.com': EXAMPLE } });
+    const { session } = await dial({ servername: 'example.com' });
+    expect(await dial({ servername: 'example.com', session })).toMatchObject({ isReused: true });
+  });
+
+  test.each([
+    [0, {}],
+    [1.5, {}],
+    ['9', {}],
+    [Number.POSITIVE_INFINITY, {}],
+    [2, { requestCert: true, ca: CERTIFICATE.cert }],
+    [2, { ticketKeys: Buffer.alloc(48) }],
+  ])('%s is refused with %j', (sessionCacheMax, beside) => {
+    const tls = { ...CERTIFICATE, ...beside, sessionCacheMax } as ListenTls;
+    expect(() => makeListener({ port: 0, tls })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_OPTION', option: 'tls.sessionCacheMax' }),
+    );
+  });
+
+  test.each(VERSIONS)('without one, a client that is verified resumes nothing, %s', async (version) => {
+    const { dial } = await greeting({ ...CERTIFICATE, requestCert: true, rejectUnauthorized: false, ca: EXAMPLE.cert });
+    const { session } = await dial({ version });
+    expect(await dial({ version, session })).toMatchObject({ isReused: false });
   });
 });
