@@ -36,6 +36,8 @@ const { values } = argumentsOf(
   'npm run test:package [-- --only NAME]',
 );
 const folder = mkdtempSync(join(tmpdir(), 'sockchart-package-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 /** @param {string} command @param {string[]} args @param {string} cwd @param {Record<string, string>} [env] */
 async function execute(command, args, cwd, env = {}) {
@@ -263,16 +265,12 @@ if (chosen.length === 0) {
   console.error(`No case begins with "${values.only}". There are: ${Object.keys(CASES).join('; ')}`);
   process.exitCode = 2;
 }
-try {
-  for (const [name, test] of chosen) {
-    try {
-      await test();
-      console.log(`ok      ${name}`);
-    } catch (error) {
-      process.exitCode = 1;
-      console.log(`failed  ${name}\n${/** @type {Error} */ (error).message.replace(/^/gm, '        ')}`);
-    }
+for (const [name, test] of chosen) {
+  try {
+    await test();
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    process.exitCode = 1;
+    console.log(`failed  ${name}\n${/** @type {Error} */ (error).message.replace(/^/gm, '        ')}`);
   }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }
