@@ -84,6 +84,8 @@ export interface ClientConfig {
   readonly admit: ClientLimits['admit'];
   /** True when the owner takes its own listeners off: then they need not be compared. */
   readonly ownerUnlinks: boolean;
+  /** The TLS handshake comes first where the listener speaks TLS. */
+  readonly handshakes: Handshakes | undefined;
 }
 
 /** @internal The listener of a client: it is called before the events are emitted, and at a lower cost. */
@@ -105,6 +107,7 @@ export type ClientEvents = {
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
+const HANDSHAKE_DONE = { type: 'handshake.done' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe']);
 
@@ -116,6 +119,9 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     events: { established: true, dropped: true, released: true, closed: true },
     commands: {
       ...SocketHandle.socketCommands,
+      'handshake.begin': (client) => client.#beginHandshake(),
+      'handshake.end': (client) => client.endHandshake(),
+      'owner.accept': () => {},
       'owner.admit': (client) => client.#admitOwner(),
       'owner.establish': (client) => client.#establishOwner(),
       'owner.drop': (client, { cause }) => client.notify('dropped', { cause }),
@@ -132,12 +138,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   readonly peer: Peer | undefined;
   readonly #config: ClientConfig;
   readonly #owner: ClientOwner | undefined;
-  /** The TLS handshake comes first where the listener speaks TLS. */
-  readonly #handshakes: Handshakes | undefined;
   #socket: Socket;
-  #isHandshaking = false;
-  /** Node closes the socket of a handshake that has failed, once it has sent the alert that says why. */
-  #isBroken = false;
   #admission: AbortController | undefined = undefined;
   /** A hook has put TLS over the socket. */
   #isTakenOver = false;
@@ -150,12 +151,10 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     environment: Environment,
     owner?: ClientOwner,
     parent?: { readonly id: string },
-    handshakes?: Handshakes,
   ) {
     super(Client.kind, clientMachine, config.input, environment, parent);
     this.#socket = socket;
     this.peer = peerOf(socket);
-    this.#handshakes = handshakes;
     this.since = this.clock.now();
     this.#config = config;
     this.#owner = owner;
@@ -208,18 +207,18 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     this.#socketClosed = true;
     if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
     // Why the handshake has failed comes after the close, in the same turn.
-    if (this.#isHandshaking) setImmediate(() => this.instance.send(CLOSED));
+    if (this.#config.handshakes !== undefined && this.hasTag('handshaking'))
+      setImmediate(() => this.instance.send(CLOSED));
     else this.instance.send(CLOSED);
   }
 
   /** @internal */
   handshakeDone(socket: TLSSocket): void {
-    if (!this.#isHandshaking) {
+    if (!this.hasTag('handshaking')) {
       // It was closed or aborted meanwhile: where the raw socket is being destroyed, that takes this one along.
       if (!this.#socket.destroyed) socket.destroy();
       return;
     }
-    this.#isHandshaking = false;
     // What becomes of the raw socket is told by the one above it.
     forget(this.#socket);
     this.#socket = socket;
@@ -227,16 +226,17 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     socket.pause();
     link(socket, this);
     if (!this.#config.ownerUnlinks) this.before = listenersOf(socket);
-    this.#admit();
+    this.instance.send(HANDSHAKE_DONE);
   }
 
   /** @internal */
   handshakeFailed(cause: Report): void {
-    this.#isHandshaking = false;
-    this.#isBroken = true;
-    const raw = this.#socket;
-    setImmediate(() => raw.destroy());
-    this.socketFailed(cause);
+    if (this.hasTag('handshaking')) {
+      this.instance.send({ type: 'handshake.failed', cause });
+    } else if (!this.#socketClosed) {
+      this.endHandshake();
+      this.socketFailed(cause);
+    }
   }
 
   /** @internal Turns it away if it is still being admitted. */
@@ -270,18 +270,18 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** @internal */
   override destroySocket(): void {
     if (this.#socketClosed) this.instance.send(CLOSED);
-    else if (!this.#isBroken) this.#socket.destroy();
+    else this.#socket.destroy();
   }
 
   /** @internal */
-  override resetSocket(): void {
-    if (!this.#isBroken) super.resetSocket();
+  endHandshake(): void {
+    if (this.#socketClosed) this.instance.send(CLOSED);
+    else setImmediate(destroy, this.#socket);
   }
 
   /** @internal */
   override unlinkSocket(): void {
     this.abortSignal(this.#admission);
-    this.#isHandshaking = false;
     if (this.before !== undefined) unlinkOwner(this.#socket, this.before);
     this.session?.legUnlinked(this);
   }
@@ -291,16 +291,11 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     this.#socket.destroy();
   }
 
-  #admitOwner(): void {
-    if (this.#handshakes === undefined) {
-      this.#admit();
-      return;
-    }
-    this.#isHandshaking = true;
-    this.#handshakes.begin(this.#socket, this);
+  #beginHandshake(): void {
+    this.#config.handshakes?.begin(this.#socket, this);
   }
 
-  #admit(): void {
+  #admitOwner(): void {
     // Without an owner, the code that adopted it must first be able to add listeners.
     if (this.#config.admit === undefined && this.#owner !== undefined) this.instance.send(ADMITTED);
     else this.#askHook();
@@ -354,7 +349,17 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): Clie
     input: { settings: { ...limits(CLIENT_LIMITS, options), ...(ownerUnlinks && BOUNDED_BY_SESSION) } },
     admit: hook('admit', options.admit),
     ownerUnlinks,
+    handshakes: undefined,
   };
+}
+
+/** @internal The same for the clients of a listener that speaks TLS. */
+export function overTls(config: ClientConfig, handshakes: Handshakes): ClientConfig {
+  return { ...config, input: { settings: { ...config.input.settings, speaksTls: true } }, handshakes };
+}
+
+function destroy(socket: Socket): void {
+  socket.destroy();
 }
 
 /**

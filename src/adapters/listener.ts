@@ -10,7 +10,7 @@ import { type Peer, peerOf } from '../sockets/peer.js';
 import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.js';
 import { bindingName, isFile, lockPath, type PathLock, unlockPath } from '../sockets/unix.js';
 import type { ListenTls } from '../tls.js';
-import { Client, type ClientConfig } from './client.js';
+import { Client, type ClientConfig, overTls } from './client.js';
 import { type Environment, environmentOf, Handle, type HandleKind, kindNamed } from './handle.js';
 import {
   type CheckedListenerLimits,
@@ -120,9 +120,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     this.#environment = environment;
     this.#where = where;
     this.clientsMax = limits.settings.clientsMax;
-    this.#clientConfig = limits.client;
     this.#owner = owner;
     this.#handshakes = where.tls === undefined ? undefined : new Handshakes(where.tls, () => this.clock.now());
+    this.#clientConfig = this.#handshakes === undefined ? limits.client : overTls(limits.client, this.#handshakes);
     this.#server = where.server ?? createServer(limits.serverOptions);
     if ('setSecureContext' in this.#server) {
       this.#server.on('secureConnection', this.#onConnection);
@@ -360,7 +360,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   #adopt(socket: Socket): void {
     let client: Client | undefined;
     try {
-      client = new Client(socket, this.#clientConfig, this.#environment, this, this, this.#handshakes);
+      client = new Client(socket, this.#clientConfig, this.#environment, this, this);
       this.clients.add(client);
       if (!this.#keepAlive) client.unref();
     } catch (error) {

@@ -8,8 +8,7 @@
  *    owner's own abort resets it. A deadline lets the socket linger: incoming bytes are read and thrown away, for a
  *    bounded time, and then the socket is closed.
  *
- * Left out on purpose: why admission says no (a hook decides), TLS (the adapter reports it as part of admission), and
- * the bytes.
+ * Left out on purpose: why admission says no (a hook decides), what a TLS handshake says, and the bytes.
  */
 import { assign, emit, raise, setup } from 'xstate';
 import {
@@ -41,6 +40,7 @@ export type {
 } from './functions/client.js';
 
 const noHook = ignored(['owner.admitted', 'owner.refused'], 'Admission is decided: the hook has settled late.');
+const noHandshake = ignored(['handshake.done', 'handshake.failed'], 'No handshake is under way.');
 const dying = ignored(
   ['socket.ended', 'socket.finished', 'socket.failed', 'socket.idled'],
   'The socket is being destroyed: only its close counts.',
@@ -50,7 +50,7 @@ const dying = ignored(
 const untilClosed = <const N extends string>(next: N) =>
   ({
     tags: 'holdsSocket',
-    on: { ...noHook, ...dying, ...almostOver('client'), 'socket.closed': { target: next } },
+    on: { ...noHook, ...noHandshake, ...dying, ...almostOver('client'), 'socket.closed': { target: next } },
     after: { abortTimeout: { target: next, actions: 'abandonSocket' } },
   }) as const;
 
@@ -86,7 +86,7 @@ export const clientMachine = setup({
     emitted: {} as client.ClientCommand,
     input: {} as client.ClientInput,
     output: {} as Outcome,
-    tags: {} as 'holdsSocket' | 'linked' | 'served' | 'ending',
+    tags: {} as 'holdsSocket' | 'linked' | 'handshaking' | 'served' | 'ending',
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
@@ -99,10 +99,13 @@ export const clientMachine = setup({
     noteClosed: assign({ ending: 'closed' }),
     noteRefused: assign({ ending: 'refused' }),
     abortClose: raise({ type: 'client.abort', deliver: true, cause: connection.deadline('closeTimeout') }),
+    acceptOwner: emit({ type: 'owner.accept' }),
     admitOwner: emit({ type: 'owner.admit' }),
     establishOwner: emit({ type: 'owner.establish' }),
     dropOwner: emit(client.drop),
     releaseOwner: emit({ type: 'owner.release' }),
+    beginHandshake: emit({ type: 'handshake.begin' }),
+    endHandshake: emit({ type: 'handshake.end' }),
     endSocket: emit({ type: 'socket.end' }),
     lingerSocket: emit({ type: 'socket.linger' }),
     probeReads: emit({ type: 'socket.probe', bytes: 'read', times: 1 }),
@@ -116,6 +119,7 @@ export const clientMachine = setup({
     isFinished: client.isFinished,
     isDeadline: connection.isDeadline,
     isToBeDelivered: connection.isToBeDelivered,
+    speaksTls: client.speaksTls,
     wasReadForLong: connection.wasReadForLong,
     willBeClosed: connection.willBeClosed,
     willBeRefused: client.willBeRefused,
@@ -143,7 +147,7 @@ export const clientMachine = setup({
       states: {
         accepted: {
           description: 'Linked in the tick of its accept; whether it may stay is being decided.',
-          entry: 'admitOwner',
+          entry: 'acceptOwner',
           on: {
             ...notProbed,
             'socket.finished': {
@@ -160,11 +164,28 @@ export const clientMachine = setup({
             ...abortIn('accepted'),
           },
           after: { acceptTimeout: refuse('acceptTimeout') },
-          initial: 'open',
+          initial: 'arrived',
           states: {
-            open: {
-              description: 'The client may still send.',
+            arrived: {
+              description: 'What comes first depends on the listener.',
+              always: [{ guard: 'speaksTls', target: 'handshaking' }, { target: 'open' }],
+            },
+            handshaking: {
+              description: 'The TLS handshake is under way; the hook is called once it is done.',
+              tags: 'handshaking',
+              entry: 'beginHandshake',
               on: {
+                ...ignored(['owner.admitted'], 'No hook was called yet.'),
+                ...ignored(['socket.ended'], 'The handshake cannot be done any more, and fails.'),
+                'handshake.done': { target: 'open' },
+                'handshake.failed': { target: '#client.alerting', actions: note('accepted') },
+              },
+            },
+            open: {
+              description: 'A hook may be deciding; the client may still send.',
+              entry: 'admitOwner',
+              on: {
+                ...noHandshake,
                 'owner.admitted': { target: '#client.live.established' },
                 'socket.ended': { target: 'peerEnded', actions: note('accepted') },
               },
@@ -173,6 +194,7 @@ export const clientMachine = setup({
               description: 'The client has sent its last byte before it was admitted: that is no reason to refuse it.',
               on: {
                 ...endedOnce,
+                ...noHandshake,
                 'owner.admitted': { target: '#client.live.established.peerEnded' },
               },
             },
@@ -184,6 +206,7 @@ export const clientMachine = setup({
           entry: ['noteEstablished', 'establishOwner'],
           on: {
             ...noHook,
+            ...noHandshake,
             'socket.failed': { target: '#client.dropping', actions: note('established') },
             'socket.closed': { target: '#client.dropping', actions: note('established') },
             'client.close': { target: '#client.closing', actions: ['noteCloseTimeout', note('established')] },
@@ -207,6 +230,13 @@ export const clientMachine = setup({
       ...untilClosed('refused'),
     },
 
+    alerting: {
+      description:
+        'Turned away because its TLS handshake has failed: the socket is closed after the alert that says why.',
+      entry: [...letGo, 'endHandshake'],
+      ...untilClosed('refused'),
+    },
+
     dropping: {
       description: 'Lost after it was established; the socket’s close is the end.',
       entry: ['noteLost', 'unlinkSocket', 'dropOwner', 'releaseOwner', 'destroySocket'],
@@ -219,6 +249,7 @@ export const clientMachine = setup({
       entry: [...letGo, 'endSocket'],
       on: {
         ...noHook,
+        ...noHandshake,
         ...decided('client'),
         ...notProbed,
         ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
@@ -243,6 +274,7 @@ export const clientMachine = setup({
       tags: ['holdsSocket', 'served'],
       on: {
         ...noHook,
+        ...noHandshake,
         ...decided('client'),
         ...ignored(['socket.ended'], 'The socket closes by itself.'),
         ...finishedOnce,
@@ -290,6 +322,7 @@ export const clientMachine = setup({
       entry: ['noteLost', 'resetSocket', 'destroySocket'],
       on: {
         ...noHook,
+        ...noHandshake,
         ...dying,
         ...ignored(['client.close', 'client.abort'], 'It is being aborted already.'),
         'socket.closed': [{ guard: 'willBeRefused', target: 'refused' }, { target: 'aborted' }],

@@ -17,7 +17,7 @@
  *   lingerMax: 30_000,
  * };
  * const actor = createActor(clientMachine, { input: { settings } });
- * actor.on('*', (command) => console.log(command.type)); // owner.admit
+ * actor.on('*', (command) => console.log(command.type)); // owner.accept, owner.admit
  * actor.start();
  * ```
  *

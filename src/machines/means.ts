@@ -31,7 +31,7 @@ type CommandType = (
 )['type'];
 
 const BY_COMMAND: { readonly [C in CommandType]?: Means } = {
-  'owner.admit': 'accept',
+  'owner.accept': 'accept',
   'client.refuse': 'refuse',
   'socket.open': 'connect',
   'owner.retry': 'retry',

@@ -6,12 +6,14 @@
 /** By machine: the start of a state's path, and what it means to enter that state. The first entry that fits is used. */
 export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string, words: string])[]>> = {
   client: [
+    ['live.accepted.handshaking', 'a client came; its TLS handshake is under way'],
     ['live.accepted', 'a client came; it is being admitted'],
     ['live.established.open', 'the client is admitted'],
     ['live.established.peerEnded', 'the client has sent its last byte'],
     ['live.established.localEnded', 'our last byte to the client is sent'],
     ['live.established.bothEnded', 'both sides have sent their last byte'],
     ['refusing', 'the client is turned away'],
+    ['alerting', 'the client is turned away: its TLS handshake has failed'],
     ['dropping', 'the client is lost'],
     ['closing', 'the client’s connection is being closed'],
     ['lingering', 'all is sent to the client; what it still sends is thrown away'],

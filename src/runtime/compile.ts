@@ -142,14 +142,13 @@ class Compiler {
     const initialOps: Op[] = [];
     const initial = this.#initialStep(initialOps);
     const leaves = this.#leaves.map((leaf) => this.#leaf(leaf));
-    const isPlain = ({ kind }: Op): boolean => DOES.has(kind);
     return {
       id: this.#machine.id,
       leaves,
       columns,
       columnOf: (type) => (hasWildcards ? this.#column(type) : undefined),
       initial,
-      startsPlain: (initial.flags & GOES_ON) === 0 && initialOps.every(isPlain),
+      starts: this.#starts(initial, initialOps),
       hasAlways: leaves.some(({ always }) => always !== undefined),
       eventTypes: this.#machine.events.filter((type: string) => !type.startsWith('xstate.')),
       makeContext: contextMaker(this.#machine.config.context),
@@ -230,14 +229,18 @@ class Compiler {
     );
   }
 
-  #step(leaf: AnyStateNode, transition: Transition, otherwise: TableTransition | undefined): TableTransition {
+  #step(
+    leaf: AnyStateNode,
+    transition: Transition,
+    otherwise: TableTransition | undefined,
+    ops: Op[] = [],
+  ): TableTransition {
     const { source, actions, guard } = transition;
     const targets = transition.target as AnyStateNode[] | undefined;
     if (targets !== undefined && targets.length > 1) {
       refuse(source, 'a transition of it has several targets', 'Give it one');
     }
     const target = targets?.[0];
-    const ops: Op[] = [];
     const active = new Set(withAncestors(leaf));
     const domain = target === undefined ? undefined : domainOf(transition, target);
     if (target !== undefined) {
@@ -284,6 +287,28 @@ class Compiler {
     this.#enter(entering, active, ops);
     const to = [...active].find((node) => node.type !== 'compound') as AnyStateNode;
     return this.#made(undefined, ops, to, ACTS | CHANGES | (goesOn(to) ? GOES_ON : 0));
+  }
+
+  /** The steps that may be taken at the start; undefined where more than one may follow the other, or any computes. */
+  #starts(initial: TableTransition, initialOps: readonly Op[]): TableTransition | undefined {
+    if (!initialOps.every(isPlain)) return undefined;
+    if ((initial.flags & GOES_ON) === 0) return initial;
+    const leaf = this.#leaves[initial.to] as AnyStateNode;
+    const ways: [TableTransition, readonly Op[]][] = [];
+    for (const transition of withAncestors(leaf).flatMap((state) => state.always ?? [])) {
+      const ops: Op[] = [];
+      const step = this.#step(leaf, transition, undefined, ops);
+      const isKnown = ways.some(([{ to }]) => to === step.to);
+      if (isKnown || (step.flags & GOES_ON) !== 0 || !ops.every(isPlain)) return undefined;
+      ways.push([step, ops]);
+      if (step.guard === undefined) break;
+    }
+    if (ways.at(-1)?.[0].guard !== undefined) return undefined;
+    return ways.reduceRight<TableTransition | undefined>(
+      (otherwise, [{ guard, to }, ops]) =>
+        this.#made(guard, [...initialOps, ...ops], this.#leaves[to] as AnyStateNode, ACTS | CHANGES, otherwise),
+      undefined,
+    );
   }
 
   /** @param nodes the states to enter, and whether each is entered by default, with its initial transition's actions */
@@ -458,6 +483,7 @@ const forDoing = (does: Op): Op => (does.kind === EMIT_DYNAMIC ? op(EMIT_DYNAMIC
 
 /** What is done once all steps are worked out. */
 const DOES: ReadonlySet<number> = new Set([EMIT, EMIT_DYNAMIC, SET_TIMER, SET_TIMER_DYNAMIC, CLEAR_TIMER]);
+const isPlain = ({ kind }: Op): boolean => DOES.has(kind);
 /** What is worked out in each step. */
 const COMPUTES: ReadonlySet<number> = new Set([
   EMIT_DYNAMIC,

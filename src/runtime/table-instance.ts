@@ -72,6 +72,8 @@ const raised: Event[] = [];
 let raisedCount = 0;
 
 const INIT = 'xstate.init';
+const initEvent = (input: unknown): Event => ({ type: INIT, input }) as Event;
+
 const COLUMNS_MAX = 1_000;
 
 /** The transitions that it takes, for the subscribers of the channel. */
@@ -91,7 +93,7 @@ export class TableInstance implements Instance<Event>, TimerOwner {
   #mail: Event | Event[] | undefined = undefined;
   /** The timers that run, in the order in which they were set. */
   #timers: InstanceTimer | undefined = undefined;
-  /** Until it starts, its input, or what it has to do then; from its end on, its output. */
+  /** Until it starts, the event of the start, or what it has to do then; from its end on, its output. */
   #value: unknown;
 
   constructor(table: Table, input: unknown, host: Host<Event>) {
@@ -104,7 +106,7 @@ export class TableInstance implements Instance<Event>, TimerOwner {
       if (table.commands === undefined) bind(table, commands);
       if (table.commands === commands) this.#flags = BOUND;
     }
-    this.#value = table.startsPlain ? input : this.#prepare(input);
+    this.#value = this.#chooseStart(input);
   }
 
   get outcome(): Outcome | undefined {
@@ -167,10 +169,11 @@ export class TableInstance implements Instance<Event>, TimerOwner {
     const valuesBase = valuesEnd;
     const value = this.#value;
     this.#value = undefined;
-    const { startsPlain, initial } = this.#table;
+    let first = this.#table.starts;
+    while (first !== undefined && first.to !== this.#leaf) first = first.otherwise;
     let thrown: Thrown | undefined;
-    if (startsPlain) {
-      if (initial.computes !== undefined) thrown = this.#enter(value, false);
+    if (first !== undefined) {
+      if (first.computes !== undefined) thrown = this.#enter(first, value as Event, false);
     } else {
       const prepared = value as Prepared;
       this.#value = prepared.output;
@@ -182,7 +185,7 @@ export class TableInstance implements Instance<Event>, TimerOwner {
       let means: Means | undefined;
       if (thrown === undefined) {
         valuesRead = valuesBase;
-        if (startsPlain && takenEnd === base) means = meansOf(initial, undefined);
+        if (first !== undefined && takenEnd === base) means = meansOf(first, undefined);
         else for (let index = base; index < takenEnd; index++) means = meansOf(taken[index] as TableTransition, means);
       }
       publish(this.#record('', INIT, means));
@@ -191,7 +194,7 @@ export class TableInstance implements Instance<Event>, TimerOwner {
       this.#fail(thrown, base, valuesBase);
       return;
     }
-    if (startsPlain && takenEnd === base) this.#perform(initial, valuesBase);
+    if (first !== undefined && takenEnd === base) this.#perform(first, valuesBase);
     else this.#performTaken(base, valuesBase);
     valuesEnd = valuesBase;
     this.#rest();
@@ -281,10 +284,32 @@ export class TableInstance implements Instance<Event>, TimerOwner {
     valuesEnd = valuesBase;
   }
 
+  /**
+   * Chooses the step that starts it, and returns the event that its functions get. Where one step is not enough, or a guard
+   * has thrown, it returns what the start will do.
+   */
+  #chooseStart(input: unknown): Event | Prepared | undefined {
+    const { starts } = this.#table;
+    if (starts === undefined) return this.#prepare(input);
+    const { guard, computes, to } = starts;
+    this.#leaf = to;
+    if (guard === undefined && computes === undefined) return undefined;
+    const event: Event = initEvent(input);
+    if (guard === undefined) return event;
+    try {
+      see(this.#context, event);
+      this.#leaf = (chosen(starts) as TableTransition).to;
+      return event;
+    } catch {
+      this.#leaf = this.#table.initial.to;
+      return this.#prepare(input);
+    } finally {
+      see(NO_CONTEXT, undefined);
+    }
+  }
+
   /** Enters the initial states: works out all that the start will do. @param settles whether more steps may follow */
-  #enter(input: unknown, settles: boolean): Thrown | undefined {
-    const event = { type: INIT, input } as Event;
-    const { initial } = this.#table;
+  #enter(initial: TableTransition, event: Event, settles: boolean): Thrown | undefined {
     try {
       see(this.#context, event);
       this.#compute(initial.computes);
@@ -306,7 +331,7 @@ export class TableInstance implements Instance<Event>, TimerOwner {
   #prepare(input: unknown): Prepared {
     const base = takenEnd;
     const valuesBase = valuesEnd;
-    const thrown = this.#enter(input, true);
+    const thrown = this.#enter(this.#table.initial, initEvent(input), true);
     const prepared: Prepared = {
       taken: taken.slice(base, takenEnd) as TableTransition[],
       values: values.slice(valuesBase, valuesEnd),

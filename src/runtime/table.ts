@@ -105,8 +105,11 @@ export interface Table {
   /** The column of a type that no transition names: only wildcards may match it. */
   columnOf(type: string): readonly (TableTransition | undefined)[] | undefined;
   readonly initial: TableTransition;
-  /** True when nothing of the initial step can change before the start: then it is taken at the start. */
-  readonly startsPlain: boolean;
+  /**
+   * The first of the steps that may start it, where nothing of them can change before the start: then one is taken at the
+   * start. Where the initial state asks guards for the way on, there is one for each way, which includes the initial step.
+   */
+  readonly starts: TableTransition | undefined;
   /** True when some state has a step that needs no event. */
   readonly hasAlways: boolean;
   /** The types of events that the machine names, without its own timers. */

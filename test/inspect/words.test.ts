@@ -77,7 +77,7 @@ describe.each(bounded)('what a transition of $name means', (bound) => {
   const { machine, options } = bound;
   /** The commands that mean something. */
   const MEANINGS: Readonly<Record<string, Means>> = {
-    'owner.admit': 'accept',
+    'owner.accept': 'accept',
     'client.refuse': 'refuse',
     'socket.open': 'connect',
     'owner.retry': 'retry',

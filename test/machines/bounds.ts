@@ -1,6 +1,7 @@
 /** The machines with the small bounds in which they are explored. */
 
 import type { AnyStateMachine } from 'xstate';
+import type { ClientSettings } from '../../src/machines/client.js';
 import { clusterMachine } from '../../src/machines/cluster.js';
 import {
   backendMachine,
@@ -123,11 +124,11 @@ export const clientSettings = (wait: number, lingerTimeout = wait) => ({
   lingerMax: Math.min(NEVER_MS, 8 * wait),
 });
 
-const client = (name: string, lingerTimeout: number, simple: boolean): Bounded => ({
+const client = (name: string, simple: boolean, settings: Partial<ClientSettings>): Bounded => ({
   name,
   machine: clientMachine,
   options: {
-    input: { settings: clientSettings(T, lingerTimeout) },
+    input: { settings: { ...clientSettings(T), ...settings } },
     key: ({ context }) => `${known(context.sent)} ${context.ending}`,
     events: (type, { context, value }) => {
       // A hook's last word, and a failure after a close, are left out where every simple path is walked: too many.
@@ -145,8 +146,10 @@ export const bounded: readonly Bounded[] = [
   backend(false, 1),
   backend(true, 2),
   backend(false, 2),
-  client('client', T, true),
-  client('client, closed in a hurry', 2 * T, false),
+  client('client', true, {}),
+  client('client, closed in a hurry', false, { lingerTimeout: 2 * T }),
+  client('client, TLS', true, { speaksTls: true }),
+  client('client, TLS, closed in a hurry', false, { speaksTls: true, lingerTimeout: 2 * T }),
   {
     name: 'listener, 2 clients, 2 attempts to bind',
     machine: listenerMachine,

@@ -115,7 +115,7 @@ const dropsAreLosses: Check = (model) => {
 const releasedOnce: Check = (model) => {
   let owned: 'nothing' | 'linked' | 'unlinked' = 'nothing';
   for (const { step, type } of all(model)) {
-    if (type === 'owner.prepare' || type === 'owner.admit') {
+    if (type === 'owner.prepare' || type === 'owner.accept') {
       expect(owned, 'the last incarnation was released first').toBe('nothing');
       owned = 'linked';
     } else if (type === 'socket.unlink') {
@@ -187,6 +187,7 @@ const silenceIsSeen: Check = (model) => {
 /** What may not be ignored: a machine that leaves one of these out has no path that shows it. */
 const ANSWERED: readonly (readonly [states: RegExp, event: RegExp])[] = [
   [/^(live|active)\.established\.(open|peerEnded|localEnded)$|^lingering\.reading$/, /^socket\.idled$/],
+  [/^live\.accepted\.handshaking$/, /^handshake\.(done|failed)$/],
   [/^live\.accepted\.open$|^(live|active)\.established\.(open|localEnded)$/, /^socket\.ended$/],
   [/^active\.connecting$/, /^socket\.failed$/],
   [/^(lingering|cutting$)/, /^\w+\.abort$/],
@@ -544,12 +545,27 @@ const orderedStop: Check = (model) => {
   }
 };
 
+/** Over TLS the hook is called once the handshake is done, and a client is reset unless its handshake has failed. */
+const handshakeComesFirst: Check = (model) => {
+  for (const { event, from, to, commands, snapshot } of model.steps) {
+    const speaksTls = snapshot.context.settings.speaksTls === true;
+    const what = commands.map(({ type }) => type);
+    expect(what.includes('handshake.begin'), 'a handshake begins').toBe(speaksTls && event === 'xstate.init');
+    const calls = speaksTls ? event === 'handshake.done' && to !== from : event === 'xstate.init';
+    expect(what.includes('owner.admit'), 'the hook is called').toBe(calls);
+    const isRefused = from.startsWith('live.accepted') && /^(refusing|alerting)$/.test(to);
+    const isFailed = event === 'handshake.failed';
+    expect(what.includes('handshake.end'), `${event}: the alert is sent`).toBe(isRefused && isFailed);
+    if (isRefused) expect(what.includes('socket.reset'), `${event}: reset`).toBe(!isFailed);
+  }
+};
+
 /** What has to be noted as a cause: by whom it came to a state's end, and why. */
 const NEWS: Record<string, RegExp> = {
   backend:
     /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|active.established.(open|peerEnded|localEnded) socket.idled|(idle|active.*|closing.*|lingering.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout|lingering.* lingerMax)$/,
   client:
-    /^(live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
+    /^(live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
   listener:
     /^((idle|serving.*|draining|expired|cutting) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|expired clients.served)$/,
   session:
@@ -670,6 +686,7 @@ export const properties: Record<string, readonly Check[]> = {
     ...common,
     closeIsNoAbort,
     causesTell('client'),
+    handshakeComesFirst,
     closeIsFinal,
     dropsAreLosses,
     releasedOnce,

@@ -6,6 +6,7 @@ import {
   ALWAYS_DONE,
   cutSocket,
   FAILED,
+  NO_SOCKET,
   performOnSocket,
   type SocketModel,
   socketChances,
@@ -13,6 +14,7 @@ import {
 
 export interface ClientModel {
   readonly socket: SocketModel;
+  readonly handshaking: boolean;
   readonly hook: 'none' | 'running' | 'told';
   readonly owned: boolean;
   readonly established: boolean;
@@ -27,7 +29,12 @@ export interface ClientModel {
 const CAUSE = { initiator: 'owner', manner: 'refusal' };
 
 const performances: Record<string, (model: ClientModel) => ClientModel> = {
-  'owner.admit': (model) => ({ ...model, hook: 'running' }),
+  'handshake.begin': (model) => ({ ...model, handshaking: true }),
+  'owner.accept': (model) => model,
+  'owner.admit': (model) => {
+    must(!model.handshaking, 'It calls its hook in the middle of a handshake');
+    return { ...model, hook: 'running' };
+  },
   'owner.establish': (model) => {
     must(model.socket.linked && model.hook === 'none' && !model.over, 'It offers what was not admitted');
     must(!model.established, 'It offers twice');
@@ -46,9 +53,30 @@ const performances: Record<string, (model: ClientModel) => ClientModel> = {
   },
 };
 
+/** A handshake is done while no side has ended. Where its socket has closed, its failure is reported before the close. */
+export function handshakeChances(model: ClientModel): Chance<ClientModel>[] {
+  const { socket } = model;
+  const ended = { ...model, handshaking: false };
+  const failed = { type: 'handshake.failed', cause: CAUSE } as EventObject;
+  const { linked } = socket;
+  return [
+    ...(socket.phase === 'open' && !socket.peerEnded && socket.local === 'open'
+      ? [{ who: 'peer', what: 'handshake.done', model: ended, event: { type: 'handshake.done' } } as const]
+      : []),
+    { who: 'peer', what: 'handshake.failed', model: ended, event: failed },
+    {
+      who: 'peer',
+      what: 'closed, and handshake.failed',
+      model: { ...ended, socket: { ...NO_SOCKET, linked } },
+      event: failed,
+    },
+  ];
+}
+
 export const clientRules: ModelRules<ClientModel> = {
   initial: {
     socket: ACCEPTED,
+    handshaking: false,
     hook: 'none',
     owned: true,
     established: false,
@@ -66,8 +94,11 @@ export const clientRules: ModelRules<ClientModel> = {
       if (perform === undefined) throw new Error(`Nobody performs ${command.type}`);
       return { model: perform(model) };
     }
-    const hook = command.type === 'socket.unlink' && model.hook === 'running' ? 'told' : model.hook;
-    return { model: { ...model, socket: onSocket.model, hook }, reports: onSocket.reports };
+    const isUnlinked = command.type === 'socket.unlink';
+    const hook = isUnlinked && model.hook === 'running' ? 'told' : model.hook;
+    // What a handshake says after that is a failure of the socket, or changes nothing.
+    const handshaking = model.handshaking && !isUnlinked;
+    return { model: { ...model, socket: onSocket.model, handshaking, hook }, reports: onSocket.reports };
   },
 
   fails(model, command) {
@@ -88,6 +119,7 @@ export const clientRules: ModelRules<ClientModel> = {
     const may = (change: Partial<ClientModel>, event: EventObject): void => {
       chances.push({ who: 'owner', what: event.type, model: { ...model, ...change }, event });
     };
+    if (model.handshaking) chances.push(...handshakeChances(model));
     // A hook that was told may decide all the same.
     if (hook !== 'none') {
       may({ hook: 'none' }, { type: 'owner.admitted' });

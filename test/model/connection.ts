@@ -7,7 +7,7 @@ import { backendMachine, clientMachine, sessionMachine } from '../../src/machine
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { backendSettings, clientSettings } from '../machines/bounds.js';
 import { type BackendModel, backendRules } from './backend.js';
-import { type ClientModel, clientRules } from './client.js';
+import { type ClientModel, clientRules, handshakeChances } from './client.js';
 import {
   type Everywhere,
   failure,
@@ -56,6 +56,8 @@ export interface ConnectionBounds {
   readonly hooks: boolean;
   /** Whether admission alone takes its time. */
   readonly admits?: boolean;
+  /** Whether the client's TLS handshake comes first. */
+  readonly tls?: boolean;
   readonly attemptsMax: number;
   readonly idleTimeout: number;
   /** How many commands may throw, any of them at any time. Default: none. */
@@ -68,11 +70,11 @@ const WHO = { initiator: 'owner', manner: 'close' } as const;
 
 const BOUND = { idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS };
 
-export function connectionParts({ attemptsMax, idleTimeout }: ConnectionBounds) {
+export function connectionParts({ attemptsMax, idleTimeout, tls = false }: ConnectionBounds) {
   const waits = { sessionConnectTimeout: 1, halfCloseTimeout: 4, durationMax: NEVER_MS, closeTimeout: 1 };
   return {
     // A session bounds its legs.
-    client: { machine: clientMachine, input: { settings: { ...clientSettings(4), ...BOUND } } },
+    client: { machine: clientMachine, input: { settings: { ...clientSettings(4), ...BOUND, speaksTls: tls } } },
     session: { machine: sessionMachine, input: { settings: { ...waits, idleTimeout } } },
     backend: { machine: backendMachine, input: { settings: { ...backendSettings(false, attemptsMax), ...BOUND } } },
   };
@@ -275,6 +277,14 @@ export function modelTurns(
       alter(stage, leg, change);
       stage.tell(leg, event);
     });
+  if (client.handshaking) {
+    for (const { who, what, model: after, event } of handshakeChances(client)) {
+      may(who as 'peer', `client's ${what}`, (stage) => {
+        alter(stage, 'client', after);
+        stage.tell('client', event as EventObject);
+      });
+    }
+  }
   if (client.hook !== 'none') {
     tells('client', { hook: 'none' }, { type: 'owner.admitted' });
     tells('client', { hook: 'none' }, { type: 'owner.refused', cause: WHO } as EventObject);

@@ -30,6 +30,7 @@ const LISTENER = {
 };
 const PROXY = { settings: { drainTimeout: 1, abortTimeout: 1, lingerMax: 1 } };
 const CLIENT = { settings: clientSettings(4) };
+const TLS_CLIENT = { settings: { ...clientSettings(4), speaksTls: true } };
 
 test.each([
   [true, 1],
@@ -51,9 +52,12 @@ test.each([
   expect(states).toBeGreaterThan(1_000);
 });
 
-test('a client', { timeout: 60_000 }, () => {
-  const { states, transitions } = explore(clientMachine, CLIENT, strictClient);
-  console.log(`client: ${states} states, ${transitions} transitions`);
+test.each([
+  ['TCP', CLIENT],
+  ['TLS', TLS_CLIENT],
+])('a client over %s', { timeout: 60_000 }, (over, input) => {
+  const { states, transitions } = explore(clientMachine, input, strictClient);
+  console.log(`client over ${over}: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(100);
 });
 
@@ -81,8 +85,11 @@ describe('any command may throw, once', () => {
     explored(`backend, persistent ${persistent}`, explore(backendMachine, input, backendRules, 1), 1_000);
   });
 
-  test('of a client', { timeout: 60_000 }, () => {
-    explored('client', explore(clientMachine, CLIENT, clientRules, 1), 100);
+  test.each([
+    ['TCP', CLIENT],
+    ['TLS', TLS_CLIENT],
+  ])('of a client over %s', { timeout: 60_000 }, (over, input) => {
+    explored(`client over ${over}`, explore(clientMachine, input, clientRules, 1), 100);
   });
 
   test.each([1, 2])('of a listener: %i attempts to bind', { timeout: 60_000 }, (bindAttempts) => {

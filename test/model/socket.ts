@@ -116,6 +116,10 @@ export function performOnSocket(socket: SocketModel, command: EventObject): Effe
     case 'socket.destroy':
       if (phase === 'none') return { model: socket, reports: [report('socket.closed')] };
       return { model: { ...socket, phase: 'closing' } };
+    case 'handshake.end':
+      // The adapter destroys it, in its own time.
+      if (phase === 'none') return { model: socket, reports: [report('socket.closed')] };
+      return { model: { ...socket, phase: 'closing' } };
     case 'socket.reset':
       return { model: phase === 'none' ? socket : { ...socket, phase: 'closing' } };
     case 'socket.unlink':

@@ -75,7 +75,10 @@ const models: Readonly<Record<string, readonly [quick: readonly Model[], long: r
     [backend(false, 1), backend(true, 1)],
     [backend(false, 2), backend(true, 2)],
   ],
-  client: [[alone(clientSettings(4), strictClient)], []],
+  client: [
+    [alone(clientSettings(4), strictClient), alone({ ...clientSettings(4), speaksTls: true }, strictClient)],
+    [],
+  ],
   listener: [[listener(2), listener(1)], []],
   session: [[connection({})], [connection({ idleTimeout: 4 })]],
   proxy: [[alone({ drainTimeout: 1, abortTimeout: 1, lingerMax: 1 }, strictProxy)], []],

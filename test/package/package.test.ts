@@ -210,6 +210,7 @@ test('the machines run on a plain actor', async () => {
   `;
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
   expect(stdout.trim().split('\n')).toEqual([
+    'owner.accept',
     'owner.admit',
     'owner.establish',
     'socket.unlink',

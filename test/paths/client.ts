@@ -4,7 +4,7 @@ import type { EventObject } from 'xstate';
 import { Client, type ClientOwner } from '../../src/adapters/client.js';
 import { environmentOf } from '../../src/adapters/handle.js';
 import { clientMachine } from '../../src/machines/index.js';
-import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';
+import { type Driver, ManualClock, type Path, type Step, shortName } from '../../src/testing/index.js';
 import { clientSettings } from '../machines/bounds.js';
 import {
   expectNothingLeft,
@@ -28,9 +28,16 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
   return async (path: Path): Promise<Driver<typeof clientMachine>> => {
     const clock = new ManualClock();
     const hasLingered = path.some(({ event }) => shortName(event.type) === 'lingerMax');
-    const settings = { ...clientSettings(T, lingerTimeout), ...(hasLingered && { lingerMax: SOON }) };
+    const hasHandshake = loopback.handshakes !== undefined;
+    const settings = {
+      ...clientSettings(T, lingerTimeout),
+      ...(hasLingered && { lingerMax: SOON }),
+      speaksTls: hasHandshake,
+    };
     let isDeadline = false;
-    const { accepted, peer } = await loopback.pair();
+    const pair = await loopback.rawPair();
+    const { accepted } = pair;
+    let { peer } = pair;
     const admission = gate<boolean>();
     let signal: AbortSignal | undefined;
     let isDecided = false;
@@ -43,24 +50,23 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
       clientEstablished: () => {},
       clientClosed: () => heard.closed++,
     };
-    const shaken = gate();
+    const called = gate();
     const client = new Client(
       accepted,
-      {
+      loopback.over({
         input: { settings },
         // A hook that reads, as one for a header does, sees the client's end.
         admit: ({ socket }, context) => {
           signal = context.signal;
           socket.resume();
-          shaken.resolve();
+          called.resolve();
           return admission.promise;
         },
         ownerUnlinks: owned,
-      },
+        handshakes: undefined,
+      }),
       environmentOf({ clock }),
       owned ? owner : undefined,
-      undefined,
-      loopback.handshakes,
     );
     if (owned) {
       client.session = {
@@ -73,12 +79,19 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
     client.on('dropped', () => heard.dropped++);
     client.on('released', () => heard.released++);
     client.begin();
-    // The paths begin where admission does.
-    await shaken.promise;
-    const { socket } = client;
-    const isGone = (): string | undefined => (socket.destroyed ? 'its socket is gone' : undefined);
+    if (!hasHandshake) await called.promise;
+    const isGone = (): string | undefined => (client.socket.destroyed ? 'its socket is gone' : undefined);
+    const isHandshaking = ({ from }: Step): boolean => from === 'live.accepted.handshaking';
 
     const perform: Performances = {
+      'handshake.done': async () => {
+        if (client.socket.writableEnded) return 'our end is out: the handshake fails';
+        if (isGone()) return isGone();
+        peer = loopback.secure(peer);
+        await called.promise;
+        return undefined;
+      },
+      'handshake.failed': () => void peer.write('This is no TLS, and long enough to be seen as such.'),
       'client.close': () => void client.close(),
       'client.abort': ({ event }) => {
         isDeadline = (event as { deliver?: boolean }).deliver === true;
@@ -87,19 +100,27 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
       },
       'socket.idled': () => stayStill(client, clock),
       'owner.admitted': () => decide(() => admission.resolve(true)),
-      'owner.refused': (_step, index) =>
-        decide(() => (index % 2 === 0 ? admission.resolve(false) : admission.reject(new Error('no')))),
+      'owner.refused': (step, index) => {
+        if (isHandshaking(step)) client.refuse(DEADLINE);
+        else decide(() => (index % 2 === 0 ? admission.resolve(false) : admission.reject(new Error('no'))));
+      },
       'socket.ended': () => {
         peer.end();
         return isGone();
       },
       'socket.finished': (step) => {
+        const { socket } = client;
         if (socket.writableFinished) return 'it has finished before, and said so';
         if (!/^(closing|lingering)/.test(step.from)) socket.end();
         return isGone();
       },
-      'socket.failed': async () => {
+      'socket.failed': async (step) => {
+        const { socket } = client;
         if (isGone()) return isGone();
+        if (isHandshaking(step)) {
+          socket.destroy(new Error('Other code destroys it.'));
+          return undefined;
+        }
         const peerEnded = peer.writableEnded;
         if (peerEnded && socket.writableEnded) return 'neither side sends any more: a reset goes unseen';
         resetPeer(peer);
@@ -107,8 +128,10 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
         return undefined;
       },
       'socket.closed': (step) => {
+        if (isHandshaking(step)) return 'a handshake whose socket is gone has failed first';
         if (/^(closing|lingering)/.test(step.from)) peer.end();
-        else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) socket.destroy();
+        else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) client.socket.destroy();
+        return undefined;
       },
     };
 

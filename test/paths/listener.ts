@@ -32,6 +32,7 @@ const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', co
 const CLIENT = {
   input: { settings: clientSettings(NEVER_MS) },
   ownerUnlinks: true,
+  handshakes: undefined,
 };
 
 /** Reads, so that a reset is seen, and never decides. */

@@ -7,6 +7,7 @@ import { createSecureContext, createServer as createTlsServer, type TlsOptions, 
 import { expect } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import type { Backend } from '../../src/adapters/backend.js';
+import { type ClientConfig, overTls } from '../../src/adapters/client.js';
 import type { Clock } from '../../src/runtime/clock.js';
 import type { RunningTimer } from '../../src/runtime/instance.js';
 import { Handshakes } from '../../src/sockets/handshake.js';
@@ -155,9 +156,26 @@ export class Loopback {
     return { accepted, peer };
   }
 
+  /** The same, and over TLS the peer has not begun its handshake: {@link secure} does. */
+  async rawPair(): Promise<{ accepted: Socket; peer: Socket }> {
+    const arrived = once(this.#front, 'connection');
+    const peer = await dial(portOf(this.#front));
+    const [accepted] = (await arrived) as [Socket];
+    return { accepted, peer };
+  }
+
+  /** The same configuration for the clients of these pairs. */
+  over(config: ClientConfig): ClientConfig {
+    return this.handshakes === undefined ? config : overTls(config, this.handshakes);
+  }
+
   /** The peer's end of a new connection; over TLS, its handshake has begun. */
   async dial(port: number): Promise<Socket> {
-    const raw = await dial(port);
+    return this.secure(await dial(port));
+  }
+
+  /** Begins the handshake of a peer's end. */
+  secure(raw: Socket): Socket {
     if (this.handshakes === undefined || raw.destroyed) return raw;
     const peer = tlsConnect({ socket: raw, secureContext: TRUST, servername: 'localhost' });
     peer.allowHalfOpen = true;

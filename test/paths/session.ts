@@ -93,6 +93,7 @@ const CLIENT_CONFIG = {
   input: { settings: clientSettings(NEVER_MS) },
   admit: undefined,
   ownerUnlinks: true,
+  handshakes: undefined,
 };
 
 export function sessionDriver(loopback: Loopback) {
@@ -147,7 +148,7 @@ export function sessionDriver(loopback: Loopback) {
       },
       clientClosed: (closed, outcome) => closed.session?.legClosed(closed, outcome),
     };
-    const client = new Client(accepted, CLIENT_CONFIG, environment, clientOwner, undefined, loopback.handshakes);
+    const client = new Client(accepted, loopback.over(CLIENT_CONFIG), environment, clientOwner);
     client.begin();
     await begun.promise;
     const { backend } = session;

@@ -17,6 +17,7 @@ const CALLS: Readonly<Record<string, Happening>> = {
   resetSocket: 'called socket.reset',
   unlinkSocket: 'called socket.unlink',
   abandonSocket: 'called socket.abandon',
+  endHandshake: 'called handshake.end',
   prepareOwner: 'called owner.prepare',
 };
 

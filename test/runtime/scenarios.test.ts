@@ -112,6 +112,42 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
       expect(instance.said()).toEqual(['+a', '-a', 'on', '+b {"n":1,"by":"xstate.init"}']);
     });
 
+    test.each([
+      [1, 'b', ['+root', '+a', '-a', 'one', '+b {"by":"xstate.init"}']],
+      [2, 'c', ['+root', '+a', '-a', '+c']],
+      [3, 'd', ['+root', '+a', '-a', '+d']],
+    ])('goes on where the guards say, which know the input: %i', (n, state, said) => {
+      const machine = machineOf({
+        context: ({ input }: { input: { n: number } }) => ({ n: input.n }),
+        entry: say('+root'),
+        initial: 'a',
+        states: {
+          a: {
+            entry: say('+a'),
+            exit: say('-a'),
+            after: { 10: 'd' },
+            always: [
+              {
+                guard: ({ event }: Given) => (event.input as Given['context']).n === 1,
+                target: 'b',
+                actions: say('one'),
+              },
+              { guard: ({ context }: Given) => context.n === 2, target: 'c' },
+              { target: 'd' },
+            ],
+          },
+          b: { entry: tell('+b', ({ event }) => ({ by: event.type })) },
+          c: { entry: say('+c'), after: { 20: 'd' } },
+          d: { entry: say('+d') },
+        },
+      });
+      const instance = scene(machine, { input: { n } });
+      expect(instance.state).toBe(state);
+      expect(instance.said()).toEqual([]);
+      instance.start();
+      expect(instance.said().filter(isCommand)).toEqual(said);
+    });
+
     test('what it raises is answered in it', () => {
       const machine = machineOf({
         initial: 'a',
@@ -1843,6 +1879,22 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
         vi.restoreAllMocks();
       },
     );
+
+    test('a guard of the start: the instance is over once it is started', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] });
+      vi.spyOn(console, 'warn').mockReturnValue(undefined);
+      const instance = scene(
+        machineOf({
+          initial: 'a',
+          states: { a: { always: [{ guard: fails, target: 'b' }, { target: 'c' }] }, b: {}, c: { entry: say('c') } },
+        }),
+      );
+      instance.start();
+      expect(instance.said()).toEqual([]);
+      expect(() => vi.runAllTimers()).toThrow('not my day');
+      expect(instance.instance.outcome).toBeUndefined();
+      vi.restoreAllMocks();
+    });
 
     test('what is raised must be an event, and nothing of it reaches another life', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });

@@ -100,7 +100,7 @@ export const subjects = {
     cooldown: wait(random),
     ...times(random, BACKEND_LIMITS),
   })),
-  client: subject(clientMachine, (random) => times(random, CLIENT_LIMITS)),
+  client: subject(clientMachine, (random) => ({ ...times(random, CLIENT_LIMITS), speaksTls: random.percent(50) })),
   listener: subject(listenerMachine, (random) => ({
     clientsMax: random.between(1, 3),
     bindAttempts: random.between(1, 3),

@@ -6,7 +6,10 @@ import type { ConnectionContext, SocketCommand, SocketEvent } from './connection
 export { willBeRefused } from './outcome.js';
 
 /** What all clients of one listener share. */
-export type ClientSettings = SettingsOf<typeof CLIENT_LIMITS>;
+export interface ClientSettings extends SettingsOf<typeof CLIENT_LIMITS> {
+  /** A TLS handshake comes before admission. Default `false`. */
+  readonly speaksTls?: boolean;
+}
 
 export interface ClientInput {
   readonly settings: ClientSettings;
@@ -23,11 +26,19 @@ export type ClientEvent =
    */
   | { type: 'client.abort'; cause?: Report; deliver?: boolean }
   | SocketEvent
+  /** The TLS socket is there: it takes the place of the socket that was accepted. */
+  | { type: 'handshake.done' }
+  | { type: 'handshake.failed'; cause: Report }
   | { type: 'owner.admitted' }
   | { type: 'owner.refused'; cause: Report };
 
 export type ClientCommand =
   | SocketCommand
+  | { type: 'handshake.begin' }
+  /** The handshake has failed: destroy the socket once the alert that says why is sent. */
+  | { type: 'handshake.end' }
+  /** A client was accepted; what happens before its admission follows. */
+  | { type: 'owner.accept' }
   /** Decide whether this client may stay. */
   | { type: 'owner.admit' }
   | { type: 'owner.establish' }
@@ -42,6 +53,7 @@ interface Given {
 export const offered = ({ context }: Given): Sent => (context.sent === 'all' ? 'all' : 'some');
 export const drop = ({ context }: Given): ClientCommand => ({ type: 'owner.drop', cause: context.cause as Cause });
 
+export const speaksTls = ({ context }: Given): boolean => context.settings.speaksTls === true;
 export const isFinished = ({ context }: Given): boolean => context.sent === 'all';
 
 export const acceptTimeout = ({ context }: Given): number => context.settings.acceptTimeout;

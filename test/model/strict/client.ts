@@ -71,6 +71,7 @@ export const strictClient: ModelRules<StrictClient> = {
     const effect = clientRules.perform(model, command);
     const now = effect.model as StrictClient;
     if (type === 'socket.linger') return { ...effect, model: { ...now, letGo: true } };
+    if (type === 'handshake.end') return { ...effect, model: { ...now, reset: true } };
     if (type === 'socket.end') return { ...effect, model: { ...now, fin: true } };
     if (type === 'socket.reset') {
       const undone = model.undone || (!model.lost && model.socket.local === 'finished');
@@ -94,7 +95,11 @@ export const strictClient: ModelRules<StrictClient> = {
     must(socket.phase !== 'none' || isDone, 'Its socket has closed, and it lives on (6)');
     must(!model.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
     must(state !== 'aborting' || !model.undone || aborts > 0 || model.letGo, 'It resets what is complete (8)');
-    must(hook !== 'none' || !state.startsWith('live.accepted'), 'Its admission is decided, and it waits on');
+    must(
+      hook !== 'none' || model.handshaking || !state.startsWith('live.accepted'),
+      'Its admission is decided, and it waits on',
+    );
+    must(model.handshaking === (state === 'live.accepted.handshaking'), 'It waits for a handshake that is over');
     if (!isDone) return;
     must(context.cause !== undefined, 'It ends without a cause');
     const isKept = model.flushed && !model.lost && state !== 'dropped';
