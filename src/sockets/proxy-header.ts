@@ -90,7 +90,7 @@ export interface ProxySsl {
  * registered, with a client's certificate, a few thousand; HAProxy reads 16,384 unless its buffers are made larger.
  */
 export const HEADER_MAX = 16_384;
-export const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+export const SIGNATURE: Buffer = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 /** Signature, version and command, family and transport, length. */
 export const FIXED = 16;
 
@@ -130,7 +130,7 @@ export const SSL_NAMES = new Map(
 );
 
 /** Stands for the checksum while that is computed. */
-export const ZEROS = Buffer.alloc(4);
+export const ZEROS: Buffer = Buffer.alloc(4);
 
 /** An IPv6 address as Node shows it. */
 export const canonical = (address: string): string => new SocketAddress({ address, family: 'ipv6' }).address;

@@ -108,6 +108,10 @@ test('the published declarations compile without skipLibCheck, and with no libra
   ];
   const entries = ['index', 'cluster/index', 'inspect/index', 'machines/index', 'testing/index'];
   const files = entries.map((entry) => `dist/types/${entry}.d.mts`);
+  // The types of Node for TypeScript 5.6 and older have no parameter here, and tsc writes one where a type is inferred.
+  for (const file of await readdir('dist/types', { recursive: true })) {
+    if (file.endsWith('.d.ts')) expect(await readFile(join('dist/types', file), 'utf8'), file).not.toContain('Buffer<');
+  }
   await run('node_modules/.bin/tsc', [...options, '--skipLibCheck', 'false', '--module', 'node16', ...files]);
 });
 
