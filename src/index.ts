@@ -48,8 +48,10 @@ export {
 export type { Means } from './machines/means.js';
 export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
 export type { Timeout } from './options.js';
-export { createProxy, type ProxyEvents, type ProxyOptions, type SessionLimits, TcpProxy } from './proxy/proxy.js';
+export { type AdoptOptions, createProxy, type ProxyEvents, type ProxyOptions, TcpProxy } from './proxy/proxy.js';
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
+export { createSession, type SessionLimits, type SessionOptions } from './proxy/session-options.js';
+export type { KeyHook, Route, RouteContext, RouteHook, Target } from './proxy/target.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';
 export { type CompiledMachine, compile } from './runtime/compile.js';
@@ -63,7 +65,15 @@ export type { ProxyHeader, ProxySsl, ProxyTlv } from './sockets/proxy-header.js'
 export { type ParsedProxyHeader, ProxyHeaderParser } from './sockets/proxy-parser.js';
 export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js';
 export type { BackoffOptions } from './upstream/backoff.js';
-export { type Balance, type Balancer, inOrder, leastConnections, roundRobin } from './upstream/balance.js';
+export {
+  type Balance,
+  type Balancer,
+  inOrder,
+  leastConnections,
+  roundRobin,
+  type Wanted,
+  type WantedClient,
+} from './upstream/balance.js';
 export type { RetryBudgetOptions } from './upstream/budget.js';
 export {
   type ConnectContext,

@@ -5,9 +5,18 @@ import type { Cause } from '../machines/vocabulary.js';
 import { hookReportOf } from '../sockets/socket.js';
 import type { Choice, Requester, Server, Servers } from '../upstream/servers.js';
 
+/** @internal The backend that attempts to connect. */
+interface AttemptsOwner {
+  serverFreed(): void;
+  /** The client that it is for. */
+  readonly client: Requester['client'];
+}
+
 /** @internal */
 export class Attempts implements Requester {
-  readonly servers: Servers;
+  servers: Servers;
+  only: Server | undefined = undefined;
+  key: string | undefined = undefined;
   /** @internal Kept by {@link Servers}. */
   memory: Requester['memory'] = undefined;
   /** @internal Kept by {@link Servers}. */
@@ -19,15 +28,19 @@ export class Attempts implements Requester {
   lastCause: Cause | undefined = undefined;
   /** The last attempt that failed. */
   #failure: { readonly server: Server; readonly cause: Cause } | undefined = undefined;
-  readonly #requester: { serverFreed(): void };
+  readonly #requester: AttemptsOwner;
   /** The set of servers does not know yet what became of the last attempt. */
   #isUnsettled = false;
   /** The last attempt had come up, and its connection was lost. */
   #isDropped = false;
 
-  constructor(servers: Servers, requester: { serverFreed(): void }) {
+  constructor(servers: Servers, requester: AttemptsOwner) {
     this.servers = servers;
     this.#requester = requester;
+  }
+
+  get client(): Requester['client'] {
+    return this.#requester.client;
   }
 
   serverFreed(): void {

@@ -5,7 +5,6 @@ import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
 import type { Description } from '../runtime/instance.js';
 import { checkedStream, discard, isConnected, isPromise } from '../sockets/given.js';
-import type { Peer } from '../sockets/peer.js';
 import {
   CLOSED_ABOVE,
   commandCauseOf,
@@ -61,9 +60,8 @@ export type BackendEvents = {
 
 /** @internal The session of a backend: see {@link LegOwner}. */
 export interface BackendOwner extends LegOwner {
-  /** The client that the backend is for, and its address. */
+  /** The client that the backend is for. */
   readonly client: Client;
-  readonly peer: Peer | undefined;
   /**
    * A socket is about to be opened: by the library itself, to be read in the way that is returned, or by a hook.
    */
@@ -142,6 +140,18 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     return this.#attempts.servers;
   }
 
+  /** @internal Where it goes is known: before it is asked to connect. */
+  goTo(servers: Servers, only: Server | undefined, key: string | undefined): void {
+    this.#attempts.servers = servers;
+    this.#attempts.only = only;
+    this.#attempts.key = key;
+  }
+
+  /** The client that it is for; nothing for a backend of your own. */
+  get client(): Client | undefined {
+    return this.#owner?.client;
+  }
+
   /** @internal */
   override get backgroundTimers(): ReadonlySet<string> {
     return BACKGROUND;
@@ -159,7 +169,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
 
   /** @internal The peer is the client that it is for, if it is for one. */
   override describe(): Description {
-    return { server: this.server, peer: this.#owner?.peer?.toString() };
+    return { server: this.server, peer: this.#owner?.client.peer?.toString() };
   }
 
   /**

@@ -136,6 +136,8 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
    * address, nor for a client that had reset the connection before it was accepted.
    */
   readonly peer: Peer | undefined;
+  /** Yours: what your hooks and listeners want to know of it later. The library does not look at it. */
+  data: unknown = undefined;
   readonly #config: ClientConfig;
   readonly #owner: ClientOwner | undefined;
   #socket: Socket;
@@ -343,6 +345,12 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   }
 }
 
+/** @internal @throws OptionError for what is no socket, or has an owner */
+export function checkAdoptable(socket: Socket): void {
+  if (typeof socket?.resetAndDestroy !== 'function') throw new OptionError('socket', socket, 'a net.Socket');
+  if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
+}
+
 /** @internal Checks the options of a client, once for all that share them. */
 export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): ClientConfig {
   return {
@@ -384,8 +392,7 @@ function destroy(socket: Socket): void {
  * ```
  */
 export function adoptClient(socket: Socket, options: ClientOptions = {}): Client {
-  if (typeof socket?.resetAndDestroy !== 'function') throw new OptionError('socket', socket, 'a net.Socket');
-  if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
+  checkAdoptable(socket);
   onlyKnown('adoptClient', options, CLIENT_OPTIONS);
   const signal = checkSignal('signal', options.signal);
   const client = new Client(socket, clientConfig(options, false), environmentOf(options));

@@ -123,6 +123,8 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> 
     const socket = this.openSocket;
     // Its close is on its way to the machine.
     if (socket === undefined) return;
+    // Whether a leg is idle is for its session to say, which sees both.
+    if (bytes === 'all' && this.session !== undefined) return;
     const progress = bytes === 'all' ? progressOf(socket) : readsOf(socket);
     this.#quiet = progress === this.#progress ? this.#quiet + 1 : 0;
     this.#progress = progress;

@@ -52,6 +52,7 @@ const OWNER: Record<Cause['manner'], string> = {
 };
 
 const WHILE: Record<Cause['phase'], string> = {
+  routing: 'while a hook said where it goes',
   idle: 'before it had begun',
   choosing: 'while a server was being chosen',
   waiting: 'while it waited for the next attempt',

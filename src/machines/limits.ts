@@ -99,6 +99,7 @@ export const BACKEND_LIMITS = {
 };
 
 export const SESSION_LIMITS = {
+  routeTimeout: time(10_000, 'the hook `route`, which says where a client goes'),
   sessionConnectTimeout: time(15_000, 'all attempts for one client', FLAG),
   idleTimeout: time(600_000, 'no byte in either direction of a session', FLAG),
   halfCloseTimeout: time(60_000, 'the same once one side has ended', FLAG),

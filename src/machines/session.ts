@@ -25,6 +25,7 @@ export type {
 } from './functions/session.js';
 
 const notIdle = ignored(['relay.idled'], 'No probe is out.');
+const routedOnce = ignored(['route.chosen', 'route.refused'], 'The route is decided: the hook has settled late.');
 const established = ignored(['backend.established'], 'It is established once.');
 const streamsOver = ignored(['client.ended', 'backend.ended'], 'Both streams are over, or cut.');
 const clientEndsOnce = ignored(['client.ended'], 'A stream ends once.');
@@ -34,6 +35,36 @@ const backendEndsOnce = ignored(['backend.ended'], 'A stream ends once.');
 const cut = (ending: 'noteAborted' | 'noteRefused' | 'noteClosed', ...why: Parameters<typeof note>) =>
   ({ target: '#session.finishing.both', actions: [ending, note(...why), 'abortClient', 'abortBackend'] }) as const;
 
+/**
+ * Nothing is relayed yet: the client waits, first for its route, then for its backend. `revoke`: what a hook that still
+ * runs is told.
+ */
+const waiting = <const T extends 'routeTimeout' | 'sessionConnectTimeout', const R extends readonly 'revokeRoute'[]>(
+  phase: 'routing' | 'connecting',
+  timeout: T,
+  ...revoke: R
+) => {
+  const over = <const C>({ target, actions }: { target: string; actions: readonly C[] }) =>
+    ({ target, actions: [...revoke, ...actions] }) as const;
+  return {
+    on: {
+      ...notIdle,
+      ...ignored(['backend.ended'], 'A backend that is not established has said nothing yet.'),
+      'client.closed': over({ target: '#session.finishing.backendLeft', actions: ['noteLoss', 'abortBackend'] }),
+      'backend.closed': over({
+        target: '#session.finishing.clientLeft',
+        actions: ['noteRefused', note(phase), 'abortClient'],
+      }),
+      'session.close': {
+        description: 'Nothing was relayed: there is nothing to wait for, and the client is reset.',
+        ...over(cut('noteClosed', phase)),
+      },
+      'session.abort': over(cut('noteAborted', phase)),
+    },
+    after: { [timeout]: over(cut('noteRefused', phase, timeout)) },
+  };
+};
+
 /** The relay runs, until it is closed, cut, or loses a leg. `child`: which sides may still send. */
 const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'backendEnded') => C) => {
   /** Once one side has ended, the other has less time to stand still. */
@@ -41,6 +72,7 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
   return {
     on: {
       ...established,
+      ...routedOnce,
       'client.closed': { target: '#session.finishing.backendLeft', actions: ['noteLoss', 'resetBackend'] },
       'backend.closed': { target: '#session.finishing.clientLeft', actions: ['noteLoss', 'resetClient'] },
       'relay.idled': cut('noteAborted', phase, 'idleTimeout'),
@@ -85,6 +117,9 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
 const finishing = <const C extends string, const O>(child: C, on: O) =>
   ({ on, after: { finishProbe: { target: child, reenter: true, actions: 'probeRelay' } } }) as const;
 
+const routing = waiting('routing', 'routeTimeout', 'revokeRoute');
+const connecting = waiting('connecting', 'sessionConnectTimeout');
+
 export const sessionMachine = setup({
   types: {
     context: {} as session.SessionContext,
@@ -107,6 +142,8 @@ export const sessionMachine = setup({
     noteLoss: assign({ ending: session.endingOfLoss, cause: session.causeOfLoss }),
     noteLateLoss: assign(session.lateLoss),
     noteCutShort: assign(session.cutShort),
+    routeClient: emit({ type: 'client.route' }),
+    revokeRoute: emit({ type: 'route.revoke' }),
     connectBackend: emit({ type: 'backend.connect' }),
     startRelay: emit({ type: 'relay.start' }),
     probeRelay: emit({ type: 'relay.probe' }),
@@ -125,6 +162,7 @@ export const sessionMachine = setup({
     willBeAborted: session.willBeAborted,
   },
   delays: {
+    routeTimeout: session.routeTimeout,
     sessionConnectTimeout: session.sessionConnectTimeout,
     idleProbe: session.idleProbe,
     halfCloseProbe: session.halfCloseProbe,
@@ -137,26 +175,38 @@ export const sessionMachine = setup({
   description: 'One client paired with one backend.',
   context: ({ input }) => session.startOf(input.settings),
   output: session.outcomeOf,
-  initial: 'connecting',
+  initial: 'routing',
   states: {
+    routing: {
+      description: 'The owner says where the client goes.',
+      entry: 'routeClient',
+      ...routing,
+      on: {
+        ...routing.on,
+        ...ignored(['backend.established'], 'No backend connects yet.'),
+        'route.refused': cut('noteRefused', 'routing'),
+      },
+      initial: 'open',
+      states: {
+        open: {
+          description: 'The client may still send.',
+          on: {
+            'client.ended': { target: 'clientEnded', actions: note('established') },
+            'route.chosen': { target: '#session.connecting' },
+          },
+        },
+        clientEnded: {
+          description: 'The client has ended already.',
+          on: { ...clientEndsOnce, 'route.chosen': { target: '#session.connecting.clientEnded' } },
+        },
+      },
+    },
+
     connecting: {
       description: 'The client waits, its bytes unread, while the backend connects, retries and fails over.',
       entry: 'connectBackend',
-      on: {
-        ...notIdle,
-        ...ignored(['backend.ended'], 'A backend that is not established has said nothing yet.'),
-        'client.closed': { target: 'finishing.backendLeft', actions: ['noteLoss', 'abortBackend'] },
-        'backend.closed': {
-          target: 'finishing.clientLeft',
-          actions: ['noteRefused', note('connecting'), 'abortClient'],
-        },
-        'session.close': {
-          description: 'Nothing was relayed: there is nothing to wait for, and the client is reset.',
-          ...cut('noteClosed', 'connecting'),
-        },
-        'session.abort': cut('noteAborted', 'connecting'),
-      },
-      after: { sessionConnectTimeout: cut('noteRefused', 'connecting', 'sessionConnectTimeout') },
+      ...connecting,
+      on: { ...connecting.on, ...routedOnce },
       initial: 'open',
       states: {
         open: {
@@ -194,6 +244,7 @@ export const sessionMachine = setup({
       description: 'Nothing more is read; the legs send what they have, and end.',
       on: {
         ...established,
+        ...routedOnce,
         ...streamsOver,
         ...ignored(['session.close'], 'The end is under way; an abort hastens it.'),
         'session.abort': { actions: ['noteCutShort', 'abortClient', 'abortBackend'] },

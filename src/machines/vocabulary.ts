@@ -19,6 +19,7 @@ export type Manner = 'end' | 'reset' | 'refusal' | 'timeout' | 'error' | 'close'
 /** What the instance was doing at that moment. */
 export type Phase =
   | 'idle'
+  | 'routing'
   | 'choosing'
   | 'waiting'
   | 'connecting'

@@ -40,6 +40,8 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['aborting', 'the connection to the server is being reset'],
   ],
   session: [
+    ['routing.open', 'a hook says where the client goes'],
+    ['routing.clientEnded', 'a hook says where the client goes, which has sent its last byte'],
     ['connecting.open', 'the client waits for a server'],
     ['connecting.clientEnded', 'the client has sent its last byte before there was a server'],
     ['relaying.both', 'client and server are joined: bytes flow both ways'],

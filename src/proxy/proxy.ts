@@ -1,6 +1,7 @@
+import type { Socket } from 'node:net';
 import { Backend } from '../adapters/backend.js';
 import { type BackendSocketOptions, backendConfig, type DialLimits, serversOf } from '../adapters/backend-options.js';
-import type { Client } from '../adapters/client.js';
+import { Client, type ClientConfig, type ClientOwner, checkAdoptable } from '../adapters/client.js';
 import {
   environmentOf,
   HANDLE_OPTIONS,
@@ -18,39 +19,18 @@ import {
   listenerLimits,
   SHARED_LISTENER_OPTIONS,
 } from '../adapters/listener-options.js';
-import { ClosedError, OptionError } from '../errors.js';
+import { ClosedError, NotSupportedError, OptionError } from '../errors.js';
 import { BUFFER_LIMITS, namesOf, PROXY_LIMITS, SESSION_LIMITS } from '../machines/limits.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { signal as checkSignal, everyOption, limits, onlyKnown, type Timeout } from '../options.js';
+import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
 import { type Deferred, optionalDeferred } from '../promise.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
-import {
-  SERVERS_OPTIONS,
-  type Server,
-  type ServerOptions,
-  type Servers,
-  type ServersOptions,
-} from '../upstream/servers.js';
+import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
 import { type ConnectionInfo, Session, type SessionConfig, timersOf } from './session.js';
-
-export interface SessionLimits {
-  /** Time for all attempts to connect a backend for one client, in milliseconds. Default 15 000. */
-  readonly sessionConnectTimeout?: Timeout | undefined;
-  /** Time without a byte in either direction until a session is cut, at most a quarter later. Default 600 000 ms. */
-  readonly idleTimeout?: Timeout | undefined;
-  /** The same once one side has ended, in milliseconds. Default 60 000. */
-  readonly halfCloseTimeout?: Timeout | undefined;
-  /** How long a session may take, in milliseconds. Default: none. */
-  readonly durationMax?: Timeout | undefined;
-  /**
-   * Bytes to read from a client before its backend is there, at most one read more. A client that resets meanwhile
-   * leaves at once, unless it has sent more than that; with 0 nothing is read, and the reset is noticed only afterwards.
-   * Default 16 384.
-   */
-  readonly connectBufferBytes?: number | undefined;
-}
+import type { SessionLimits } from './session-options.js';
+import type { KeyHook, RouteHook } from './target.js';
 
 export interface ProxyOptions
   extends ListenerLimits,
@@ -59,10 +39,25 @@ export interface ProxyOptions
     SessionLimits,
     ServersOptions,
     HandleOptions {
-  /** Where to listen: one place, or several. */
-  readonly listen: ListenAddress | readonly ListenAddress[];
-  /** Where to connect: a list, or a {@link Servers} shared with others. */
-  readonly servers: readonly ServerOptions[] | Servers;
+  /** Where to listen: one place, or several. Without it, the proxy serves the sockets that you {@link TcpProxy.adopt}. */
+  readonly listen?: ListenAddress | readonly ListenAddress[] | undefined;
+  /** Where to connect: a list, or a {@link Servers} shared with others. Either this or `route`. */
+  readonly servers?: readonly ServerOptions[] | Servers | undefined;
+  /**
+   * Says where each client goes: see {@link Target}. It may answer at once, or promise an answer; `false` turns the client
+   * away, and so does an error, which is then in the cause (`outcome.cause.error`). Bounded by `routeTimeout`. Options such
+   * as `balance`, `backoff` and `downFor` hold for the sets of servers that it names by their addresses.
+   *
+   * @example
+   * ```ts
+   * route: async (client, { signal }) => ({ host: await lookUpTenant(client.peer, { signal }), port: 5432 }),
+   * ```
+   */
+  readonly route?: RouteHook | undefined;
+  /** Time for the hook `route`, in milliseconds. Default 10 000. */
+  readonly routeTimeout?: Timeout | undefined;
+  /** What should lead a client to the same server each time, for a {@link Balancer} of yours; with `servers`. */
+  readonly key?: KeyHook | undefined;
   /** Persistent backends that live with the proxy: connected before it listens, closed after its last session. */
   readonly backends?: readonly Backend[] | undefined;
 }
@@ -70,6 +65,8 @@ export interface ProxyOptions
 const PROXY_OPTIONS = everyOption<ProxyOptions>()(
   'listen',
   'servers',
+  'route',
+  'key',
   'backends',
   ...SHARED_LISTENER_OPTIONS,
   ...namesOf(PROXY_LIMITS),
@@ -139,9 +136,13 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   };
 
   readonly listeners: readonly Listener[];
+  /** Where it connects; a set without servers where `route` decides. */
   readonly servers: Servers;
   readonly backends: readonly Backend[];
+  readonly #clientConfig: ClientConfig;
   readonly #sessionConfig: SessionConfig;
+  /** Clients that were accepted elsewhere. */
+  readonly #adopted: Adopted;
   readonly #sessions = new Set<Session>();
   readonly #bound = new Set<Listener>();
   #listenersLeft: number;
@@ -158,7 +159,9 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     super(TcpProxy.kind, proxyMachine, { settings }, session.environment, undefined);
     this.servers = servers;
     this.backends = backends;
+    this.#clientConfig = listener.client;
     this.#sessionConfig = session;
+    this.#adopted = new Adopted(this, listener.settings.clientsMax);
     this.listeners = listen.map((where) => new Listener(where, listener, session.environment, this, this));
     this.#listenersLeft = this.listeners.length;
     for (const listener of this.listeners) {
@@ -173,9 +176,40 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     return this.listeners.flatMap((listener) => (listener.hasTag('listening') && listener.address) || []);
   }
 
-  /** Newcomers that were turned away, over all listeners. */
+  /** Newcomers that were turned away, over all listeners, and of those that were adopted. */
   get refused(): number {
-    return this.listeners.reduce((total, { refused }) => total + refused, 0);
+    return this.listeners.reduce((total, { refused }) => total + refused, this.#adopted.refused);
+  }
+
+  /**
+   * Takes over a socket that was accepted elsewhere, as a client like any other: it is admitted, gets a session, counts
+   * towards a limit of its own (`clientsMax` sockets that were adopted), and is waited for by a close. Call it in the tick
+   * of the accept, or of the event that hands the socket over.
+   *
+   * @param socket a `net.Socket` or a `tls.TLSSocket` whose handshake is done
+   * @throws OptionError for what is no socket, or is owned by another handle
+   * @throws NotSupportedError before {@link start}
+   * @throws ClosedError when the proxy has ended, or is about to end
+   * @example
+   * ```ts
+   * const server = http.createServer();
+   * server.on('connect', ({ url }, socket, head) => {
+   *   socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+   *   proxy.adopt(socket, { head, data: url });
+   * });
+   * ```
+   */
+  adopt(socket: Socket, options: AdoptOptions = {}): Client {
+    checkAdopt(socket, options);
+    if (this.hasTag('ending')) throw new ClosedError(this.id, this.outcome?.cause);
+    if (!this.hasTag('serving')) throw new NotSupportedError(`${this.id} was not started yet: call start() first.`);
+    const { head, data } = options;
+    if (head !== undefined && head.length > 0) socket.unshift(head);
+    const client = new Client(socket, this.#clientConfig, this.#sessionConfig.environment, this.#adopted, this);
+    client.data = data;
+    if (!this.#keepAlive) client.unref();
+    this.#adopted.begin(client);
+    return client;
   }
 
   /** The sessions that live. */
@@ -233,10 +267,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   /** What can be seen of every live connection: what a transition does not tell. */
   connections(): ConnectionInfo[] {
     const infos: ConnectionInfo[] = [];
-    for (const listener of this.listeners) {
-      for (const client of listener.clients) {
-        if (client.session === undefined) infos.push(admissionInfo(client));
-      }
+    for (const { clients } of [...this.listeners, this.#adopted]) {
+      for (const client of clients) if (client.session === undefined) infos.push(admissionInfo(client));
     }
     for (const session of this.#sessions) infos.push(session.info());
     return infos;
@@ -276,13 +308,13 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   }
 
   /** @internal */
-  clientEstablished(client: Client, listener: Listener): void {
+  clientEstablished(client: Client, parent: Listener | TcpProxy): void {
     // A drain serves the clients that were being admitted when it began.
     if (!this.hasTag('serving')) {
       void client.abort({ initiator: 'library', manner: 'refusal', code: 'draining' });
       return;
     }
-    const session = new Session(client, this.#sessionConfig, this, listener);
+    const session = new Session(client, this.#sessionConfig, this, parent);
     client.session = session;
     this.#sessions.add(session);
     if (!this.#keepAlive) session.unref();
@@ -330,7 +362,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   /** @internal */
   protected override refSocket(keepAlive: boolean): void {
     this.#keepAlive = keepAlive;
-    for (const part of [...this.listeners, ...this.#sessions, ...this.backends]) {
+    for (const part of [...this.listeners, ...this.#adopted.clients, ...this.#sessions, ...this.backends]) {
       if (keepAlive) part.ref();
       else part.unref();
     }
@@ -380,6 +412,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
 
   #refuseAdmissions(cause: Report): void {
     each(this.listeners, (listener) => listener.refuseAdmissions(cause));
+    each(this.#adopted.clients, (client) => client.refuse(cause));
     if (this.#sessions.size > 0) this.instance.send(SERVED);
   }
 
@@ -389,7 +422,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   }
 
   #reportBound(): void {
-    if (this.#listenersLeft > 0 && this.#bound.size === this.#listenersLeft) this.instance.send(BOUND);
+    const hasNone = this.listeners.length === 0;
+    if ((hasNone || this.#listenersLeft > 0) && this.#bound.size === this.#listenersLeft) this.instance.send(BOUND);
   }
 
   #reportListeners(): void {
@@ -398,7 +432,62 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
 
   #reportSessions(): void {
     if (!this.#sessionsAwaited || this.#sessions.size > 0) return;
+    if (this.#adopted.clients.size > 0) return;
     if (this.listeners.every(({ clients }) => clients.size === 0)) this.instance.send(EMPTIED);
+  }
+}
+
+/** What is known of a socket that was accepted elsewhere. */
+export interface AdoptOptions {
+  /** What was read of it already: the first bytes to relay. */
+  readonly head?: Uint8Array | undefined;
+  /** For `client.data`, which your hooks can read. */
+  readonly data?: unknown;
+}
+
+const ADOPT_OPTIONS = everyOption<AdoptOptions>()('head', 'data');
+
+function checkAdopt(socket: Socket, options: AdoptOptions): void {
+  checkAdoptable(socket);
+  onlyKnown('adopt', options, ADOPT_OPTIONS);
+  const { head } = options;
+  if (head !== undefined && !(head instanceof Uint8Array)) {
+    throw new OptionError('head', head, 'a Buffer, or another Uint8Array');
+  }
+}
+
+/** The clients of a proxy that no listener of its own has accepted. */
+class Adopted implements ClientOwner {
+  readonly clients = new Set<Client>();
+  refused = 0;
+  readonly #proxy: TcpProxy;
+  readonly #clientsMax: number;
+
+  constructor(proxy: TcpProxy, clientsMax: number) {
+    this.#proxy = proxy;
+    this.#clientsMax = clientsMax;
+  }
+
+  begin(client: Client): void {
+    const isFull = this.clients.size >= this.#clientsMax;
+    this.clients.add(client);
+    if (isFull) {
+      this.refused++;
+      // What is reported before it begins comes first: it is never admitted.
+      client.refuse({ initiator: 'library', manner: 'limit', code: 'clientsMax' });
+    }
+    client.begin();
+    if (isFull) this.#proxy.notify('refused', { total: this.#proxy.refused, peer: client.peer });
+  }
+
+  clientEstablished(client: Client): void {
+    this.#proxy.clientEstablished(client, this.#proxy);
+  }
+
+  clientClosed(client: Client, outcome: Outcome): void {
+    this.clients.delete(client);
+    client.session?.legClosed(client, outcome);
+    this.#proxy.clientClosed(client, outcome);
   }
 }
 
@@ -422,11 +511,30 @@ function admissionInfo(client: Client): ConnectionInfo {
   };
 }
 
+/** Where clients go: to servers that are known, or where a hook says. */
+function checkedWhere(options: ProxyOptions) {
+  const { servers } = options;
+  const route = hook('route', options.route);
+  const key = hook('key', options.key);
+  if (route === undefined && servers === undefined) {
+    throw new OptionError('servers', servers, 'given, such as [{ port: 5432 }], unless route is');
+  }
+  if (route === undefined)
+    return { servers: serversOf({ ...options, servers: servers as Servers }), sets: {}, route, key };
+  if (servers !== undefined)
+    throw new OptionError('servers', servers, 'left out where route is given, which may answer with them');
+  if (key !== undefined)
+    throw new OptionError('key', key, 'left out where route is given, whose answer may have one: { to, key }');
+  const sets: Record<string, unknown> = {};
+  for (const name of SERVERS_OPTIONS) if (options[name] !== undefined) sets[name] = options[name];
+  // What is wrong with these is said now, and not to the first client.
+  return { servers: new Servers(Servers.none, sets), sets, route, key };
+}
+
 function checkedProxy(options: ProxyOptions) {
   onlyKnown('createProxy', options, PROXY_OPTIONS);
-  const listen: readonly ListenAddress[] = Array.isArray(options.listen) ? options.listen : [options.listen];
-  if (options.listen === undefined || listen.length === 0)
-    throw new OptionError('listen', options.listen, 'at least one address, such as { port: 8080 }');
+  const { listen: at = [] } = options;
+  const listen: readonly ListenAddress[] = Array.isArray(at) ? at : [at];
   for (const [index, where] of listen.entries()) {
     onlyKnown(`listen[${index}]`, where, LISTEN_ADDRESS, `listen[${index}].`);
     checkAddress(where, `listen[${index}].`);
@@ -435,7 +543,7 @@ function checkedProxy(options: ProxyOptions) {
   if (!Array.isArray(backends) || !backends.every((backend) => backend instanceof Backend)) {
     throw new OptionError('backends', backends, 'a list of what createBackend() returns');
   }
-  const servers = serversOf(options);
+  const { servers, sets, route, key } = checkedWhere(options);
   // Two files per client: its own socket and its backend's.
   const listener = listenerLimits(options, 2, true);
   const settings = limits(SESSION_LIMITS, options);
@@ -446,6 +554,9 @@ function checkedProxy(options: ProxyOptions) {
     environment: environmentOf(options),
     backend: backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS),
     ...limits(BUFFER_LIMITS, options),
+    route,
+    key,
+    servers: sets,
   };
   return {
     listen,

@@ -5,12 +5,13 @@ import type { Client } from '../adapters/client.js';
 import { type Environment, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
 import type { Leg } from '../adapters/socket-handle.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
-import { type Cause, type Outcome, QUIET_PROBES } from '../machines/vocabulary.js';
+import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
 import { Relay } from '../relay/relay.js';
 import type { Description, RunningTimer } from '../runtime/instance.js';
 import type { Peer } from '../sockets/peer.js';
-import { commandCauseOf } from '../sockets/socket.js';
-import type { Server } from '../upstream/servers.js';
+import { commandCauseOf, hookReportOf } from '../sockets/socket.js';
+import type { Server, ServersOptions } from '../upstream/servers.js';
+import { checkedKey, checkedTarget, type KeyHook, LazyContext, type RouteHook } from './target.js';
 
 /** @internal What all sessions of one proxy share. */
 export interface SessionConfig {
@@ -18,6 +19,11 @@ export interface SessionConfig {
   readonly environment: Environment;
   readonly backend: BackendConfig;
   readonly connectBufferBytes: number;
+  /** Says where each client goes; without it, all go to the servers of `backend`. */
+  readonly route: RouteHook | undefined;
+  readonly key: KeyHook | undefined;
+  /** For sets of servers that a route names by their addresses. */
+  readonly servers: ServersOptions;
 }
 
 /** @internal The proxy of a session: it emits events of its own for it. */
@@ -32,6 +38,12 @@ export interface SessionOwner {
 export type SessionEvents = {
   /** Client and backend are joined. */
   established: [Session];
+  /** A connect failed; the next attempt follows after `delayMs`. */
+  retry: [{ attempt: number; delayMs: number; cause: Cause }];
+  /** The next attempt goes to another server. */
+  failover: [{ from: Server; to: Server; cause: Cause }];
+  /** A leg that was established is lost. */
+  dropped: [{ leg: 'client' | 'backend'; cause: Cause }];
   closed: [Outcome];
 };
 
@@ -52,6 +64,7 @@ export interface ConnectionInfo {
   readonly accepts: readonly string[];
 }
 
+const ROUTED = { type: 'route.chosen' } as const;
 const ESTABLISHED = { type: 'backend.established' } as const;
 const CLIENT_ENDED = { type: 'client.ended' } as const;
 const BACKEND_ENDED = { type: 'backend.ended' } as const;
@@ -64,8 +77,10 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   /** @internal */
   static readonly kind: HandleKind<Session, SessionCommand, SessionEvents> = {
     ...kindNamed('session'),
-    events: { established: true, closed: true },
+    events: { established: true, retry: true, failover: true, dropped: true, closed: true },
     commands: {
+      'client.route': (session) => session.#route(),
+      'route.revoke': (session) => session.#revokeRoute(),
       'backend.connect': (session) => session.#connectBackend(),
       'relay.start': (session) => session.#startRelay(),
       'relay.probe': (session) => session.#probeRelay(),
@@ -83,7 +98,9 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   /** @internal */
   readonly relay: Relay;
   readonly #owner: SessionOwner;
-  readonly #connectBufferBytes: number;
+  readonly #config: SessionConfig;
+  /** A hook that has yet to answer. */
+  #routing: LazyContext | undefined = undefined;
   #progress = -1;
   #quiet = 0;
   /** Why no backend came up in time, with what became of the last attempt. */
@@ -94,7 +111,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     super(Session.kind, sessionMachine, config.input, config.environment, parent);
     this.client = client;
     this.#owner = owner;
-    this.#connectBufferBytes = config.connectBufferBytes;
+    this.#config = config;
     this.relay = new Relay(client.socket);
     this.backend = new Backend(config.backend, config.environment, this, this);
   }
@@ -161,7 +178,9 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   legClosed(leg: Leg, { ending, cause }: Outcome): void {
     const isClient = leg === this.client;
     if (ending === 'dropped') {
-      this.#owner.notify('dropped', { session: this, leg: isClient ? 'client' : 'backend', cause });
+      const name = isClient ? 'client' : 'backend';
+      this.#owner.notify('dropped', { session: this, leg: name, cause });
+      if (this.hasListeners('dropped')) this.notify('dropped', { leg: name, cause });
     }
     this.instance.send({ type: isClient ? 'client.closed' : 'backend.closed', ending, cause });
   }
@@ -179,11 +198,13 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   /** @internal */
   backendRetry(attempt: number, delayMs: number, cause: Cause): void {
     this.#owner.notify('retry', { session: this, attempt, delayMs, cause });
+    this.notify('retry', { attempt, delayMs, cause });
   }
 
   /** @internal */
   backendFailover(from: Server, to: Server, cause: Cause): void {
     this.#owner.notify('failover', { session: this, from, to, cause });
+    this.notify('failover', { from, to, cause });
   }
 
   /** @internal */
@@ -222,10 +243,73 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     }
   }
 
-  #connectBackend(): void {
+  #route(): void {
     this.backend.begin();
-    if (this.#connectBufferBytes > 0) this.relay.readAhead(this.#connectBufferBytes);
+    const { route, key } = this.#config;
+    try {
+      if (route !== undefined) {
+        this.#askHook(route);
+        return;
+      }
+      if (key !== undefined) this.backend.goTo(this.backend.servers, undefined, checkedKey('key', key(this.client)));
+      this.instance.send(ROUTED);
+    } catch (error) {
+      this.#refuse(hookReportOf(error));
+    }
+  }
+
+  #askHook(route: RouteHook): void {
+    const context = new LazyContext();
+    const answer = route(this.client, context);
+    if (typeof (answer as PromiseLike<unknown> | undefined)?.then !== 'function') {
+      this.#answered(answer);
+      return;
+    }
+    this.#routing = context;
+    this.#readAhead();
+    const settle = (settled: () => void): void => {
+      if (this.#routing !== context) return;
+      this.#routing = undefined;
+      settled();
+    };
+    Promise.resolve(answer).then(
+      (target) => settle(() => this.#answered(target)),
+      (error) => settle(() => this.#refuse(hookReportOf(error))),
+    );
+  }
+
+  #answered(answer: unknown): void {
+    if (answer === false) {
+      this.#refuse({ initiator: 'owner', manner: 'refusal' });
+      return;
+    }
+    try {
+      const { servers, only, key } = checkedTarget('route', answer, this.#config.servers);
+      this.backend.goTo(servers, only, key);
+      this.instance.send(ROUTED);
+    } catch (error) {
+      this.#refuse(hookReportOf(error));
+    }
+  }
+
+  #refuse(cause: Report): void {
+    this.instance.send({ type: 'route.refused', cause });
+  }
+
+  #revokeRoute(): void {
+    const routing = this.#routing;
+    this.#routing = undefined;
+    this.abortSignal(routing?.controller);
+  }
+
+  #connectBackend(): void {
+    this.#readAhead();
     this.backend.dial();
+  }
+
+  #readAhead(): void {
+    const { connectBufferBytes } = this.#config;
+    if (connectBufferBytes > 0) this.relay.readAhead(connectBufferBytes);
   }
 
   #startRelay(): void {

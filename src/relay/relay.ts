@@ -40,6 +40,7 @@ export class Relay {
 
   /** Reads up to `bytesMax` from the client before there is a backend, so that a reset is seen. */
   readAhead(bytesMax: number): void {
+    if (this.#up !== undefined) return;
     this.#up = new Leg();
     this.#up.readAhead(this.#client, bytesMax);
   }

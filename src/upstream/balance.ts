@@ -17,8 +17,27 @@ import type { Server } from './servers.js';
  * ```
  */
 export interface Balancer {
-  /** One of `servers` for which `isUsable` is true, or nothing if there is none. */
-  choose(servers: readonly Server[], isUsable: (server: Server) => boolean): Server | undefined;
+  /**
+   * One of `servers` for which `isUsable` is true, or nothing if there is none.
+   *
+   * @param wanted the connection that the server is for: its client and its key, if it has them
+   */
+  choose(servers: readonly Server[], isUsable: (server: Server) => boolean, wanted: Wanted): Server | undefined;
+}
+
+/** What a balancer may know of the connection that a server is for. */
+export interface Wanted {
+  /** The client that the connection is for; nothing for a backend that is for none. */
+  readonly client: WantedClient | undefined;
+  /** What should lead to the same server each time: see `key` of `createProxy` and of a `route`'s answer. */
+  readonly key: string | undefined;
+}
+
+/** Of a client, what a choice may depend on. */
+export interface WantedClient {
+  readonly id: string;
+  /** Where it comes from. */
+  readonly peer: { readonly address: string; readonly port: number; readonly family: string } | undefined;
 }
 
 /** Each server in turn; the cost does not grow with how many there are, as long as most are usable. */
@@ -72,7 +91,9 @@ export function balancerOf(balance: Balance | undefined): Balancer {
   if (balance === 'inOrder') return inOrder();
   if (balance === 'leastConnections') return leastConnections();
   if (typeof balance === 'object' && typeof balance?.choose === 'function') {
-    return { choose: bound<Balancer['choose']>((servers, isUsable) => balance.choose(servers, isUsable)) };
+    return {
+      choose: bound<Balancer['choose']>((servers, isUsable, wanted) => balance.choose(servers, isUsable, wanted)),
+    };
   }
   throw new OptionError('balance', balance, '"roundRobin", "inOrder", "leastConnections" or an object with choose()');
 }

@@ -22,7 +22,7 @@ import { inNoContext } from '../runtime/context.js';
 import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
-import { type Balance, type Balancer, balancerOf } from './balance.js';
+import { type Balance, type Balancer, balancerOf, type Wanted } from './balance.js';
 import { RetryBudget, type RetryBudgetOptions } from './budget.js';
 import { guarded, lookUp } from './lookup.js';
 
@@ -41,10 +41,12 @@ export type ConnectHook = (server: Server, context: ConnectContext) => Duplex | 
 export interface ServerOptions {
   /** Name or address. Default `127.0.0.1`. */
   readonly host?: string | undefined;
-  /** TCP port; either this or `path`. */
+  /** TCP port; either this or `path`, or neither where `connect` needs none. */
   readonly port?: number | undefined;
   /** Unix socket. */
   readonly path?: string | undefined;
+  /** What it is called in messages and on the page. Default: `host:port`, or the path. */
+  readonly name?: string | undefined;
   /** Connections at once, attempts included; later connections wait for a place. Default: no limit. */
   readonly connectionsMax?: number | undefined;
   /**
@@ -89,6 +91,7 @@ const SERVER_OPTIONS = everyOption<ServerOptions>()(
   'host',
   'port',
   'path',
+  'name',
   'connectionsMax',
   'connect',
   'lookup',
@@ -115,11 +118,15 @@ export class Server {
   readonly connect: ConnectHook | undefined;
   readonly localAddress: string | undefined;
   readonly family: 4 | 6 | undefined;
+  /** @internal The set that it belongs to. */
+  set: Servers | undefined = undefined;
+  /** @internal What a connection chooses from that may go to this server alone. */
+  readonly alone: readonly Server[] = [this];
   /** @internal */
   readonly tls: CheckedServerTls | undefined;
   /** @internal Looks a host up that is no address. */
   readonly lookup: LookupFunction | undefined;
-  /** `host:port` or the path. */
+  /** The name that it was given; or `host:port`, or the path. */
   readonly name: string;
   /** Connections that are open or being opened. */
   connections = 0;
@@ -148,7 +155,8 @@ export class Server {
       throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
     }
     this.path = options.path === undefined ? undefined : text(`${name}.path`, options.path);
-    this.port = this.path === undefined ? port(`${name}.port`, options.port, 1) : undefined;
+    const hasNoAddress = this.path !== undefined || (options.connect !== undefined && options.port === undefined);
+    this.port = hasNoAddress ? undefined : port(`${name}.port`, options.port, 1);
     this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
     this.connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
     this.connect = hook(`${name}.connect`, options.connect);
@@ -165,7 +173,11 @@ export class Server {
     this.#addressMs = addressMsOf(name, options);
     const own = hook(`${name}.lookup`, options.lookup);
     this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
-    this.name = this.path ?? hostAndPort(this.host, this.port);
+    this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
+  }
+
+  get #address(): string {
+    return this.path ?? (this.port === undefined ? this.host : hostAndPort(this.host, this.port));
   }
 
   /** @internal How long each but the last of several addresses may take: a fair share of the whole attempt. */
@@ -317,7 +329,9 @@ const SHORTAGES: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /** A connection that asks for a server. */
-export interface Requester {
+export interface Requester extends Wanted {
+  /** The one server of the set that it may go to; nothing where any will do. */
+  readonly only: Server | undefined;
   /** Called when a place is free, or another attempt may be made, after an answer of `full`. */
   serverFreed(): void;
   /** Kept by {@link Servers}: what is remembered of its attempts. */
@@ -363,6 +377,8 @@ const FULL: Choice = { kind: 'full' };
  * ```
  */
 export class Servers {
+  /** @internal The list of a set without servers, which no connection asks. */
+  static readonly none: readonly ServerOptions[] = [];
   readonly list: readonly Server[];
   readonly clock: Clock;
   readonly #balancer: Balancer;
@@ -379,12 +395,13 @@ export class Servers {
 
   /** @throws OptionError */
   constructor(servers: readonly ServerOptions[], options: ServersOptions = {}) {
-    if (!Array.isArray(servers) || servers.length === 0) {
+    if (!Array.isArray(servers) || (servers.length === 0 && servers !== Servers.none)) {
       throw new OptionError('servers', servers, 'a list of at least one server, such as [{ port: 5432 }]');
     }
     onlyKnown('Servers', options, SERVERS_OPTIONS);
     const lookup = hook('lookup', options.lookup);
     this.list = servers.map((server, index) => new Server(server, `servers[${index}]`, lookup));
+    for (const server of this.list) server.set = this;
     this.clock = checkClock('clock', options.clock) ?? systemClock;
     this.#balancer = balancerOf(options.balance);
     this.#backoff = new Backoff(options.backoff);
@@ -410,16 +427,16 @@ export class Servers {
     if (memory === undefined) {
       if (!this.#queue.has(requester)) this.#budget.deposit();
     } else if (!memory.rested) {
-      return this.#defer(memory);
+      return this.#defer(requester, memory);
     }
-    let server = this.#pick(memory);
+    let server = this.#pick(requester);
     if (server === undefined && this.#mayRetry(memory)) {
       memory.tried.clear();
       memory.retryAt = undefined;
-      server = this.#pick(memory);
+      server = this.#pick(requester);
     }
-    if (server === undefined && !this.#isExhausted()) {
-      if (memory !== undefined && memory.tried.size > 0 && this.#isRoundOver(memory)) {
+    if (server === undefined && !this.#isExhausted(requester)) {
+      if (memory !== undefined && memory.tried.size > 0 && this.#isRoundOver(requester, memory)) {
         // Those that this one had yet to try have been excluded meanwhile.
         this.#leaveQueue(requester);
         return { kind: 'deferred', delayMs: this.#endRound(memory) };
@@ -431,7 +448,7 @@ export class Servers {
       throw new OptionError('balance', server, 'a balancer that chooses one of the servers it is given');
     }
     this.#leaveQueue(requester);
-    if (server === undefined) return this.#allExcluded();
+    if (server === undefined) return this.#allExcluded(requester);
     if (memory !== undefined) {
       memory.rested = false;
       memory.again = undefined;
@@ -577,11 +594,19 @@ export class Servers {
     }
   }
 
-  #pick(memory: RequesterMemory | undefined): Server | undefined {
+  #pick(requester: Requester): Server | undefined {
+    const { memory, only } = requester;
     this.#tried = memory?.tried;
     const again = memory?.again;
     if (again !== undefined && this.#isUsable(again)) return again;
-    return this.#balancer.choose(this.list, this.#isUp) ?? this.#balancer.choose(this.list, this.#isUsable);
+    if (only !== undefined) return this.#isUsable(only) ? only : undefined;
+    const { list } = this;
+    return this.#balancer.choose(list, this.#isUp, requester) ?? this.#balancer.choose(list, this.#isUsable, requester);
+  }
+
+  /** What a connection chooses from. */
+  #listFor({ only }: Requester): readonly Server[] {
+    return only === undefined ? this.list : only.alone;
   }
 
   #enterQueue(requester: Requester): void {
@@ -619,18 +644,18 @@ export class Servers {
     return memory?.retryAt !== undefined && this.#now >= memory.retryAt;
   }
 
-  #defer(memory: RequesterMemory): Choice {
-    if (this.#isExhausted()) return this.#allExcluded();
+  #defer(requester: Requester, memory: RequesterMemory): Choice {
+    if (this.#isExhausted(requester)) return this.#allExcluded(requester);
     memory.rested = true;
     if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#restMs(memory) };
-    if (this.#isRoundOver(memory)) return { kind: 'deferred', delayMs: this.#endRound(memory) };
+    if (this.#isRoundOver(requester, memory)) return { kind: 'deferred', delayMs: this.#endRound(memory) };
     // The first attempt at each server is no repeat.
     return { kind: 'deferred', delayMs: memory.round === 0 ? 0 : this.#bounded(memory, this.#budgetMs()) };
   }
 
   /** One that was not tried is waited for, also while it is full: those that have failed are not tried again instead. */
-  #isRoundOver({ tried }: RequesterMemory): boolean {
-    return this.list.every((server) => server.excluded !== undefined || tried.has(server));
+  #isRoundOver(requester: Requester, { tried }: RequesterMemory): boolean {
+    return this.#listFor(requester).every((server) => server.excluded !== undefined || tried.has(server));
   }
 
   #endRound(memory: RequesterMemory): number {
@@ -656,12 +681,12 @@ export class Servers {
     return this.#budget.withdraw(this.#now, this.#backoff.maxMs) ?? this.#backoff.longestMs(this.#random());
   }
 
-  #isExhausted(): boolean {
-    return this.list.every((server) => server.excluded !== undefined);
+  #isExhausted(requester: Requester): boolean {
+    return this.#listFor(requester).every((server) => server.excluded !== undefined);
   }
 
-  #allExcluded(): Choice {
-    return { kind: 'exhausted', cause: (this.list[0] as Server).excluded as Cause };
+  #allExcluded(requester: Requester): Choice {
+    return { kind: 'exhausted', cause: (this.#listFor(requester)[0] as Server).excluded as Cause };
   }
 
   // Asked once per server and attempt: fields in place of closures.

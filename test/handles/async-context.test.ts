@@ -79,7 +79,9 @@ describe.each(['compiled', 'xstate'] as const)('on the runtime %s', (runtime) =>
             },
             { ...peer.at, connectionsMax: 1 },
           ],
-          balance: { choose: places.hook('choose', (servers, isUsable) => balance.choose(servers, isUsable)) },
+          balance: {
+            choose: places.hook('choose', (servers, isUsable, wanted) => balance.choose(servers, isUsable, wanted)),
+          },
           isPermanent: places.hook('isPermanent', () => false),
           random: places.hook('random', () => 0.5),
           prepare: places.hook('prepare', async (socket: Socket) => {
@@ -301,7 +303,7 @@ describe.each(['compiled', 'xstate'] as const)('on the runtime %s', (runtime) =>
       const balance = inOrder();
       return new Servers([peer.at], {
         clock: bench.clock,
-        balance: { choose: places.hook('choose', (list, isUsable) => balance.choose(list, isUsable)) },
+        balance: { choose: places.hook('choose', (list, isUsable, wanted) => balance.choose(list, isUsable, wanted)) },
       });
     });
     const backend = made(() => bench.keep(createBackend({ runtime, servers, ...WAITS })));

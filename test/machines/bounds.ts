@@ -183,7 +183,7 @@ export const bounded: readonly Bounded[] = [
         settings: { ...settingsOf(SESSION_LIMITS, T), closeTimeout: T },
       },
       // Closed before there was a backend, or after: only the latter can still turn out otherwise.
-      key: ({ context }) => `${context.ending} ${context.cause?.phase === 'connecting'}`,
+      key: ({ context }) => `${context.ending} ${/^(routing|connecting)$/.test(context.cause?.phase ?? '')}`,
       events: (type) =>
         type === 'client.closed' || type === 'backend.closed'
           ? [

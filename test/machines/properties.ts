@@ -253,6 +253,11 @@ const TIMINGS: readonly Timing[] = [
   },
   {
     machine: /^session$/,
+    states: /^routing/,
+    comes: ({ routeTimeout = 0 }) => [[routeTimeout, 'client.abort routeTimeout']],
+  },
+  {
+    machine: /^session$/,
     states: /^connecting/,
     comes: ({ sessionConnectTimeout = 0 }) => [[sessionConnectTimeout, 'client.abort sessionConnectTimeout']],
   },
@@ -471,7 +476,7 @@ const cutsAreTold: Check = (model) => {
   let cut = false;
   for (const step of model.steps) {
     const event = shortName(step.event);
-    const commands = types(step);
+    const commands = types(step).filter((type) => type !== 'route.revoke');
     cut ||= commands.some((type) => /\.(abort|reset)$/.test(type));
     if (event === 'session.abort' || event === 'relay.idled') {
       expect(commands, `${step.from} ${event}`).toEqual(['client.abort', 'backend.abort']);
@@ -491,6 +496,15 @@ const cutsAreTold: Check = (model) => {
   if (cut) expect(outcome.ending).not.toBe('ended');
   if (outcome.cause.manner === 'timeout') expect(outcome.ending).toMatch(/aborted|refused/);
   if (outcome.ending === 'closed') expect(model.steps.map(({ event }) => event)).toContain('session.close');
+};
+
+/** A hook that has yet to say where the client goes is told when its answer is no longer wanted, and only then. */
+const routesAreRevoked: Check = (model) => {
+  for (const step of model.steps) {
+    const isLeft = step.from.startsWith('routing') && !step.to.startsWith('routing');
+    const isAnswered = /^route\.(chosen|refused)$/.test(step.event);
+    expect(types(step).includes('route.revoke'), `${step.from} ${step.event}`).toBe(isLeft && !isAnswered);
+  }
 };
 
 /** As long as anything is relayed or delivered it is looked at, again and again; what stands still is cut. */
@@ -569,7 +583,7 @@ const NEWS: Record<string, RegExp> = {
   listener:
     /^((idle|serving.*|draining|expired|cutting) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|expired clients.served)$/,
   session:
-    /^((connecting.*|relaying.*) session.close|(connecting|relaying|draining).* session.abort|connecting.* (client|backend).closed|(relaying|draining).* (client|backend).closed|connecting.open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (sessionConnectTimeout|durationMax|closeTimeout))$/,
+    /^((routing.*|connecting.*|relaying.*) session.close|(routing|connecting|relaying|draining).* session.abort|(routing|connecting|relaying|draining).* (client|backend).closed|routing.* route.refused|(routing|connecting).open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (routeTimeout|sessionConnectTimeout|durationMax|closeTimeout))$/,
   proxy:
     /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(refusing|listeners|backends)) proxy.abort|starting.connecting backends.failed|(idle|starting.*|running) listeners.failed|stopping.refusing sessions.served)$/,
 };
@@ -599,6 +613,7 @@ const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
   ],
   session: [
     [/ended$|Ended relay.idled$/, 'established'],
+    [/^routing/, 'routing'],
     [/^connecting/, 'connecting'],
     [/^relaying/, 'established'],
     [/^draining/, 'closing'],
@@ -705,7 +720,15 @@ export const properties: Record<string, readonly Check[]> = {
     deadlinesLetGo,
     timersRun,
   ],
-  session: [...common, causesTell('session'), finsArePassedOn, cutsAreTold, stillnessIsSeen, timersRun],
+  session: [
+    ...common,
+    causesTell('session'),
+    finsArePassedOn,
+    cutsAreTold,
+    routesAreRevoked,
+    stillnessIsSeen,
+    timersRun,
+  ],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop, timersRun],
   worker: [...common, ...workerChecks],
   cluster: [...common, ...clusterChecks],

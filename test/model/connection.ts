@@ -23,6 +23,8 @@ import { NO_SOCKET, type SocketModel, socketChances } from './socket.js';
 export interface ConnectionModel {
   readonly client: ClientModel;
   readonly backend: BackendModel;
+  /** A hook has yet to say where the client goes. */
+  readonly routing: boolean;
   /** Bytes may have been relayed. */
   readonly relayed: boolean;
   /** A reset waits for what was read before it. */
@@ -42,6 +44,7 @@ type Outcome = { readonly ending: string; readonly flushed: boolean };
 export const CONNECTION: ConnectionModel = {
   client: clientRules.initial,
   backend: backendRules.initial,
+  routing: false,
   relayed: false,
   flushing: { client: false, backend: false },
   left: { client: undefined, backend: undefined },
@@ -58,6 +61,8 @@ export interface ConnectionBounds {
   readonly admits?: boolean;
   /** Whether the client's TLS handshake comes first. */
   readonly tls?: boolean;
+  /** Whether the hook that says where the client goes takes its time, and may refuse. */
+  readonly routes?: boolean;
   readonly attemptsMax: number;
   readonly idleTimeout: number;
   /** How many commands may throw, any of them at any time. Default: none. */
@@ -71,7 +76,13 @@ const WHO = { initiator: 'owner', manner: 'close' } as const;
 const BOUND = { idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS };
 
 export function connectionParts({ attemptsMax, idleTimeout, tls = false }: ConnectionBounds) {
-  const waits = { sessionConnectTimeout: 1, halfCloseTimeout: 4, durationMax: NEVER_MS, closeTimeout: 1 };
+  const waits = {
+    routeTimeout: 1,
+    sessionConnectTimeout: 1,
+    halfCloseTimeout: 4,
+    durationMax: NEVER_MS,
+    closeTimeout: 1,
+  };
   return {
     // A session bounds its legs.
     client: { machine: clientMachine, input: { settings: { ...clientSettings(4), ...BOUND, speaksTls: tls } } },
@@ -132,6 +143,11 @@ export function abort(stage: ConnectionStage, leg: Leg, deliver: boolean): void 
 
 const sessionCommands: Record<string, (stage: ConnectionStage, command: EventObject & { deliver?: boolean }) => void> =
   {
+    'client.route': (stage) => stage.change({ routing: true }),
+    'route.revoke'(stage) {
+      must(stage.model.routing, 'It revokes a route that it has not asked for');
+      stage.change({ routing: false });
+    },
     'backend.connect': (stage) => stage.tell('backend', { type: 'backend.connect' }),
     'relay.start'(stage) {
       const { client, backend, relayed } = stage.model;
@@ -177,7 +193,7 @@ export function performConnection(
   stage: ConnectionStage,
   part: ConnectionPart,
   command: EventObject,
-  { hooks, admits = false }: ConnectionBounds,
+  { hooks, admits = false, routes = false }: ConnectionBounds,
   established: (stage: ConnectionStage) => void,
 ): void {
   const { type } = command;
@@ -191,6 +207,10 @@ export function performConnection(
     );
     if (failed !== undefined) stage.change({ faultsLeft: stage.model.faultsLeft - 1 });
     if (failed !== 'undone') perform(stage, command);
+    if (type === 'client.route' && failed === undefined && !(hooks || routes)) {
+      stage.change({ routing: false });
+      stage.tell('session', { type: 'route.chosen' });
+    }
     if (failed !== undefined)
       stage.tell('session', { type: 'session.abort', cause: WHO, deliver: true } as EventObject);
     return;
@@ -285,6 +305,15 @@ export function modelTurns(
       });
     }
   }
+  if (model.routing) {
+    const answers = (event: EventObject): void =>
+      may('owner', event.type, (stage) => {
+        stage.change({ routing: false });
+        stage.tell('session', event);
+      });
+    answers({ type: 'route.chosen' });
+    answers({ type: 'route.refused', cause: WHO } as EventObject);
+  }
   if (client.hook !== 'none') {
     tells('client', { hook: 'none' }, { type: 'owner.admitted' });
     tells('client', { hook: 'none' }, { type: 'owner.refused', cause: WHO } as EventObject);
@@ -378,9 +407,9 @@ export function forgetConnection<W extends ConnectionModel>(model: W, at: Everyw
   const isBackendOver = isOver(at.backend);
   if (!isClientOver && !isBackendOver) return model;
   const client = CLIENT_OVER;
-  const { backend, left, relayed, flushing } = CONNECTION;
+  const { backend, left, routing, relayed, flushing } = CONNECTION;
   if (isClientOver && (at.session === undefined || (isOver(at.session) && isBackendOver))) {
-    return { ...model, client, backend, left, relayed, flushing };
+    return { ...model, client, backend, left, routing, relayed, flushing };
   }
   return { ...model, ...(isClientOver && { client }), ...(isBackendOver && { backend }) };
 }

@@ -10,6 +10,7 @@ import { sessionMachine } from '../../src/machines/index.js';
 import { NEVER_MS, type Outcome } from '../../src/machines/vocabulary.js';
 import { Session, type SessionOwner } from '../../src/proxy/session.js';
 import { type Driver, ManualClock, type Path, type Step, shortName } from '../../src/testing/index.js';
+import type { Servers } from '../../src/upstream/servers.js';
 import { clientSettings } from '../machines/bounds.js';
 import {
   expectNothingLeft,
@@ -32,6 +33,7 @@ const PROBES_MAX = 8;
 const settingsFor = (path: Path) => {
   const soon = (name: string): number => (path.some(({ event }) => shortName(event.type) === name) ? SOON : NEVER_MS);
   return {
+    routeTimeout: soon('routeTimeout'),
     sessionConnectTimeout: soon('sessionConnectTimeout'),
     idleTimeout: 1_000,
     halfCloseTimeout: 1_000,
@@ -58,7 +60,8 @@ const TOO_MUCH = Buffer.alloc(keptMax() + MIB);
  */
 const isStuck = (leg: 'client' | 'backend', path: Path): boolean => {
   const last = path.find(({ to }) => to.startsWith('finishing.'));
-  const isCut = last === undefined || last.from.startsWith('connecting') || !/\.(ended|closed)$/.test(last.event.type);
+  const isCut =
+    last === undefined || /^(routing|connecting)/.test(last.from) || !/\.(ended|closed)$/.test(last.event.type);
   if (isCut) return false;
   return path.some(({ from, event }) => {
     const ending = 'ending' in event ? event.ending : undefined;
@@ -132,8 +135,12 @@ export function sessionDriver(loopback: Loopback) {
       backend: backendConfig({ ...BACKEND_LIMITS, attemptsMax: 1 }, servers, false, true),
       // It reads ahead, and so sees what the client does while the backend connects.
       connectBufferBytes: 1_024,
+      route: () => routed.promise,
+      key: undefined,
+      servers: {},
     };
     const begun = gate();
+    const routed = gate<Servers | false>();
     const clientOwner: ClientOwner = {
       clientEstablished: (admitted) => {
         session = new Session(admitted, config, sessionOwner, admitted);
@@ -171,6 +178,8 @@ export function sessionDriver(loopback: Loopback) {
     };
 
     const perform: Performances = {
+      'route.chosen': () => routed.resolve(servers),
+      'route.refused': () => routed.resolve(false),
       'session.close': () => void session.close(),
       'session.abort': () => void session.abort(),
       'client.ended': () => {
@@ -225,6 +234,7 @@ export function sessionDriver(loopback: Loopback) {
       perform: performer(session, clock, perform),
       eventOf: ({ event: type }) => {
         lastEvent = type;
+        if (type === 'route.refused') return { type, cause: { initiator: 'owner', manner: 'refusal' } };
         const leg = type === 'client.closed' ? client : type === 'backend.closed' ? backend : undefined;
         if (leg === undefined) return { type };
         const { ending, cause } = leg.outcome as Outcome;

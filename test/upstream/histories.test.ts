@@ -25,6 +25,9 @@ interface Truth {
 /** A connection as the backend's machine runs it: chooses, waits, connects, is exhausted and rests. */
 class Connection implements Requester {
   memory: Requester['memory'] = undefined;
+  readonly only: Requester['only'] = undefined;
+  readonly client: Requester['client'] = undefined;
+  readonly key: Requester['key'] = undefined;
   trial: Requester['trial'] = undefined;
   state: 'waiting' | 'queued' | 'connecting' | 'established' | 'over' = 'waiting';
   server: Server | undefined;

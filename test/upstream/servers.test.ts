@@ -23,6 +23,9 @@ const UNTRUSTED: Cause = { initiator: 'system', manner: 'error', phase: 'connect
 /** A connection that asks; what it is answered when a place is free is noted. */
 class Connection implements Requester {
   memory: Requester['memory'] = undefined;
+  readonly only: Requester['only'] = undefined;
+  readonly client: Requester['client'] = undefined;
+  readonly key: Requester['key'] = undefined;
   trial: Requester['trial'] = undefined;
   answered: Choice | undefined;
 
@@ -151,24 +154,26 @@ describe('what is taken for a number', () => {
   });
 });
 
+const NO_CLIENT = { client: undefined, key: undefined };
+
 describe('balancers', () => {
   test('roundRobin: each in turn, past those that are not usable', () => {
     const { list } = setOf();
     const [one, two, three] = list as readonly [Server, Server, Server];
     const balancer = roundRobin();
     const all = (): boolean => true;
-    expect([1, 2, 3, 4].map(() => balancer.choose(list, all))).toEqual([one, two, three, one]);
-    expect(balancer.choose(list, (server) => server !== two)).toBe(three);
-    expect(balancer.choose(list, (server) => server === two)).toBe(two);
-    expect(balancer.choose(list, () => false)).toBeUndefined();
-    expect(balancer.choose([], all)).toBeUndefined();
+    expect([1, 2, 3, 4].map(() => balancer.choose(list, all, NO_CLIENT))).toEqual([one, two, three, one]);
+    expect(balancer.choose(list, (server) => server !== two, NO_CLIENT)).toBe(three);
+    expect(balancer.choose(list, (server) => server === two, NO_CLIENT)).toBe(two);
+    expect(balancer.choose(list, () => false, NO_CLIENT)).toBeUndefined();
+    expect(balancer.choose([], all, NO_CLIENT)).toBeUndefined();
   });
 
   test('inOrder: always the first that is usable', () => {
     const { list } = setOf();
     const balancer = inOrder();
-    expect([1, 2].map(() => balancer.choose(list, () => true)?.port)).toEqual([1, 1]);
-    expect(balancer.choose(list, (server) => server.port !== 1)?.port).toBe(2);
+    expect([1, 2].map(() => balancer.choose(list, () => true, NO_CLIENT)?.port)).toEqual([1, 1]);
+    expect(balancer.choose(list, (server) => server.port !== 1, NO_CLIENT)?.port).toBe(2);
   });
 
   test('leastConnections: the fewest, each in turn among equals', () => {
@@ -177,14 +182,14 @@ describe('balancers', () => {
     const balancer = leastConnections();
     const all = (): boolean => true;
     // Connections that are over at once: ties do not all go to the first.
-    expect([1, 2, 3, 4].map(() => balancer.choose(list, all))).toEqual([one, two, three, one]);
+    expect([1, 2, 3, 4].map(() => balancer.choose(list, all, NO_CLIENT))).toEqual([one, two, three, one]);
     one.connections = 2;
     two.connections = 1;
     three.connections = 1;
-    expect([1, 2, 3].map(() => balancer.choose(list, all))).toEqual([two, three, two]);
-    expect(balancer.choose(list, (server) => server === one)).toBe(one);
-    expect(balancer.choose(list, () => false)).toBeUndefined();
-    expect(balancer.choose([], all)).toBeUndefined();
+    expect([1, 2, 3].map(() => balancer.choose(list, all, NO_CLIENT))).toEqual([two, three, two]);
+    expect(balancer.choose(list, (server) => server === one, NO_CLIENT)).toBe(one);
+    expect(balancer.choose(list, () => false, NO_CLIENT)).toBeUndefined();
+    expect(balancer.choose([], all, NO_CLIENT)).toBeUndefined();
   });
 
   test('leastConnections by its name: 2 to 1 where one has more', () => {

@@ -40,6 +40,10 @@ export type SessionEvent =
   | { type: 'client.ended' }
   /** The client has ended for good. */
   | { type: 'client.closed'; ending: Ending; cause: Cause }
+  /** The owner has said where the client goes. */
+  | { type: 'route.chosen' }
+  /** The owner turns the client away. */
+  | { type: 'route.refused'; cause: Report }
   | { type: 'backend.established' }
   | { type: 'backend.ended' }
   | { type: 'backend.closed'; ending: Ending; cause: Cause }
@@ -47,6 +51,10 @@ export type SessionEvent =
   | { type: 'relay.idled' };
 
 export type SessionCommand =
+  /** Report `route.chosen` or `route.refused`, which may be now. */
+  | { type: 'client.route' }
+  /** A route is no longer wanted. */
+  | { type: 'route.revoke' }
   | { type: 'backend.connect' }
   | { type: 'relay.start' }
   /** Compare the byte counters; report `relay.idled` if they have stood still for too long. */
@@ -87,7 +95,7 @@ export const startOf = (settings: SessionSettings): SessionContext => ({
 
 /** True while every byte may still arrive; never, if it was closed before there was a backend to relay them. */
 const isWhole = ({ ending, cause }: SessionContext): boolean =>
-  (ending === 'ended' || ending === 'closed') && cause?.phase !== 'connecting';
+  (ending === 'ended' || ending === 'closed') && cause?.phase !== 'connecting' && cause?.phase !== 'routing';
 
 export const outcomeOf = ({ context, event }: Given & { readonly event: { readonly output?: unknown } }): Outcome => ({
   ending: event.output as Ending,
@@ -134,6 +142,7 @@ export const abortBackend = ({ context, event }: GivenEvent): SessionCommand => 
 });
 
 // Delays.
+export const routeTimeout = ({ context }: Given): number => context.settings.routeTimeout;
 export const sessionConnectTimeout = ({ context }: Given): number => context.settings.sessionConnectTimeout;
 export const idleProbe = ({ context }: Given): number => probeEvery(context.settings.idleTimeout);
 export const halfCloseProbe = ({ context }: Given): number => probeEvery(context.settings.halfCloseTimeout);

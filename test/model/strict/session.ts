@@ -40,14 +40,23 @@ export function strictConnection(bounds: ConnectionBounds): SystemRules<StrictCo
       if (session === undefined || session.ending !== undefined) return;
       const [where = '', half] = session.state.split('.');
       const { client, relayed, wanted } = model;
-      must(wanted === '' || !/^(connecting|relaying)$/.test(where), 'It goes on, and its end was asked for (1)');
+      must(
+        wanted === '' || !/^(routing|connecting|relaying)$/.test(where),
+        'It goes on, and its end was asked for (1)',
+      );
       must(wanted !== 'session.abort' || where === 'finishing', 'It drains, and was aborted');
       const areCut = (['client', 'backend'] as const).every((leg) => model[leg].over || model.left[leg] !== undefined);
       must(wanted !== 'session.abort' || areCut, 'It was aborted, and its legs go on');
       must(where !== 'draining' || model.asked > 0, 'It drains, and nobody asked for it');
+      must(
+        model.routing === (where === 'routing'),
+        'It waits for a route that it does not want, or goes on without it',
+      );
       if (where === 'connecting') {
         must(backend?.state !== 'idle', 'It waits for a backend that nobody connects');
         must(!/^active.established/.test(backend?.state ?? ''), 'Its backend is there, and nothing comes of it');
+      }
+      if (where === 'routing' || where === 'connecting') {
         const knows = (half === 'clientEnded') === client.socket.peerEnded;
         must(knows || !client.socket.linked, 'Its client has ended, and it does not know');
       }

@@ -1,0 +1,119 @@
+/** What a session can be told, and the checks of that: for a client of your own, by {@link createSession}. */
+import { type BackendSocketOptions, backendConfig, type DialLimits } from '../adapters/backend-options.js';
+import type { Client } from '../adapters/client.js';
+import { environmentOf, HANDLE_OPTIONS, type HandleOptions } from '../adapters/handle.js';
+import { NotEstablishedError, OptionError } from '../errors.js';
+import { BUFFER_LIMITS, DIAL_LIMITS, namesOf, SESSION_LIMITS } from '../machines/limits.js';
+import { NEVER_MS } from '../machines/vocabulary.js';
+import { signal as checkSignal, everyOption, limits, onlyKnown, type Timeout, timeout } from '../options.js';
+import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers.js';
+import { Session, type SessionConfig, type SessionOwner } from './session.js';
+import { checkedKey, checkedTarget, type Target } from './target.js';
+
+/** The limits of sessions. */
+export interface SessionLimits {
+  /** Time for all attempts to connect a backend for one client, in milliseconds. Default 15 000. */
+  readonly sessionConnectTimeout?: Timeout | undefined;
+  /** Time without a byte in either direction until a session is cut, at most a quarter later. Default 600 000 ms. */
+  readonly idleTimeout?: Timeout | undefined;
+  /** The same once one side has ended, in milliseconds. Default 60 000. */
+  readonly halfCloseTimeout?: Timeout | undefined;
+  /** How long a session may take, in milliseconds. Default: none. */
+  readonly durationMax?: Timeout | undefined;
+  /**
+   * Bytes to read from a client before its backend is there, at most one read more. A client that resets meanwhile
+   * leaves at once, unless it has sent more than that; with 0 nothing is read, and the reset is noticed only afterwards.
+   * Default 16 384.
+   */
+  readonly connectBufferBytes?: number | undefined;
+}
+
+/** What a session of your own is told. */
+export interface SessionOptions
+  extends SessionLimits,
+    DialLimits,
+    BackendSocketOptions,
+    Omit<ServersOptions, 'clock'>,
+    HandleOptions {
+  /** Where the client goes. */
+  readonly to: Target;
+  /** For the balancer of the servers: see {@link Balancer}. */
+  readonly key?: string | undefined;
+  /** How long {@link Session.close} waits for the session to end by itself until it cuts it, in milliseconds. Default 30 000. */
+  readonly drainTimeout?: Timeout | undefined;
+}
+
+const SESSION_OPTIONS = everyOption<SessionOptions>()(
+  'to',
+  'key',
+  'drainTimeout',
+  'noDelay',
+  'keepAlive',
+  ...namesOf(DIAL_LIMITS),
+  ...namesOf(SESSION_LIMITS).filter((name) => name !== 'routeTimeout'),
+  ...namesOf(BUFFER_LIMITS),
+  ...SERVERS_OPTIONS.filter((name) => name !== 'clock'),
+  ...HANDLE_OPTIONS,
+);
+
+const DRAIN_MS = 30_000;
+
+/** No proxy is told what becomes of the session: its own events say that. */
+const NO_PROXY: SessionOwner = { notify() {}, sessionClosed() {} };
+
+/**
+ * Joins an established client of your own, of {@link createListener} or {@link adoptClient}, to a target, as a proxy joins
+ * its clients: it connects a server, retrying and failing over, and relays bytes both ways; resets, ends and deadlines of
+ * one side reach the other as what they are. From now on the client is the session's: it ends with it, and the session
+ * alone says when the two are idle.
+ *
+ * Your own listeners on the client's socket should be off by now; what you have read too much goes back by
+ * `client.socket.unshift(bytes)`.
+ *
+ * @throws OptionError
+ * @throws NotEstablishedError for a client that is not admitted yet, or is over
+ * @example
+ * ```ts
+ * const listener = createListener({ port: 8080 });
+ * listener.on('client', (client) => {
+ *   const session = createSession(client, { to: [{ port: 5432 }, { port: 5433 }] });
+ *   session.closed.then(({ ending, cause }) => console.log(ending, cause));
+ * });
+ * ```
+ */
+export function createSession(client: Client, options: SessionOptions): Session {
+  onlyKnown('createSession', options, SESSION_OPTIONS);
+  const { signal: given, to, key, drainTimeout, clock = client?.clock, ...own } = options;
+  const signal = checkSignal('signal', given);
+  const sets: Record<string, unknown> = {};
+  for (const name of SERVERS_OPTIONS) if (name in own) sets[name] = own[name as keyof typeof own];
+  const { servers, only } = checkedTarget('to', to, { ...sets, clock });
+  const settings = limits(SESSION_LIMITS, options as SessionLimits & { routeTimeout?: Timeout });
+  const config: SessionConfig = {
+    input: { settings: { ...settings, closeTimeout: timeout('drainTimeout', drainTimeout, DRAIN_MS) } },
+    environment: environmentOf({ ...options, clock }),
+    backend: backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS),
+    ...limits(BUFFER_LIMITS, options),
+    route: undefined,
+    key: undefined,
+    servers: {},
+  };
+  checkClient(client);
+  const session = new Session(client, config, NO_PROXY, client);
+  session.backend.goTo(servers, only, checkedKey('key', key));
+  client.session = session;
+  session.begin(signal);
+  // It may have sent its last byte already: the session was not there to be called.
+  if (client.socket.readableEnded) session.legEnded(client);
+  return session;
+}
+
+function checkClient(client: Client): void {
+  if (typeof client?.hasTag !== 'function' || !('socket' in client)) {
+    throw new OptionError('client', client, 'a client of createListener() or adoptClient()');
+  }
+  if (client.session !== undefined) throw new OptionError('client', client, 'a client that has no session yet');
+  if (!client.hasTag('linked') || !client.hasTag('served')) {
+    throw new NotEstablishedError(client.id, client.state, 'call createSession() once it is established');
+  }
+}

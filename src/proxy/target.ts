@@ -1,0 +1,98 @@
+/** Where a session goes: what an owner may name as a target, and the set of servers that it comes to. */
+import { Duplex } from 'node:stream';
+import type { Client } from '../adapters/client.js';
+import { OptionError } from '../errors.js';
+import { Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
+
+/**
+ * Where a client goes.
+ *
+ * - One server, `{ host, port, … }`, or a list of them: a set of its own for this client, which remembers nothing of
+ *   earlier ones.
+ * - A {@link Servers}, which all clients that go there share: it knows which servers are down or full.
+ * - One {@link Server} of a `Servers`: no other is tried, and the connection counts there.
+ * - A stream that is open already: it is used once.
+ */
+export type Target = ServerOptions | readonly ServerOptions[] | Servers | Server | Duplex;
+
+/** A target with what else is known of the connection. */
+export interface Route {
+  readonly to: Target;
+  /** For the balancer of the servers: see {@link Balancer}. */
+  readonly key?: string | undefined;
+}
+
+/** What a hook that chooses a target gets besides the client. */
+export interface RouteContext {
+  /** Fires when the answer is no longer wanted: the client is gone, was closed, or the hook took too long. */
+  readonly signal: AbortSignal;
+}
+
+/** Says where a client goes; `false` turns it away. */
+export type RouteHook = (
+  client: Client,
+  context: RouteContext,
+) => Target | Route | false | PromiseLike<Target | Route | false>;
+
+/** Says what should lead a client to the same server each time. */
+export type KeyHook = (client: Client) => string | undefined;
+
+/** @internal A target, checked. */
+export interface CheckedTarget {
+  readonly servers: Servers;
+  readonly only: Server | undefined;
+  readonly key: string | undefined;
+}
+
+/** The context of a hook that decides at once, as most do, needs no signal. */
+export class LazyContext implements RouteContext {
+  #controller: AbortController | undefined = undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /** @internal */
+  get controller(): AbortController | undefined {
+    return this.#controller;
+  }
+}
+
+/** @internal @throws OptionError for what is no target */
+export function checkedTarget(name: string, answer: unknown, options: ServersOptions): CheckedTarget {
+  if (isRoute(answer)) {
+    return { ...checkedTarget(`${name}.to`, answer.to, options), key: checkedKey(`${name}.key`, answer.key) };
+  }
+  if (answer instanceof Servers) return { servers: answer, only: undefined, key: undefined };
+  if (answer instanceof Server) {
+    if (answer.set === undefined) throw new OptionError(name, answer, 'a server of a Servers');
+    return { servers: answer.set, only: answer, key: undefined };
+  }
+  if (answer instanceof Duplex) return { servers: joined(answer), only: undefined, key: undefined };
+  if (answer === null || typeof answer !== 'object') {
+    throw new OptionError(
+      name,
+      answer,
+      'a target: a server such as { port: 5432 }, a list of servers, a Servers, or a stream',
+    );
+  }
+  const list = Array.isArray(answer) ? answer : [answer as ServerOptions];
+  return { servers: new Servers(list, options), only: undefined, key: undefined };
+}
+
+/** @internal @throws OptionError */
+export function checkedKey(name: string, key: string | undefined): string | undefined {
+  if (key === undefined || typeof key === 'string') return key;
+  throw new OptionError(name, key, 'a string, or undefined for none');
+}
+
+function isRoute(answer: unknown): answer is Route {
+  return answer !== null && typeof answer === 'object' && Object.hasOwn(answer, 'to');
+}
+
+/** A set of one server, whose connection is open already: a failure is the end, for there is no other stream. */
+function joined(stream: Duplex): Servers {
+  const server = { name: 'stream', connect: () => stream as never };
+  return new Servers([server], { isPermanent: () => true });
+}
