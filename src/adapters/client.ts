@@ -321,7 +321,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     };
     if (admit !== undefined) lend(this.#socket);
     Promise.resolve(this)
-      .then((client) => admit?.(client, { signal: admission.signal }))
+      .then((client) => (admission.signal.aborted ? undefined : admit?.(client, { signal: admission.signal })))
       .then(
         (verdict) =>
           settle(

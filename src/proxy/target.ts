@@ -32,7 +32,7 @@ export interface RouteContext {
 export type RouteHook = (
   client: Client,
   context: RouteContext,
-) => Target | Route | false | PromiseLike<Target | Route | false>;
+) => Target | Route | false | PromiseLike<Target | Route | boolean>;
 
 /** Says what should lead a client to the same server each time. */
 export type KeyHook = (client: Client) => string | undefined;

@@ -145,7 +145,6 @@ const sessionCommands: Record<string, (stage: ConnectionStage, command: EventObj
   {
     'client.route': (stage) => stage.change({ routing: true }),
     'route.revoke'(stage) {
-      must(stage.model.routing, 'It revokes a route that it has not asked for');
       stage.change({ routing: false });
     },
     'backend.connect': (stage) => stage.tell('backend', { type: 'backend.connect' }),

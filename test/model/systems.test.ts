@@ -27,6 +27,7 @@ test.each<[string, ConnectionBounds]>([
   ['the end is asked for once', CONNECTION],
   ['two attempts, and hooks that take their time', { ...CONNECTION, attemptsMax: 2, hooks: true }],
   ['a TLS handshake comes first', { ...CONNECTION, tls: true }],
+  ['its route takes its time', { ...CONNECTION, routes: true }],
   ['nothing is too idle', { ...CONNECTION, idleTimeout: NEVER_MS }],
   ['any command may throw, once', { ...CONNECTION, askedMax: 0, faultsMax: 1 }],
   ...(IS_LARGE ? LARGE_CONNECTIONS : []),

@@ -210,6 +210,7 @@ export function sessionDriver(loopback: Loopback) {
           if (isDestroyed(backend.socket) || backend.state.endsWith('bothEnded')) return;
           return endLeg(backend, await loopback.peerOf(backend.socket), step);
         }
+        if (backend.matches('idle')) void backend.abort();
         if (!backend.matches('active.choosing')) return;
         const { ending } = step.event as { ending?: string };
         if (ending === 'aborted') void backend.abort();
