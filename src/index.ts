@@ -72,7 +72,6 @@ export {
   leastConnections,
   roundRobin,
   type Wanted,
-  type WantedClient,
 } from './upstream/balance.js';
 export type { RetryBudgetOptions } from './upstream/budget.js';
 export {

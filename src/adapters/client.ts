@@ -6,6 +6,7 @@ import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
 import type { Description } from '../runtime/instance.js';
+import { isStream } from '../sockets/given.js';
 import type { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import {
@@ -347,7 +348,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
 /** @internal @throws OptionError for what is no socket, or has an owner */
 export function checkAdoptable(socket: Socket): void {
-  if (typeof socket?.resetAndDestroy !== 'function') throw new OptionError('socket', socket, 'a net.Socket');
+  if (!isStream(socket)) throw new OptionError('socket', socket, 'a net.Socket, or another Duplex');
   if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
 }
 

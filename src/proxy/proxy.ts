@@ -535,6 +535,9 @@ function checkedProxy(options: ProxyOptions) {
   onlyKnown('createProxy', options, PROXY_OPTIONS);
   const { listen: at = [] } = options;
   const listen: readonly ListenAddress[] = Array.isArray(at) ? at : [at];
+  if (listen.length === 0 && options.listen !== undefined) {
+    throw new OptionError('listen', at, 'at least one address, such as { port: 8080 }, or left out');
+  }
   for (const [index, where] of listen.entries()) {
     onlyKnown(`listen[${index}]`, where, LISTEN_ADDRESS, `listen[${index}].`);
     checkAddress(where, `listen[${index}].`);

@@ -1,7 +1,8 @@
 /** Where a session goes: what an owner may name as a target, and the set of servers that it comes to. */
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { Client } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
+import { isStream } from '../sockets/given.js';
 import { Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
 
 /**
@@ -69,7 +70,7 @@ export function checkedTarget(name: string, answer: unknown, options: ServersOpt
     if (answer.set === undefined) throw new OptionError(name, answer, 'a server of a Servers');
     return { servers: answer.set, only: answer, key: undefined };
   }
-  if (answer instanceof Duplex) return { servers: joined(answer), only: undefined, key: undefined };
+  if (isStream(answer)) return { servers: joined(answer), only: undefined, key: undefined };
   if (answer === null || typeof answer !== 'object') {
     throw new OptionError(
       name,
@@ -93,6 +94,6 @@ function isRoute(answer: unknown): answer is Route {
 
 /** A set of one server, whose connection is open already: a failure is the end, for there is no other stream. */
 function joined(stream: Duplex): Servers {
-  const server = { name: 'stream', connect: () => stream as never };
+  const server = { name: 'stream', connect: () => stream };
   return new Servers([server], { isPermanent: () => true });
 }

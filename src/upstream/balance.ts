@@ -1,3 +1,5 @@
+// biome-ignore lint/style/noRestrictedImports: a balancer of the user's is given the client; only its type is known here.
+import type { Client } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
 import { bound } from '../runtime/context.js';
 import type { Server } from './servers.js';
@@ -28,16 +30,9 @@ export interface Balancer {
 /** What a balancer may know of the connection that a server is for. */
 export interface Wanted {
   /** The client that the connection is for; nothing for a backend that is for none. */
-  readonly client: WantedClient | undefined;
+  readonly client: Client | undefined;
   /** What should lead to the same server each time: see `key` of `createProxy` and of a `route`'s answer. */
   readonly key: string | undefined;
-}
-
-/** Of a client, what a choice may depend on. */
-export interface WantedClient {
-  readonly id: string;
-  /** Where it comes from. */
-  readonly peer: { readonly address: string; readonly port: number; readonly family: string } | undefined;
 }
 
 /** Each server in turn; the cost does not grow with how many there are, as long as most are usable. */

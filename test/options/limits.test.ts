@@ -17,7 +17,7 @@ const INTERFACES: Readonly<Record<string, readonly string[]>> = {
   ClientLimits: ['CLIENT_LIMITS'],
   ListenerLimits: ['LISTENER_LIMITS'],
   'DialLimits, BackendLimits': ['BACKEND_LIMITS'],
-  SessionLimits: ['SESSION_LIMITS', 'BUFFER_LIMITS'],
+  'SessionLimits, ProxyOptions': ['SESSION_LIMITS', 'BUFFER_LIMITS'],
   ServersOptions: ['SERVERS_LIMITS'],
   ClusterOptions: ['WORKER_LIMITS'],
 };

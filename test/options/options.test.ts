@@ -91,7 +91,7 @@ const BACKEND: Table = {
 };
 
 const PROXY: Table = {
-  listen: [undefined, null, [], [null], 80, [80], [{}], {}],
+  listen: [null, [], [null], 80, [80], [{}], {}],
   servers: [undefined, [], {}],
   backends: [null, {}, [1], [{}], [undefined]],
   ...LIMITS,

@@ -140,7 +140,7 @@ test('adopt() says what is wrong', async () => {
   });
   expect(await new Reader(bench.own(connect(at))).ends()).toBe('reset');
   await proxy.start();
-  expect(() => proxy.adopt({} as Socket)).toThrow(/"socket" must be a net.Socket/);
+  expect(() => proxy.adopt({} as Socket)).toThrow(/"socket" must be a net.Socket, or another Duplex/);
   expect(() =>
     proxy.adopt(
       connect(at)
