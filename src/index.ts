@@ -50,7 +50,7 @@ export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } fr
 export type { Timeout } from './options.js';
 export { type AdoptOptions, createProxy, type ProxyEvents, type ProxyOptions, TcpProxy } from './proxy/proxy.js';
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
-export { createSession, type SessionLimits, type SessionOptions } from './proxy/session-options.js';
+export { createSession, type SessionHooks, type SessionLimits, type SessionOptions } from './proxy/session-options.js';
 export type { KeyHook, Route, RouteContext, RouteHook, Target } from './proxy/target.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';

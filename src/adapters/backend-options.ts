@@ -7,7 +7,7 @@ import { BACKEND_LIMITS, namesOf } from '../machines/limits.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
 import { everyOption, flag, hook, keepAlive, limits, type Timeout, timeout } from '../options.js';
 import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
-import { BOUNDED_BY_SESSION } from './client.js';
+import { BOUNDED_BY_SESSION, type Client } from './client.js';
 import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
 /** What a hook that makes a fresh connection ready gets besides the socket. */
@@ -15,10 +15,16 @@ export interface PrepareContext {
   /** The number of the socket, counted by this backend from 1. */
   readonly incarnation: number;
   readonly server: Server;
+  /** The client that the connection is for; nothing for a backend of your own, which serves no client. */
+  readonly client: Client | undefined;
   /** Fires when the connection is no longer wanted: it is lost, was closed, or took too long. */
   readonly signal: AbortSignal;
 }
 
+/**
+ * Makes a fresh connection ready. A stream that it returns, or promises, is the one to go on with, in place of the socket
+ * that it was given: see {@link BackendOptions.prepare}. Anything else that it returns means nothing.
+ */
 export type PrepareHook = (socket: Socket, context: PrepareContext) => unknown;
 
 /** The limits of attempts to connect. */
@@ -34,13 +40,13 @@ export interface DialLimits {
   readonly connectTimeout?: Timeout | undefined;
   /** Time for a destroyed socket to close, in milliseconds. Default 1 000. */
   readonly disposeTimeout?: Timeout | undefined;
-}
-
-export interface BackendLimits extends DialLimits {
   /** Time for the hooks `prepare` and `repair` together, in milliseconds. Default 10 000. */
   readonly prepareTimeout?: Timeout | undefined;
   /** Time for holders and hooks to let go after they were told, in milliseconds. Default 5 000. */
   readonly holdTimeout?: Timeout | undefined;
+}
+
+export interface BackendLimits extends DialLimits {
   /**
    * Time without a byte in either direction until an established connection is reset, at most a quarter later, in
    * milliseconds; a persistent backend then connects anew. Default: no limit. A session bounds its backend by itself.
@@ -90,7 +96,23 @@ export interface BackendOptions extends BackendLimits, BackendSocketOptions, Ser
    * A server that was excluded until it is restored is tried again only after `connect()` or {@link Servers.restore}.
    */
   readonly whenExhausted?: 'continue' | 'wait' | undefined;
-  /** Makes each fresh connection ready (handshake, login) before it is offered. Throwing fails the attempt. */
+  /**
+   * Makes each fresh connection ready (STARTTLS, a PROXY header, an upstream CONNECT, a login) before it is offered.
+   * Throwing fails the attempt.
+   *
+   * It may return, or promise, the stream to go on with: a `tls.TLSSocket` over the socket that it was given (the library
+   * waits for its handshake), a WebSocket stream, or another `Duplex` of bytes. Users see that stream as
+   * `connection.socket`. A reset is then one of the socket below, and the two are closed together.
+   *
+   * @example
+   * ```ts
+   * async prepare(socket, { signal }) {
+   *   socket.write('STARTTLS\r\n');
+   *   await once(socket, 'data', { signal });
+   *   return tls.connect({ socket, servername: 'db.example.com' });
+   * }
+   * ```
+   */
   readonly prepare?: PrepareHook | undefined;
   /** Runs after `prepare` on the first connection after a drop: replays what was unanswered. */
   readonly repair?: PrepareHook | undefined;

@@ -4,8 +4,10 @@ import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
 import type { Description } from '../runtime/instance.js';
-import { checkedStream, discard, isConnected, isPromise } from '../sockets/given.js';
+import { checkedStream, connected, discard, isConnected, isPromise, isStream } from '../sockets/given.js';
+import { closeWith, linkOver } from '../sockets/over.js';
 import {
+  abandon,
   CLOSED_ABOVE,
   commandCauseOf,
   cut,
@@ -19,6 +21,7 @@ import {
   reportOf,
   reset,
   setRef,
+  TAKEN_OVER,
   takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
@@ -31,6 +34,7 @@ import {
   type BackendOptions,
   backendConfig,
   type PrepareContext,
+  type PrepareHook,
   serversOf,
 } from './backend-options.js';
 import type { Client } from './client.js';
@@ -77,6 +81,7 @@ const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const CHOSEN = { type: 'server.chosen' } as const;
 const PREPARED = { type: 'owner.prepared' } as const;
+const UNRELAYED = { type: 'owner.failed', cause: TAKEN_OVER } as const;
 const EMPTIED = { type: 'holds.emptied' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter', 'idleProbe', 'halfCloseProbe']);
@@ -510,10 +515,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   /** @internal */
   override abandonSocket(): void {
     this.#refuseLate();
-    if (this.#socket !== undefined) {
-      this.#socket.destroy();
-      forget(this.#socket);
-    }
+    if (this.#socket !== undefined) abandon(this.#socket);
     this.#socket = undefined;
     this.#attempts.leave();
   }
@@ -526,33 +528,68 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
       this.instance.send(PREPARED);
       return;
     }
-    const socket = this.#socket as Socket;
     const holders = new Holders(this);
     const signal = holders.addHook();
     this.#holders = holders;
     const context: PrepareContext = {
       incarnation: this.incarnation,
       server: this.#attempts.current as Server,
+      client: this.#owner?.client,
       signal,
     };
     const settled = (event: typeof PREPARED | { type: 'owner.failed'; cause: Report }): void => {
-      if (!holders.hookSettled()) return;
-      this.#isTakenOver = takeBack(socket);
-      this.instance.send(event);
+      if (holders.hookSettled()) this.instance.send(event);
     };
-    lend(socket);
-    Promise.resolve(socket)
-      .then((fresh) => prepare?.(fresh, context))
-      .then(() => (signal.aborted ? undefined : repairHook?.(socket, context)))
+    Promise.resolve(this.#socket as Socket)
+      .then((fresh) => this.#runHook('prepare', prepare, fresh, context))
+      .then((socket) => this.#runHook('repair', repairHook, socket, context))
       .then(
-        () => settled(PREPARED),
+        // A session would relay the socket below TLS.
+        () => settled(this.#isTakenOver && this.#owner !== undefined ? UNRELAYED : PREPARED),
         (error) => settled({ type: 'owner.failed', cause: hookReportOf(error) }),
       );
+  }
+
+  /** Returns the stream to go on with: one that the hook has put over the socket, or the socket itself. */
+  async #runHook(
+    name: 'prepare' | 'repair',
+    hook: PrepareHook | undefined,
+    socket: Socket,
+    context: PrepareContext,
+  ): Promise<Socket> {
+    const { signal } = context;
+    if (hook === undefined || signal.aborted) return socket;
+    lend(socket);
+    let over: Socket | undefined;
+    try {
+      const given = await hook(socket, context);
+      if (given !== socket && isStream(given)) over = given;
+    } finally {
+      if (!signal.aborted) this.#isTakenOver = takeBack(socket) && over === undefined;
+    }
+    if (over === undefined) return socket;
+    if (signal.aborted) {
+      closeWith(over, socket);
+      return socket;
+    }
+    this.#goOnWith(checkedStream(name, over), socket);
+    await connected(over, signal);
+    return over;
+  }
+
+  #goOnWith(upper: Socket, lower: Socket): void {
+    this.#socket = upper;
+    linkOver(upper, lower, this);
+    if (!this.#keepAlive) setRef(upper, false);
+    if (this.before !== undefined) this.before = listenersOf(upper);
+    if (upper.readableEnded) this.socketEnded();
   }
 
   #establishOwner(): void {
     const socket = this.#socket as Socket;
     this.#attempts.succeeded(socket);
+    // A session reads it when its bytes have somewhere to go; until then none may be lost, though the hook has read.
+    if (this.#config.prepare !== undefined && this.#owner !== undefined) socket.pause();
     // The hook may have sent the last word already.
     if (socket.writableFinished) this.instance.send(FINISHED);
     this.#owner?.backendEstablished();

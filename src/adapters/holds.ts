@@ -4,6 +4,7 @@ import type { Server } from '../upstream/servers.js';
 
 /** An established connection. */
 export interface Connection {
+  /** Where a `connect` or `prepare` hook gave another stream than a socket, that `Duplex`, which lacks what only sockets have. */
   readonly socket: Socket;
   readonly incarnation: number;
   readonly server: Server;

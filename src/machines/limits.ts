@@ -88,13 +88,13 @@ export const DIAL_LIMITS = {
   queueTimeout: time(10_000, 'wait for a place while every server that has not failed is full', FLAG),
   connectTimeout: time(5_000, 'one attempt to connect a server, its TLS handshake included', FLAG),
   disposeTimeout: time(1_000, 'the close of a destroyed socket, until it is forgotten', FLAG),
+  prepareTimeout: time(10_000, 'the hooks `prepare` and `repair` together'),
+  holdTimeout: time(5_000, 'holders and hooks, once they were told to let go'),
 };
 
 export const BACKEND_LIMITS = {
   ...DIAL_LIMITS,
   ...CONNECTION_LIMITS,
-  prepareTimeout: time(10_000, 'the hooks `prepare` and `repair` together'),
-  holdTimeout: time(5_000, 'holders and hooks, once they were told to let go'),
   stableAfter: time(10_000, 'how long a connection must stay up until failures are counted anew'),
 };
 

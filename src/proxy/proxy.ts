@@ -29,13 +29,14 @@ import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
 import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
 import { type ConnectionInfo, Session, type SessionConfig, timersOf } from './session.js';
-import type { SessionLimits } from './session-options.js';
+import type { SessionHooks, SessionLimits } from './session-options.js';
 import type { KeyHook, RouteHook } from './target.js';
 
 export interface ProxyOptions
   extends ListenerLimits,
     DialLimits,
     BackendSocketOptions,
+    SessionHooks,
     SessionLimits,
     ServersOptions,
     HandleOptions {
@@ -67,6 +68,7 @@ const PROXY_OPTIONS = everyOption<ProxyOptions>()(
   'servers',
   'route',
   'key',
+  'prepare',
   'backends',
   ...SHARED_LISTENER_OPTIONS,
   ...namesOf(PROXY_LIMITS),

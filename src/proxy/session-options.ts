@@ -1,5 +1,11 @@
 /** What a session can be told, and the checks of that: for a client of your own, by {@link createSession}. */
-import { type BackendSocketOptions, backendConfig, type DialLimits } from '../adapters/backend-options.js';
+import {
+  type BackendOptions,
+  type BackendSocketOptions,
+  backendConfig,
+  type DialLimits,
+  type PrepareHook,
+} from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
 import { environmentOf, HANDLE_OPTIONS, type HandleOptions } from '../adapters/handle.js';
 import { NotEstablishedError, OptionError } from '../errors.js';
@@ -28,9 +34,26 @@ export interface SessionLimits {
   readonly connectBufferBytes?: number | undefined;
 }
 
+/** What is called for each session. */
+export interface SessionHooks {
+  /**
+   * Makes each connection to a server ready before the first byte is relayed: a PROXY header, STARTTLS, an upstream
+   * CONNECT, a login. Throwing fails the attempt, and the next one follows. It may return, or promise, the stream to go on
+   * with: see {@link BackendOptions.prepare}. Bytes that it has read too many of it gives back by
+   * `socket.pause().unshift(rest)`.
+   *
+   * @example
+   * ```ts
+   * prepare: (socket, { client }) => void socket.write(`PROXY TCP4 ${client.peer.address} …\r\n`),
+   * ```
+   */
+  readonly prepare?: PrepareHook | undefined;
+}
+
 /** What a session of your own is told. */
 export interface SessionOptions
-  extends SessionLimits,
+  extends SessionHooks,
+    SessionLimits,
     DialLimits,
     BackendSocketOptions,
     Omit<ServersOptions, 'clock'>,
@@ -46,6 +69,7 @@ export interface SessionOptions
 const SESSION_OPTIONS = everyOption<SessionOptions>()(
   'to',
   'key',
+  'prepare',
   'drainTimeout',
   'noDelay',
   'keepAlive',

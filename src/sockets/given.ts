@@ -3,6 +3,7 @@
  * reads anything that a `Duplex` lacks is in this folder, and in the relay.
  */
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { OptionError } from '../errors.js';
 import { cut, isOwned, isSocket, refuse } from './socket.js';
 
@@ -69,7 +70,21 @@ export function discard(late: unknown): void {
  */
 export function isConnected(socket: Socket): boolean {
   if (socket.connecting || socket.pending || socket.readyState === 'closed') return false;
-  return !('encrypted' in socket) || (socket as Handshaking).secureConnecting === false;
+  if (!('encrypted' in socket)) return true;
+  const { secureConnecting, getPeerFinished } = socket as Partial<TLSSocket> & { secureConnecting?: unknown };
+  // At a server Node leaves it true.
+  return secureConnecting === false || getPeerFinished?.call(socket as TLSSocket) !== undefined;
 }
 
-type Handshaking = Socket & { readonly secureConnecting?: unknown };
+/** Waits until a stream that a hook has put over a socket can be used; not longer than the signal. */
+export function connected(stream: Socket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (isConnected(stream) || signal.aborted) {
+      resolve();
+      return;
+    }
+    // Also TLS of a server, which has no `secureConnect`. A client has verified the certificate by then.
+    stream.once('encrypted' in stream ? 'secure' : 'connect', () => resolve());
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

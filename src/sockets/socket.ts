@@ -19,8 +19,23 @@ export interface SocketOwner {
 
 const OWNER = Symbol('sockchart.owner');
 
+/** The socket that a hook has put this stream over: see `over.ts`. */
+const LOWER = Symbol('sockchart.lower');
+
 /** A socket that may have an owner. The owner is a property, so that the listeners need no closure. */
-type OwnedSocket = Socket & { [OWNER]?: SocketOwner | undefined };
+type OwnedSocket = Socket & { [OWNER]?: SocketOwner | undefined; readonly [LOWER]?: Socket };
+
+export const ownerOf = (socket: OwnedSocket): SocketOwner | undefined => socket[OWNER];
+
+/** From now on the socket reports to another owner. */
+export function handTo(socket: OwnedSocket, owner: SocketOwner): void {
+  socket[OWNER] = owner;
+}
+
+/** From now on a reset of the upper one is one of the lower one, and so are its counters. */
+export function layOver(upper: Socket, lower: Socket): void {
+  Object.defineProperty(upper, LOWER, { value: lower });
+}
 
 /** Puts the library's listeners on a socket. */
 export function link(socket: Socket, owner: SocketOwner): void {
@@ -45,7 +60,7 @@ export function isSocket(stream: Socket): boolean {
 function adaptStream(stream: OwnedSocket): void {
   stream.on('end', onStreamEnd);
   stream.on('finish', onStreamFinish);
-  if (typeof stream.bytesRead !== 'number' && !(MOVES in stream)) countMoves(stream);
+  if (typeof stream.bytesRead !== 'number' && !(LOWER in stream || MOVES in stream)) countMoves(stream);
 }
 
 /** A socket that connects again still has its listeners: with others beside them, everything would be heard twice. */
@@ -162,7 +177,7 @@ export function takeBack(socket: Socket): boolean {
 }
 
 /** True for a socket that TLS was put over. */
-function isBelowTls(socket: Socket): boolean {
+export function isBelowTls(socket: Socket): boolean {
   const { _handle: handle } = socket as unknown as { _handle?: object | null };
   // Node redirects this property of the handle.
   return handle != null && Object.getOwnPropertyDescriptor(handle, 'reading')?.get !== undefined;
@@ -178,7 +193,7 @@ export const CLOSED_ABOVE: Report = {
   manner: 'destroy',
   code: 'ERR_NOT_SUPPORTED',
   error: new NotSupportedError(
-    'The TLS socket that a hook put over this socket has closed it; the library does not see which side has ended.',
+    'The TLS socket that a hook put over this socket, and did not return, has closed it; the library does not see which side has ended.',
   ),
 };
 
@@ -188,7 +203,7 @@ export const TAKEN_OVER: Report = {
   manner: 'error',
   code: 'ERR_NOT_SUPPORTED',
   error: new NotSupportedError(
-    'The hook has put TLS over the socket. A proxy relays the socket itself: the bytes of the other side would be sent in the clear.',
+    'The hook has put TLS over the socket, and has not returned it. A proxy would relay the socket below, and send the bytes of the other side in the clear.',
   ),
 };
 
@@ -307,7 +322,9 @@ function countMoves(stream: Socket): void {
 }
 
 /** A number that changes with all that is read. */
-export function readsOf(socket: Socket): number {
+export function readsOf(socket: OwnedSocket): number {
+  const lower = socket[LOWER];
+  if (lower !== undefined) return readsOf(lower);
   return socket.bytesRead ?? (socket as unknown as CountedStream)[MOVES]?.pushes ?? 0;
 }
 
@@ -315,8 +332,10 @@ export function readsOf(socket: Socket): number {
  * A number that changes with all that moves: bytes read, bytes that left our buffers, also of a write that is not
  * complete, and ends. Asked for now and then, so that nothing is counted per chunk.
  */
-export function progressOf(socket: Socket): number {
+export function progressOf(socket: OwnedSocket): number {
   const ends = (socket.readableEnded ? 1 : 0) + (socket.writableFinished ? 1 : 0);
+  const lower = socket[LOWER];
+  if (lower !== undefined) return progressOf(lower) + ends;
   const moves = (socket as unknown as CountedStream)[MOVES];
   if (moves !== undefined) return moves.pushes + moves.writes + ends;
   const handle = (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle;
@@ -332,7 +351,9 @@ export function rawOf(socket: Socket): Socket | undefined {
 }
 
 /** Sends a RST where the kind of socket has one. Returns false where the peer may take a cut for an end. */
-export function reset(socket: Socket): boolean {
+export function reset(socket: OwnedSocket): boolean {
+  const lower = socket[LOWER];
+  if (lower !== undefined) return resetOver(socket, lower);
   if (socket.destroyed) return true;
   if (socket.connecting || socket.pending) return resetConnecting(socket);
   // Its last byte and FIN are on their way: no cut can be mistaken. While a FIN is on its way the system refuses a
@@ -353,6 +374,16 @@ export function reset(socket: Socket): boolean {
   if (isSocket(socket) || cannotMislead) socket.destroy();
   else socket.destroy(Object.assign(new Error('The connection was reset by its owner.'), { code: 'ECONNRESET' }));
   return cannotMislead;
+}
+
+/** The upper one is destroyed once the lower one has closed, and not before: there may be TLS between the two. */
+function resetOver(upper: Socket, lower: Socket): boolean {
+  if (!isOwned(lower)) {
+    upper.destroy();
+    return true;
+  }
+  lower.once('close', () => upper.destroy());
+  return reset(lower);
 }
 
 /** What Node keeps of a socket for itself. */
@@ -385,7 +416,9 @@ function resetConnecting(socket: Socket): boolean {
  * Closes the socket at once, as a reset: unless our FIN is out, or follows the peer's with nothing left to write. Returns
  * false where the peer may take a cut for an end.
  */
-export function cut(socket: Socket): boolean {
+export function cut(socket: OwnedSocket): boolean {
+  const lower = socket[LOWER];
+  if (lower !== undefined && socket.destroyed) return cut(lower);
   const isSaid = socket.writableFinished || (socket.readableEnded && socket.writableLength === 0);
   if (!isSaid) return reset(socket);
   socket.destroy();
@@ -397,8 +430,10 @@ export function cut(socket: Socket): boolean {
  * it before that crashes the process, in every version of Node up to 26: so until then its `destroy` does nothing.
  */
 function resetBelow(socket: Socket, raw: Socket): void {
+  const below = rawOf(raw);
   // Of a Unix socket this throws, and nothing has changed.
-  if (!raw.writableEnded) raw.resetAndDestroy();
+  if (below !== undefined) resetBelow(raw, below);
+  else if (!raw.writableEnded) raw.resetAndDestroy();
   socket.destroy = wait;
   raw.prependOnceListener('close', () => {
     Reflect.deleteProperty(socket, 'destroy');
@@ -427,8 +462,18 @@ function wait(this: Socket): Socket {
   return this;
 }
 
+/** Its close stays away: it is destroyed, and reports nothing more. */
+export function abandon(socket: OwnedSocket): void {
+  const lower = socket[LOWER];
+  if (lower !== undefined) abandon(lower);
+  socket.destroy();
+  forget(socket);
+}
+
 /** Whether the socket keeps the process alive, where it can tell. */
-export function setRef(socket: Socket, keepAlive: boolean): void {
+export function setRef(socket: OwnedSocket, keepAlive: boolean): void {
+  const lower = socket[LOWER];
+  if (lower !== undefined) setRef(lower, keepAlive);
   if (keepAlive) socket.ref?.();
   else socket.unref?.();
 }

@@ -95,3 +95,47 @@ export async function textOf(stream: Duplex): Promise<string> {
   await within(5_000, 'the end of a stream', new Promise((resolve) => stream.once('end', resolve)));
   return Buffer.concat(chunks).toString('latin1');
 }
+
+/** A stream over a socket that flips every bit, as a protocol of its own. */
+export class Flipped extends Duplex {
+  /** True where it leaves the socket to itself: it neither ends nor closes it, and does not wait for it. */
+  readonly #isCareless: boolean;
+
+  constructor(
+    readonly below: Duplex,
+    { careless = false }: { careless?: boolean } = {},
+  ) {
+    super(SIZE);
+    this.#isCareless = careless;
+    below.on('data', (chunk: Buffer) => {
+      if (!this.push(flip(chunk))) below.pause();
+    });
+    below.on('end', () => this.push(null));
+    if (!careless) below.on('error', (error) => this.destroy(error));
+  }
+
+  override _read(): void {
+    this.below.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    if (this.#isCareless) {
+      this.below.write(flip(chunk));
+      done();
+    } else {
+      this.below.write(flip(chunk), done);
+    }
+  }
+
+  override _final(done: () => void): void {
+    if (this.#isCareless) done();
+    else this.below.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (!this.#isCareless) this.below.destroy();
+    done(error);
+  }
+}
+
+export const flip = (chunk: Buffer): Buffer => Buffer.from(chunk.map((byte) => byte ^ 0xff));

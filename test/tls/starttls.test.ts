@@ -1,4 +1,7 @@
-/** Hooks that put TLS over the socket that they are given: the library follows, though Node tells it no end. */
+/**
+ * Hooks that put TLS over the socket that they are given. One that returns it is the easy case; where a hook keeps it to
+ * itself the library follows, though Node tells it no end.
+ */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TLSSocket, TLSSocket as TlsSocket, connect as tlsConnect } from 'node:tls';
@@ -57,7 +60,7 @@ test('the server ends: a persistent backend connects again', async () => {
   const { backend } = makeBackend({
     servers: [{ port: server.port }],
     prepareTimeout: 3_000,
-    prepare: (socket, { signal }) => upgrade(socket, signal),
+    prepare: async (socket, { signal }) => void (await upgrade(socket, signal)),
   });
   await backend.connect();
   const dropped = new Promise((resolve) => backend.once('dropped', resolve));
@@ -75,7 +78,7 @@ test('a close ends in time', async () => {
     servers: [{ port: server.port }],
     prepareTimeout: 3_000,
     closeTimeout: 5_000,
-    prepare: (socket, { signal }) => upgrade(socket, signal),
+    prepare: async (socket, { signal }) => void (await upgrade(socket, signal)),
   });
   await backend.connect();
   const reader = new Reader(secured[0] as TLSSocket);
@@ -111,7 +114,10 @@ test('the client ends: a client that was adopted closes', async () => {
   const server = await bench.server((socket) => {
     adopted.push(
       bench.keep(
-        adoptClient(socket, { clock: bench.clock, admit: ({ socket: raw }, { signal }) => accept(raw, signal) }),
+        adoptClient(socket, {
+          clock: bench.clock,
+          admit: async ({ socket: raw }, { signal }) => void (await accept(raw, signal)),
+        }),
       ),
     );
   });
@@ -127,7 +133,7 @@ test('a proxy refuses it in admit, and sends nothing in the clear', async () => 
   const { proxy, at } = await makeProxy({
     servers: [{ port: server.port }],
     acceptTimeout: 3_000,
-    admit: ({ socket }, { signal }) => accept(socket, signal),
+    admit: async ({ socket }, { signal }) => void (await accept(socket, signal)),
   });
   const closed = new Promise<Outcome>((resolve) => proxy.once('clientClosed', ({ outcome }) => resolve(outcome)));
   const client = bench.own(connect(at));
@@ -140,6 +146,20 @@ test('a proxy refuses it in admit, and sends nothing in the clear', async () => 
   await got.over;
   expect(got.text).toBe('S');
   secure.destroy();
+});
+
+test('a proxy refuses it in prepare, and sends nothing in the clear', async () => {
+  const { server } = await upgradingServer();
+  const { proxy, at } = await makeProxy({
+    servers: [{ port: server.port }],
+    attemptsMax: 1,
+    prepare: async (socket, { signal }) => void (await upgrade(socket, signal)),
+  });
+  const closed = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
+  const client = bench.own(connect(at));
+  client.write('secret');
+  const outcome = await within(5_000, 'the end', closed);
+  expect(outcome).toMatchObject({ ending: 'refused', cause: { initiator: 'owner', code: 'ERR_NOT_SUPPORTED' } });
 });
 
 test('a client that has ended while its hook decides still gets its answer', async () => {
@@ -212,10 +232,131 @@ test('an abort is a reset of the socket below such TLS', async () => {
   const { backend } = makeBackend({
     servers: [{ port: server.port }],
     prepareTimeout: 3_000,
-    prepare: (socket, { signal }) => upgrade(socket, signal),
+    prepare: async (socket, { signal }) => void (await upgrade(socket, signal)),
   });
   await backend.connect();
   const reader = new Reader(secured[0] as TLSSocket);
   expect((await within(3_000, 'the abort', backend.abort())).truncated).toBeUndefined();
   expect(await reader.ends()).toBe('reset');
+});
+
+describe('prepare returns the TLS socket', () => {
+  /** Puts TLS over the socket, and does not wait for the handshake. */
+  const starttls = async (socket: Socket, { signal }: { signal: AbortSignal }): Promise<TLSSocket> => {
+    socket.write('?');
+    await once(socket, 'data', { signal });
+    return tlsConnect({ socket, ca: CERTIFICATE.cert, host: 'localhost' });
+  };
+
+  test('users see it, and its ends are ends', async () => {
+    const { server, secured } = await upgradingServer();
+    const { backend } = makeBackend({
+      servers: [{ port: server.port }],
+      persistent: false,
+      prepareTimeout: 3_000,
+      prepare: starttls,
+    });
+    const { socket } = await within(3_000, 'the connection', backend.connect());
+    expect((socket as TLSSocket).authorized).toBe(true);
+    const [theirs] = secured as [TLSSocket];
+    const [ours, reader] = [new Reader(socket), new Reader(theirs)];
+    theirs.write('hello');
+    await ours.has(5);
+    socket.end('bye');
+    expect(await reader.ends()).toBe('end');
+    expect(reader.text).toBe('bye');
+    expect(await within(3_000, 'the end', backend.closed)).toMatchObject({ ending: 'ended', flushed: true });
+  });
+
+  test('an end of the server is a drop for a persistent backend, by its peer', async () => {
+    const { server, secured } = await upgradingServer();
+    const { backend } = makeBackend({ servers: [{ port: server.port }], prepareTimeout: 3_000, prepare: starttls });
+    const { socket } = await backend.connect();
+    socket.resume();
+    const dropped = new Promise((resolve) => backend.once('dropped', resolve));
+    const again = new Promise<{ incarnation: number }>((resolve) => backend.once('established', resolve));
+    secured[0]?.end();
+    expect(await within(3_000, 'the drop', dropped)).toMatchObject({ cause: { initiator: 'peer', manner: 'end' } });
+    expect((await within(3_000, 'the next connection', again)).incarnation).toBe(2);
+  });
+
+  test('an abort is a reset of the socket below', async () => {
+    const { server, secured } = await upgradingServer();
+    const { backend } = makeBackend({ servers: [{ port: server.port }], prepareTimeout: 3_000, prepare: starttls });
+    const { socket } = await backend.connect();
+    const reader = new Reader(secured[0] as TLSSocket);
+    expect((await within(3_000, 'the abort', backend.abort())).truncated).toBeUndefined();
+    expect(await reader.ends()).toBe('reset');
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test('an abort in its handshake is one, too', async () => {
+    const server = await bench.server((socket) => void socket.once('data', () => socket.write('S')));
+    const { backend } = makeBackend({ servers: [{ port: server.port }], prepareTimeout: 60_000, prepare: starttls });
+    const failed = backend.connect().catch((error) => error);
+    const theirs = await server.connection();
+    const reader = new Reader(theirs);
+    // The first byte is the question, and the others are the handshake's.
+    await reader.has(2);
+    await within(3_000, 'the abort', backend.abort());
+    expect(await reader.ends()).toBe('reset');
+    expect(await failed).toMatchObject({ code: 'ERR_CLOSED' });
+  });
+
+  test('a certificate that is not trusted fails the attempt', async () => {
+    const { server } = await upgradingServer();
+    const { backend } = makeBackend({
+      servers: [{ port: server.port }],
+      persistent: false,
+      attemptsMax: 1,
+      prepareTimeout: 3_000,
+      async prepare(socket, { signal }) {
+        socket.write('?');
+        await once(socket, 'data', { signal });
+        return tlsConnect({ socket });
+      },
+    });
+    await expect(backend.connect()).rejects.toMatchObject({
+      cause: { phase: 'preparing', code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+    });
+  });
+
+  test('a proxy relays through it, also what the client has sent before', async () => {
+    const { server, secured } = await upgradingServer();
+    const { proxy, at } = await makeProxy({ servers: [{ port: server.port }], prepare: starttls });
+    const closed = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
+    const client = bench.own(connect({ ...at, allowHalfOpen: true }));
+    const body = Buffer.alloc(2 ** 21, 'b');
+    client.end(body);
+    await until('TLS at the server', () => secured.length === 1);
+    const theirs = secured[0] as TLSSocket;
+    theirs.removeAllListeners('end');
+    const [reader, answer] = [new Reader(theirs, { keep: false }), new Reader(client, { keep: false })];
+    expect(await reader.ends()).toBe('end');
+    expect(reader.bytes).toBe(body.length);
+    theirs.end(body);
+    expect(await answer.ends()).toBe('end');
+    expect(answer.bytes).toBe(body.length);
+    expect(await within(3_000, 'the end', closed)).toMatchObject({ ending: 'ended', flushed: true });
+  });
+
+  test('a proxy resets it when its client is reset, and its client when it is', async () => {
+    const { server, secured } = await upgradingServer();
+    const { proxy, at } = await makeProxy({ servers: [{ port: server.port }], prepare: starttls });
+    const established = (): Promise<unknown> => new Promise((resolve) => proxy.once('established', resolve));
+    let up = established();
+    const first = bench.own(connect(at));
+    await up;
+    await until('TLS at the server', () => secured.length === 1);
+    const reader = new Reader(secured[0] as TLSSocket);
+    first.resetAndDestroy();
+    expect(await reader.ends()).toBe('reset');
+
+    up = established();
+    const second = new Reader(bench.own(connect(at)));
+    await up;
+    await until('TLS at the server', () => secured.length === 2);
+    (await server.connection(1)).resetAndDestroy();
+    expect(await second.ends()).toBe('reset');
+  });
 });
