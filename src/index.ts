@@ -52,6 +52,7 @@ export { type AdoptOptions, createProxy, type ProxyEvents, type ProxyOptions, Tc
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { createSession, type SessionHooks, type SessionLimits, type SessionOptions } from './proxy/session-options.js';
 export type { KeyHook, Route, RouteContext, RouteHook, Target } from './proxy/target.js';
+export type { TransformHook, TransformHooks } from './proxy/transform.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';
 export { type CompiledMachine, compile } from './runtime/compile.js';

@@ -31,6 +31,7 @@ import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type Servers
 import { type ConnectionInfo, Session, type SessionConfig, timersOf } from './session.js';
 import type { SessionHooks, SessionLimits } from './session-options.js';
 import type { KeyHook, RouteHook } from './target.js';
+import { checkedTransforms } from './transform.js';
 
 export interface ProxyOptions
   extends ListenerLimits,
@@ -69,6 +70,7 @@ const PROXY_OPTIONS = everyOption<ProxyOptions>()(
   'route',
   'key',
   'prepare',
+  'transform',
   'backends',
   ...SHARED_LISTENER_OPTIONS,
   ...namesOf(PROXY_LIMITS),
@@ -561,6 +563,7 @@ function checkedProxy(options: ProxyOptions) {
     ...limits(BUFFER_LIMITS, options),
     route,
     key,
+    transform: checkedTransforms(options.transform),
     servers: sets,
   };
   return {

@@ -15,6 +15,7 @@ import { signal as checkSignal, everyOption, limits, onlyKnown, type Timeout, ti
 import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers.js';
 import { Session, type SessionConfig, type SessionOwner } from './session.js';
 import { checkedKey, checkedTarget, type Target } from './target.js';
+import { checkedTransforms, type TransformHooks } from './transform.js';
 
 /** The limits of sessions. */
 export interface SessionLimits {
@@ -48,6 +49,16 @@ export interface SessionHooks {
    * ```
    */
   readonly prepare?: PrepareHook | undefined;
+  /**
+   * Changes the bytes of one direction, or of both. (Code that only looks at them listens to `data` on `client.socket` or
+   * `backend.socket`: that changes nothing.)
+   *
+   * @example
+   * ```ts
+   * transform: { fromBackend: () => zlib.createGzip() },
+   * ```
+   */
+  readonly transform?: TransformHooks | undefined;
 }
 
 /** What a session of your own is told. */
@@ -70,6 +81,7 @@ const SESSION_OPTIONS = everyOption<SessionOptions>()(
   'to',
   'key',
   'prepare',
+  'transform',
   'drainTimeout',
   'noDelay',
   'keepAlive',
@@ -120,6 +132,7 @@ export function createSession(client: Client, options: SessionOptions): Session 
     ...limits(BUFFER_LIMITS, options),
     route: undefined,
     key: undefined,
+    transform: checkedTransforms(options.transform),
     servers: {},
   };
   checkClient(client);

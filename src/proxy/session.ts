@@ -6,12 +6,13 @@ import { type Environment, Handle, type HandleKind, kindNamed } from '../adapter
 import type { Leg } from '../adapters/socket-handle.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
-import { Relay } from '../relay/relay.js';
+import { Relay, type Transforms } from '../relay/relay.js';
 import type { Description, RunningTimer } from '../runtime/instance.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, hookReportOf } from '../sockets/socket.js';
 import type { Server, ServersOptions } from '../upstream/servers.js';
 import { checkedKey, checkedTarget, type KeyHook, LazyContext, type RouteHook } from './target.js';
+import { checkedTransform, type TransformHooks } from './transform.js';
 
 /** @internal What all sessions of one proxy share. */
 export interface SessionConfig {
@@ -22,6 +23,7 @@ export interface SessionConfig {
   /** Says where each client goes; without it, all go to the servers of `backend`. */
   readonly route: RouteHook | undefined;
   readonly key: KeyHook | undefined;
+  readonly transform: TransformHooks | undefined;
   /** For sets of servers that a route names by their addresses. */
   readonly servers: ServersOptions;
 }
@@ -313,10 +315,24 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   }
 
   #startRelay(): void {
-    this.relay.start(this.backend.socket as Socket);
+    const { transform } = this.#config;
+    const socket = this.backend.socket as Socket;
+    if (transform === undefined) this.relay.start(socket);
+    else this.relay.start(socket, this.#transforms(transform), (error) => this.#transformFailed(error));
     this.#owner.notify('established', this);
     this.notify('established', this);
     this.relay.begin();
+  }
+
+  #transforms({ fromClient, fromBackend }: TransformHooks): Transforms {
+    return {
+      fromClient: checkedTransform('transform.fromClient', fromClient?.(this)),
+      fromBackend: checkedTransform('transform.fromBackend', fromBackend?.(this)),
+    };
+  }
+
+  #transformFailed(error: Error): void {
+    this.cut({ ...hookReportOf(error), phase: 'established' });
   }
 
   #probeRelay(): void {

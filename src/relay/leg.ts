@@ -25,7 +25,7 @@ type RelayedSocket = Socket & {
 export class Leg {
   /** Bytes read. */
   bytes = 0;
-  /** The other direction: it writes to the socket that this one reads from. */
+  /** The leg that writes to the socket that this one reads from: of the other direction, or of the same before a transform. */
   opposite: Leg | undefined = undefined;
   #readsInto: boolean;
   readonly #isDialled: boolean;
@@ -35,6 +35,8 @@ export class Leg {
   /** How much may be read before there is a socket to write it to, and what was. */
   #earlyMax = 0;
   #early: Buffer[] | undefined = undefined;
+  /** Listeners of the user's were there when Node emitted it. */
+  #isEarlySeen = false;
   /** What the next read goes into. */
   #next: Buffer = SHARED;
   /** The buffer that is being written out: no socket may read into it. */
@@ -114,7 +116,10 @@ export class Leg {
     if (to === undefined) return;
     if (early !== undefined) {
       let isTaken = true;
-      for (const chunk of early) isTaken = this.#write(to, chunk);
+      for (const chunk of early) {
+        if (!this.#isEarlySeen && from.listenerCount('data') > 0) show(from, chunk);
+        isTaken = this.#write(to, chunk);
+      }
       if (!this.#flows(to, isTaken)) {
         from.pause();
         return;
@@ -181,6 +186,9 @@ export class Leg {
     lastReader = this;
     this.bytes += bytes;
     const to = this.#to;
+    const from = this.#from;
+    // Node emits nothing of such a socket.
+    if (from !== undefined && to !== undefined && from.listenerCount('data') > 0) show(from, copy(buffer, bytes));
     const isFull = bytes === buffer.length;
     if (buffer === SHARED) {
       if (to === undefined) return this.#earlyMax === 0 || this.#keep(copy(buffer, bytes));
@@ -213,6 +221,7 @@ export class Leg {
     this.bytes += chunk.length;
     const to = this.#to;
     if (to === undefined) {
+      if ((this.#from?.listenerCount('data') ?? 0) > 1) this.#isEarlySeen = true;
       // Without a maximum it has nowhere to go: another listener may have ended the socket.
       if (this.#earlyMax > 0 && !this.#keep(chunk)) this.#from?.pause();
       return;
@@ -297,6 +306,11 @@ function onRead(this: RelayedSocket, bytes: number, buffer: Buffer): boolean {
 
 function onData(this: RelayedSocket, chunk: Buffer): void {
   (this[LEG] as Leg).data(chunk);
+}
+
+/** Listeners of the user's see what is relayed, and take none of it. */
+function show(from: Socket, chunk: Buffer): void {
+  for (const listener of from.rawListeners('data')) if (listener !== onData) listener.call(from, chunk);
 }
 
 function onDrain(this: RelayedSocket): void {

@@ -4,10 +4,17 @@
  * A FIN is not passed on here: the session decides what an end, a loss or a cut means for the other leg.
  */
 import type { OnReadOpts, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { endStream, isSocket, isTlsOfReset } from '../sockets/socket.js';
 import { Leg } from './leg.js';
 
 const NOTHING = Buffer.alloc(0);
+
+/** What changes the bytes on their way, for each direction that is to be changed. */
+export interface Transforms {
+  readonly fromClient?: Duplex | undefined;
+  readonly fromBackend?: Duplex | undefined;
+}
 
 /** The bytes of one session. */
 export class Relay {
@@ -17,6 +24,9 @@ export class Relay {
   #down: Leg | undefined = undefined;
   #ends = 0;
   #hasClientLeft = false;
+  /** For each direction, what changes its bytes; nothing for most sessions. */
+  #toBackend: Transforming | undefined = undefined;
+  #toClient: Transforming | undefined = undefined;
 
   constructor(client: Socket) {
     this.#client = client;
@@ -35,7 +45,8 @@ export class Relay {
   /** Grows with everything that moves: bytes read, bytes that left our buffers, and ends. */
   get progress(): number {
     const waiting = this.#client.writableLength + (this.#backend?.writableLength ?? 0);
-    return this.fromClient + this.fromBackend - waiting + this.#ends;
+    const changed = (this.#toBackend?.leg.bytes ?? 0) + (this.#toClient?.leg.bytes ?? 0);
+    return this.fromClient + this.fromBackend + changed - waiting + this.#ends;
   }
 
   /** Reads up to `bytesMax` from the client before there is a backend, so that a reset is seen. */
@@ -51,7 +62,8 @@ export class Relay {
     return byUs ? this.#down.onread() : undefined;
   }
 
-  start(backend: Socket): void {
+  /** @param failed is called when a transform fails, or ends before it was told to */
+  start(backend: Socket, transforms?: Transforms, failed?: (error: Error) => void): void {
     const client = this.#client;
     this.#backend = backend;
     const up = this.#up ?? new Leg();
@@ -60,8 +72,13 @@ export class Relay {
     down.opposite = up;
     this.#up = up;
     this.#down = down;
-    up.start(client, backend);
-    down.start(backend, client);
+    if (transforms !== undefined && failed !== undefined) {
+      const { fromClient, fromBackend } = transforms;
+      if (fromClient !== undefined) this.#toBackend = new Transforming(fromClient, up, down, backend, failed);
+      if (fromBackend !== undefined) this.#toClient = new Transforming(fromBackend, down, up, client, failed);
+    }
+    up.start(client, this.#toBackend?.stream ?? backend);
+    down.start(backend, this.#toClient?.stream ?? client);
     // It was closed before there was a backend: neither is read for the other.
     if (this.#hasClientLeft) this.detach(client);
   }
@@ -70,6 +87,8 @@ export class Relay {
   begin(): void {
     this.#up?.begin();
     this.#down?.begin();
+    this.#toBackend?.leg.begin();
+    this.#toClient?.leg.begin();
   }
 
   /** False where it is certain that something else was read since this socket's last byte. */
@@ -80,7 +99,14 @@ export class Relay {
   /** Passes a FIN on. */
   end(to: Socket): void {
     this.#ends++;
-    endStream(to);
+    const transforming = this.#transforming(to);
+    if (transforming === undefined) endStream(to);
+    else transforming.end(() => endStream(to));
+  }
+
+  /** What changes the bytes that go to this socket. */
+  #transforming(to: Socket): Transforming | undefined {
+    return to === this.#client ? this.#toClient : this.#toBackend;
   }
 
   /** Stops relaying from and to this socket: what the other sends has nowhere to go, and waits. */
@@ -98,6 +124,12 @@ export class Relay {
    * it. Written out is not arrived: a reset discards what the system has not had acknowledged.
    */
   flush(socket: Socket, flushed: () => void): void {
+    const transforming = this.#transforming(socket);
+    if (transforming === undefined || !transforming.goesOn || socket.destroyed) this.#flush(socket, flushed);
+    else transforming.end(() => this.#flush(socket, flushed));
+  }
+
+  #flush(socket: Socket, flushed: () => void): void {
     this.detach(socket);
     socket.pause();
     if (socket.writableLength === 0 || socket.destroyed || isTlsOfReset(socket)) flushed();
@@ -120,5 +152,68 @@ export class Relay {
   release(): void {
     this.#up?.release();
     this.#down?.release();
+    this.#toBackend?.release();
+    this.#toClient?.release();
   }
 }
+
+/** A stream that changes the bytes of one direction, and the leg that reads what comes of it. */
+class Transforming {
+  readonly stream: Socket;
+  readonly leg = new Leg();
+  readonly #failed: (error: Error) => void;
+  #isReleased = false;
+  #isEnded = false;
+  #ended: (() => void) | undefined = undefined;
+
+  /** @param before the leg that writes to the stream @param back the leg that reads from `to` */
+  constructor(stream: Duplex, before: Leg, back: Leg, to: Socket, failed: (error: Error) => void) {
+    this.stream = stream as Socket;
+    this.#failed = failed;
+    this.leg.opposite = before;
+    back.opposite = this.leg;
+    stream.pause();
+    stream.on('error', (error) => this.#fail(error));
+    stream.on('end', () => {
+      this.#isEnded = true;
+      if (this.#ended === undefined) this.#fail(endedEarly());
+      else this.#ended();
+    });
+    stream.on('close', () => {
+      if (!this.#isEnded) this.#fail(endedEarly());
+    });
+    this.leg.start(this.stream, to);
+  }
+
+  /** False once all that it has to give was written. */
+  get goesOn(): boolean {
+    return !this.#isEnded && !this.stream.destroyed;
+  }
+
+  /** The last byte was written to it. @param ended is called when it has given its own last byte */
+  end(ended: () => void): void {
+    if (this.#isEnded) {
+      ended();
+      return;
+    }
+    this.#ended = ended;
+    if (!this.stream.writableEnded) this.stream.end();
+  }
+
+  release(): void {
+    this.#isReleased = true;
+    this.leg.release();
+    this.stream.destroy();
+  }
+
+  #fail(error: Error): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#failed(error);
+  }
+}
+
+const endedEarly = (): Error =>
+  Object.assign(new Error('The transform has ended before the stream that it changes.'), {
+    code: 'ERR_TRANSFORM_ENDED',
+  });

@@ -137,6 +137,7 @@ export function sessionDriver(loopback: Loopback) {
       connectBufferBytes: 1_024,
       route: () => routed.promise,
       key: undefined,
+      transform: undefined,
       servers: {},
     };
     const begun = gate();
