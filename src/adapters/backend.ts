@@ -4,8 +4,7 @@ import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
 import type { Description } from '../runtime/instance.js';
-import { checkedStream, connected, discard, isConnected, isPromise, isStream } from '../sockets/given.js';
-import { closeWith, linkOver } from '../sockets/over.js';
+import { checkedStream, discard, isConnected, isPromise } from '../sockets/given.js';
 import {
   abandon,
   CLOSED_ABOVE,
@@ -14,7 +13,6 @@ import {
   forget,
   hookReportOf,
   ignore,
-  lend,
   linkConnecting,
   listenersOf,
   refuse,
@@ -22,7 +20,6 @@ import {
   reset,
   setRef,
   TAKEN_OVER,
-  takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
 import type { CheckedServerTls } from '../tls.js';
@@ -127,8 +124,6 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   #dialling: AbortController | undefined = undefined;
   #holders: Holders | undefined = undefined;
   #waiters: Waiters | undefined = undefined;
-  /** A hook has put TLS over the socket. */
-  #isTakenOver = false;
   #keepAlive = true;
 
   /** @internal */
@@ -330,7 +325,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     this.#refuseLate();
     this.#socket = undefined;
     this.#attempts.leave();
-    if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
+    if (this.isTakenOver) this.socketFailed(CLOSED_ABOVE);
     this.instance.send(CLOSED);
   }
 
@@ -421,7 +416,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   dialServer(incarnation: number): void {
     this.incarnation = incarnation;
     this.truncated = false;
-    this.#isTakenOver = false;
+    this.isTakenOver = false;
     const from = this.#attempts.begin();
     const server = this.#attempts.current as Server;
     if (from !== undefined) this.#announceFailover(from, server);
@@ -540,49 +535,24 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const settled = (event: typeof PREPARED | { type: 'owner.failed'; cause: Report }): void => {
       if (holders.hookSettled()) this.instance.send(event);
     };
-    Promise.resolve(this.#socket as Socket)
-      .then((fresh) => this.#runHook('prepare', prepare, fresh, context))
-      .then((socket) => this.#runHook('repair', repairHook, socket, context))
+    Promise.resolve(context)
+      .then(() => this.#callHook('prepare', prepare, context))
+      .then(() => this.#callHook('repair', repairHook, context))
       .then(
         // A session would relay the socket below TLS.
-        () => settled(this.#isTakenOver && this.#owner !== undefined ? UNRELAYED : PREPARED),
+        () => settled(this.isTakenOver && this.#owner !== undefined ? UNRELAYED : PREPARED),
         (error) => settled({ type: 'owner.failed', cause: hookReportOf(error) }),
       );
   }
 
-  /** Returns the stream to go on with: one that the hook has put over the socket, or the socket itself. */
-  async #runHook(
-    name: 'prepare' | 'repair',
-    hook: PrepareHook | undefined,
-    socket: Socket,
-    context: PrepareContext,
-  ): Promise<Socket> {
-    const { signal } = context;
-    if (hook === undefined || signal.aborted) return socket;
-    lend(socket);
-    let over: Socket | undefined;
-    try {
-      const given = await hook(socket, context);
-      if (given !== socket && isStream(given)) over = given;
-    } finally {
-      if (!signal.aborted) this.#isTakenOver = takeBack(socket) && over === undefined;
-    }
-    if (over === undefined) return socket;
-    if (signal.aborted) {
-      closeWith(over, socket);
-      return socket;
-    }
-    this.#goOnWith(checkedStream(name, over), socket);
-    await connected(over, signal);
-    return over;
+  #callHook(name: string, hook: PrepareHook | undefined, context: PrepareContext): unknown {
+    return hook && this.callHook(name, (socket) => hook(socket, context), context.signal);
   }
 
-  #goOnWith(upper: Socket, lower: Socket): void {
-    this.#socket = upper;
-    linkOver(upper, lower, this);
-    if (!this.#keepAlive) setRef(upper, false);
-    if (this.before !== undefined) this.before = listenersOf(upper);
-    if (upper.readableEnded) this.socketEnded();
+  /** @internal */
+  protected override setSocket(socket: Socket): void {
+    this.#socket = socket;
+    if (!this.#keepAlive) setRef(socket, false);
   }
 
   #establishOwner(): void {

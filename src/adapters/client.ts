@@ -6,20 +6,21 @@ import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
 import type { Description } from '../runtime/instance.js';
-import { isStream } from '../sockets/given.js';
+import { inObjectMode, isStream } from '../sockets/given.js';
 import type { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import {
+  abandon,
   CLOSED_ABOVE,
   commandCauseOf,
+  destroy,
   forget,
   hookReportOf,
   isOwned,
-  lend,
   link,
   listenersOf,
+  setRef,
   TAKEN_OVER,
-  takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
 import {
@@ -41,6 +42,21 @@ export interface AdmitContext {
 export interface ClientLimits {
   /**
    * Decides whether a client may stay: returning `false` or throwing refuses it. Until then its bytes are unread.
+   *
+   * It may return, or promise, the stream to go on with in place of the client's socket: a `tls.TLSSocket` over it
+   * (STARTTLS; the library waits for its handshake), a WebSocket stream, or another `Duplex` of bytes. Users see that stream
+   * as `client.socket`, and a proxy relays it. A reset is then one of the socket below, and the two are closed together.
+   * Anything else that it returns admits the client.
+   *
+   * @example
+   * ```ts
+   * async admit({ socket }, { signal }) {
+   *   socket.resume();
+   *   await once(socket, 'data', { signal });
+   *   socket.write('S');
+   *   return new tls.TLSSocket(socket, { isServer: true, key, cert });
+   * }
+   * ```
    */
   readonly admit?: ((client: Client, context: AdmitContext) => unknown) | undefined;
   /** Time for admission, the TLS handshake of a listener included, in milliseconds. Default 10 000. */
@@ -108,6 +124,7 @@ export type ClientEvents = {
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
+const UNRELAYED = { type: 'owner.refused', cause: TAKEN_OVER } as const;
 const HANDSHAKE_DONE = { type: 'handshake.done' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe']);
@@ -143,8 +160,6 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   readonly #owner: ClientOwner | undefined;
   #socket: Socket;
   #admission: AbortController | undefined = undefined;
-  /** A hook has put TLS over the socket. */
-  #isTakenOver = false;
   #socketClosed = false;
 
   /** @internal */
@@ -173,7 +188,10 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     return BACKGROUND;
   }
 
-  /** The socket; where its listener speaks TLS, the `tls.TLSSocket` once the handshake is done. */
+  /**
+   * The socket; where its listener speaks TLS, the `tls.TLSSocket` once the handshake is done. Where an `admit` hook gave
+   * another stream, or you adopted one, that `Duplex`, which lacks what only sockets have.
+   */
   override get socket(): Socket {
     return this.#socket;
   }
@@ -208,7 +226,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** @internal */
   socketClosed(): void {
     this.#socketClosed = true;
-    if (this.#isTakenOver) this.socketFailed(CLOSED_ABOVE);
+    if (this.isTakenOver) this.socketFailed(CLOSED_ABOVE);
     // Why the handshake has failed comes after the close, in the same turn.
     if (this.#config.handshakes !== undefined && this.hasTag('handshaking'))
       setImmediate(() => this.instance.send(CLOSED));
@@ -266,14 +284,13 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   /** @internal */
   protected override refSocket(keepAlive: boolean): void {
-    if (keepAlive) this.socket.ref();
-    else this.socket.unref();
+    setRef(this.#socket, keepAlive);
   }
 
   /** @internal */
   override destroySocket(): void {
     if (this.#socketClosed) this.instance.send(CLOSED);
-    else this.#socket.destroy();
+    else destroy(this.#socket);
   }
 
   /** @internal */
@@ -291,7 +308,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   /** @internal */
   override abandonSocket(): void {
-    this.#socket.destroy();
+    abandon(this.#socket);
   }
 
   #beginHandshake(): void {
@@ -308,28 +325,27 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     const { admit } = this.#config;
     const admission = new AbortController();
     this.#admission = admission;
+    const { signal } = admission;
     const settle = (event: { type: 'owner.admitted' } | { type: 'owner.refused'; cause: Report }): void => {
       this.#admission = undefined;
-      if (admit !== undefined && takeBack(this.#socket)) {
-        this.#isTakenOver = true;
-        // A proxy relays the socket itself.
-        if (this.#config.ownerUnlinks && event === ADMITTED) {
-          this.instance.send({ type: 'owner.refused', cause: TAKEN_OVER });
-          return;
-        }
-      }
       this.instance.send(event);
     };
-    if (admit !== undefined) lend(this.#socket);
-    Promise.resolve(this)
-      .then((client) => (admission.signal.aborted ? undefined : admit?.(client, { signal: admission.signal })))
+    Promise.resolve(admit)
+      .then((hook) => hook && this.callHook('admit', () => hook(this, { signal }), signal))
       .then(
-        (verdict) =>
-          settle(
-            verdict === false ? { type: 'owner.refused', cause: { initiator: 'owner', manner: 'refusal' } } : ADMITTED,
-          ),
+        (verdict) => {
+          if (verdict === false) settle({ type: 'owner.refused', cause: { initiator: 'owner', manner: 'refusal' } });
+          // A proxy would relay the socket below TLS.
+          else settle(this.isTakenOver && this.#config.ownerUnlinks ? UNRELAYED : ADMITTED);
+        },
         (error) => settle({ type: 'owner.refused', cause: hookReportOf(error) }),
       );
+  }
+
+  /** @internal */
+  protected override setSocket(socket: Socket): void {
+    this.#socket = socket;
+    socket.pause();
   }
 
   #establishOwner(): void {
@@ -348,7 +364,9 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
 /** @internal @throws OptionError for what is no socket, or has an owner */
 export function checkAdoptable(socket: Socket): void {
-  if (!isStream(socket)) throw new OptionError('socket', socket, 'a net.Socket, or another Duplex');
+  if (!isStream(socket) || inObjectMode(socket)) {
+    throw new OptionError('socket', socket, 'a net.Socket, or another Duplex of bytes');
+  }
   if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
 }
 
@@ -365,10 +383,6 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): Clie
 /** @internal The same for the clients of a listener that speaks TLS. */
 export function overTls(config: ClientConfig, handshakes: Handshakes): ClientConfig {
   return { ...config, input: { settings: { ...config.input.settings, speaksTls: true } }, handshakes };
-}
-
-function destroy(socket: Socket): void {
-  socket.destroy();
 }
 
 /**

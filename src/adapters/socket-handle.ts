@@ -4,7 +4,18 @@ import type { AnyStateMachine } from 'xstate';
 import type { SocketCommand, SocketEvent } from '../machines/functions/connection.js';
 import type { Outcome, Report } from '../machines/vocabulary.js';
 import type { Instance } from '../runtime/instance.js';
-import { endGracefully, type listenersOf, progressOf, readsOf, reset } from '../sockets/socket.js';
+import { checkedStream, connected, isStream } from '../sockets/given.js';
+import { closeWith, linkOver } from '../sockets/over.js';
+import {
+  endGracefully,
+  lend,
+  listenersOf,
+  progressOf,
+  readsOf,
+  reset,
+  type SocketOwner,
+  takeBack,
+} from '../sockets/socket.js';
 import { type CommandTable, type Events, Handle } from './handle.js';
 
 const ENDED = { type: 'socket.ended' } as const;
@@ -29,7 +40,10 @@ export type Leg = Pick<Handle<AnyStateMachine, Events>, 'id' | 'abort' | 'cut'> 
 };
 
 /** A handle with a socket. */
-export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> extends Handle<M, E> {
+export abstract class SocketHandle<M extends AnyStateMachine, E extends Events>
+  extends Handle<M, E>
+  implements SocketOwner
+{
   /** @internal What these commands do, for the table of a kind. */
   static readonly socketCommands: CommandTable<SocketHandle<AnyStateMachine, Events>, SocketCommand> = {
     'socket.end': (handle) => handle.endSocket(),
@@ -51,11 +65,59 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> 
   #progress = -1;
   #quiet = 0;
 
+  /** @internal A hook has put TLS over the socket, and has not returned it. */
+  isTakenOver = false;
+
   /** @internal The socket, in whatever state. */
   abstract get socket(): Socket | undefined;
 
   /** @internal The socket, until it has closed. */
   protected abstract get openSocket(): Socket | undefined;
+
+  /** @internal From now on this is its socket. */
+  protected abstract setSocket(socket: Socket): void;
+
+  /**
+   * @internal Calls a hook with the socket, and goes on with the stream that the hook has put over it, if it returns one.
+   * Returns what the hook returned.
+   *
+   * @throws what the hook throws, and what {@link checkedStream} throws of its stream
+   */
+  protected async callHook(name: string, hook: (socket: Socket) => unknown, signal: AbortSignal): Promise<unknown> {
+    const socket = this.openSocket;
+    if (socket === undefined || signal.aborted) return undefined;
+    lend(socket);
+    let upper: Socket | undefined;
+    let given: unknown;
+    try {
+      given = await hook(socket);
+      if (given !== socket && isStream(given)) upper = given;
+    } finally {
+      const isTakenOver = takeBack(socket) && upper === undefined;
+      if (!signal.aborted) this.isTakenOver = isTakenOver;
+    }
+    if (upper === undefined) return given;
+    if (signal.aborted) {
+      closeWith(upper, socket);
+    } else {
+      this.#goOnWith(checkedStream(name, upper), socket);
+      await connected(upper, signal);
+    }
+    return given;
+  }
+
+  #goOnWith(upper: Socket, lower: Socket): void {
+    this.setSocket(upper);
+    linkOver(upper, lower, this);
+    if (this.before !== undefined) this.before = listenersOf(upper);
+    if (upper.readableEnded) this.socketEnded();
+  }
+
+  /** @internal */
+  abstract socketConnected(): void;
+
+  /** @internal */
+  abstract socketClosed(): void;
 
   /** @internal */
   protected report(event: SocketEvent): void {

@@ -12,6 +12,7 @@ import { NotEstablishedError, OptionError } from '../errors.js';
 import { BUFFER_LIMITS, DIAL_LIMITS, namesOf, SESSION_LIMITS } from '../machines/limits.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
 import { signal as checkSignal, everyOption, limits, onlyKnown, type Timeout, timeout } from '../options.js';
+import { TAKEN_OVER } from '../sockets/socket.js';
 import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers.js';
 import { Session, type SessionConfig, type SessionOwner } from './session.js';
 import { checkedKey, checkedTarget, type Target } from './target.js';
@@ -108,6 +109,7 @@ const NO_PROXY: SessionOwner = { notify() {}, sessionClosed() {} };
  *
  * @throws OptionError
  * @throws NotEstablishedError for a client that is not admitted yet, or is over
+ * @throws NotSupportedError for a client whose `admit` has put TLS over its socket, and has not returned it
  * @example
  * ```ts
  * const listener = createListener({ port: 8080 });
@@ -150,6 +152,7 @@ function checkClient(client: Client): void {
     throw new OptionError('client', client, 'a client of createListener() or adoptClient()');
   }
   if (client.session !== undefined) throw new OptionError('client', client, 'a client that has no session yet');
+  if (client.isTakenOver) throw TAKEN_OVER.error;
   if (!client.hasTag('linked') || !client.hasTag('served')) {
     throw new NotEstablishedError(client.id, client.state, 'call createSession() once it is established');
   }

@@ -15,6 +15,8 @@ export function isStream(value: unknown): value is Socket {
   return METHODS.every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
 }
 
+export const inObjectMode = (stream: Socket): boolean => stream.readableObjectMode || stream.writableObjectMode;
+
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as PromiseLike<unknown>).then === 'function';
 }
@@ -40,11 +42,11 @@ export function checkedStream(name: string, stream: unknown): Socket {
 }
 
 function whyNot(stream: Socket): Error | undefined {
-  const { destroyed, errored, writableEnded, readableObjectMode, writableObjectMode, readableEncoding } = stream;
+  const { destroyed, errored, writableEnded, readableEncoding } = stream;
   if (destroyed || errored) return failure('ERR_SOCKET_CLOSED', 'The socket is destroyed already.', errored);
   // A socket that was ended while it connects is another matter: the server may still answer.
   if (writableEnded && !isSocket(stream)) return failure('ERR_STREAM_WRITE_AFTER_END', 'The stream is ended already.');
-  if (readableObjectMode || writableObjectMode) {
+  if (inObjectMode(stream)) {
     return failure('ERR_INVALID_ARG_VALUE', 'The stream is in object mode: a stream of bytes is needed.');
   }
   if (readableEncoding) {

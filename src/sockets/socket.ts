@@ -418,11 +418,20 @@ function resetConnecting(socket: Socket): boolean {
  */
 export function cut(socket: OwnedSocket): boolean {
   const lower = socket[LOWER];
+  // What it has handed on is still under way.
   if (lower !== undefined && socket.destroyed) return cut(lower);
   const isSaid = socket.writableFinished || (socket.readableEnded && socket.writableLength === 0);
   if (!isSaid) return reset(socket);
-  socket.destroy();
+  destroy(socket);
   return true;
+}
+
+/** Destroys the socket; a stream over one that is being destroyed follows that: see {@link resetOver}. */
+export function destroy(socket: OwnedSocket): void {
+  const lower = socket[LOWER];
+  if (lower?.destroyed === true && isOwned(lower)) lower.once('close', () => socket.destroy());
+  else if (lower !== undefined && socket.destroyed) lower.destroy();
+  else socket.destroy();
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The contract of handles, kept by every kind of handle over every kind of socket. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import {
@@ -17,10 +18,12 @@ import {
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, PROXY_WAITS, WAITS } from '../support/make.js';
 import { CERTIFICATE, dialTls, echo, type PeerServer, plainServer, tlsServer, type Where } from '../support/peers.js';
+import { Flipped, usePairs } from '../support/streams.js';
 import { gate, until, within } from '../support/wait.js';
 import { handleContract, type Kind, type Made, type MakeOptions } from './contract.js';
 
 const bench = useBench();
+const pairs = usePairs(bench);
 
 /** Numbers paths, for a test may need several. */
 let serial = 0;
@@ -122,6 +125,94 @@ for (const [name, over] of Object.entries(kinds)) {
             for (const socket of server.live) socket.resume();
             await until('the peer to see the end', () => server.live.every((socket) => socket.readableEnded));
             return false;
+          },
+        };
+      },
+    });
+  }
+}
+
+type Give = (
+  silent: boolean | undefined,
+) => Promise<{ admitted: () => unknown; dialled: () => unknown; socket: Socket }>;
+
+/** Streams that are no sockets, and streams over a socket. */
+const streamKinds: Record<string, Give> = {
+  'a stream in memory': async (silent) => {
+    const [ours, theirs] = pairs.make();
+    behave(theirs as Socket, silent);
+    return { admitted: () => true, dialled: () => {}, socket: ours as Socket };
+  },
+  'a stream over TCP': async (silent) => {
+    const accepted = gate<Socket>();
+    const server = await peerOver(kinds.TCP, true, (socket: Socket) => accepted.open(socket));
+    behave(await dialOver(false, server.at), silent);
+    const socket = await accepted.promise;
+    const over = (): Duplex => pairs.count(new Flipped(socket));
+    return { admitted: over, dialled: over, socket };
+  },
+};
+
+for (const [name, give] of Object.entries(streamKinds)) {
+  handleContract(`a client over ${name}`, bench, {
+    endings: ['closed'],
+    async make(options): Promise<Made> {
+      const { admitted, socket } = await give(options.silent);
+      const asked = gate();
+      const client = adoptClient(socket, {
+        clock: bench.clock,
+        closeTimeout: options.closeTimeout ?? 5_000,
+        abortTimeout: PROXY_WAITS.abortTimeout,
+        lingerTimeout: PROXY_WAITS.lingerTimeout,
+        lingerMax: PROXY_WAITS.lingerMax,
+        admit: () => asked.promise.then(admitted),
+        ...(options.signal !== undefined && { signal: options.signal }),
+      });
+      const established = new Promise<void>((resolve, reject) => {
+        client.on('established', () => resolve());
+        client.on('closed', () => reject(Object.assign(new Error('closed'), { code: 'ERR_CLOSED' })));
+        if (client.outcome !== undefined) reject(Object.assign(new Error('closed'), { code: 'ERR_CLOSED' }));
+      });
+      established.catch(() => {});
+      return {
+        handle: client,
+        onFirstEvent: (listener) => client.on('established', listener),
+        onClosed: (listener) => client.on('closed', listener),
+        up: () => {
+          asked.open();
+          return established;
+        },
+        sockets: () => [socket, client.socket],
+        reachable: async () => !socket.destroyed || !client.socket.destroyed,
+      };
+    },
+  });
+
+  for (const persistent of [true, false]) {
+    handleContract(`a ${persistent ? 'persistent backend' : 'backend of one conversation'} over ${name}`, bench, {
+      endings: ['closed'],
+      async make(options): Promise<Made> {
+        const { dialled, socket } = await give(options.silent);
+        const backend = createBackend({
+          servers: [{ port: 1, connect: async () => socket }],
+          prepare: dialled,
+          persistent,
+          ...WAITS,
+          ...waits(options),
+        });
+        let isDialled = false;
+        return {
+          handle: backend,
+          onFirstEvent: (listener) => backend.on('established', listener),
+          onClosed: (listener) => backend.on('closed', listener),
+          up: () => {
+            isDialled = true;
+            return backend.connect();
+          },
+          sockets: () => (backend.connection === undefined ? [] : [socket, backend.connection.socket]),
+          reachable: async () => {
+            if (!isDialled || backend.incarnation === 0) socket.destroy();
+            return !socket.destroyed;
           },
         };
       },

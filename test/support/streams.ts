@@ -91,7 +91,7 @@ export function usePairs(bench: Bench): Pairs {
 /** What a stream says until its end, which is awaited. The stream is not destroyed by that, as by an async iterator. */
 export async function textOf(stream: Duplex): Promise<string> {
   const chunks: Buffer[] = [];
-  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk)).resume();
   await within(5_000, 'the end of a stream', new Promise((resolve) => stream.once('end', resolve)));
   return Buffer.concat(chunks).toString('latin1');
 }

@@ -13,7 +13,7 @@ import { CERTIFICATE, type PeerServer, Reader } from '../support/peers.js';
 import { until, within } from '../support/wait.js';
 
 const bench = useBench();
-const { makeBackend, makeProxy } = makers(bench);
+const { makeBackend, makeListener, makeProxy } = makers(bench);
 
 /** A server that waits for one byte, and goes on in TLS. */
 async function upgradingServer(): Promise<{ server: PeerServer; secured: TLSSocket[] }> {
@@ -358,5 +358,100 @@ describe('prepare returns the TLS socket', () => {
     await until('TLS at the server', () => secured.length === 2);
     (await server.connection(1)).resetAndDestroy();
     expect(await second.ends()).toBe('reset');
+  });
+});
+
+describe('admit returns the TLS socket', () => {
+  /** Puts TLS over the socket, and does not wait for the handshake. */
+  const starttls = async ({ socket }: Client, { signal }: { signal: AbortSignal }): Promise<TLSSocket> => {
+    socket.resume();
+    await once(socket, 'data', { signal });
+    socket.pause();
+    socket.write('S');
+    return new TlsSocket(socket, { isServer: true, ...CERTIFICATE });
+  };
+
+  async function secureClient(at: object): Promise<TLSSocket> {
+    const raw = bench.own(connect({ ...(at as { port: number }), allowHalfOpen: true }));
+    raw.write('?');
+    await once(raw, 'data');
+    const secure = bench.own(tlsConnect({ socket: raw, ca: CERTIFICATE.cert, host: 'localhost' }));
+    await once(secure, 'secureConnect');
+    return secure;
+  }
+
+  test('users see it, and its ends are ends', async () => {
+    const listener = makeListener({ acceptTimeout: 3_000, admit: starttls });
+    const clients: Client[] = [];
+    listener.on('client', (client) => clients.push(client));
+    const peer = await secureClient((await listener.start()) as object);
+    await until('the client', () => clients.length === 1);
+    const [client] = clients as [Client];
+    expect((client.socket as TLSSocket).getProtocol()).toMatch(/^TLS/);
+    const [ours, theirs] = [new Reader(client.socket), new Reader(peer)];
+    client.socket.resume();
+    peer.write('hello');
+    await ours.has(5);
+    client.socket.end('bye');
+    expect(await theirs.ends()).toBe('end');
+    expect(theirs.text).toBe('bye');
+    peer.end();
+    expect(await within(3_000, 'the end', client.closed)).toMatchObject({ ending: 'ended', flushed: true });
+  });
+
+  test('a proxy relays it, and sends nothing in the clear', async () => {
+    const server = await bench.echo();
+    const { proxy, at } = await makeProxy({ servers: [{ port: server.port }], acceptTimeout: 3_000, admit: starttls });
+    const closed = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
+    const peer = await secureClient(at);
+    const reader = new Reader(peer, { keep: false });
+    const body = Buffer.alloc(2 ** 21, 'b');
+    peer.write(body);
+    await reader.has(body.length);
+    peer.end();
+    expect(await reader.ends()).toBe('end');
+    expect(await within(3_000, 'the end', closed)).toMatchObject({ ending: 'ended', flushed: true });
+  });
+
+  test('a reset of the server is a reset of the socket below, and one of the client reaches the server', async () => {
+    const server = await bench.server(() => {});
+    const { proxy, at } = await makeProxy({ servers: [{ port: server.port }], acceptTimeout: 3_000, admit: starttls });
+    const established = (): Promise<unknown> => new Promise((resolve) => proxy.once('established', resolve));
+    let up = established();
+    const first = new Reader(await secureClient(at));
+    await up;
+    (await server.connection()).resetAndDestroy();
+    expect(await first.ends()).toBe('reset');
+
+    up = established();
+    const raw = bench.own(connect(at));
+    raw.write('?');
+    await once(raw, 'data');
+    const second = bench.own(tlsConnect({ socket: raw, ca: CERTIFICATE.cert, host: 'localhost' }));
+    await once(second, 'secureConnect');
+    await up;
+    const theirs = new Reader(await server.connection(1));
+    raw.resetAndDestroy();
+    expect(await theirs.ends()).toBe('reset');
+  });
+
+  test('a handshake that fails, and one that takes too long, is a refusal', async () => {
+    const listener = makeListener({ acceptTimeout: 200, admit: starttls });
+    const refused: Outcome[] = [];
+    const at = (await listener.start()) as { host: string; port: number };
+    for (const bytes of ['this is no ClientHello', '']) {
+      const peer = bench.own(connect(at));
+      peer.write('?');
+      await once(peer, 'data');
+      const [client] = [...listener.clients] as [Client];
+      void client.closed.then((outcome) => refused.push(outcome));
+      if (bytes !== '') peer.write(bytes);
+      peer.resume();
+      await within(3_000, 'the refusal', client.closed);
+    }
+    expect(refused).toMatchObject([
+      { ending: 'refused', cause: { initiator: 'peer', manner: 'error', phase: 'accepted' } },
+      { ending: 'refused', cause: { code: 'acceptTimeout' } },
+    ]);
   });
 });
