@@ -1,0 +1,184 @@
+/** The recipes, and how a client gets through each of them to a server. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
+import type { Bench } from '../support/bench.js';
+import { CERTIFICATE, type PeerServer, plainServer } from '../support/peers.js';
+import { within } from '../support/wait.js';
+
+/** A recipe that runs. */
+export class Program {
+  readonly #child: ChildProcessWithoutNullStreams;
+  /** What it has printed. */
+  readonly lines: string[] = [];
+  readonly exited: Promise<{ code: number | null; errors: string }>;
+  #errors = '';
+  #ports: number[] = [];
+
+  constructor(name: string, args: readonly (string | number)[]) {
+    const child = spawn(process.execPath, [`examples/${name}`, ...args.map(String)]);
+    this.#child = child;
+    child.stderr.on('data', (chunk) => {
+      this.#errors += chunk;
+    });
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.lines.push(line);
+      child.emit('line');
+    });
+    this.exited = once(child, 'close').then(([code]) => ({ code, errors: this.#errors }));
+  }
+
+  /** The port in the line that begins so. */
+  async port(words = 'listening on'): Promise<number> {
+    const port = Number(/(\d+)\D*$/.exec(await this.#line(words))?.[1]);
+    this.#ports.push(port);
+    return port;
+  }
+
+  async #line(words: string): Promise<string> {
+    for (;;) {
+      const line = this.lines.find((line) => line.startsWith(words));
+      if (line !== undefined) return line;
+      if (this.#child.exitCode !== null) throw new Error(`No line “${words} …”, but: ${this.#errors}`);
+      await within(10_000, `a line “${words} …”`, Promise.race([once(this.#child, 'line'), this.exited]));
+    }
+  }
+
+  /** Waits until none of its ports accepts connections. */
+  async refuses(): Promise<void> {
+    for (const port of this.#ports) {
+      for (;;) {
+        const socket = connect(port, '127.0.0.1');
+        const refused = new Promise<boolean>((resolve) =>
+          socket.on('connect', () => resolve(false)).on('error', () => resolve(true)),
+        );
+        const isRefused = await within(5_000, 'a connect to be answered', refused);
+        // One that was still accepted must not be waited for.
+        socket.resetAndDestroy();
+        if (isRefused) break;
+      }
+    }
+  }
+
+  /** All that it reads. */
+  write(input: string): void {
+    this.#child.stdin.end(input);
+  }
+
+  terminate(): void {
+    this.#child.kill('SIGTERM');
+  }
+
+  /** Cuts what is left. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+/** One recipe, or several that work together. */
+export interface Recipe {
+  /** Starts the programs for a server at this port, and resolves to them with the port that clients come to. */
+  start(server: number): Promise<{ programs: Program[]; port: number }>;
+  /** Connects to a server through them, where a client says where it goes. The socket is half open. */
+  dial?(bench: Bench, port: number, server: number): Promise<Socket>;
+  /** What a client is sent whose server refuses; without it, it is reset. */
+  readonly refusal?: RegExp;
+  /** Makes a server that speaks the protocol of the recipe; without it, one that speaks none. */
+  makeServer?(handler: (socket: Socket) => void): PeerServer;
+  /** It tries again for a while where a server is down. */
+  readonly retries?: boolean;
+  /** What its streams cannot do. */
+  readonly lacks?: 'halfClose';
+}
+
+function single(name: string, args: (server: number) => (string | number)[], words?: string): Recipe['start'] {
+  return async (server) => {
+    const program = new Program(name, args(server));
+    return { programs: [program], port: await program.port(words) };
+  };
+}
+
+/** Sends a request, and waits for an answer of this length. */
+async function ask(socket: Socket, request: string | Buffer, answer: string | Buffer): Promise<void> {
+  socket.write(request);
+  const wanted = Buffer.from(answer);
+  for (;;) {
+    const bytes = socket.read(wanted.length) as Buffer | null;
+    if (bytes !== null) {
+      if (bytes.equals(wanted)) return;
+      throw new Error(`The answer is ${JSON.stringify(bytes.toString('latin1'))}`);
+    }
+    await within(5_000, 'an answer of a proxy', once(socket, 'readable'));
+  }
+}
+
+/** Over TLS, where a reset is that of the socket below. */
+function over(raw: Socket, tls: TLSSocket): TLSSocket {
+  tls.on('error', () => {});
+  return Object.assign(tls, { resetAndDestroy: () => raw.resetAndDestroy() });
+}
+
+const SERVER_TLS = { ...CERTIFICATE, isServer: true, allowHalfOpen: true };
+
+const ESTABLISHED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
+
+async function dialConnect(bench: Bench, port: number, server: number): Promise<Socket> {
+  const socket = await bench.dial({ port });
+  await ask(socket, `CONNECT 127.0.0.1:${server} HTTP/1.1\r\nHost: 127.0.0.1:${server}\r\n\r\n`, ESTABLISHED);
+  return socket;
+}
+
+export const RECIPES: Record<string, Recipe> = {
+  'tcp-proxy.mjs': { start: single('tcp-proxy.mjs', (server) => [0, server], 'listening'), retries: true },
+  'connect-proxy.mjs': { start: single('connect-proxy.mjs', () => [0]), dial: dialConnect, refusal: /ECONNRESET/ },
+  'connect-proxy.mjs through another one': {
+    async start() {
+      const upstream = new Program('connect-proxy.mjs', [0]);
+      const program = new Program('connect-proxy.mjs', [0, await upstream.port()]);
+      return { programs: [program, upstream], port: await program.port() };
+    },
+    dial: dialConnect,
+    refusal: /ECONNRESET/,
+  },
+  'socks-proxy.mjs': {
+    start: single('socks-proxy.mjs', () => [0]),
+    async dial(bench, port, server) {
+      const socket = await bench.dial({ port });
+      await ask(socket, Buffer.from([5, 1, 0]), Buffer.from([5, 0]));
+      const request = Buffer.from([5, 1, 0, 1, 127, 0, 0, 1, server >> 8, server & 255]);
+      await ask(socket, request, Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+      return socket;
+    },
+    refusal: /ECONNRESET/,
+  },
+  'sni-router.mjs': {
+    start: single('sni-router.mjs', (server) => [0, `localhost=${server}`]),
+    makeServer: (handler) => plainServer((raw) => handler(over(raw, new TLSSocket(raw, SERVER_TLS)))),
+    async dial(bench, port) {
+      const socket = await bench.dial({ port });
+      const options = { socket, servername: 'localhost', ca: CERTIFICATE.cert, allowHalfOpen: true };
+      const tls = bench.own(connectTls(options as ConnectionOptions));
+      await within(5_000, 'a TLS handshake', once(tls, 'secureConnect'));
+      return over(socket, tls);
+    },
+    refusal: /ECONNRESET|disconnected before secure TLS connection/,
+  },
+  'tunnel.mjs': {
+    async start(server) {
+      const edge = new Program('tunnel.mjs', ['edge', 0, 0]);
+      const agent = new Program('tunnel.mjs', ['agent', await edge.port('agents at'), server, 2]);
+      return { programs: [edge, agent], port: await edge.port() };
+    },
+  },
+  'websocket-bridge.mjs': {
+    async start(server) {
+      const program = new Program('websocket-bridge.mjs', ['serve', 0, server]);
+      const dialling = new Program('websocket-bridge.mjs', ['dial', 0, `ws://127.0.0.1:${await program.port()}`]);
+      return { programs: [dialling, program], port: await dialling.port() };
+    },
+    lacks: 'halfClose',
+  },
+};
