@@ -45,7 +45,7 @@ export const dying = ignored(
 );
 export const closedFirst = ignored(
   ['socket.closed'],
-  'The socket is gone first; the state that waits for its close asks for it again.',
+  'The socket is gone first; the command of the state that waits for its close has the close reported again.',
 );
 const over = ignored(['backend.connect', 'backend.retry'], 'The end is decided; to start again, make a new handle.');
 
@@ -134,12 +134,15 @@ export const endings = {
         },
       },
       revoking: {
-        description: 'Unlinked; the holders, or the hook, were told to let go.',
+        description: 'Unlinked; the holders, or the hook, were told to let go. The close timeout bounds them.',
         entry: 'revokeHolds',
         on: {
           ...closedFirst,
-          ...ignored(['socket.ended'], 'The owner has let go; the socket is ended next.'),
-          'socket.failed': { description: 'The owner has let go; its close follows.', actions: 'noteLost' },
+          ...ignored(['socket.ended'], 'The owner was told to let go; the socket is ended next.'),
+          'socket.failed': {
+            description: 'The owner was told to let go; the close of the socket follows.',
+            actions: 'noteLost',
+          },
           'socket.finished': { actions: 'noteFlushed' },
           'holds.emptied': released('flushing'),
           ...aborts('backend', linger([], 'closing'), reset([], 'closing')),

@@ -109,7 +109,7 @@ export const halfClose = <const A, const B, const C, const D, const E>(exits: Ex
  * socket is read until the peer is silent. Where a close has read it for long enough already, one look will do.
  */
 export const probed = {
-  description: 'It was read since our end was asked for: if nothing has come in all that time, that is silence enough.',
+  description: 'The socket was read during the close: if that took a `lingerTimeout`, silence since then is enough.',
   always: [{ guard: 'wasReadForLong', target: 'reading', actions: 'probeReads' }, { target: 'reading' }],
 } as const;
 

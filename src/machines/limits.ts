@@ -87,7 +87,7 @@ export const DIAL_LIMITS = {
   attemptsMax: countOf('none with `sessionConnectTimeout`; else one per server, at least 3', 'attempts in a row', FLAG),
   queueTimeout: time(10_000, 'wait for a place while every server that has not failed is full', FLAG),
   connectTimeout: time(5_000, 'one attempt to connect a server, its TLS handshake included', FLAG),
-  disposeTimeout: time(1_000, 'the close of a destroyed socket, until it is forgotten', FLAG),
+  disposeTimeout: time(1_000, 'the close of a destroyed socket; then the socket is forgotten', FLAG),
   prepareTimeout: time(10_000, 'the hooks `prepare` and `repair` together'),
   holdTimeout: time(5_000, 'holders and hooks, once they were told to let go'),
 };
@@ -113,7 +113,11 @@ export const BUFFER_LIMITS = {
 
 /** A set of servers. */
 export const SERVERS_LIMITS = {
-  downFor: time(10_000, 'how long a server that failed is chosen last; then one connection tries it', FLAG),
+  downFor: time(
+    10_000,
+    'how long a server that failed is chosen last; after that, one connection tries it first',
+    FLAG,
+  ),
 };
 
 export const WORKER_LIMITS = {
@@ -121,9 +125,13 @@ export const WORKER_LIMITS = {
   drainTimeout: time(30_000, 'how long a close waits for connections; `close({ timeoutMs })` replaces it'),
   abortTimeout: time(5_000, 'how long a process may take to cut its connections and exit, until it is killed'),
   stableAfter: time(10_000, 'how long a process must serve until the deaths before it are forgotten'),
-  attemptsMax: count(10, 'processes in a row without a stable one; 0 replaces none, `Infinity` gives up none', {
-    least: 0,
-  }),
+  attemptsMax: count(
+    10,
+    'processes in a row that end before they are stable; 0: a worker is never replaced, `Infinity`: always',
+    {
+      least: 0,
+    },
+  ),
 };
 
 /** What `createProxy` takes. Its sessions bound the idleness of their clients and backends. */

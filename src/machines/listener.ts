@@ -5,7 +5,7 @@
  *    not grow with how many there are.
  * 2. Newcomers are turned away in one place and one way: when it is full, or no longer serves.
  * 3. Draining stops listening first and waits for the clients; a deadline cuts them. Clients that are being admitted
- *    finish that within their own time, which is shorter, and those that were never admitted make no end an abort.
+ *    finish that within their own time, which is shorter; clients that were never admitted do not turn the end into `aborted`.
  * 4. The handle is closed before anything that may fail: what cannot be cleared away after it is told, and no more.
  *
  * Left out on purpose: Node's `close` event of a server, which comes when the last socket has died and also after a
@@ -49,7 +49,7 @@ const leaving = <const E extends string>(ending: E) =>
 
 /** A deadline cuts the clients, and anything else resets them. */
 const abortWhileClosing = [
-  { guard: 'isDeadline', target: '#listener.cutting', actions: note('closing') },
+  { guard: 'cutsClients', target: '#listener.cutting', actions: note('closing') },
   { target: '#listener.aborting', actions: note('closing') },
 ] as const;
 
@@ -86,7 +86,7 @@ export const listenerMachine = setup({
   guards: {
     hasBindAttemptsLeft: listener.hasBindAttemptsLeft,
     hasClients: listener.hasClients,
-    isDeadline: listener.isDeadline,
+    cutsClients: listener.cutsClients,
     isFull: listener.isFull,
     isLastPlace: listener.isLastPlace,
     isLastClient: listener.isLastClient,
@@ -131,7 +131,7 @@ export const listenerMachine = setup({
           { target: 'closed', actions: [...closeHandle, note('listening')] },
         ],
         'listener.abort': [
-          { guard: 'isDeadline', target: 'cutting', actions: [...closeHandle, note('listening')] },
+          { guard: 'cutsClients', target: 'cutting', actions: [...closeHandle, note('listening')] },
           { guard: 'hasClients', target: 'aborting', actions: [...closeHandle, note('listening')] },
           { target: 'aborted', actions: [...closeHandle, note('listening')] },
         ],
@@ -258,7 +258,7 @@ export const listenerMachine = setup({
         ...notAsked,
         ...ignored(['listener.close'], 'Its clients are cut already; an abort hastens it.'),
         'listener.abort': [
-          { guard: 'isDeadline', description: 'Its clients are cut already.' },
+          { guard: 'cutsClients', description: 'Its clients are cut already.' },
           { target: 'aborting', actions: note('closing') },
         ],
       },
@@ -284,7 +284,7 @@ export const listenerMachine = setup({
         ...leaving('failed'),
         ...notAsked,
         ...ignored(['listener.close'], 'It waits for its clients already; an abort hastens it.'),
-        'listener.abort': [{ guard: 'isDeadline', target: 'cutting' }, { target: 'aborting' }],
+        'listener.abort': [{ guard: 'cutsClients', target: 'cutting' }, { target: 'aborting' }],
       },
       after: { drainTimeout: { target: 'cutting' } },
     },

@@ -4,7 +4,7 @@
  * 1. Start from the back: backends that stay up first, then the listeners; a start that fails undoes what was started.
  * 2. Stop from the front: first no new clients, then the sessions end, then the backends are closed.
  * 3. Every wait has an end: a drain has a deadline, the parts bound their own closes. A client that never got a session
- *    makes no end an abort.
+ *    does not turn the end into `aborted`.
  * 4. A listener that was closed through its own handle is not missed while there are others, before the start as after.
  *
  * Left out on purpose: what the parts are. They report as one ("all listeners are bound", "the last client is gone").
@@ -25,7 +25,7 @@ const noBackends = ignored(['backends.closed'], 'No backend is being closed.');
 const startedOnce = ignored(['proxy.start'], 'It has been started.');
 const over = ignored(['proxy.start'], 'The end is decided; to start again, make a new handle.');
 
-/** Every part that has not ended is reset, the backends too; after a start that failed these are closed instead. */
+/** Every part that has not ended is reset, the backends too; after a start that failed the backends are closed instead. */
 const cut = (...why: Parameters<typeof note>) =>
   ({ target: '#proxy.stopping.cutting', actions: ['noteAborted', note(...why), 'abortBackends'] }) as const;
 

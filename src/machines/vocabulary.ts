@@ -73,7 +73,7 @@ export interface Outcome {
    * - Of a client or backend: every byte, and the FIN after it, was handed to the system, and neither side reset the
    *   connection afterwards. What the peer sent after a `close()` does not count, since a close throws that away; nor
    *   does what a hook wrote to a connection that was never established. Of a persistent backend it speaks of the last
-   *   connection: what was lost before is in `dropped`.
+   *   connection: of what was lost before, each event `dropped` has told.
    * - Of a session: both streams were passed on from their first byte to their FIN.
    * - Of a listener, proxy, worker or cluster: its end has cut nothing.
    *

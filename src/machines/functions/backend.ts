@@ -63,7 +63,10 @@ export type BackendCommand =
   | { type: 'owner.release'; incarnation: number }
   | { type: 'owner.retry'; attempt: number; delayMs: number; cause: Cause }
   | { type: 'owner.exhaust'; cause: Cause }
-  /** Report `holds.emptied` as soon as this incarnation has no holder, which may be now. */
+  /**
+   * Report `holds.emptied` as soon as this incarnation has no holder, which may be now. A holder is code of the owner's that
+   * uses the connection; a hook that prepares it is one, too.
+   */
   | { type: 'holds.await' }
   /** The same, and tell the holders to let go. */
   | { type: 'holds.revoke' };
@@ -98,6 +101,7 @@ const CONNECTING: CauseHint = { phase: 'connecting' };
 export const closedUnexplained = ({ context, event }: GivenEvent): Cause => context.cause ?? causeOf(event, CONNECTING);
 
 // Commands.
+/** `attempt`: how many attempts were made; of `retry`: the number of the next one. */
 export const choose = ({ context }: Given): BackendCommand => ({
   type: 'server.choose',
   attempt: context.attempts,

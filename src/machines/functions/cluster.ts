@@ -1,4 +1,4 @@
-/** The words of the cluster's machine, and its functions. */
+/** Events, commands and context of the cluster's machine, and its functions. */
 import type { Cause, Ending, Outcome, Report } from '../vocabulary.js';
 
 export { outcomeOfProcesses as outcomeOf, toldCause, toldFlushed, toldTruncated, willBeAborted } from './outcome.js';

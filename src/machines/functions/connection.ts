@@ -17,13 +17,17 @@ export interface ConnectionContext<S extends ConnectionSettings> {
 }
 
 export type SocketEvent =
+  /** The peer has sent its FIN, and every byte before it was read. */
   | { type: 'socket.ended' }
+  /** Our own FIN, and every byte before it, is with the system. */
   | { type: 'socket.finished' }
+  /** Reset, or failed in another way: `socket.closed` follows. */
   | { type: 'socket.failed'; cause: Report }
   | { type: 'socket.closed' }
   /** The socket was probed as often as the command said, and no byte has moved. */
   | { type: 'socket.idled' };
 
+/** After `socket.end`, `socket.destroy` and `socket.reset` comes `socket.closed`: once more where the socket had closed before. */
 export type SocketCommand =
   /** FIN after the last byte written; what still arrives is read and thrown away. */
   | { type: 'socket.end' }
@@ -33,6 +37,7 @@ export type SocketCommand =
   | { type: 'socket.probe'; bytes: 'all' | 'read'; times: number }
   /** Close it at once: as a reset, unless our FIN is out, or the peer has ended and nothing waits to be written. */
   | { type: 'socket.destroy' }
+  /** Close it by a reset. `socket.destroy` follows for a kind of socket that has none. */
   | { type: 'socket.reset' }
   /** Take the owner's listeners off the socket. */
   | { type: 'socket.unlink' }

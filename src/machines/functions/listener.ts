@@ -1,4 +1,4 @@
-/** The words of the listener's machine, and its functions. */
+/** Events, commands and context of the listener's machine, and its functions. */
 import type { CLIENT_LIMITS, LISTENER_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../vocabulary.js';
 
@@ -124,7 +124,8 @@ export const warn = ({ context }: Given): ListenerCommand => ({ type: 'owner.war
 // Guards.
 export const hasBindAttemptsLeft = ({ context }: Given): boolean => context.attempts < context.settings.bindAttempts;
 export const hasClients = ({ context }: Given): boolean => context.clients > 0;
-export const isDeadline = ({ context, event }: GivenEvent): boolean => event.deliver === true && context.clients > 0;
+/** A deadline, and there are clients to cut. */
+export const cutsClients = ({ context, event }: GivenEvent): boolean => event.deliver === true && context.clients > 0;
 export const isFull = ({ context }: Given): boolean => context.clients >= context.settings.clientsMax;
 export const isLastPlace = ({ context }: Given): boolean => context.clients + 1 >= context.settings.clientsMax;
 export const isLastClient = ({ context }: Given): boolean => context.clients === 1;

@@ -1,4 +1,4 @@
-/** The words of the proxy's machine, and its functions. */
+/** Events, commands and context of the proxy's machine, and its functions. */
 import type { PROXY_LIMITS, SettingsOf } from '../limits.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../vocabulary.js';
 

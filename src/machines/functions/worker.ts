@@ -1,4 +1,4 @@
-/** The words of the worker's machine, and its functions. */
+/** Events, commands and context of the worker's machine, and its functions. */
 import type { SettingsOf, WORKER_LIMITS } from '../limits.js';
 import type { Cause, Ending, Outcome, Report } from '../vocabulary.js';
 
