@@ -1,0 +1,6 @@
+/**
+ * The entry point `sockchart/cluster`.
+ *
+ * @module
+ */
+export * from 'sockchart/cluster';

@@ -1,0 +1,18 @@
+/**
+ * The errors that the library throws, or rejects promises with. Each has a `code`.
+ *
+ * @module
+ */
+export {
+  BindError,
+  ClientHelloError,
+  ClosedError,
+  CompileError,
+  ConnectError,
+  NotEstablishedError,
+  NotSupportedError,
+  OptionError,
+  ProxyHeaderError,
+  type ProxyHeaderFault,
+  SockchartError,
+} from 'sockchart';

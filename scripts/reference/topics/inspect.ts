@@ -1,0 +1,6 @@
+/**
+ * The entry point `sockchart/inspect`.
+ *
+ * @module
+ */
+export * from 'sockchart/inspect';

@@ -1,0 +1,19 @@
+/**
+ * `createProxy`: listeners, servers, and a session for each client. Its options are those of listeners, of sessions, of
+ * servers and of every handle, listed here in one table.
+ *
+ * @module
+ */
+export {
+  type AdoptOptions,
+  type ConnectionInfo,
+  createProxy,
+  type KeyHook,
+  type ProxyEvents,
+  type ProxyOptions,
+  type Route,
+  type RouteContext,
+  type RouteHook,
+  type Target,
+  TcpProxy,
+} from 'sockchart';

@@ -1,0 +1,22 @@
+/**
+ * Servers: which server a connection goes to, how long it waits between attempts, and which failures exclude a server.
+ *
+ * @module
+ */
+export {
+  type BackoffOptions,
+  type Balance,
+  type Balancer,
+  type ConnectContext,
+  type ConnectHook,
+  inOrder,
+  isPermanent,
+  leastConnections,
+  type RetryBudgetOptions,
+  roundRobin,
+  type Server,
+  type ServerOptions,
+  Servers,
+  type ServersOptions,
+  type Wanted,
+} from 'sockchart';

@@ -1,0 +1,6 @@
+/**
+ * The entry point `sockchart/testing`.
+ *
+ * @module
+ */
+export * from 'sockchart/testing';
