@@ -8,6 +8,7 @@
  *
  * Run it after the build: it reads dist/.
  */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -41,23 +42,19 @@ function mark() {
   return `<!-- ${hash.digest('hex')} -->\n`;
 }
 
+const named = new Set(topics.join('').match(/\w+/g));
 for (const { name, exported } of api) {
-  const known = new Set(
-    topics
-      .filter((topic) => topic.includes(`'${name}'`))
-      .join('')
-      .match(/\w+/g),
-  );
-  const missing =
-    name === 'sockchart' || name === 'sockchart/machines' ? exported.filter((word) => !known.has(word)) : [];
-  if (missing.length > 0) fail(`No page of scripts/reference/topics/ has ${missing.join(', ')} of ${name}`);
+  const missing = exported.filter((word) => !named.has(word));
+  if (missing.length > 0 && !topics.some((topic) => topic.includes(`export * from '${name}'`))) {
+    fail(`scripts/reference/topics/ lacks ${missing.join(', ')} of ${name}`);
+  }
 }
 
 if (!process.argv.includes('--check')) {
-  const { writePages } = await import('./reference/write.mjs');
-  const isWhole = await writePages(TOPICS, fileURLToPath(pages));
-  appendFileSync(index, mark());
-  if (!isWhole) fail('The comments that are named above have to be mended');
+  const write = fileURLToPath(new URL('write.mjs', tools));
+  const { status } = spawnSync(process.execPath, [write, fileURLToPath(pages), ...TOPICS], { stdio: 'inherit' });
+  if (status === 0) appendFileSync(index, mark());
+  else process.exitCode = 1;
 } else if (!existsSync(index) || !readFileSync(index, 'utf8').endsWith(mark())) {
   fail('docs/reference/ is stale. Run: npm run reference');
 }

@@ -1,5 +1,8 @@
 // @ts-check
-/** Writes the pages of docs/reference/ with TypeDoc, from the published declarations: one for each file of topics/. */
+/**
+ * Writes the pages of docs/reference/ with TypeDoc, from the published declarations: `write.mjs FOLDER TOPIC…`, each topic
+ * a file of topics/. It fails where an export or a member has no comment, or a comment refers to nothing.
+ */
 /** @typedef {import('typedoc').ProjectReflection} ProjectReflection */
 import { fileURLToPath } from 'node:url';
 import { Application, Comment, Converter, DeclarationReflection, ReflectionKind, UnionType } from 'typedoc';
@@ -22,57 +25,53 @@ const MARKDOWN = {
   tableColumnSettings: { hideModifiers: true, hideInherited: true, hideOverrides: true },
 };
 
-/**
- * Writes the pages, and fails where an export or a member has no comment, or a comment refers to nothing.
- *
- * @param {readonly string[]} topics
- * @param {string} out
- */
-export async function writePages(topics, out) {
-  const app = await Application.bootstrapWithPlugins({
-    ...MARKDOWN,
-    plugin: ['typedoc-plugin-markdown'],
-    entryPoints: topics.map((topic) => here(`topics/${topic}.ts`)),
-    tsconfig: here('tsconfig.json'),
-    name: 'API reference',
-    readme: 'none',
-    outputs: [{ name: 'markdown', path: out }],
-    sort: ['source-order'],
-    sortEntryPoints: false,
-    groupOrder: ['Functions', 'Interfaces', 'Type Aliases', 'Constructors', 'Properties', 'Accessors', 'Methods', '*'],
-    disableSources: true,
-    hideGenerator: true,
-    excludeExternals: true,
-    excludeInternal: true,
-    excludeProtected: true,
-    excludeReferences: true,
-    skipErrorChecking: true,
-    logLevel: 'Warn',
-  });
-  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
-    for (const reflection of Object.values(project.reflections)) {
-      if (reflection.comment !== undefined) linkThrows(reflection.comment);
-      if (reflection instanceof DeclarationReflection) tellValues(reflection);
-    }
-  });
-  app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => removeShared(project));
-  app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => putOwnFirst(project), AFTER_GROUPS);
-  app.converter.addUnknownSymbolResolver(({ symbolReference }, from, _part, symbol) => {
-    const path = symbol?.qualifiedName.split('.') ?? symbolReference?.path?.map((part) => part.path) ?? [];
-    for (const module of from.project.children ?? []) {
-      const target = module.getChildByName(path);
-      if (target !== undefined) return { target };
-    }
-  });
-  const project = await app.convert();
-  if (project === undefined) throw new Error('TypeDoc cannot read dist/: run the build first.');
-  app.validate(project);
-  for (const name of undocumented(project)) app.logger.warn(`${name} has no comment`);
-  await app.generateOutputs(project);
-  return !app.logger.hasErrors() && !app.logger.hasWarnings();
-}
+const [out = '', ...topics] = process.argv.slice(2);
 
 const AFTER_GROUPS = -10_000;
+
+const app = await Application.bootstrapWithPlugins({
+  ...MARKDOWN,
+  plugin: ['typedoc-plugin-markdown'],
+  entryPoints: topics.map((topic) => here(`topics/${topic}.ts`)),
+  tsconfig: here('topics/tsconfig.json'),
+  name: 'API reference',
+  readme: 'none',
+  outputs: [{ name: 'markdown', path: out }],
+  sort: ['source-order'],
+  sortEntryPoints: false,
+  groupOrder: ['Functions', 'Interfaces', 'Type Aliases', 'Constructors', 'Properties', 'Accessors', 'Methods', '*'],
+  disableSources: true,
+  hideGenerator: true,
+  excludeExternals: true,
+  excludeInternal: true,
+  excludeProtected: true,
+  excludeReferences: true,
+  externalSymbolLinkMappings: { '@types/node': { '*': '#' } },
+  skipErrorChecking: true,
+  logLevel: 'Warn',
+});
+app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+  for (const reflection of Object.values(project.reflections)) {
+    if (reflection.comment !== undefined) linkThrows(reflection.comment);
+    if (reflection instanceof DeclarationReflection) tellValues(reflection);
+  }
+});
+app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => removeShared(project));
+app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => putOwnFirst(project), AFTER_GROUPS);
+app.converter.addUnknownSymbolResolver(({ symbolReference }, from, _part, symbol) => {
+  const path = symbol?.qualifiedName.split('.') ?? symbolReference?.path?.map((part) => part.path) ?? [];
+  for (const module of from.project.children ?? []) {
+    const target = module.getChildByName(path);
+    // A page may be linked to like an address, which is all that the type says.
+    if (target !== undefined) return { target: /** @type {any} */ (target) };
+  }
+});
+const project = await app.convert();
+if (project === undefined) throw new Error('TypeDoc cannot read dist/: run the build first.');
+app.validate(project);
+await app.generateOutputs(project);
+for (const name of undocumented(project)) console.warn(`${name} has no comment`);
+if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exitCode = 1;
 
 /** `@throws OptionError for …` links to the error. @param {Comment} comment */
 function linkThrows({ blockTags }) {
@@ -124,8 +123,11 @@ function undocumented({ children: pages = [] }) {
 }
 
 /** @param {ProjectReflection} project */
-const declarationsOf = ({ reflections }) =>
-  Object.values(reflections).filter((reflection) => reflection instanceof DeclarationReflection);
+function declarationsOf({ reflections }) {
+  return Object.values(reflections).filter((reflection) => reflection instanceof DeclarationReflection);
+}
 
 /** @param {unknown} member */
-const isInherited = (member) => member instanceof DeclarationReflection && member.inheritedFrom !== undefined;
+function isInherited(member) {
+  return member instanceof DeclarationReflection && member.inheritedFrom !== undefined;
+}

@@ -3,4 +3,13 @@
  *
  * @module
  */
-export { createSession, Session, type SessionEvents, type SessionLimits, type SessionOptions } from 'sockchart';
+export {
+  createSession,
+  Session,
+  type SessionEvents,
+  type SessionHooks,
+  type SessionLimits,
+  type SessionOptions,
+  type TransformHook,
+  type TransformHooks,
+} from 'sockchart';
