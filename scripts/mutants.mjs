@@ -33,14 +33,14 @@ const SUITES = {
     'listener/listener listener/drain proxy/stop handles/contract listener/scenarios client/scenarios tls/tls proxy/start handles/edges paths/listener',
   ),
   session: files(
-    'proxy/proxy backend/failover proxy/scenarios backend/scenarios proxy/stop relay/relay handles/edges handles/contract tls/tls paths/session',
+    'session/half-close proxy/proxy backend/failover proxy/scenarios backend/scenarios proxy/stop relay/relay handles/edges handles/contract tls/tls paths/session',
   ),
   proxy: files(
     'proxy/stop proxy/start proxy/proxy handles/contract listener/listener proxy/scenarios backend/scenarios tls/tls paths/proxy',
   ),
   relay: files('relay/parts relay/relay options/times proxy/proxy handles/edges backend/failover backend/scenarios'),
   upstream: files(
-    'upstream/servers upstream/histories upstream/lookup upstream/choosing options/options backend/failover backend/scenarios',
+    'upstream/servers upstream/histories upstream/lookup upstream/addresses upstream/choosing options/options backend/failover backend/scenarios',
   ),
   inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli/cli'),
   processes: files('cluster/cluster'),

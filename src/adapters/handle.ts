@@ -94,6 +94,7 @@ export const kindNamed = (name: string): HandleKindName => ({
 interface CloseRequest {
   readonly type: string;
   readonly timeoutMs?: number;
+  readonly cause?: Report;
 }
 
 interface AbortRequest {
@@ -234,6 +235,11 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
    */
   cut(cause: Cause): void {
     this.#send({ type: this.#kind.abort, cause, deliver: true });
+  }
+
+  /** @internal A {@link close} that no owner has asked for, such as after the end of another part. */
+  closeBy(cause: Cause, timeoutMs: number): void {
+    this.#send({ type: this.#kind.close, cause, timeoutMs });
   }
 
   #abort(cause: Report | undefined): void {

@@ -27,6 +27,8 @@ const IDLED = { type: 'socket.idled' } as const;
 export interface LegOwner {
   /** The peer has sent its last byte. */
   legEnded(leg: Leg): void;
+  /** Our last byte and FIN are with the system. */
+  legFinished(leg: Leg): void;
   /** False where it is certain that something else was read since the leg's last byte. */
   legReadLast(leg: Leg): boolean;
   /** The socket is no longer the owner's. */
@@ -35,7 +37,7 @@ export interface LegOwner {
 }
 
 /** @internal What a session needs of its client and its backend. */
-export type Leg = Pick<Handle<AnyStateMachine, Events>, 'id' | 'abort' | 'cut'> & {
+export type Leg = Pick<Handle<AnyStateMachine, Events>, 'id' | 'abort' | 'cut' | 'closeBy'> & {
   readonly socket: Socket | undefined;
 };
 
@@ -139,6 +141,7 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events>
   /** @internal */
   socketFinished(): void {
     this.report(FINISHED);
+    this.session?.legFinished(this);
   }
 
   /** @internal */

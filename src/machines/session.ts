@@ -6,6 +6,8 @@
  * 3. Cut by the library or the owner (idle, too long, aborted): both legs are reset, for a cut must not look like an end.
  * 4. But a leg whose last byte and FIN are sent was not cut: unless the owner aborts, its socket lingers (see client.ts).
  * 5. It ends when both legs have ended; each leg bounds its own end.
+ * 6. Where half-open streams are not wanted, the FIN of one side ends both: it is passed on, and once it is out, both legs
+ *    are closed. That it is out is reported only there.
  *
  * Idleness is asked for, not told: a timer has the relay compare its byte counters, so that nothing is re-armed per
  * chunk. Left out on purpose: the bytes, and how the backend finds its server.
@@ -30,6 +32,9 @@ const established = ignored(['backend.established'], 'It is established once.');
 const streamsOver = ignored(['client.ended', 'backend.ended'], 'Both streams are over, or cut.');
 const clientEndsOnce = ignored(['client.ended'], 'A stream ends once.');
 const backendEndsOnce = ignored(['backend.ended'], 'A stream ends once.');
+const bothMaySend = ignored(['client.finished', 'backend.finished'], 'Only a FIN that was passed on ends both sides.');
+const clientIsTold = ignored(['client.finished'], 'The FIN that was passed on is the client’s own.');
+const backendIsTold = ignored(['backend.finished'], 'The FIN that was passed on is the backend’s own.');
 
 /** Both legs are cut. */
 const cut = (ending: 'noteAborted' | 'noteRefused' | 'noteClosed', ...why: Parameters<typeof note>) =>
@@ -50,6 +55,7 @@ const waiting = <const T extends 'routeTimeout' | 'sessionConnectTimeout', const
     on: {
       ...notIdle,
       ...ignored(['backend.ended'], 'A backend that is not established has said nothing yet.'),
+      ...ignored(['client.finished', 'backend.finished'], 'Nothing was passed on yet.'),
       'client.closed': over({ target: '#session.finishing.backendLeft', actions: ['noteLoss', 'abortBackend'] }),
       'backend.closed': over({
         target: '#session.finishing.clientLeft',
@@ -84,6 +90,7 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
         description: 'Bytes flow both ways.',
         on: {
           ...close('both'),
+          ...bothMaySend,
           'client.ended': { target: 'clientEnded', actions: ['endBackend', note('established')] },
           'backend.ended': { target: 'backendEnded', actions: ['endClient', note('established')] },
         },
@@ -94,8 +101,15 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
         on: {
           ...close('clientEnded'),
           ...clientEndsOnce,
+          ...clientIsTold,
           ...stalled,
           'backend.ended': { target: '#session.finishing', actions: 'endClient' },
+          'backend.finished': {
+            description:
+              'Half-open streams are not wanted: the client’s last byte and FIN are out, and both are closed.',
+            target: '#session.finishing',
+            actions: ['endClient', 'closeBackend'],
+          },
         },
         after: { halfCloseProbe: { target: 'clientEnded', reenter: true, actions: 'probeRelay' } },
       },
@@ -104,8 +118,15 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
         on: {
           ...close('backendEnded'),
           ...backendEndsOnce,
+          ...backendIsTold,
           ...stalled,
           'client.ended': { target: '#session.finishing', actions: 'endBackend' },
+          'client.finished': {
+            description:
+              'Half-open streams are not wanted: the backend’s last byte and FIN are out, and both are closed.',
+            target: '#session.finishing',
+            actions: ['endBackend', 'closeClient'],
+          },
         },
         after: { halfCloseProbe: { target: 'backendEnded', reenter: true, actions: 'probeRelay' } },
       },
@@ -149,6 +170,8 @@ export const sessionMachine = setup({
     probeRelay: emit({ type: 'relay.probe' }),
     endClient: emit({ type: 'client.end' }),
     endBackend: emit({ type: 'backend.end' }),
+    closeClient: emit(session.closeClient),
+    closeBackend: emit(session.closeBackend),
     resetClient: emit(session.resetClient),
     resetBackend: emit(session.resetBackend),
     abortClient: emit(session.abortClient),
@@ -246,6 +269,7 @@ export const sessionMachine = setup({
         ...established,
         ...routedOnce,
         ...streamsOver,
+        ...ignored(['client.finished', 'backend.finished'], 'The end of both legs is under way.'),
         ...ignored(['session.close'], 'The end is under way; an abort hastens it.'),
         'session.abort': { actions: ['noteCutShort', 'abortClient', 'abortBackend'] },
         'relay.idled': {
@@ -290,7 +314,7 @@ export const sessionMachine = setup({
       ],
     },
 
-    ended: final('ended', 'Both peers sent FIN, and every byte was passed on.'),
+    ended: final('ended', 'The peers sent FIN, or one did that was to end both; every byte was passed on.'),
     closed: final('closed', 'It ended after its owner had asked for that.'),
     aborted: final('aborted', 'Cut: by the owner, or by a limit.'),
     dropped: final('dropped', 'A leg was lost.'),

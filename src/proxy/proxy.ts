@@ -29,7 +29,7 @@ import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
 import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
 import { type ConnectionInfo, Session, type SessionConfig, timersOf } from './session.js';
-import type { SessionHooks, SessionLimits } from './session-options.js';
+import { endsOf, type SessionHooks, type SessionLimits } from './session-options.js';
 import type { KeyHook, RouteHook } from './target.js';
 import { checkedTransforms } from './transform.js';
 
@@ -72,6 +72,7 @@ const PROXY_OPTIONS = everyOption<ProxyOptions>()(
   'prepare',
   'transform',
   'backends',
+  'halfClose',
   ...SHARED_LISTENER_OPTIONS,
   ...namesOf(PROXY_LIMITS),
   ...SERVERS_OPTIONS,
@@ -553,18 +554,18 @@ function checkedProxy(options: ProxyOptions) {
   const { servers, sets, route, key } = checkedWhere(options);
   // Two files per client: its own socket and its backend's.
   const listener = listenerLimits(options, 2, true);
-  const settings = limits(SESSION_LIMITS, options);
+  const settings = { ...limits(SESSION_LIMITS, options), closeTimeout: listener.settings.drainTimeout };
+  const backend = backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS);
   const session: SessionConfig = {
-    input: {
-      settings: { ...settings, closeTimeout: listener.settings.drainTimeout },
-    },
+    input: { settings },
     environment: environmentOf(options),
-    backend: backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS),
+    backend,
     ...limits(BUFFER_LIMITS, options),
     route,
     key,
     transform: checkedTransforms(options.transform),
     servers: sets,
+    ...endsOf(options, settings, backend),
   };
   return {
     listen,

@@ -1,5 +1,6 @@
 /** What a session can be told, and the checks of that: for a client of your own, by {@link createSession}. */
 import {
+  type BackendConfig,
   type BackendOptions,
   type BackendSocketOptions,
   backendConfig,
@@ -10,8 +11,9 @@ import type { Client } from '../adapters/client.js';
 import { environmentOf, HANDLE_OPTIONS, type HandleOptions } from '../adapters/handle.js';
 import { NotEstablishedError, OptionError } from '../errors.js';
 import { BUFFER_LIMITS, DIAL_LIMITS, namesOf, SESSION_LIMITS } from '../machines/limits.js';
+import type { SessionSettings } from '../machines/session.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
-import { signal as checkSignal, everyOption, limits, onlyKnown, type Timeout, timeout } from '../options.js';
+import { signal as checkSignal, everyOption, flag, limits, onlyKnown, type Timeout, timeout } from '../options.js';
 import { TAKEN_OVER } from '../sockets/socket.js';
 import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers.js';
 import { Session, type SessionConfig, type SessionOwner } from './session.js';
@@ -26,6 +28,11 @@ export interface SessionLimits {
   readonly idleTimeout?: Timeout | undefined;
   /** The same once one side has ended, in milliseconds. Default 60 000. */
   readonly halfCloseTimeout?: Timeout | undefined;
+  /**
+   * False ends both sides when one has sent its FIN: what it sent is delivered, and so is what was read of the other side
+   * until then; what the other side sends later is thrown away. Default true: the other side sends on, until it ends too.
+   */
+  readonly halfClose?: boolean | undefined;
   /** How long a session may take, in milliseconds. Default: none. */
   readonly durationMax?: Timeout | undefined;
   /**
@@ -84,6 +91,7 @@ const SESSION_OPTIONS = everyOption<SessionOptions>()(
   'prepare',
   'transform',
   'drainTimeout',
+  'halfClose',
   'noDelay',
   'keepAlive',
   ...namesOf(DIAL_LIMITS),
@@ -127,11 +135,14 @@ export function createSession(client: Client, options: SessionOptions): Session 
   for (const name of SERVERS_OPTIONS) if (name in own) sets[name] = own[name as keyof typeof own];
   const { servers, only } = checkedTarget('to', to, { ...sets, clock });
   const settings = limits(SESSION_LIMITS, options as SessionLimits & { routeTimeout?: Timeout });
+  const closeTimeout = timeout('drainTimeout', drainTimeout, DRAIN_MS);
+  const backend = backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS);
   const config: SessionConfig = {
-    input: { settings: { ...settings, closeTimeout: timeout('drainTimeout', drainTimeout, DRAIN_MS) } },
+    input: { settings: { ...settings, closeTimeout } },
     environment: environmentOf({ ...options, clock }),
-    backend: backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS),
+    backend,
     ...limits(BUFFER_LIMITS, options),
+    ...endsOf(options, { ...settings, closeTimeout }, backend),
     route: undefined,
     key: undefined,
     transform: checkedTransforms(options.transform),
@@ -145,6 +156,19 @@ export function createSession(client: Client, options: SessionOptions): Session 
   // It may have sent its last byte already: the session was not there to be called.
   if (client.socket.readableEnded) session.legEnded(client);
   return session;
+}
+
+/** What a session does when one side has ended. */
+export function endsOf(
+  { halfClose }: Pick<SessionLimits, 'halfClose'>,
+  { halfCloseTimeout, closeTimeout }: SessionSettings,
+  { input: { settings } }: BackendConfig,
+): Pick<SessionConfig, 'halfClose' | 'legCloseTimeout'> {
+  return {
+    halfClose: flag('halfClose', halfClose, true),
+    // Before the session finds that nothing moves any more.
+    legCloseTimeout: Math.min(settings.closeTimeout, halfCloseTimeout, closeTimeout),
+  };
 }
 
 function checkClient(client: Client): void {

@@ -26,6 +26,10 @@ export interface SessionConfig {
   readonly transform: TransformHooks | undefined;
   /** For sets of servers that a route names by their addresses. */
   readonly servers: ServersOptions;
+  /** False where the FIN of one side ends both. */
+  readonly halfClose: boolean;
+  /** How long a leg that is closed so may take to end by itself. */
+  readonly legCloseTimeout: number;
 }
 
 /** @internal The proxy of a session: it emits events of its own for it. */
@@ -68,6 +72,8 @@ export interface ConnectionInfo {
 
 const ROUTED = { type: 'route.chosen' } as const;
 const ESTABLISHED = { type: 'backend.established' } as const;
+const CLIENT_FINISHED = { type: 'client.finished' } as const;
+const BACKEND_FINISHED = { type: 'backend.finished' } as const;
 const CLIENT_ENDED = { type: 'client.ended' } as const;
 const BACKEND_ENDED = { type: 'backend.ended' } as const;
 const IDLED = { type: 'relay.idled' } as const;
@@ -86,8 +92,10 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
       'backend.connect': (session) => session.#connectBackend(),
       'relay.start': (session) => session.#startRelay(),
       'relay.probe': (session) => session.#probeRelay(),
-      'client.end': (session) => session.relay.end(session.client.socket),
-      'backend.end': (session) => session.relay.end(session.backend.socket as Socket),
+      'client.end': (session) => session.#endLeg(session.client),
+      'backend.end': (session) => session.#endLeg(session.backend),
+      'client.close': (session, { cause }) => session.#closeLeg(session.client, cause),
+      'backend.close': (session, { cause }) => session.#closeLeg(session.backend, cause),
       'client.reset': (session, { cause }) => session.#resetLeg(session.client, cause),
       'backend.reset': (session, { cause }) => session.#resetLeg(session.backend, cause),
       'client.abort': (session, { cause, deliver }) => abortLeg(session.client, session.#explained(cause), deliver),
@@ -167,6 +175,12 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   }
 
   /** @internal */
+  legFinished(leg: Leg): void {
+    if (this.#config.halfClose) return;
+    this.instance.send(leg === this.client ? CLIENT_FINISHED : BACKEND_FINISHED);
+  }
+
+  /** @internal */
   legReadLast({ socket }: Leg): boolean {
     return socket === undefined || this.relay.wasReadLast(socket);
   }
@@ -177,14 +191,14 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   }
 
   /** @internal */
-  legClosed(leg: Leg, { ending, cause }: Outcome): void {
+  legClosed(leg: Leg, { ending, cause, flushed }: Outcome): void {
     const isClient = leg === this.client;
     if (ending === 'dropped') {
       const name = isClient ? 'client' : 'backend';
       this.#owner.notify('dropped', { session: this, leg: name, cause });
       if (this.hasListeners('dropped')) this.notify('dropped', { leg: name, cause });
     }
-    this.instance.send({ type: isClient ? 'client.closed' : 'backend.closed', ending, cause });
+    this.instance.send({ type: isClient ? 'client.closed' : 'backend.closed', ending, cause, flushed });
   }
 
   /** @internal */
@@ -341,6 +355,21 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     this.#progress = progress;
     if (this.#quiet === 1) this.relay.rest();
     if (this.#quiet >= QUIET_PROBES) this.instance.send(IDLED);
+  }
+
+  #endLeg(leg: Client | Backend): void {
+    const socket = leg.socket as Socket;
+    const wasFinished = socket.writableFinished;
+    this.relay.end(socket);
+    // A hook had ended it: no report follows.
+    if (wasFinished) this.legFinished(leg);
+  }
+
+  #closeLeg(leg: Client | Backend, cause: Cause): void {
+    // Quiet until now is no reason to give the peer less time.
+    this.#quiet = 0;
+    this.#progress = -1;
+    leg.closeBy(cause, this.#config.legCloseTimeout);
   }
 
   #resetLeg(leg: Client | Backend, cause: Cause): void {

@@ -187,9 +187,9 @@ export const bounded: readonly Bounded[] = [
       events: (type) =>
         type === 'client.closed' || type === 'backend.closed'
           ? [
-              { type, ending: 'ended', cause: CAUSE },
-              { type, ending: 'dropped', cause: CAUSE },
-              { type, ending: 'aborted', cause: CAUSE },
+              { type, ending: 'ended', flushed: true, cause: CAUSE },
+              { type, ending: 'dropped', flushed: false, cause: CAUSE },
+              { type, ending: 'aborted', flushed: false, cause: CAUSE },
             ]
           : [{ type }],
     },

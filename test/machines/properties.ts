@@ -450,14 +450,18 @@ const finsArePassedOn: Check = (model) => {
       else gone[leg] = true;
     }
     for (const { type } of step.commands) {
-      const command = /^(client|backend)\.(end|reset|abort)$/.exec(type);
+      const command = /^(client|backend)\.(end|close|reset|abort)$/.exec(type);
       if (command === null) continue;
       const leg = command[1] as 'client' | 'backend';
       const other = leg === 'client' ? 'backend' : 'client';
       told[leg] = true;
       if (command[2] === 'end') {
-        expect(ended, `a FIN to the ${leg} comes from the ${other}`).toContain(other);
+        const endsBoth = step.event === `${other}.finished`;
+        expect(ended, `a FIN to the ${leg} comes from the ${other}`).toContain(endsBoth ? leg : other);
         expect(cut, 'no FIN after a cut').toBe(false);
+      } else if (command[2] === 'close') {
+        expect(ended, `the ${leg} is closed once the ${other} has ended, and that was passed on`).toContain(other);
+        expect(step.event).toBe(`${leg}.finished`);
       } else {
         cut = true;
       }

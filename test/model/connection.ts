@@ -67,6 +67,8 @@ export interface ConnectionBounds {
   readonly idleTimeout: number;
   /** How many commands may throw, any of them at any time. Default: none. */
   readonly faultsMax?: number;
+  /** False where the FIN of one side ends both. Default true. */
+  readonly halfClose?: boolean;
 }
 
 type ConnectionStage = Stage<ConnectionModel, ConnectionPart>;
@@ -104,20 +106,27 @@ function setSocket(stage: ConnectionStage, leg: Leg, socket: Partial<SocketModel
 }
 
 /** What the sockets report goes to their legs, and an end to the session too, unless the leg has let go of its socket. */
-function report(stage: ConnectionStage, leg: Leg, event: EventObject): void {
+function report(stage: ConnectionStage, leg: Leg, event: EventObject, halfClose: boolean): void {
   const { phase } = stage.model[leg].socket;
   stage.tell(leg, event);
+  if (event.type === 'socket.finished') tellFinished(stage, leg, halfClose);
   if (!stage.model[leg].socket.linked && phase !== 'connecting') return;
   if (event.type === 'socket.ended' && stage.at.session !== undefined) stage.tell('session', { type: `${leg}.ended` });
 }
 
+function tellFinished(stage: ConnectionStage, leg: Leg, halfClose: boolean): void {
+  if (!halfClose && stage.at.session !== undefined) stage.tell('session', { type: `${leg}.finished` });
+}
+
 /** As `endStream`: a socket whose peer has ended may be closed instead of ended, and then has finished at once. */
-function endLeg(stage: ConnectionStage, leg: Leg): void {
+function endLeg(stage: ConnectionStage, leg: Leg, halfClose: boolean): void {
   const other = leg === 'client' ? 'backend' : 'client';
   const { socket } = stage.model[leg];
   const from = stage.model[other].socket;
   must(socket.phase !== 'none' || stage.at[leg]?.ending !== undefined, `There is no ${leg}'s socket to be ended`);
-  must(from.peerEnded || from.phase === 'none', 'It passes on a FIN that no peer has sent (9)');
+  const mayEndBoth = !halfClose && socket.peerEnded;
+  must(from.peerEnded || from.phase === 'none' || mayEndBoth, 'It passes on a FIN that no peer has sent (9)');
+  if (socket.local === 'finished') tellFinished(stage, leg, halfClose);
   if (socket.phase !== 'open' || socket.local !== 'open') return;
   if (!socket.peerEnded || stage.pick(2) === 0) {
     setSocket(stage, leg, { local: 'ending' });
@@ -125,7 +134,13 @@ function endLeg(stage: ConnectionStage, leg: Leg): void {
   }
   setSocket(stage, leg, { local: 'finished' });
   stage.tell(leg, { type: 'socket.finished' });
+  tellFinished(stage, leg, halfClose);
   setSocket(stage, leg, { phase: 'closing' });
+}
+
+function closeLeg(stage: ConnectionStage, leg: Leg): void {
+  alter(stage, leg, { over: true });
+  stage.tell(leg, { type: `${leg}.close`, cause: WHO, timeoutMs: 1 } as EventObject);
 }
 
 /** As `resetLeg`: once what was read for it is written out. */
@@ -141,29 +156,36 @@ export function abort(stage: ConnectionStage, leg: Leg, deliver: boolean): void 
   stage.tell(leg, { type: `${leg}.abort`, cause: WHO, deliver } as EventObject);
 }
 
-const sessionCommands: Record<string, (stage: ConnectionStage, command: EventObject & { deliver?: boolean }) => void> =
-  {
-    'client.route': (stage) => stage.change({ routing: true }),
-    'route.revoke'(stage) {
-      stage.change({ routing: false });
-    },
-    'backend.connect': (stage) => stage.tell('backend', { type: 'backend.connect' }),
-    'relay.start'(stage) {
-      const { client, backend, relayed } = stage.model;
-      must(!relayed, 'It starts a relay twice');
-      must(backend.socket.phase !== 'none' && client.socket.phase !== 'none', 'It relays without both sockets');
-      stage.change({ relayed: true });
-    },
-    'relay.probe'(stage) {
-      if (stage.pick(2) === 1) stage.tell('session', { type: 'relay.idled' });
-    },
-    'client.end': (stage) => endLeg(stage, 'client'),
-    'backend.end': (stage) => endLeg(stage, 'backend'),
-    'client.reset': (stage) => resetLeg(stage, 'client'),
-    'backend.reset': (stage) => resetLeg(stage, 'backend'),
-    'client.abort': (stage, { deliver }) => abort(stage, 'client', deliver === true),
-    'backend.abort': (stage, { deliver }) => abort(stage, 'backend', deliver === true),
-  };
+type SessionPerformance = (
+  stage: ConnectionStage,
+  command: EventObject & { deliver?: boolean },
+  halfClose: boolean,
+) => void;
+
+const sessionCommands: Record<string, SessionPerformance> = {
+  'client.route': (stage) => stage.change({ routing: true }),
+  'route.revoke'(stage) {
+    stage.change({ routing: false });
+  },
+  'backend.connect': (stage) => stage.tell('backend', { type: 'backend.connect' }),
+  'relay.start'(stage) {
+    const { client, backend, relayed } = stage.model;
+    must(!relayed, 'It starts a relay twice');
+    must(backend.socket.phase !== 'none' && client.socket.phase !== 'none', 'It relays without both sockets');
+    stage.change({ relayed: true });
+  },
+  'relay.probe'(stage) {
+    if (stage.pick(2) === 1) stage.tell('session', { type: 'relay.idled' });
+  },
+  'client.end': (stage, _command, halfClose) => endLeg(stage, 'client', halfClose),
+  'backend.end': (stage, _command, halfClose) => endLeg(stage, 'backend', halfClose),
+  'client.close': (stage) => closeLeg(stage, 'client'),
+  'backend.close': (stage) => closeLeg(stage, 'backend'),
+  'client.reset': (stage) => resetLeg(stage, 'client'),
+  'backend.reset': (stage) => resetLeg(stage, 'backend'),
+  'client.abort': (stage, { deliver }) => abort(stage, 'client', deliver === true),
+  'backend.abort': (stage, { deliver }) => abort(stage, 'backend', deliver === true),
+};
 
 /** Hooks that are none answer at once, and so do servers that are not full. */
 function answerAtOnce(stage: ConnectionStage, leg: Leg, type: string, hooks: boolean, admits: boolean): void {
@@ -192,7 +214,7 @@ export function performConnection(
   stage: ConnectionStage,
   part: ConnectionPart,
   command: EventObject,
-  { hooks, admits = false, routes = false }: ConnectionBounds,
+  { hooks, admits = false, routes = false, halfClose = true }: ConnectionBounds,
   established: (stage: ConnectionStage) => void,
 ): void {
   const { type } = command;
@@ -205,7 +227,7 @@ export function performConnection(
       () => ['done', 'undone'],
     );
     if (failed !== undefined) stage.change({ faultsLeft: stage.model.faultsLeft - 1 });
-    if (failed !== 'undone') perform(stage, command);
+    if (failed !== 'undone') perform(stage, command, halfClose);
     if (type === 'client.route' && failed === undefined && !(hooks || routes)) {
       stage.change({ routing: false });
       stage.tell('session', { type: 'route.chosen' });
@@ -243,6 +265,9 @@ export function performConnection(
   else stage.tell('session', { type: 'backend.established' });
 }
 
+const hasEndedWell = (outcome: Outcome | undefined): boolean =>
+  outcome?.ending === 'ended' || (outcome?.ending === 'closed' && outcome.flushed);
+
 /** A leg's end is told to the session. */
 export function finishConnection(stage: ConnectionStage, part: ConnectionPart, outcome: unknown): void {
   const { ending, cause, flushed } = outcome as Outcome & { cause: { phase: string } };
@@ -250,10 +275,7 @@ export function finishConnection(stage: ConnectionStage, part: ConnectionPart, o
     const { client, backend } = stage.model.left;
     must(client !== undefined && backend !== undefined, 'It ends before its legs (6)');
     must(!flushed || (client?.flushed === true && backend?.flushed === true), 'It says that all was flushed (8)');
-    must(
-      ending !== 'ended' || (client?.ending === 'ended' && backend?.ending === 'ended'),
-      'It was cut, and says ended',
-    );
+    must(ending !== 'ended' || (hasEndedWell(client) && hasEndedWell(backend)), 'It was cut, and says ended');
     must(ending !== 'refused' || !stage.model.relayed, 'It was relayed, and says refused');
     return;
   }
@@ -261,13 +283,14 @@ export function finishConnection(stage: ConnectionStage, part: ConnectionPart, o
   alter(stage, 'flushing', { [part]: false });
   if (stage.at.session === undefined) return;
   const why = { initiator: 'peer', manner: 'reset', phase: cause?.phase };
-  stage.tell('session', { type: `${part}.closed`, ending, cause: why } as EventObject);
+  stage.tell('session', { type: `${part}.closed`, ending, flushed, cause: why } as EventObject);
 }
 
 /** What sockets, servers and hooks may do. */
 export function modelTurns(
   model: ConnectionModel,
   at: Everywhere<ConnectionPart>,
+  { halfClose = true }: ConnectionBounds,
 ): Turn<ConnectionModel, ConnectionPart>[] {
   const turns: Turn<ConnectionModel, ConnectionPart>[] = [];
   const may = (who: 'peer' | 'system' | 'owner', what: string, happen: (stage: ConnectionStage) => void): void => {
@@ -280,7 +303,7 @@ export function modelTurns(
       if (who === 'owner') continue;
       may(who as 'peer' | 'system', `${leg}'s socket: ${what}`, (stage) => {
         alter(stage, leg, { socket });
-        if (event !== undefined) report(stage, leg, event);
+        if (event !== undefined) report(stage, leg, event, halfClose);
       });
     }
     if (model.flushing[leg]) {
@@ -420,7 +443,7 @@ export function connectionRules(bounds: ConnectionBounds): SystemRules<Connectio
     begin(stage) {
       stage.start('client');
     },
-    turns: (model, at) => [...modelTurns(model, at), ...ownerTurns(model, at, bounds)],
+    turns: (model, at) => [...modelTurns(model, at, bounds), ...ownerTurns(model, at, bounds)],
     perform: (stage, part, command) => performConnection(stage, part, command, bounds, establishClient),
     finish: finishConnection,
     check: checkConnection,

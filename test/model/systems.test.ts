@@ -29,6 +29,8 @@ test.each<[string, ConnectionBounds]>([
   ['a TLS handshake comes first', { ...CONNECTION, tls: true }],
   ['its route takes its time', { ...CONNECTION, routes: true }],
   ['nothing is too idle', { ...CONNECTION, idleTimeout: NEVER_MS }],
+  ['the end of one side ends both', { ...CONNECTION, halfClose: false }],
+  ['the same, and any command may throw, once', { ...CONNECTION, halfClose: false, askedMax: 0, faultsMax: 1 }],
   ['any command may throw, once', { ...CONNECTION, askedMax: 0, faultsMax: 1 }],
   ...(IS_LARGE ? LARGE_CONNECTIONS : []),
 ])('a client, its session and its backend: %s', { timeout: 240_000 }, (what, bounds) => {

@@ -256,7 +256,7 @@ export function wholeRules(bounds: WholeBounds): SystemRules<WholeModel, WholePa
     turns: (model, at) => [
       ...stopTurns(model, bounds),
       ...listenerTurns(model, at),
-      ...(modelTurns(model, at) as unknown as Turn<WholeModel, WholePart>[]),
+      ...(modelTurns(model, at, bounds) as unknown as Turn<WholeModel, WholePart>[]),
       ...(ownerTurns(model, at, bounds) as unknown as Turn<WholeModel, WholePart>[]),
     ],
     perform(stage, part, command) {

@@ -71,6 +71,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
     if (owned) {
       client.session = {
         legReadLast: () => true,
+        legFinished: () => {},
         legEnded: () => {},
         legUnlinked: () => heard.unlinked++,
         legClosed: () => {},

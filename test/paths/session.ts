@@ -12,6 +12,7 @@ import { Session, type SessionOwner } from '../../src/proxy/session.js';
 import { type Driver, ManualClock, type Path, type Step, shortName } from '../../src/testing/index.js';
 import type { Servers } from '../../src/upstream/servers.js';
 import { clientSettings } from '../machines/bounds.js';
+import { until } from '../support/wait.js';
 import {
   expectNothingLeft,
   gate,
@@ -112,6 +113,8 @@ export function sessionDriver(loopback: Loopback) {
     let hold: Hold | undefined;
     let lastEvent = '';
     const established = gate();
+    /** That a FIN is out is reported when the path wants it. */
+    const finished = new Map<'client' | 'backend', () => void>();
     const isClientStuck = isStuck('client', path);
     const isBackendStuck = isStuck('backend', path);
     const mustHold = isHeld(path);
@@ -139,6 +142,8 @@ export function sessionDriver(loopback: Loopback) {
       key: undefined,
       transform: undefined,
       servers: {},
+      halfClose: !path.some(({ event }) => event.type.endsWith('.finished')),
+      legCloseTimeout: NEVER_MS,
     };
     const begun = gate();
     const routed = gate<Servers | false>();
@@ -146,7 +151,11 @@ export function sessionDriver(loopback: Loopback) {
       clientEstablished: (admitted) => {
         session = new Session(admitted, config, sessionOwner, admitted);
         admitted.session = session;
-        const { legClosed } = session;
+        const { legClosed, legFinished } = session;
+        session.legFinished = (leg) => {
+          const report = (): void => legFinished.call(session, leg);
+          finished.set(leg === session.client ? 'client' : 'backend', report);
+        };
         session.legClosed = (leg, outcome) => {
           heard.legs.push(leg === session.client ? 'client' : 'backend');
           legClosed.call(session, leg, outcome);
@@ -176,6 +185,11 @@ export function sessionDriver(loopback: Loopback) {
         resetPeer(itsPeer);
         if (peerEnded && !socket.writableEnded) await writeUntilRefused(socket);
       }
+    };
+
+    const isOut = async (leg: 'client' | 'backend'): Promise<void> => {
+      await until(`the FIN to the ${leg}`, () => finished.has(leg));
+      finished.get(leg)?.();
     };
 
     const perform: Performances = {
@@ -218,6 +232,8 @@ export function sessionDriver(loopback: Loopback) {
         else if (ending === 'ended') servers.answer(backend, { kind: 'chosen', server: dead });
         else servers.refuse(backend);
       },
+      'client.finished': () => isOut('client'),
+      'backend.finished': () => isOut('backend'),
       'relay.idled': () => {
         lastEvent = '';
         for (let probes = 0; probes < PROBES_MAX && lastEvent !== 'relay.idled'; probes++) {
@@ -239,8 +255,8 @@ export function sessionDriver(loopback: Loopback) {
         if (type === 'route.refused') return { type, cause: { initiator: 'owner', manner: 'refusal' } };
         const leg = type === 'client.closed' ? client : type === 'backend.closed' ? backend : undefined;
         if (leg === undefined) return { type };
-        const { ending, cause } = leg.outcome as Outcome;
-        return { type, ending, cause };
+        const { ending, cause, flushed } = leg.outcome as Outcome;
+        return { type, ending, cause, flushed };
       },
       dispose: async () => {
         hold?.release();
@@ -262,6 +278,7 @@ export function sessionDriver(loopback: Loopback) {
 function expectWhole(outcome: Outcome, legs: readonly Outcome[]): void {
   const isWrong =
     (outcome.flushed && legs.some(({ flushed }) => !flushed)) ||
-    (outcome.ending === 'ended' && legs.some(({ ending }) => ending !== 'ended'));
+    (outcome.ending === 'ended' &&
+      legs.some((leg) => leg.ending !== 'ended' && !(leg.ending === 'closed' && leg.flushed)));
   if (isWrong) throw new Error(`${JSON.stringify(outcome)} of ${JSON.stringify(legs)}`);
 }

@@ -60,7 +60,8 @@ const END = /\.(close|abort)$/;
 const ENDED = /^(client|backend)\.closed$/;
 
 function payload(machine: string, type: string, random: Random): object {
-  if (machine === 'session' && ENDED.test(type)) return { ending: random.pick(ENDINGS), cause: report(random) };
+  if (machine === 'session' && ENDED.test(type))
+    return { ending: random.pick(ENDINGS), flushed: random.below(2) === 1, cause: report(random) };
   return PAYLOADS[type.slice(type.lastIndexOf('.') + 1)]?.(random) ?? {};
 }
 

@@ -38,15 +38,18 @@ export type SessionEvent =
   | { type: 'session.abort'; cause?: Report; deliver?: boolean }
   /** The client has sent its last byte, and the relay has passed on all before it. */
   | { type: 'client.ended' }
+  /** What was written to the client, and the FIN, are with the system. Reported where half-open streams are not wanted. */
+  | { type: 'client.finished' }
   /** The client has ended for good. */
-  | { type: 'client.closed'; ending: Ending; cause: Cause }
+  | { type: 'client.closed'; ending: Ending; cause: Cause; flushed: boolean }
   /** The owner has said where the client goes. */
   | { type: 'route.chosen' }
   /** The owner turns the client away. */
   | { type: 'route.refused'; cause: Report }
   | { type: 'backend.established' }
   | { type: 'backend.ended' }
-  | { type: 'backend.closed'; ending: Ending; cause: Cause }
+  | { type: 'backend.finished' }
+  | { type: 'backend.closed'; ending: Ending; cause: Cause; flushed: boolean }
   /** The relay was probed and has made no progress for the whole timeout. */
   | { type: 'relay.idled' };
 
@@ -62,6 +65,9 @@ export type SessionCommand =
   /** Pass a FIN on. */
   | { type: 'client.end' }
   | { type: 'backend.end' }
+  /** Close the leg: what its peer still sends is read and thrown away. */
+  | { type: 'client.close'; cause: Cause }
+  | { type: 'backend.close'; cause: Cause }
   /** Reset the leg, after what was read for it is written out; let its socket linger if its FIN is sent by then. */
   | { type: 'client.reset'; cause: Cause }
   | { type: 'backend.reset'; cause: Cause }
@@ -79,6 +85,7 @@ interface GivenEvent extends Given {
     readonly timeoutMs?: number;
     readonly deliver?: boolean;
     readonly ending?: Ending;
+    readonly flushed?: boolean;
     readonly cause?: Report;
   };
 }
@@ -111,15 +118,26 @@ export const askedCloseTimeout = ({ context, event }: GivenEvent): number =>
 export const endingOfLoss = ({ event }: GivenEvent): Ending => (event.ending === 'dropped' ? 'dropped' : 'aborted');
 export const causeOfLoss = ({ context, event }: GivenEvent): Cause | undefined =>
   event.ending === undefined ? context.cause : causeOf(event, ESTABLISHED);
+/** A leg has ended with every byte: its streams are over, or it was closed. */
+const hasEndedWell = ({ ending, flushed }: GivenEvent['event']): boolean =>
+  ending === 'ended' || (ending === 'closed' && flushed === true);
 /** Both streams had ended, but one could not be delivered to its end. What was cut or lost before stays so. */
 export const lateLoss = (given: GivenEvent): Partial<SessionContext> =>
-  isWhole(given.context) && given.event.ending !== undefined && given.event.ending !== 'ended'
+  isWhole(given.context) && given.event.ending !== undefined && !hasEndedWell(given.event)
     ? { ending: endingOfLoss(given), cause: causeOf(given.event, ESTABLISHED) }
     : {};
 export const cutShort = ({ context, event }: GivenEvent): Partial<SessionContext> =>
   isWhole(context) ? { ending: 'aborted', cause: causeOf(event, CLOSING) } : {};
 
 // Commands.
+export const closeClient = ({ context }: Given): SessionCommand => ({
+  type: 'client.close',
+  cause: context.cause as Cause,
+});
+export const closeBackend = ({ context }: Given): SessionCommand => ({
+  type: 'backend.close',
+  cause: context.cause as Cause,
+});
 /** Only the owner's own abort resets a stream that is complete. */
 const delivers = (event: GivenEvent['event']): boolean => event.type !== 'session.abort' || event.deliver === true;
 export const resetClient = ({ context }: Given): SessionCommand => ({
