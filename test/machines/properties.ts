@@ -466,6 +466,11 @@ const finsArePassedOn: Check = (model) => {
         cut = true;
       }
     }
+    const out = /^(client|backend)\.finished$/.exec(step.event)?.[1];
+    if (out !== undefined && step.taken.length > 0) {
+      const first = out === 'client' ? 'backend' : 'client';
+      expect(types(step), 'once the FIN of one side is out, both are closed').toEqual([`${first}.end`, `${out}.close`]);
+    }
     if (step.to.startsWith('finishing')) {
       for (const leg of ['client', 'backend'] as const) {
         if (!gone[leg]) expect(told[leg], `the ${leg} that is left was told (${step.to})`).toBe(true);

@@ -14,6 +14,7 @@ interface StrictConnection extends ConnectionModel {
 }
 
 export function strictConnection(bounds: ConnectionBounds): SystemRules<StrictConnection, ConnectionPart> {
+  const { halfClose = true } = bounds;
   const base = connectionRules(bounds) as unknown as SystemRules<StrictConnection, ConnectionPart>;
   return {
     ...base,
@@ -73,6 +74,9 @@ export function strictConnection(bounds: ConnectionBounds): SystemRules<StrictCo
         // What is unlinked says no more; its close follows.
         const areLinked = client.socket.linked && model.backend.socket.linked;
         must(half === expected || !areLinked, `It relays ${half}, and it should be ${expected} (10)`);
+        const told = half === 'clientEnded' ? model.backend : half === 'backendEnded' ? client : undefined;
+        const isOut = told?.socket.local === 'finished' && told.socket.linked;
+        must(halfClose || !isOut, 'The end of one side is out, and it goes on (10)');
       }
     },
 
