@@ -14,6 +14,7 @@ import { failover } from './real/failover.mjs';
 import { download, drain, upload } from './real/http.mjs';
 import { pgbench } from './real/postgres.mjs';
 import { findPrograms } from './real/programs.mjs';
+import * as recipes from './real/recipes.mjs';
 import { benchmark, commands } from './real/redis.mjs';
 import { Stage, told } from './real/stage.mjs';
 
@@ -38,6 +39,13 @@ const SCENARIOS = {
   'nginx killed': failover('kill'),
   'nginx quits': failover('quit'),
   'curl drain': drain,
+  'recipe connect-proxy': recipes.connectProxy,
+  'recipe socks-proxy': recipes.socks,
+  'recipe sni-router': recipes.sni,
+  'recipe postgres-proxy': recipes.postgres,
+  'recipe websocket-bridge': recipes.webSocket,
+  'recipe tunnel': recipes.tunnel,
+  'recipe pool': recipes.pool,
 };
 
 const { values, positionals } = argumentsOf(

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdirSync } from 'node:fs';
 import { compared } from './files.mjs';
 import { startProxy } from './proxy.mjs';
 import { freePort, until } from './stage.mjs';
@@ -31,8 +31,11 @@ function unprivileged() {
   throw new Error('PostgreSQL refuses to run as root, and there is no user postgres or nobody');
 }
 
-/** @param {Scene} scene */
-async function startPostgres({ stage, programs }) {
+/**
+ * @param {Pick<Scene, 'stage' | 'programs'>} scene
+ * @param {{ cert: string, key: string }} [tls] files, where it speaks TLS
+ */
+export async function startPostgres({ stage, programs }, tls) {
   const user = unprivileged();
   const data = stage.path('data');
   mkdirSync(data, { mode: 0o700 });
@@ -40,8 +43,16 @@ async function startPostgres({ stage, programs }) {
   const init = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
   await stage.must(programs('initdb'), init, { user });
   const port = await freePort();
+  if (tls !== undefined) {
+    for (const [name, file] of Object.entries({ 'server.crt': tls.cert, 'server.key': tls.key })) {
+      copyFileSync(file, `${data}/${name}`);
+      chmodSync(`${data}/${name}`, 0o600);
+      if (user !== undefined) chownSync(`${data}/${name}`, user.uid, user.gid);
+    }
+  }
   // No Unix socket, and no waiting for the disk: the network is what is measured.
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'synchronous_commit=off'];
+  if (tls !== undefined) settings.push('ssl=on');
   const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
   await stage.serve('postgres', port, programs('postgres'), args, { user, stopSignal: 'SIGQUIT' });
   return port;

@@ -9,6 +9,7 @@ const POSTGRES = ['initdb', 'postgres', 'createdb', 'psql', 'pgbench'];
 const PACKAGES = {
   curl: 'curl',
   nginx: 'nginx-light',
+  openssl: 'openssl',
   'redis-server': 'redis-server',
   'redis-cli': 'redis-tools',
   'redis-benchmark': 'redis-tools',

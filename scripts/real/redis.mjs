@@ -11,7 +11,7 @@ import { freePort, until } from './stage.mjs';
 /** @typedef {import('../test-real.mjs').Scene} Scene */
 
 /** @param {Scene} scene */
-async function startRedis({ stage, programs }) {
+export async function startRedis({ stage, programs }) {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', stage.dir];
   await stage.serve('redis', port, programs('redis-server'), args);

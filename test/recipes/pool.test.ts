@@ -13,6 +13,7 @@ test('pool.mjs opens no more connections than it may, and gives each answer to t
   let most = 0;
   const server = await bench.server((socket) => {
     most = Math.max(most, server.live.length);
+    socket.on('end', () => socket.end());
     createInterface({ input: socket }).on('line', (line) => {
       const [, word = ''] = line.split(' ');
       // The first ones are answered last.
@@ -31,6 +32,7 @@ test('pool.mjs opens no more connections than it may, and gives each answer to t
 
 test('pool.mjs opens a connection in place of one that is reset', async () => {
   const server = await bench.server((socket, index) => {
+    socket.on('end', () => socket.end());
     socket.on('data', () => (index === 0 ? socket.resetAndDestroy() : socket.write(`:${index}\r\n`)));
   });
   program = new Program('pool.mjs', [server.port, 1]);

@@ -84,7 +84,7 @@ export interface Recipe {
   start(server: number): Promise<{ programs: Program[]; port: number }>;
   /** Connects to a server through them, where a client says where it goes. The socket is half open. */
   dial?(bench: Bench, port: number, server: number): Promise<Socket>;
-  /** What a client is sent whose server refuses; without it, it is reset. */
+  /** What a client gets whose server refuses; without it, a reset. */
   readonly refusal?: RegExp;
   /** Makes a server that speaks the protocol of the recipe; without it, one that speaks none. */
   makeServer?(handler: (socket: Socket) => void): PeerServer;
@@ -101,17 +101,21 @@ function single(name: string, args: (server: number) => (string | number)[], wor
   };
 }
 
-/** Sends a request, and waits for an answer of this length. */
+/** Sends a request, and waits for its answer. */
 async function ask(socket: Socket, request: string | Buffer, answer: string | Buffer): Promise<void> {
   socket.write(request);
-  const wanted = Buffer.from(answer);
+  await receive(socket, Buffer.from(answer));
+}
+
+/** Reads these bytes, and leaves the rest. */
+async function receive(socket: Socket, wanted: Buffer): Promise<void> {
   for (;;) {
     const bytes = socket.read(wanted.length) as Buffer | null;
     if (bytes !== null) {
       if (bytes.equals(wanted)) return;
-      throw new Error(`The answer is ${JSON.stringify(bytes.toString('latin1'))}`);
+      throw new Error(`There came ${JSON.stringify(bytes.toString('latin1'))}`);
     }
-    await within(5_000, 'an answer of a proxy', once(socket, 'readable'));
+    await within(5_000, 'an answer', once(socket, 'readable'));
   }
 }
 
@@ -121,7 +125,13 @@ function over(raw: Socket, tls: TLSSocket): TLSSocket {
   return Object.assign(tls, { resetAndDestroy: () => raw.resetAndDestroy() });
 }
 
+const [CERT, KEY] = ['test/fixtures/cert.pem', 'test/fixtures/key.pem'];
 const SERVER_TLS = { ...CERTIFICATE, isServer: true, allowHalfOpen: true };
+
+/** The first packets of a client of PostgreSQL. */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+const PARAMETERS = 'user\0me\0database\0app\0\0';
+const STARTUP = Buffer.from([0, 0, 0, 8 + PARAMETERS.length, 0, 3, 0, 0, ...Buffer.from(PARAMETERS)]);
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
 
@@ -133,7 +143,7 @@ async function dialConnect(bench: Bench, port: number, server: number): Promise<
 
 export const RECIPES: Record<string, Recipe> = {
   'tcp-proxy.mjs': { start: single('tcp-proxy.mjs', (server) => [0, server], 'listening'), retries: true },
-  'connect-proxy.mjs': { start: single('connect-proxy.mjs', () => [0]), dial: dialConnect, refusal: /ECONNRESET/ },
+  'connect-proxy.mjs': { start: single('connect-proxy.mjs', () => [0]), dial: dialConnect },
   'connect-proxy.mjs through another one': {
     async start() {
       const upstream = new Program('connect-proxy.mjs', [0]);
@@ -141,7 +151,6 @@ export const RECIPES: Record<string, Recipe> = {
       return { programs: [program, upstream], port: await program.port() };
     },
     dial: dialConnect,
-    refusal: /ECONNRESET/,
   },
   'socks-proxy.mjs': {
     start: single('socks-proxy.mjs', () => [0]),
@@ -152,7 +161,6 @@ export const RECIPES: Record<string, Recipe> = {
       await ask(socket, request, Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
       return socket;
     },
-    refusal: /ECONNRESET/,
   },
   'sni-router.mjs': {
     start: single('sni-router.mjs', (server) => [0, `localhost=${server}`]),
@@ -165,6 +173,26 @@ export const RECIPES: Record<string, Recipe> = {
       return over(socket, tls);
     },
     refusal: /ECONNRESET|disconnected before secure TLS connection/,
+  },
+  'postgres-proxy.mjs': {
+    start: single('postgres-proxy.mjs', (server) => [0, CERT, KEY, `app=tls:${server}`]),
+    makeServer: (handler) =>
+      plainServer(async (raw) => {
+        await receive(raw, SSL_REQUEST);
+        raw.write('S');
+        const tls = over(raw, new TLSSocket(raw, SERVER_TLS));
+        await receive(tls, STARTUP);
+        handler(tls);
+      }),
+    async dial(bench, port) {
+      const socket = await bench.dial({ port });
+      await ask(socket, SSL_REQUEST, 'S');
+      const options = { socket, ca: CERTIFICATE.cert, allowHalfOpen: true };
+      const tls = bench.own(connectTls(options as ConnectionOptions));
+      await within(5_000, 'a TLS handshake', once(tls, 'secureConnect'));
+      tls.write(STARTUP);
+      return over(socket, tls);
+    },
   },
   'tunnel.mjs': {
     async start(server) {
