@@ -53,6 +53,7 @@ export { type ConnectionInfo, Session, type SessionEvents } from './proxy/sessio
 export { createSession, type SessionHooks, type SessionLimits, type SessionOptions } from './proxy/session-options.js';
 export type { KeyHook, Route, RouteContext, RouteHook, Target } from './proxy/target.js';
 export type { TransformHook, TransformHooks } from './proxy/transform.js';
+export type { ListenProxyProtocol, ProxyFields, ServerProxyProtocol, Via } from './proxy-protocol.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';
 export { type CompiledMachine, compile } from './runtime/compile.js';

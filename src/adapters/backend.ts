@@ -3,6 +3,7 @@ import { ClosedError, ConnectError, NotEstablishedError } from '../errors.js';
 import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
+import { proxyHeaderFor, type ServerProxyProtocol } from '../proxy-protocol.js';
 import type { Description } from '../runtime/instance.js';
 import { checkedStream, discard, isConnected, isPromise } from '../sockets/given.js';
 import {
@@ -295,8 +296,24 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     const tls = server?.tls;
     this.#dialling = undefined;
     if (raw !== undefined && server?.connect !== undefined) tune(raw, this.#config);
+    const isFirst = raw !== undefined && (tls === undefined || !('encrypted' in raw));
+    if (isFirst && server?.proxyProtocol !== undefined && !this.#introduce(raw, server.proxyProtocol)) return;
     if (raw === undefined || tls === undefined || 'encrypted' in raw) this.instance.send(CONNECTED);
     else this.#secure(raw, tls);
+  }
+
+  /** Sends the PROXY header. Returns false where the fields of its owner have thrown: then the attempt has failed. */
+  #introduce(raw: Socket, proxyProtocol: ServerProxyProtocol): boolean {
+    try {
+      raw.write(proxyHeaderFor(proxyProtocol, this.#owner?.client));
+      return true;
+    } catch (error) {
+      forget(raw);
+      reset(raw);
+      this.socketFailed(hookReportOf(error));
+      this.socketClosed();
+      return false;
+    }
   }
 
   #secure(raw: Socket, tls: CheckedServerTls): void {

@@ -5,10 +5,13 @@ import { type ClientCommand, type ClientSettings, clientMachine } from '../machi
 import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
+import type { Trusts, Via } from '../proxy-protocol.js';
 import type { Description } from '../runtime/instance.js';
 import { inObjectMode, isStream } from '../sockets/given.js';
 import type { Handshakes } from '../sockets/handshake.js';
+import { HeaderReader } from '../sockets/header-reader.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
+import type { ProxyHeader } from '../sockets/proxy-header.js';
 import {
   abandon,
   CLOSED_ABOVE,
@@ -59,8 +62,13 @@ export interface ClientLimits {
    * ```
    */
   readonly admit?: ((client: Client, context: AdmitContext) => unknown) | undefined;
-  /** Time for admission, the TLS handshake of a listener included, in milliseconds. Default 10 000. */
+  /** Time for admission, the PROXY header and the TLS handshake of a listener included, in milliseconds. Default 10 000. */
   readonly acceptTimeout?: Timeout | undefined;
+  /**
+   * Time for the PROXY header, where the listener has `proxyProtocol`, in milliseconds. Default 5 000. The protocol asks for
+   * 3 000 at least, so that a lost packet can be sent again.
+   */
+  readonly proxyHeaderTimeout?: Timeout | undefined;
   /**
    * Time without a byte in either direction until an established client is reset, at most a quarter later, in
    * milliseconds. Default: no limit. A client of a proxy is bounded by its session instead.
@@ -103,6 +111,8 @@ export interface ClientConfig {
   readonly ownerUnlinks: boolean;
   /** The TLS handshake comes first where the listener speaks TLS. */
   readonly handshakes: Handshakes | undefined;
+  /** What differs for clients behind a proxy whose header comes first. */
+  readonly proxied: { readonly trusts: Trusts; readonly input: ClientConfig['input'] } | undefined;
 }
 
 /** @internal The listener of a client: it is called before the events are emitted, and at a lower cost. */
@@ -125,6 +135,7 @@ const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
 const UNRELAYED = { type: 'owner.refused', cause: TAKEN_OVER } as const;
+const HEADER_DONE = { type: 'header.done' } as const;
 const HANDSHAKE_DONE = { type: 'handshake.done' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe']);
@@ -137,6 +148,7 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     events: { established: true, dropped: true, released: true, closed: true },
     commands: {
       ...SocketHandle.socketCommands,
+      'header.begin': (client) => client.#beginHeader(),
       'handshake.begin': (client) => client.#beginHandshake(),
       'handshake.end': (client) => client.endHandshake(),
       'owner.accept': () => {},
@@ -149,13 +161,11 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   /** Milliseconds of its clock when it was adopted. */
   readonly since: number;
-  /**
-   * Where it comes from: known until its end and after, however that comes. Nothing for a Unix socket, which has no
-   * address, nor for a client that had reset the connection before it was accepted.
-   */
-  readonly peer: Peer | undefined;
   /** Yours: what your hooks and listeners want to know of it later. The library does not look at it. */
   data: unknown = undefined;
+  #peer: Peer | undefined;
+  #via: Via | undefined = undefined;
+  #headerReader: HeaderReader | undefined = undefined;
   readonly #config: ClientConfig;
   readonly #owner: ClientOwner | undefined;
   #socket: Socket;
@@ -170,9 +180,11 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     owner?: ClientOwner,
     parent?: { readonly id: string },
   ) {
-    super(Client.kind, clientMachine, config.input, environment, parent);
+    const peer = peerOf(socket);
+    const { input } = config.proxied?.trusts(peer) === true ? config.proxied : config;
+    super(Client.kind, clientMachine, input, environment, parent);
     this.#socket = socket;
-    this.peer = peerOf(socket);
+    this.#peer = peer;
     this.since = this.clock.now();
     this.#config = config;
     this.#owner = owner;
@@ -194,6 +206,21 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
    */
   override get socket(): Socket {
     return this.#socket;
+  }
+
+  /**
+   * Where it comes from: known until its end and after, however that comes. Nothing for a Unix socket, which has no
+   * address, nor for a client that had reset the connection before it was accepted. Of a client behind a proxy (see
+   * `proxyProtocol` of a listener) it is the address that the PROXY header tells, and the proxy's own until then, or where
+   * the header tells none.
+   */
+  get peer(): Peer | undefined {
+    return this.#peer;
+  }
+
+  /** The proxy that a client came by, and its PROXY header; nothing before that is read, and for all other clients. */
+  get via(): Via | undefined {
+    return this.#via;
   }
 
   /** @internal */
@@ -231,6 +258,19 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
     if (this.#config.handshakes !== undefined && this.hasTag('handshaking'))
       setImmediate(() => this.instance.send(CLOSED));
     else this.instance.send(CLOSED);
+  }
+
+  /** @internal */
+  headerDone(header: ProxyHeader): void {
+    this.#headerReader = undefined;
+    this.#via = { peer: this.#peer, header };
+    this.#peer = header.source ?? this.#peer;
+    this.instance.send(HEADER_DONE);
+  }
+
+  /** @internal */
+  headerFailed(cause: Report): void {
+    this.instance.send({ type: 'header.failed', cause });
   }
 
   /** @internal */
@@ -302,6 +342,8 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** @internal */
   override unlinkSocket(): void {
     this.abortSignal(this.#admission);
+    this.#headerReader?.stop();
+    this.#headerReader = undefined;
     if (this.before !== undefined) unlinkOwner(this.#socket, this.before);
     this.session?.legUnlinked(this);
   }
@@ -309,6 +351,10 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
   /** @internal */
   override abandonSocket(): void {
     abandon(this.#socket);
+  }
+
+  #beginHeader(): void {
+    this.#headerReader = new HeaderReader(this.#socket, this);
   }
 
   #beginHandshake(): void {
@@ -377,12 +423,18 @@ export function clientConfig(options: ClientLimits, ownerUnlinks: boolean): Clie
     admit: hook('admit', options.admit),
     ownerUnlinks,
     handshakes: undefined,
+    proxied: undefined,
   };
 }
 
 /** @internal The same for the clients of a listener that speaks TLS. */
 export function overTls(config: ClientConfig, handshakes: Handshakes): ClientConfig {
   return { ...config, input: { settings: { ...config.input.settings, speaksTls: true } }, handshakes };
+}
+
+/** @internal The same for a listener behind proxies; what differs over TLS is in the configuration already. */
+export function behindProxies(config: ClientConfig, trusts: Trusts): ClientConfig {
+  return { ...config, proxied: { trusts, input: { settings: { ...config.input.settings, isProxied: true } } } };
 }
 
 /**

@@ -5,6 +5,7 @@ import { OptionError } from '../errors.js';
 import { CLIENT_LIMITS, LISTENER_LIMITS, namesOf } from '../machines/limits.js';
 import type { ListenerSettings } from '../machines/listener.js';
 import { everyOption, flag, integer, keepAlive, limits, port, type Timeout, text } from '../options.js';
+import { type ListenProxyProtocol, listenProxyProtocol } from '../proxy-protocol.js';
 import { openFilesMax } from '../sockets/files.js';
 import { bindingName, isFile } from '../sockets/unix.js';
 import { type ListenTls, listenTls } from '../tls.js';
@@ -32,9 +33,30 @@ export interface ListenAddress {
    * `acceptTimeout`, is refused.
    */
   readonly tls?: ListenTls | undefined;
+  /**
+   * Proxies whose connections begin with a PROXY header, of version 1 or 2, before TLS. The address that the header tells is
+   * `client.peer`, and `client.via` has the rest. A client is refused whose header is invalid, or takes longer than
+   * `proxyHeaderTimeout`. Default: no header is read.
+   *
+   * @example
+   * ```ts
+   * createProxy({ listen: { port: 443, tls, proxyProtocol: { from: ['10.0.0.0/8'] } }, servers });
+   * ```
+   */
+  readonly proxyProtocol?: ListenProxyProtocol | undefined;
 }
 
-export const LISTEN_ADDRESS = ['host', 'port', 'path', 'fd', 'server', 'backlog', 'ipv6Only', 'tls'] as const;
+export const LISTEN_ADDRESS = [
+  'host',
+  'port',
+  'path',
+  'fd',
+  'server',
+  'backlog',
+  'ipv6Only',
+  'tls',
+  'proxyProtocol',
+] as const;
 
 export interface ListenerLimits extends ClientLimits {
   /**
@@ -167,6 +189,12 @@ export function checkAddress(where: ListenAddress, name: string): void {
   if (where.host !== undefined) text(`${name}host`, where.host);
   integer(`${name}backlog`, where.backlog, 511, 1, 2 ** 31 - 1);
   flag(`${name}ipv6Only`, where.ipv6Only, false);
+  if (where.proxyProtocol !== undefined) {
+    if (where.server !== undefined && 'setSecureContext' in where.server) {
+      throw new OptionError(`${name}proxyProtocol`, 'given', 'left out: the server begins with TLS by itself');
+    }
+    listenProxyProtocol(`${name}proxyProtocol`, where.proxyProtocol);
+  }
   if (where.tls === undefined) return;
   if (where.server !== undefined && 'setSecureContext' in where.server) {
     throw new OptionError(`${name}tls`, 'given', 'left out: the server speaks TLS by itself');

@@ -5,12 +5,13 @@ import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
 import { type Deferred, optionalDeferred } from '../promise.js';
+import { listenProxyProtocol } from '../proxy-protocol.js';
 import { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.js';
 import { bindingName, isFile, lockPath, type PathLock, unlockPath } from '../sockets/unix.js';
 import type { ListenTls } from '../tls.js';
-import { Client, type ClientConfig, overTls } from './client.js';
+import { behindProxies, Client, type ClientConfig, overTls } from './client.js';
 import { type Environment, environmentOf, Handle, type HandleKind, kindNamed } from './handle.js';
 import {
   type CheckedListenerLimits,
@@ -122,7 +123,10 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     this.clientsMax = limits.settings.clientsMax;
     this.#owner = owner;
     this.#handshakes = where.tls === undefined ? undefined : new Handshakes(where.tls, () => this.clock.now());
-    this.#clientConfig = this.#handshakes === undefined ? limits.client : overTls(limits.client, this.#handshakes);
+    const config = this.#handshakes === undefined ? limits.client : overTls(limits.client, this.#handshakes);
+    const { proxyProtocol } = where;
+    this.#clientConfig =
+      proxyProtocol === undefined ? config : behindProxies(config, listenProxyProtocol('proxyProtocol', proxyProtocol));
     this.#server = where.server ?? createServer(limits.serverOptions);
     if ('setSecureContext' in this.#server) {
       this.#server.on('secureConnection', this.#onConnection);

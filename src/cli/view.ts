@@ -35,7 +35,7 @@ interface Run {
   readonly who: string;
   readonly machine: string;
   /** Where the client comes from that it is about. */
-  readonly peer: string | undefined;
+  peer: string | undefined;
   readonly at: number;
   readonly states: string[];
   readonly cause: Cause | undefined;
@@ -132,6 +132,7 @@ export class View {
     run.states.push(to);
     if (event !== 'xstate.init') run.event ??= event;
     run.server = server;
+    run.peer = peer;
     run.failover ??= step.failover;
     run.isDrop ||= step.isDrop;
     this.#flushTimer ??= setTimeout(() => this.flush(), TOGETHER_MS).unref();

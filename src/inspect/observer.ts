@@ -209,7 +209,8 @@ export class Observer {
     }
     const { connection } = instance;
     instance.cause = cause;
-    if (peer !== undefined && connection.peer === '') connection.peer = peer;
+    // A PROXY header may tell another one than was known at first.
+    if (peer !== undefined && connection.peer !== peer) connection.peer = peer;
     let { place } = instance;
     const isPlaced = server !== undefined || incarnation !== undefined;
     if (isPlaced && (place?.server !== server || place?.incarnation !== incarnation)) {

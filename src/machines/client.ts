@@ -8,7 +8,8 @@
  *    owner's own abort resets it. A deadline lets the socket linger: incoming bytes are read and thrown away, for a
  *    bounded time, and then the socket is closed.
  *
- * Left out on purpose: why admission says no (a hook decides), what a TLS handshake says, and the bytes.
+ * Left out on purpose: why admission says no (a hook decides), what a PROXY header and a TLS handshake say, and the
+ * bytes.
  */
 import { assign, emit, raise, setup } from 'xstate';
 import {
@@ -40,7 +41,11 @@ export type {
 } from './functions/client.js';
 
 const noHook = ignored(['owner.admitted', 'owner.refused'], 'Admission is decided: the hook has settled late.');
+const noHeader = ignored(['header.done', 'header.failed'], 'No PROXY header is awaited.');
 const noHandshake = ignored(['handshake.done', 'handshake.failed'], 'No handshake is under way.');
+/** What comes before admission is over. */
+const noPrelude = { ...noHeader, ...noHandshake };
+const noHookYet = ignored(['owner.admitted'], 'No hook was called yet.');
 const dying = ignored(
   ['socket.ended', 'socket.finished', 'socket.failed', 'socket.idled'],
   'The socket is being destroyed: only its close counts.',
@@ -50,7 +55,7 @@ const dying = ignored(
 const untilClosed = <const N extends string>(next: N) =>
   ({
     tags: 'holdsSocket',
-    on: { ...noHook, ...noHandshake, ...dying, ...almostOver('client'), 'socket.closed': { target: next } },
+    on: { ...noHook, ...noPrelude, ...dying, ...almostOver('client'), 'socket.closed': { target: next } },
     after: { abortTimeout: { target: next, actions: 'abandonSocket' } },
   }) as const;
 
@@ -75,6 +80,9 @@ const refuse = (timeout?: string) =>
     },
     { target: '#client.refusing', actions: note('accepted', timeout) },
   ] as const;
+
+/** It is known which client this is: over TLS, the handshake is next. */
+const admissionBegins = [{ guard: 'speaksTls', target: 'handshaking' }, { target: 'open' }] as const;
 
 /** The owner’s abort, or a deadline. */
 const abortIn = (phase: Phase) => aborts('client', linger(phase), reset(phase));
@@ -104,6 +112,7 @@ export const clientMachine = setup({
     establishOwner: emit({ type: 'owner.establish' }),
     dropOwner: emit(client.drop),
     releaseOwner: emit({ type: 'owner.release' }),
+    beginHeader: emit({ type: 'header.begin' }),
     beginHandshake: emit({ type: 'handshake.begin' }),
     endHandshake: emit({ type: 'handshake.end' }),
     endSocket: emit({ type: 'socket.end' }),
@@ -118,6 +127,7 @@ export const clientMachine = setup({
   guards: {
     isFinished: client.isFinished,
     isDeadline: connection.isDeadline,
+    isProxied: client.isProxied,
     isToBeDelivered: connection.isToBeDelivered,
     speaksTls: client.speaksTls,
     wasReadForLong: connection.wasReadForLong,
@@ -126,6 +136,7 @@ export const clientMachine = setup({
   },
   delays: {
     acceptTimeout: client.acceptTimeout,
+    proxyHeaderTimeout: client.proxyHeaderTimeout,
     idleProbe: connection.idleProbe,
     halfCloseProbe: connection.halfCloseProbe,
     lingerTimeout: connection.lingerTimeout,
@@ -168,14 +179,27 @@ export const clientMachine = setup({
           states: {
             arrived: {
               description: 'What comes first depends on the listener.',
-              always: [{ guard: 'speaksTls', target: 'handshaking' }, { target: 'open' }],
+              always: [{ guard: 'isProxied', target: 'identifying' }, ...admissionBegins],
+            },
+            identifying: {
+              description: 'A proxy has connected, which is trusted: its PROXY header says which client this is.',
+              entry: 'beginHeader',
+              on: {
+                ...noHookYet,
+                ...noHandshake,
+                'header.done': admissionBegins,
+                'header.failed': refuse(),
+                'socket.ended': refuse(),
+              },
+              after: { proxyHeaderTimeout: refuse('proxyHeaderTimeout') },
             },
             handshaking: {
               description: 'The TLS handshake is under way; the hook is called once it is done.',
               tags: 'handshaking',
               entry: 'beginHandshake',
               on: {
-                ...ignored(['owner.admitted'], 'No hook was called yet.'),
+                ...noHookYet,
+                ...noHeader,
                 ...ignored(['socket.ended'], 'The handshake cannot be done any more, and fails.'),
                 'handshake.done': { target: 'open' },
                 'handshake.failed': { target: '#client.alerting', actions: note('accepted') },
@@ -185,7 +209,7 @@ export const clientMachine = setup({
               description: 'A hook may be deciding; the client may still send.',
               entry: 'admitOwner',
               on: {
-                ...noHandshake,
+                ...noPrelude,
                 'owner.admitted': { target: '#client.live.established' },
                 'socket.ended': { target: 'peerEnded', actions: note('accepted') },
               },
@@ -194,7 +218,7 @@ export const clientMachine = setup({
               description: 'The client has sent its last byte before it was admitted: that is no reason to refuse it.',
               on: {
                 ...endedOnce,
-                ...noHandshake,
+                ...noPrelude,
                 'owner.admitted': { target: '#client.live.established.peerEnded' },
               },
             },
@@ -206,7 +230,7 @@ export const clientMachine = setup({
           entry: ['noteEstablished', 'establishOwner'],
           on: {
             ...noHook,
-            ...noHandshake,
+            ...noPrelude,
             'socket.failed': { target: '#client.dropping', actions: note('established') },
             'socket.closed': { target: '#client.dropping', actions: note('established') },
             'client.close': { target: '#client.closing', actions: ['noteCloseTimeout', note('established')] },
@@ -249,7 +273,7 @@ export const clientMachine = setup({
       entry: [...letGo, 'endSocket'],
       on: {
         ...noHook,
-        ...noHandshake,
+        ...noPrelude,
         ...decided('client'),
         ...notProbed,
         ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
@@ -274,7 +298,7 @@ export const clientMachine = setup({
       tags: ['holdsSocket', 'served'],
       on: {
         ...noHook,
-        ...noHandshake,
+        ...noPrelude,
         ...decided('client'),
         ...ignored(['socket.ended'], 'The socket closes by itself.'),
         ...finishedOnce,
@@ -322,7 +346,7 @@ export const clientMachine = setup({
       entry: ['noteLost', 'resetSocket', 'destroySocket'],
       on: {
         ...noHook,
-        ...noHandshake,
+        ...noPrelude,
         ...dying,
         ...ignored(['client.close', 'client.abort'], 'It is being aborted already.'),
         'socket.closed': [{ guard: 'willBeRefused', target: 'refused' }, { target: 'aborted' }],

@@ -71,7 +71,8 @@ export const CONNECTION_LIMITS = {
 };
 
 export const CLIENT_LIMITS = {
-  acceptTimeout: time(10_000, 'admission of a client, its TLS handshake included'),
+  acceptTimeout: time(10_000, 'admission of a client, its PROXY header and its TLS handshake included'),
+  proxyHeaderTimeout: time(5_000, 'the PROXY header of a client, where a listener has `proxyProtocol`'),
   ...CONNECTION_LIMITS,
 };
 

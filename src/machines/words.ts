@@ -6,6 +6,7 @@
 /** By machine: the start of a state's path, and what it means to enter that state. The first entry that fits is used. */
 export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string, words: string])[]>> = {
   client: [
+    ['live.accepted.identifying', 'a proxy has connected; its header is being read'],
     ['live.accepted.handshaking', 'a client came; its TLS handshake is under way'],
     ['live.accepted', 'a client came; it is being admitted'],
     ['live.established.open', 'the client is admitted'],

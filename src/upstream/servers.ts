@@ -17,6 +17,7 @@ import {
   type Timeout,
   text,
 } from '../options.js';
+import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
 import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { inNoContext } from '../runtime/context.js';
 import { hostAndPort } from '../text.js';
@@ -85,6 +86,17 @@ export interface ServerOptions {
   readonly autoSelectFamilyAttemptTimeout?: number | undefined;
   /** Speak TLS: `true`, or with what is to be different. The certificate is verified unless told otherwise. */
   readonly tls?: boolean | ServerTls | undefined;
+  /**
+   * Send a PROXY header of this version as the first bytes, before TLS: it tells the server the client's address. A backend
+   * of your own, which serves no client, says so. Where `connect` is given, the header comes first on the stream that it
+   * gives. Default: none.
+   *
+   * @example
+   * ```ts
+   * servers: [{ port: 8443, proxyProtocol: { version: 2, fields: (client) => ({ uniqueId: Buffer.from(client.id) }) } }],
+   * ```
+   */
+  readonly proxyProtocol?: 1 | 2 | ServerProxyProtocol | undefined;
 }
 
 const SERVER_OPTIONS = everyOption<ServerOptions>()(
@@ -99,6 +111,7 @@ const SERVER_OPTIONS = everyOption<ServerOptions>()(
   'family',
   'autoSelectFamilyAttemptTimeout',
   'tls',
+  'proxyProtocol',
 );
 
 /** Options that `net.connect` takes together with a host. */
@@ -124,6 +137,8 @@ export class Server {
   readonly alone: readonly Server[] = [this];
   /** @internal */
   readonly tls: CheckedServerTls | undefined;
+  /** @internal */
+  readonly proxyProtocol: ServerProxyProtocol | undefined;
   /** @internal Looks a host up that is no address. */
   readonly lookup: LookupFunction | undefined;
   /** The name that it was given; or `host:port`, or the path. */
@@ -164,6 +179,7 @@ export class Server {
     if (this.tls !== undefined && this.connect !== undefined) {
       throw new OptionError(`${name}.tls`, 'given', 'left out where connect is given, which opens the socket');
     }
+    this.proxyProtocol = serverProxyProtocol(`${name}.proxyProtocol`, options.proxyProtocol);
     for (const option of HOST_OPTIONS) {
       if (options[option] === undefined || (this.path === undefined && this.connect === undefined)) continue;
       throw new OptionError(`${name}.${option}`, options[option], 'left out where path or connect is given');

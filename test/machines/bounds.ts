@@ -150,6 +150,8 @@ export const bounded: readonly Bounded[] = [
   client('client, closed in a hurry', false, { lingerTimeout: 2 * T }),
   client('client, TLS', true, { speaksTls: true }),
   client('client, TLS, closed in a hurry', false, { speaksTls: true, lingerTimeout: 2 * T }),
+  client('client, PROXY header', false, { isProxied: true }),
+  client('client, TLS, PROXY header', false, { isProxied: true, speaksTls: true }),
   {
     name: 'listener, 2 clients, 2 attempts to bind',
     machine: listenerMachine,

@@ -27,7 +27,7 @@ const ENDINGS: Record<string, RegExp> = {
   aborted: /^(abort|timeout|error|reset)$/,
   ended: /^end$/,
   dropped: /^(end|error|reset|destroy)$/,
-  refused: /^(error|timeout|reset|destroy)$/,
+  refused: /^(error|timeout|reset|destroy|end)$/,
   failed: /^(error|timeout|end|destroy)$/,
 };
 
@@ -187,6 +187,7 @@ const silenceIsSeen: Check = (model) => {
 /** What may not be ignored: a machine that leaves one of these out has no path that shows it. */
 const ANSWERED: readonly (readonly [states: RegExp, event: RegExp])[] = [
   [/^(live|active)\.established\.(open|peerEnded|localEnded)$|^lingering\.reading$/, /^socket\.idled$/],
+  [/^live\.accepted\.identifying$/, /^(header\.(done|failed)|socket\.ended)$/],
   [/^live\.accepted\.handshaking$/, /^handshake\.(done|failed)$/],
   [/^live\.accepted\.open$|^(live|active)\.established\.(open|localEnded)$/, /^socket\.ended$/],
   [/^active\.connecting$/, /^socket\.failed$/],
@@ -216,6 +217,12 @@ const TIMINGS: readonly Timing[] = [
     machine: /^(client|backend)$/,
     states: /established\.(open|peerEnded|localEnded)$/,
     comes: ({ idleTimeout = 0 }) => three(idleTimeout / QUIET_PROBES, 'socket.probe'),
+  },
+  {
+    machine: /^client$/,
+    states: /^live\.accepted\.identifying$/,
+    settings: { proxyHeaderTimeout: SOON_MS },
+    comes: () => [[SOON_MS, 'owner.release']],
   },
   {
     machine: /^(client|backend)$/,
@@ -568,14 +575,17 @@ const orderedStop: Check = (model) => {
   }
 };
 
-/** Over TLS the hook is called once the handshake is done, and a client is reset unless its handshake has failed. */
-const handshakeComesFirst: Check = (model) => {
+/** A PROXY header comes before TLS, and both before the hook; a client is reset unless its handshake has failed. */
+const preludeComesFirst: Check = (model) => {
   for (const { event, from, to, commands, snapshot } of model.steps) {
-    const speaksTls = snapshot.context.settings.speaksTls === true;
+    const { speaksTls = false, isProxied = false } = snapshot.context.settings;
     const what = commands.map(({ type }) => type);
-    expect(what.includes('handshake.begin'), 'a handshake begins').toBe(speaksTls && event === 'xstate.init');
-    const calls = speaksTls ? event === 'handshake.done' && to !== from : event === 'xstate.init';
-    expect(what.includes('owner.admit'), 'the hook is called').toBe(calls);
+    const isStart = event === 'xstate.init';
+    const isKnown = isProxied ? event === 'header.done' && to !== from : isStart;
+    const isAsked = speaksTls ? event === 'handshake.done' && to !== from : isKnown;
+    expect(what.includes('header.begin'), 'a header is read').toBe(isStart && isProxied);
+    expect(what.includes('handshake.begin'), 'a handshake begins').toBe(isKnown && speaksTls);
+    expect(what.includes('owner.admit'), 'the hook is called').toBe(isAsked);
     const isRefused = from.startsWith('live.accepted') && /^(refusing|alerting)$/.test(to);
     const isFailed = event === 'handshake.failed';
     expect(what.includes('handshake.end'), `${event}: the alert is sent`).toBe(isRefused && isFailed);
@@ -588,7 +598,7 @@ const NEWS: Record<string, RegExp> = {
   backend:
     /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|active.established.(open|peerEnded|localEnded) socket.idled|(idle|active.*|closing.*|lingering.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout|lingering.* lingerMax)$/,
   client:
-    /^(live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
+    /^(live.accepted.identifying (header.failed|socket.ended|proxyHeaderTimeout)|live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
   listener:
     /^((idle|serving.*|draining|expired|cutting) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|expired clients.served)$/,
   session:
@@ -710,7 +720,7 @@ export const properties: Record<string, readonly Check[]> = {
     ...common,
     closeIsNoAbort,
     causesTell('client'),
-    handshakeComesFirst,
+    preludeComesFirst,
     closeIsFinal,
     dropsAreLosses,
     releasedOnce,

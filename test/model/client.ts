@@ -14,6 +14,7 @@ import {
 
 export interface ClientModel {
   readonly socket: SocketModel;
+  readonly identifying: boolean;
   readonly handshaking: boolean;
   readonly hook: 'none' | 'running' | 'told';
   readonly owned: boolean;
@@ -29,10 +30,14 @@ export interface ClientModel {
 const CAUSE = { initiator: 'owner', manner: 'refusal' };
 
 const performances: Record<string, (model: ClientModel) => ClientModel> = {
-  'handshake.begin': (model) => ({ ...model, handshaking: true }),
+  'header.begin': (model) => ({ ...model, identifying: true }),
+  'handshake.begin': (model) => {
+    must(!model.identifying, 'It shakes hands before it knows with which client');
+    return { ...model, handshaking: true };
+  },
   'owner.accept': (model) => model,
   'owner.admit': (model) => {
-    must(!model.handshaking, 'It calls its hook in the middle of a handshake');
+    must(!model.identifying && !model.handshaking, 'It calls its hook before a header or a handshake is over');
     return { ...model, hook: 'running' };
   },
   'owner.establish': (model) => {
@@ -76,6 +81,7 @@ export function handshakeChances(model: ClientModel): Chance<ClientModel>[] {
 export const clientRules: ModelRules<ClientModel> = {
   initial: {
     socket: ACCEPTED,
+    identifying: false,
     handshaking: false,
     hook: 'none',
     owned: true,
@@ -98,7 +104,8 @@ export const clientRules: ModelRules<ClientModel> = {
     const hook = isUnlinked && model.hook === 'running' ? 'told' : model.hook;
     // What a handshake says after that is a failure of the socket, or changes nothing.
     const handshaking = model.handshaking && !isUnlinked;
-    return { model: { ...model, socket: onSocket.model, handshaking, hook }, reports: onSocket.reports };
+    const identifying = model.identifying && !isUnlinked;
+    return { model: { ...model, socket: onSocket.model, identifying, handshaking, hook }, reports: onSocket.reports };
   },
 
   fails(model, command) {
@@ -119,6 +126,12 @@ export const clientRules: ModelRules<ClientModel> = {
     const may = (change: Partial<ClientModel>, event: EventObject): void => {
       chances.push({ who: 'owner', what: event.type, model: { ...model, ...change }, event });
     };
+    if (model.identifying && model.socket.phase === 'open' && !model.socket.peerEnded) {
+      const known = { ...model, identifying: false };
+      chances.push({ who: 'peer', what: 'header.done', model: known, event: { type: 'header.done' } });
+      const failed = { type: 'header.failed', cause: CAUSE } as EventObject;
+      chances.push({ who: 'peer', what: 'header.failed', model: known, event: failed });
+    }
     if (model.handshaking) chances.push(...handshakeChances(model));
     // A hook that was told may decide all the same.
     if (hook !== 'none') {

@@ -31,6 +31,7 @@ const LISTENER = {
 const PROXY = { settings: { drainTimeout: 1, abortTimeout: 1, lingerMax: 1 } };
 const CLIENT = { settings: clientSettings(4) };
 const TLS_CLIENT = { settings: { ...clientSettings(4), speaksTls: true } };
+const PROXIED_CLIENT = { settings: { ...clientSettings(4), speaksTls: true, isProxied: true } };
 
 test.each([
   [true, 1],
@@ -55,6 +56,7 @@ test.each([
 test.each([
   ['TCP', CLIENT],
   ['TLS', TLS_CLIENT],
+  ['TLS, behind a proxy', PROXIED_CLIENT],
 ])('a client over %s', { timeout: 60_000 }, (over, input) => {
   const { states, transitions } = explore(clientMachine, input, strictClient);
   console.log(`client over ${over}: ${states} states, ${transitions} transitions`);
@@ -88,6 +90,7 @@ describe('any command may throw, once', () => {
   test.each([
     ['TCP', CLIENT],
     ['TLS', TLS_CLIENT],
+    ['TLS, behind a proxy', PROXIED_CLIENT],
   ])('of a client over %s', { timeout: 60_000 }, (over, input) => {
     explored(`client over ${over}`, explore(clientMachine, input, clientRules, 1), 100);
   });

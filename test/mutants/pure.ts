@@ -76,7 +76,10 @@ const models: Readonly<Record<string, readonly [quick: readonly Model[], long: r
     [backend(false, 2), backend(true, 2)],
   ],
   client: [
-    [alone(clientSettings(4), strictClient), alone({ ...clientSettings(4), speaksTls: true }, strictClient)],
+    [
+      alone(clientSettings(4), strictClient),
+      alone({ ...clientSettings(4), speaksTls: true, isProxied: true }, strictClient),
+    ],
     [],
   ],
   listener: [[listener(2), listener(1)], []],

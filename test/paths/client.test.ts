@@ -14,17 +14,24 @@ const START = 'it is a part of the start, and the state after it is compared';
 const AT_START = {
   'client.live.accepted.arrived always #0': START,
   'client.live.accepted.arrived always #1': START,
+  'client.live.accepted.arrived always #2': START,
+};
+const NOT_OVER_TLS = {
+  ...AT_START,
+  'client.live.accepted.identifying header.done #1': 'the handshake comes next',
 };
 const NOT_OVER_TCP = {
   ...AT_START,
   'client.alerting abortTimeout #0': HANDSHAKE,
   'client.alerting socket.closed #0': HANDSHAKE,
+  'client.live.accepted.identifying header.done #0': HANDSHAKE,
   'client.live.accepted.handshaking handshake.done #0': HANDSHAKE,
   'client.live.accepted.handshaking handshake.failed #0': HANDSHAKE,
 };
 
 describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
-  const [bound, hurried] = boundedClients.filter(({ name }) => name.includes('TLS') === (over === 'TLS')) as [
+  const [bound, hurried, proxied] = boundedClients.filter(({ name }) => name.includes('TLS') === (over === 'TLS')) as [
+    Bounded,
     Bounded,
     Bounded,
   ];
@@ -50,11 +57,17 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
 
   test('the paths of one that is closed in a hurry', { timeout: 600_000 }, async () => {
     const { settings } = hurried.options.input as { settings: { lingerTimeout: number } };
-    const driver = clientDriver(loopback, false, settings.lingerTimeout);
+    const driver = clientDriver(loopback, false, settings);
     await takePaths(`${hurried.name}, over ${over}`, pathsOf(hurried), driver, taken);
   });
 
-  test('every transition was made', () => expectTaken(clientMachine, taken, over === 'TCP' ? NOT_OVER_TCP : AT_START));
+  test('the paths of one behind a proxy', { timeout: 600_000 }, async () => {
+    const driver = clientDriver(loopback, true, { isProxied: true });
+    await takePaths(`${proxied.name}, over ${over}`, pathsOf(proxied), driver, taken);
+  });
+
+  test('every transition was made', () =>
+    expectTaken(clientMachine, taken, over === 'TCP' ? NOT_OVER_TCP : NOT_OVER_TLS));
 
   test('the model allows what their sockets reported', () => {
     const { instances, happenings } = traces.accept();

@@ -4,6 +4,7 @@ import type { EventObject } from 'xstate';
 import { Client, type ClientOwner } from '../../src/adapters/client.js';
 import { environmentOf } from '../../src/adapters/handle.js';
 import { clientMachine } from '../../src/machines/index.js';
+import { encodeProxyHeader } from '../../src/sockets/proxy-encoder.js';
 import { type Driver, ManualClock, type Path, type Step, shortName } from '../../src/testing/index.js';
 import { clientSettings } from '../machines/bounds.js';
 import {
@@ -21,10 +22,11 @@ import {
 const T = 1_000;
 /** Sooner than anything else. */
 const SOON = 10;
+const HEADER = encodeProxyHeader({ version: 1 });
 const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' } as const;
 
 /** @param owned whether it has an owner that takes its listeners off, as in a proxy; else it was adopted by hand */
-export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout = T) {
+export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout = T, isProxied = false } = {}) {
   return async (path: Path): Promise<Driver<typeof clientMachine>> => {
     const clock = new ManualClock();
     const hasLingered = path.some(({ event }) => shortName(event.type) === 'lingerMax');
@@ -32,7 +34,9 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
     const settings = {
       ...clientSettings(T, lingerTimeout),
       ...(hasLingered && { lingerMax: SOON }),
+      proxyHeaderTimeout: path.some(({ event }) => shortName(event.type) === 'proxyHeaderTimeout') ? SOON : 2 * T,
       speaksTls: hasHandshake,
+      isProxied,
     };
     let isDeadline = false;
     const pair = await loopback.rawPair();
@@ -51,23 +55,20 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
       clientClosed: () => heard.closed++,
     };
     const called = gate();
-    const client = new Client(
-      accepted,
-      loopback.over({
-        input: { settings },
-        // A hook that reads, as one for a header does, sees the client's end.
-        admit: ({ socket }, context) => {
-          signal = context.signal;
-          socket.resume();
-          called.resolve();
-          return admission.promise;
-        },
-        ownerUnlinks: owned,
-        handshakes: undefined,
-      }),
-      environmentOf({ clock }),
-      owned ? owner : undefined,
-    );
+    const config = loopback.over({
+      input: { settings },
+      // A hook that reads, as one for a header does, sees the client's end.
+      admit: ({ socket }, context) => {
+        signal = context.signal;
+        socket.resume();
+        called.resolve();
+        return admission.promise;
+      },
+      ownerUnlinks: owned,
+      handshakes: undefined,
+      proxied: undefined,
+    });
+    const client = new Client(accepted, config, environmentOf({ clock }), owned ? owner : undefined);
     if (owned) {
       client.session = {
         legReadLast: () => true,
@@ -80,11 +81,20 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
     client.on('dropped', () => heard.dropped++);
     client.on('released', () => heard.released++);
     client.begin();
-    if (!hasHandshake) await called.promise;
+    if (!hasHandshake && !isProxied) await called.promise;
     const isGone = (): string | undefined => (client.socket.destroyed ? 'its socket is gone' : undefined);
+    const isUnknown = ({ from }: Step): boolean => /^live\.accepted\.(identifying|handshaking)$/.test(from);
     const isHandshaking = ({ from }: Step): boolean => from === 'live.accepted.handshaking';
 
     const perform: Performances = {
+      'header.done': () => {
+        peer.write(HEADER);
+        return isGone();
+      },
+      'header.failed': () => {
+        peer.write('This is no header.');
+        return isGone();
+      },
       'handshake.done': async () => {
         if (client.socket.writableEnded) return 'our end is out: the handshake fails';
         if (isGone()) return isGone();
@@ -102,7 +112,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, lingerTimeout =
       'socket.idled': () => stayStill(client, clock),
       'owner.admitted': () => decide(() => admission.resolve(true)),
       'owner.refused': (step, index) => {
-        if (isHandshaking(step)) client.refuse(DEADLINE);
+        if (isUnknown(step)) client.refuse(DEADLINE);
         else decide(() => (index % 2 === 0 ? admission.resolve(false) : admission.reject(new Error('no'))));
       },
       'socket.ended': () => {

@@ -33,6 +33,7 @@ const CLIENT = {
   input: { settings: clientSettings(NEVER_MS) },
   ownerUnlinks: true,
   handshakes: undefined,
+  proxied: undefined,
 };
 
 /** Reads, so that a reset is seen, and never decides. */

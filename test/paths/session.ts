@@ -98,6 +98,7 @@ const CLIENT_CONFIG = {
   admit: undefined,
   ownerUnlinks: true,
   handshakes: undefined,
+  proxied: undefined,
 };
 
 export function sessionDriver(loopback: Loopback) {

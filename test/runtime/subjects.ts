@@ -101,7 +101,11 @@ export const subjects = {
     cooldown: wait(random),
     ...times(random, BACKEND_LIMITS),
   })),
-  client: subject(clientMachine, (random) => ({ ...times(random, CLIENT_LIMITS), speaksTls: random.percent(50) })),
+  client: subject(clientMachine, (random) => ({
+    ...times(random, CLIENT_LIMITS),
+    speaksTls: random.percent(50),
+    isProxied: random.percent(40),
+  })),
   listener: subject(listenerMachine, (random) => ({
     clientsMax: random.between(1, 3),
     bindAttempts: random.between(1, 3),

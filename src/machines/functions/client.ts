@@ -9,6 +9,8 @@ export { willBeRefused } from './outcome.js';
 export interface ClientSettings extends SettingsOf<typeof CLIENT_LIMITS> {
   /** A TLS handshake comes before admission. Default `false`. */
   readonly speaksTls?: boolean;
+  /** A PROXY header comes first. Default `false`. */
+  readonly isProxied?: boolean;
 }
 
 export interface ClientInput {
@@ -26,6 +28,9 @@ export type ClientEvent =
    */
   | { type: 'client.abort'; cause?: Report; deliver?: boolean }
   | SocketEvent
+  /** The PROXY header is read: the client's address is known, and what follows are its first bytes. */
+  | { type: 'header.done' }
+  | { type: 'header.failed'; cause: Report }
   /** The TLS socket is there: it takes the place of the socket that was accepted. */
   | { type: 'handshake.done' }
   | { type: 'handshake.failed'; cause: Report }
@@ -34,6 +39,8 @@ export type ClientEvent =
 
 export type ClientCommand =
   | SocketCommand
+  /** Read the PROXY header. */
+  | { type: 'header.begin' }
   | { type: 'handshake.begin' }
   /** The handshake has failed: destroy the socket once the alert that says why is sent. */
   | { type: 'handshake.end' }
@@ -53,7 +60,9 @@ interface Given {
 export const offered = ({ context }: Given): Sent => (context.sent === 'all' ? 'all' : 'some');
 export const drop = ({ context }: Given): ClientCommand => ({ type: 'owner.drop', cause: context.cause as Cause });
 
+export const isProxied = ({ context }: Given): boolean => context.settings.isProxied === true;
 export const speaksTls = ({ context }: Given): boolean => context.settings.speaksTls === true;
 export const isFinished = ({ context }: Given): boolean => context.sent === 'all';
 
+export const proxyHeaderTimeout = ({ context }: Given): number => context.settings.proxyHeaderTimeout;
 export const acceptTimeout = ({ context }: Given): number => context.settings.acceptTimeout;

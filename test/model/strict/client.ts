@@ -96,9 +96,10 @@ export const strictClient: ModelRules<StrictClient> = {
     must(!model.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
     must(state !== 'aborting' || !model.undone || aborts > 0 || model.letGo, 'It resets what is complete (8)');
     must(
-      hook !== 'none' || model.handshaking || !state.startsWith('live.accepted'),
+      hook !== 'none' || model.identifying || model.handshaking || !state.startsWith('live.accepted'),
       'Its admission is decided, and it waits on',
     );
+    must(model.identifying === (state === 'live.accepted.identifying'), 'It waits for a header that is there');
     must(model.handshaking === (state === 'live.accepted.handshaking'), 'It waits for a handshake that is over');
     if (!isDone) return;
     must(context.cause !== undefined, 'It ends without a cause');
