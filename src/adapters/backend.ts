@@ -575,8 +575,6 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   #establishOwner(): void {
     const socket = this.#socket as Socket;
     this.#attempts.succeeded(socket);
-    // A session reads it when its bytes have somewhere to go; until then none may be lost, though the hook has read.
-    if (this.#config.prepare !== undefined && this.#owner !== undefined) socket.pause();
     // The hook may have sent the last word already.
     if (socket.writableFinished) this.instance.send(FINISHED);
     this.#owner?.backendEstablished();

@@ -74,6 +74,41 @@ describe.each([false, true])('a stream that is careless: %s', (careless) => {
     expect(ours.destroyed).toBe(true);
   });
 
+  test('is lost with its socket: also where that is destroyed', async () => {
+    const { backend, ours, below } = await over(careless);
+    below.destroy();
+    expect(await within(3_000, 'the drop', backend.closed)).toMatchObject({
+      ending: 'dropped',
+      cause: { manner: 'destroy' },
+    });
+    expect(ours.destroyed).toBe(true);
+  });
+
+  test('is reset over TLS that the hook keeps to itself', async () => {
+    const server = await bench.peer(tlsServer((socket) => socket.pause()));
+    const { backend } = makeBackend({
+      ...once1,
+      servers: [{ port: server.port }],
+      prepareTimeout: 3_000,
+      abortTimeout: 60_000,
+      async prepare(socket, { signal }) {
+        const secure = tlsConnect({ socket, ca: CERTIFICATE.cert, host: 'localhost' }).on('error', () => {});
+        await once(secure, 'secureConnect', { signal });
+        return pairs.count(new Flipped(secure, { careless }));
+      },
+    });
+    const { socket } = await within(3_000, 'the connection', backend.connect());
+    const theirs = await server.connection();
+    // Something waits in TLS.
+    socket.write(Buffer.alloc(16 * 2 ** 20));
+    await turns();
+    expect((await within(3_000, 'the abort', backend.abort())).truncated).toBeUndefined();
+    const reader = new Reader(theirs, { keep: false });
+    theirs.resume();
+    expect(await reader.ends()).toBe('reset');
+    expect(socket.destroyed).toBe(true);
+  });
+
   test('takes its socket along where its user destroys it', async () => {
     const { backend, ours, below, theirs } = await over(careless);
     const reader = new Reader(theirs);

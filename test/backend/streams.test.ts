@@ -97,6 +97,24 @@ describe('a promise', () => {
     expect(asked).toBe(2);
   });
 
+  test('that is not kept in time leaves its place to the next attempt', async () => {
+    const server = await bench.echo();
+    let asked = 0;
+    const { backend } = makeBackend({
+      persistent: false,
+      connectTimeout: 50,
+      servers: [
+        {
+          port: 1,
+          connectionsMax: 1,
+          connect: () => (asked++ === 0 ? new Promise<never>(() => {}) : connect(server.port, HOST)),
+        },
+      ],
+    });
+    await within(3_000, 'the connection', backend.connect());
+    expect(backend.servers.list[0]?.connections).toBe(1);
+  });
+
   const GIVE_UP: Record<string, (act: { close(): unknown; abort(): unknown }, clock: ManualClock) => unknown> = {
     close: (backend) => backend.close(),
     abort: (backend) => backend.abort(),
