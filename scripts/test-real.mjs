@@ -43,6 +43,8 @@ const SCENARIOS = {
   'recipe socks-proxy': recipes.socks,
   'recipe sni-router': recipes.sni,
   'recipe postgres-proxy': recipes.postgres,
+  'recipe demultiplexer': recipes.demultiplexer,
+  'recipe balanced-proxy': recipes.balanced,
   'recipe websocket-bridge': recipes.webSocket,
   'recipe tunnel': recipes.tunnel,
   'recipe pool': recipes.pool,

@@ -10,6 +10,7 @@ const PACKAGES = {
   curl: 'curl',
   nginx: 'nginx-light',
   openssl: 'openssl',
+  haproxy: 'haproxy',
   'redis-server': 'redis-server',
   'redis-cli': 'redis-tools',
   'redis-benchmark': 'redis-tools',

@@ -110,16 +110,21 @@ export async function socks(scene) {
   return '50 MB by name and by address: SHA-256 equal';
 }
 
+/**
+ * @param {Scene} scene
+ * @param {{ cert: string, key: string }} files
+ */
+async function serveTls({ stage, programs }, { cert, key }) {
+  const port = await freePort();
+  const args = ['s_server', '-accept', `127.0.0.1:${port}`, '-cert', cert, '-key', key, '-www', '-quiet'];
+  await stage.serve('openssl s_server', port, programs('openssl'), args);
+  return port;
+}
+
 /** @type {Scenario} */
-export async function sni({ stage, programs }) {
-  /** @param {{ cert: string, key: string }} files */
-  const serve = async ({ cert, key }) => {
-    const port = await freePort();
-    const args = ['s_server', '-accept', `127.0.0.1:${port}`, '-cert', cert, '-key', key, '-www', '-quiet'];
-    await stage.serve('openssl s_server', port, programs('openssl'), args);
-    return port;
-  };
-  const routes = [`localhost=${await serve(LOCALHOST)}`, `www.example.com=${await serve(EXAMPLE)}`];
+export async function sni(scene) {
+  const { stage, programs } = scene;
+  const routes = [`localhost=${await serveTls(scene, LOCALHOST)}`, `www.example.com=${await serveTls(scene, EXAMPLE)}`];
   const router = start(stage, 'sni-router.mjs', 0, ...routes);
   const port = await router.port();
   /** @param {string} name */
@@ -183,13 +188,15 @@ export async function postgres(scene) {
   return 'psql with TLS and without, to a server with TLS and without; 20 MB; a cancel; a database that is not there';
 }
 
-/** @type {Scenario} */
-export async function webSocket(scene) {
-  const { stage, programs } = scene;
-  const redis = await startRedis(scene);
-  const serving = start(stage, 'websocket-bridge.mjs', 'serve', 0, redis);
-  const nginx = await freePort();
-  const prefix = stage.path('nginx');
+/**
+ * An nginx with settings of its own.
+ *
+ * @param {Scene} scene
+ * @param {string} server
+ */
+async function serveNginx({ stage, programs }, server) {
+  const port = await freePort();
+  const prefix = stage.path(`nginx-${port}`);
   const config = `
 daemon off;
 pid ${prefix}.pid;
@@ -199,20 +206,43 @@ http {
   access_log off;
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${prefix}-${kind};`).join(' ')}
   server {
-    listen 127.0.0.1:${nginx};
-    location / {
-      proxy_pass http://127.0.0.1:${await serving.port()};
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection upgrade;
-    }
+    listen 127.0.0.1:${port}${server}
   }
 }
 `;
   writeFileSync(`${prefix}.conf`, config);
-  await stage.serve('nginx', nginx, programs('nginx'), ['-e', 'stderr', '-p', stage.dir, '-c', `${prefix}.conf`]);
+  await stage.serve('nginx', port, programs('nginx'), ['-e', 'stderr', '-p', stage.dir, '-c', `${prefix}.conf`]);
+  return port;
+}
+
+/** Relays WebSockets. @param {number} port */
+const upgrading = (port) => `;
+    location / {
+      proxy_pass http://127.0.0.1:${port};
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection upgrade;
+    }`;
+
+/** @type {Scenario} */
+export async function webSocket(scene) {
+  const { stage } = scene;
+  const redis = await startRedis(scene);
+  const serving = start(stage, 'websocket-bridge.mjs', 'serve', 0, redis);
+  const nginx = await serveNginx(scene, upgrading(await serving.port()));
   const dialling = start(stage, 'websocket-bridge.mjs', 'dial', 0, `ws://127.0.0.1:${nginx}`);
-  const at = ['-h', '127.0.0.1', '-p', String(await dialling.port())];
+  const result = await useRedis(scene, await dialling.port());
+  await dialling.stop();
+  await serving.stop();
+  return `redis-cli through a WebSocket that nginx relays: ${result}`;
+}
+
+/**
+ * @param {Scene} scene
+ * @param {number} port
+ */
+async function useRedis({ stage, programs }, port) {
+  const at = ['-h', '127.0.0.1', '-p', String(port)];
   const value = 'x'.repeat(MB);
   await stage.must(programs('redis-cli'), [...at, '-x', 'set', 'key'], { input: value });
   const { stdout } = await stage.must(programs('redis-cli'), [...at, '--raw', 'get', 'key']);
@@ -220,9 +250,67 @@ http {
   const commands = Array.from({ length: 10_000 }, (_, number) => `RPUSH list ${number}\r\n`).join('');
   const piped = await stage.must(programs('redis-cli'), [...at, '--pipe'], { input: commands });
   assert.match(piped.stdout.toString(), /errors: 0, replies: 10000/, 'the report of redis-cli --pipe');
-  await dialling.stop();
-  await serving.stop();
-  return 'redis-cli through a WebSocket that nginx relays: 1 MB there and back, 10,000 piped commands';
+  return '1 MB there and back, 10,000 piped commands';
+}
+
+/** @type {Scenario} */
+export async function demultiplexer(scene) {
+  const { stage, programs } = scene;
+  const redis = await startRedis(scene);
+  const serving = start(stage, 'websocket-bridge.mjs', 'serve', 0, redis);
+  const tls = await serveTls(scene, LOCALHOST);
+  const both = start(stage, 'demultiplexer.mjs', 0, tls, await serving.port());
+  const port = await both.port();
+  /** @param {string[]} args */
+  const page = async (...args) => (await stage.must(programs('curl'), [...CURL, ...args])).stdout.toString();
+  assert.equal(await page(`http://127.0.0.1:${port}/page`), '/page is answered here\n', 'the answer over HTTP');
+  assert.match(await page('--cacert', LOCALHOST.cert, `https://localhost:${port}/`), /s_server/, 'the answer over TLS');
+  const dialling = start(stage, 'websocket-bridge.mjs', 'dial', 0, `ws://127.0.0.1:${port}`);
+  const result = await useRedis(scene, await dialling.port());
+  for (const recipe of [dialling, both, serving]) await recipe.stop();
+  return `curl by HTTP and HTTPS at one port; redis-cli through an upgrade there: ${result}`;
+}
+
+/** @type {Scenario} */
+export async function balanced(scene) {
+  const { stage, programs } = scene;
+  /** @param {string} name */
+  const serve = (name) =>
+    serveNginx(scene, ` proxy_protocol;\n    location / { return 200 "${name} $proxy_protocol_addr"; }`);
+  const proxy = start(stage, 'balanced-proxy.mjs', 0, await serve('a'), await serve('b'), '--affinity');
+  const front = await freePort();
+  const config = stage.path('haproxy.cfg');
+  writeFileSync(
+    config,
+    `defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 10s
+  timeout server 10s
+listen front
+  bind 127.0.0.1:${front}
+  server proxy 127.0.0.1:${await proxy.port()} send-proxy-v2
+`,
+  );
+  await stage.serve('haproxy', front, programs('haproxy'), ['-db', '-f', config]);
+  /** @type {Set<string>} */
+  const answers = new Set();
+  for (let client = 1; client <= 40; client++) {
+    const address = `127.0.0.${(client % 20) + 1}`;
+    const curl = [...CURL, '--interface', address, `http://127.0.0.1:${front}/`];
+    const { stdout } = await stage.must(programs('curl'), curl);
+    assert.match(
+      stdout.toString(),
+      new RegExp(`^[ab] ${address.replaceAll('.', '\\.')}$`),
+      'the address that nginx is told',
+    );
+    answers.add(stdout.toString());
+  }
+  assert.equal(answers.size, 20, 'servers that 20 addresses came to, twice each');
+  const servers = new Set([...answers].map((answer) => answer[0]));
+  assert.equal(servers.size, 2, 'servers that were used');
+  await proxy.stop();
+  return 'HAProxy in front, nginx behind: 20 addresses are told, each comes to the same server twice, both servers are used';
 }
 
 /** @type {Scenario} */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
+import { encodeProxyHeader } from '../../src/index.js';
 import type { Bench } from '../support/bench.js';
 import { CERTIFICATE, type PeerServer, plainServer } from '../support/peers.js';
 import { within } from '../support/wait.js';
@@ -141,6 +142,25 @@ async function dialConnect(bench: Bench, port: number, server: number): Promise<
   return socket;
 }
 
+const makeTlsServer: Recipe['makeServer'] = (handler) =>
+  plainServer((raw) => handler(over(raw, new TLSSocket(raw, SERVER_TLS))));
+
+async function dialTls(bench: Bench, port: number): Promise<Socket> {
+  const socket = await bench.dial({ port });
+  const options = { socket, servername: 'localhost', ca: CERTIFICATE.cert, allowHalfOpen: true };
+  const tls = bench.own(connectTls(options as ConnectionOptions));
+  await within(5_000, 'a TLS handshake', once(tls, 'secureConnect'));
+  return over(socket, tls);
+}
+
+/** How a reset shows in a handshake. */
+const CUT_HANDSHAKE = /ECONNRESET|disconnected before secure TLS connection/;
+
+const UPGRADE = 'GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n';
+
+/** What a PROXY header tells. */
+const TOLD = { source: { address: '192.0.2.1', port: 1_024 }, destination: { address: '192.0.2.2', port: 80 } };
+
 export const RECIPES: Record<string, Recipe> = {
   'tcp-proxy.mjs': { start: single('tcp-proxy.mjs', (server) => [0, server], 'listening'), retries: true },
   'connect-proxy.mjs': { start: single('connect-proxy.mjs', () => [0]), dial: dialConnect },
@@ -164,15 +184,42 @@ export const RECIPES: Record<string, Recipe> = {
   },
   'sni-router.mjs': {
     start: single('sni-router.mjs', (server) => [0, `localhost=${server}`]),
-    makeServer: (handler) => plainServer((raw) => handler(over(raw, new TLSSocket(raw, SERVER_TLS)))),
+    makeServer: makeTlsServer,
+    dial: dialTls,
+    refusal: CUT_HANDSHAKE,
+  },
+  'demultiplexer.mjs with TLS': {
+    start: single('demultiplexer.mjs', (server) => [0, server, server]),
+    makeServer: makeTlsServer,
+    dial: dialTls,
+    refusal: CUT_HANDSHAKE,
+  },
+  'demultiplexer.mjs with an upgrade': {
+    start: single('demultiplexer.mjs', (server) => [0, server, server]),
+    makeServer: (handler) =>
+      plainServer(async (socket) => {
+        await receive(socket, Buffer.from(UPGRADE));
+        handler(socket);
+      }),
     async dial(bench, port) {
       const socket = await bench.dial({ port });
-      const options = { socket, servername: 'localhost', ca: CERTIFICATE.cert, allowHalfOpen: true };
-      const tls = bench.own(connectTls(options as ConnectionOptions));
-      await within(5_000, 'a TLS handshake', once(tls, 'secureConnect'));
-      return over(socket, tls);
+      socket.write(UPGRADE);
+      return socket;
     },
-    refusal: /ECONNRESET|disconnected before secure TLS connection/,
+  },
+  'balanced-proxy.mjs': {
+    start: single('balanced-proxy.mjs', (server) => [0, server]),
+    makeServer: (handler) =>
+      plainServer(async (socket) => {
+        await receive(socket, encodeProxyHeader({ version: 2, ...TOLD }));
+        handler(socket);
+      }),
+    async dial(bench, port) {
+      const socket = await bench.dial({ port });
+      socket.write(encodeProxyHeader({ version: 1, ...TOLD }));
+      return socket;
+    },
+    retries: true,
   },
   'postgres-proxy.mjs': {
     start: single('postgres-proxy.mjs', (server) => [0, CERT, KEY, `app=tls:${server}`]),
