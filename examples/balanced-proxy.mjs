@@ -2,9 +2,8 @@
 // node examples/balanced-proxy.mjs 8080 5432*3 5433            the first server gets three times as many connections
 // node examples/balanced-proxy.mjs 8080 5432 5433 --affinity   a client comes to the same server each time
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { closeOnSignals, createProxy, encodeProxyHeader, ProxyHeaderParser } from 'sockchart';
+import { closeOnSignals, createProxy } from 'sockchart';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { affinity: { type: 'boolean' } } });
 const [port = 8080, ...addresses] = positionals;
@@ -18,16 +17,9 @@ const weights = new Map(
 );
 
 const proxy = createProxy({
-  listen: { host, port: Number(port) }, // only proxies that you trust may reach it
-  servers: [...weights.keys()].map((port) => ({ host, port })),
-  acceptTimeout: 5_000, // for the header
-  async admit(client, { signal }) {
-    client.data = await readHeader(client.socket, signal);
-  },
-  prepare(socket, { client: { data } }) {
-    socket.write(encodeProxyHeader({ version: 2, source: data.source, destination: data.destination }));
-  },
-  key: ({ data, peer }) => (values.affinity ? (data.source ?? peer).address : undefined),
+  listen: { host, port: Number(port), proxyProtocol: { from: ['127.0.0.1'] } }, // the proxies that are trusted
+  servers: [...weights.keys()].map((port) => ({ host, port, proxyProtocol: 2 })),
+  key: ({ peer }) => (values.affinity ? peer.address : undefined),
   balance: {
     choose(servers, isUsable, { key }) {
       const score = key === undefined ? room : (server) => draw(key, server);
@@ -43,22 +35,6 @@ const room = ({ port, connections }) => -(connections + 1) / weights.get(port);
 function draw(key, { name, port }) {
   const hash = createHash('sha256').update(`${key} ${name}`).digest().readUInt32BE();
   return (hash / 2 ** 32) ** (1 / weights.get(port));
-}
-
-async function readHeader(socket, signal) {
-  const parser = new ProxyHeaderParser();
-  for (;;) {
-    const chunk = socket.read();
-    if (chunk === null) {
-      if (socket.readableEnded) throw new Error('the proxy ended before its header was complete');
-      await once(socket, 'readable', { signal });
-      continue;
-    }
-    const parsed = parser.push(chunk);
-    if (parsed === 'incomplete') continue;
-    if (parsed.rest.length > 0) socket.unshift(parsed.rest);
-    return parsed.header;
-  }
 }
 
 closeOnSignals(proxy, { timeoutMs: 5_000 });
