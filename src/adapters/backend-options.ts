@@ -10,13 +10,17 @@ import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type Servers
 import { BOUNDED_BY_SESSION, type Client } from './client.js';
 import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
-/** What a hook that makes a fresh connection ready gets besides the socket. */
-export interface PrepareContext {
+/**
+ * What a hook that makes a fresh connection ready gets besides the socket. `For` is the type of its client: `undefined`
+ * for a backend of your own.
+ */
+export interface PrepareContext<For extends Client | undefined = Client | undefined> {
   /** The number of the socket, counted by this backend from 1. */
   readonly incarnation: number;
+  /** The server that the connection goes to. */
   readonly server: Server;
   /** The client that the connection is for; nothing for a backend of your own, which serves no client. */
-  readonly client: Client | undefined;
+  readonly client: For;
   /** Fires when the connection is no longer wanted: it is lost, was closed, or took too long. */
   readonly signal: AbortSignal;
 }
@@ -25,7 +29,10 @@ export interface PrepareContext {
  * Makes a fresh connection ready. A stream that it returns, or promises, is the one to go on with, in place of the socket
  * that it was given: see {@link BackendOptions.prepare}. Anything else that it returns means nothing.
  */
-export type PrepareHook = (socket: Socket, context: PrepareContext) => unknown;
+export type PrepareHook<For extends Client | undefined = Client | undefined> = (
+  socket: Socket,
+  context: PrepareContext<For>,
+) => unknown;
 
 /** The limits of attempts to connect. */
 export interface DialLimits {
@@ -149,7 +156,9 @@ export interface BackendConfig {
  * @param isBounded true where attempts need no limit by default, since something else ends them
  */
 export function backendConfig(
-  options: BackendLimits & BackendSocketOptions & Pick<BackendOptions, 'whenExhausted' | 'prepare' | 'repair'>,
+  options: BackendLimits &
+    BackendSocketOptions &
+    Pick<BackendOptions, 'whenExhausted' | 'repair'> & { readonly prepare?: PrepareHook<never> | undefined },
   servers: Servers,
   persistent: boolean,
   ownerUnlinks: boolean,
@@ -173,7 +182,7 @@ export function backendConfig(
       },
     },
     servers,
-    prepare: hook('prepare', options.prepare),
+    prepare: hook('prepare', options.prepare as PrepareHook | undefined),
     repair: hook('repair', options.repair),
     noDelay: flag('noDelay', options.noDelay, true),
     keepAlive: keepAlive('keepAlive', options.keepAlive),

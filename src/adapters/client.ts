@@ -42,7 +42,8 @@ export interface AdmitContext {
   readonly signal: AbortSignal;
 }
 
-export interface ClientLimits {
+/** How a client is admitted, and the limits of its life. `Data` is the type of {@link Client.data}. */
+export interface ClientLimits<Data = unknown> {
   /**
    * Decides whether a client may stay: returning `false` or throwing refuses it. Until then its bytes are unread.
    *
@@ -61,7 +62,7 @@ export interface ClientLimits {
    * }
    * ```
    */
-  readonly admit?: ((client: Client, context: AdmitContext) => unknown) | undefined;
+  readonly admit?: ((client: Client<Data>, context: AdmitContext) => unknown) | undefined;
   /** Time for admission, the PROXY header and the TLS handshake of a listener included, in milliseconds. Default 10 000. */
   readonly acceptTimeout?: Timeout | undefined;
   /**
@@ -96,7 +97,8 @@ export interface ClientLimits {
   readonly lingerMax?: Timeout | undefined;
 }
 
-export interface ClientOptions extends ClientLimits, HandleOptions {}
+/** Options of {@link adoptClient}. */
+export interface ClientOptions<Data = unknown> extends ClientLimits<Data>, HandleOptions {}
 
 const CLIENT_OPTIONS = everyOption<ClientOptions>()(...namesOf(CLIENT_LIMITS), 'admit', ...HANDLE_OPTIONS);
 
@@ -121,9 +123,10 @@ export interface ClientOwner {
   clientClosed(client: Client, outcome: Outcome): void;
 }
 
-export type ClientEvents = {
+/** Events of a client. */
+export type ClientEvents<Data = unknown> = {
   /** Admitted: it can be read and written. */
-  established: [Client];
+  established: [Client<Data>];
   /** Lost after it was established. */
   dropped: [{ cause: Cause }];
   /** The owner's resources for it can be given back. */
@@ -140,8 +143,8 @@ const HANDSHAKE_DONE = { type: 'handshake.done' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe']);
 
-/** An accepted client. Made by {@link adoptClient} and by listeners. */
-export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
+/** An accepted client. Made by {@link adoptClient} and by listeners. `Data` is the type of {@link Client.data}. */
+export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, ClientEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Client, ClientCommand, ClientEvents> = {
     ...kindNamed('client'),
@@ -161,8 +164,20 @@ export class Client extends SocketHandle<typeof clientMachine, ClientEvents> {
 
   /** Milliseconds of its clock when it was adopted. */
   readonly since: number;
-  /** Yours: what your hooks and listeners want to know of it later. The library does not look at it. */
-  data: unknown = undefined;
+  /**
+   * Yours: what your hooks and listeners want to know of it later. The library does not look at it. It is `undefined` until
+   * a hook sets it, or {@link TcpProxy.adopt} does.
+   *
+   * @example
+   * ```ts
+   * const proxy = createProxy<Tenant>({
+   *   listen: { port: 5432 },
+   *   admit: async (client) => void (client.data = await tenantOf(client)),
+   *   route: ({ data }) => data.servers,
+   * });
+   * ```
+   */
+  data = undefined as Data;
   #peer: Peer | undefined;
   #via: Via | undefined = undefined;
   #headerReader: HeaderReader | undefined = undefined;
@@ -458,11 +473,11 @@ export function behindProxies(config: ClientConfig, trusts: Trusts): ClientConfi
  * });
  * ```
  */
-export function adoptClient(socket: Socket, options: ClientOptions = {}): Client {
+export function adoptClient<Data = unknown>(socket: Socket, options: ClientOptions<Data> = {}): Client<Data> {
   checkAdoptable(socket);
   onlyKnown('adoptClient', options, CLIENT_OPTIONS);
   const signal = checkSignal('signal', options.signal);
-  const client = new Client(socket, clientConfig(options, false), environmentOf(options));
+  const client = new Client<Data>(socket, clientConfig(options as ClientOptions, false), environmentOf(options));
   client.begin(signal);
   return client;
 }

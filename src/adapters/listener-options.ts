@@ -58,7 +58,8 @@ export const LISTEN_ADDRESS = [
   'proxyProtocol',
 ] as const;
 
-export interface ListenerLimits extends ClientLimits {
+/** The limits of a listener and of its clients. */
+export interface ListenerLimits<Data = unknown> extends ClientLimits<Data> {
   /**
    * Clients at once; newcomers beyond are accepted, reset and counted in `refused`. Default: what the limit on open
    * files permits.
@@ -83,7 +84,8 @@ export interface ListenerLimits extends ClientLimits {
   readonly keepAlive?: number | false | undefined;
 }
 
-export interface ListenerOptions extends ListenAddress, ListenerLimits, HandleOptions {}
+/** Options of `createListener`. `Data` is the type of `client.data`. */
+export interface ListenerOptions<Data = unknown> extends ListenAddress, ListenerLimits<Data>, HandleOptions {}
 
 /** The options of {@link ListenerLimits}. */
 export const SHARED_LISTENER_OPTIONS = [

@@ -22,13 +22,14 @@ import {
   listenerLimits,
 } from './listener-options.js';
 
-export type ListenerEvents = {
+/** Events of a listener. */
+export type ListenerEvents<Data = unknown> = {
   /** Bound, for the first time or again. */
   listening: [Address];
   /** A client was admitted. */
-  client: [Client];
+  client: [Client<Data>];
   /** A client has ended, whether it was admitted or not: `outcome.cause` says why one was refused. */
-  clientClosed: [{ client: Client; outcome: Outcome }];
+  clientClosed: [{ client: Client<Data>; outcome: Outcome }];
   /** A newcomer was turned away because it is full or no longer serves. `peer` is where it comes from. */
   refused: [{ total: number; peer: Peer | undefined }];
   /** It could not bind, and tries again after `delayMs`. */
@@ -60,7 +61,7 @@ const CLIENTS_SERVED = { type: 'clients.served' } as const;
 const CLIENT_CLOSED = { type: 'client.closed' } as const;
 
 /** Listens and adopts what is accepted. Made by {@link createListener}. */
-export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
+export class Listener<Data = unknown> extends Handle<typeof listenerMachine, ListenerEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Listener, ListenerCommand, ListenerEvents> = {
     ...kindNamed('listener'),
@@ -88,7 +89,7 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   };
 
   /** The clients that live. */
-  readonly clients = new Set<Client>();
+  readonly clients = new Set<Client<Data>>();
   /** Newcomers that were turned away. */
   refused = 0;
   readonly clientsMax: number;
@@ -205,12 +206,12 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
     return { ...super.toJSON(), address: this.#address, clients: this.clients.size, refused: this.refused };
   }
 
-  clientEstablished(client: Client): void {
+  clientEstablished(client: Client<Data>): void {
     this.#owner?.clientEstablished(client, this);
     this.notify('client', client);
   }
 
-  clientClosed(client: Client, outcome: Outcome): void {
+  clientClosed(client: Client<Data>, outcome: Outcome): void {
     this.clients.delete(client);
     client.session?.legClosed(client, outcome);
     this.#owner?.clientClosed(client, outcome);
@@ -362,9 +363,9 @@ export class Listener extends Handle<typeof listenerMachine, ListenerEvents> {
   }
 
   #adopt(socket: Socket): void {
-    let client: Client | undefined;
+    let client: Client<Data> | undefined;
     try {
-      client = new Client(socket, this.#clientConfig, this.#environment, this, this);
+      client = new Client<Data>(socket, this.#clientConfig, this.#environment, this, this);
       this.clients.add(client);
       if (!this.#keepAlive) client.unref();
     } catch (error) {
@@ -471,9 +472,10 @@ function describeAddress({ host, port, path, fd }: ListenAddress): string {
  * await listener.close({ timeoutMs: 5_000 });
  * ```
  */
-export function createListener(options: ListenerOptions): Listener {
+export function createListener<Data = unknown>(options: ListenerOptions<Data>): Listener<Data> {
   onlyKnown('createListener', options, LISTENER_OPTIONS);
   checkAddress(options, '');
   const signal = checkSignal('signal', options.signal);
-  return new Listener(options, listenerLimits(options, 1, false), environmentOf(options), undefined, undefined, signal);
+  const limits = listenerLimits(options as ListenerOptions, 1, false);
+  return new Listener(options, limits, environmentOf(options), undefined, undefined, signal);
 }

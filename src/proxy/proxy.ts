@@ -33,11 +33,12 @@ import { endsOf, type SessionHooks, type SessionLimits } from './session-options
 import type { KeyHook, RouteHook } from './target.js';
 import { checkedTransforms } from './transform.js';
 
-export interface ProxyOptions
-  extends ListenerLimits,
+/** Options of {@link createProxy}. `Data` is the type of {@link Client.data}. */
+export interface ProxyOptions<Data = unknown>
+  extends ListenerLimits<Data>,
     DialLimits,
     BackendSocketOptions,
-    SessionHooks,
+    SessionHooks<Data>,
     SessionLimits,
     ServersOptions,
     HandleOptions {
@@ -55,11 +56,11 @@ export interface ProxyOptions
    * route: async (client, { signal }) => ({ host: await lookUpTenant(client.peer, { signal }), port: 5432 }),
    * ```
    */
-  readonly route?: RouteHook | undefined;
+  readonly route?: RouteHook<Data> | undefined;
   /** Time for the hook `route`, in milliseconds. Default 10 000. */
   readonly routeTimeout?: Timeout | undefined;
   /** What should lead a client to the same server each time, for a {@link Balancer} of yours; with `servers`. */
-  readonly key?: KeyHook | undefined;
+  readonly key?: KeyHook<Data> | undefined;
   /** Persistent backends that live with the proxy: connected before it listens, closed after its last session. */
   readonly backends?: readonly Backend[] | undefined;
 }
@@ -79,23 +80,24 @@ const PROXY_OPTIONS = everyOption<ProxyOptions>()(
   ...HANDLE_OPTIONS,
 );
 
-export type ProxyEvents = {
+/** Events of a proxy. */
+export type ProxyEvents<Data = unknown> = {
   /** Every listener is bound. */
   running: [];
   /** A client was paired with a backend. */
-  established: [Session];
+  established: [Session<Data>];
   /** A session's connect failed; the next attempt follows after `delayMs`. */
-  retry: [{ session: Session; attempt: number; delayMs: number; cause: Cause }];
+  retry: [{ session: Session<Data>; attempt: number; delayMs: number; cause: Cause }];
   /** A session's next attempt goes to another server. */
-  failover: [{ session: Session; from: Server; to: Server; cause: Cause }];
+  failover: [{ session: Session<Data>; from: Server; to: Server; cause: Cause }];
   /** A session lost a leg that was established. */
-  dropped: [{ session: Session; leg: 'client' | 'backend'; cause: Cause }];
+  dropped: [{ session: Session<Data>; leg: 'client' | 'backend'; cause: Cause }];
   /** A client has ended, whether it got a session or not: `outcome.cause` says why one was refused. */
-  clientClosed: [{ client: Client; outcome: Outcome }];
+  clientClosed: [{ client: Client<Data>; outcome: Outcome }];
   /** A session has ended. */
-  sessionClosed: [{ session: Session; outcome: Outcome }];
+  sessionClosed: [{ session: Session<Data>; outcome: Outcome }];
   /** A listener had a failure that it outlives, cannot listen again and only waits for its clients, or could not remove its path. */
-  warning: [{ listener: Listener; cause: Cause }];
+  warning: [{ listener: Listener<Data>; cause: Cause }];
   /** A newcomer was turned away at the limit. `peer` is where it comes from. */
   refused: [{ total: number; peer: Peer | undefined }];
   closed: [Outcome];
@@ -109,7 +111,7 @@ const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
 const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 
 /** A TCP proxy: listeners, servers, and a session for each client. Made by {@link createProxy}. */
-export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
+export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<TcpProxy, ProxyCommand, ProxyEvents> = {
     ...kindNamed('proxy'),
@@ -140,16 +142,16 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     },
   };
 
-  readonly listeners: readonly Listener[];
+  readonly listeners: readonly Listener<Data>[];
   /** Where it connects; a set without servers where `route` decides. */
   readonly servers: Servers;
   readonly backends: readonly Backend[];
   readonly #clientConfig: ClientConfig;
   readonly #sessionConfig: SessionConfig;
   /** Clients that were accepted elsewhere. */
-  readonly #adopted: Adopted;
-  readonly #sessions = new Set<Session>();
-  readonly #bound = new Set<Listener>();
+  readonly #adopted: Adopted<Data>;
+  readonly #sessions = new Set<Session<Data>>();
+  readonly #bound = new Set<Listener<Data>>();
   #listenersLeft: number;
   #listenersAwaited = false;
   #sessionsAwaited = false;
@@ -158,8 +160,8 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   #keepAlive = true;
 
   /** @internal */
-  constructor(options: ProxyOptions) {
-    const { listen, listener, servers, session, backends, settings } = checkedProxy(options);
+  constructor(options: ProxyOptions<Data>) {
+    const { listen, listener, servers, session, backends, settings } = checkedProxy(options as ProxyOptions);
     const signal = checkSignal('signal', options.signal);
     super(TcpProxy.kind, proxyMachine, { settings }, session.environment, undefined);
     this.servers = servers;
@@ -167,7 +169,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
     this.#clientConfig = listener.client;
     this.#sessionConfig = session;
     this.#adopted = new Adopted(this, listener.settings.clientsMax);
-    this.listeners = listen.map((where) => new Listener(where, listener, session.environment, this, this));
+    this.listeners = listen.map((where) => new Listener<Data>(where, listener, session.environment, this, this));
     this.#listenersLeft = this.listeners.length;
     for (const listener of this.listeners) {
       listener.on('refused', ({ peer }) => this.notify('refused', { total: this.refused, peer }));
@@ -204,21 +206,21 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
    * });
    * ```
    */
-  adopt(socket: Socket, options: AdoptOptions = {}): Client {
+  adopt(socket: Socket, options: AdoptOptions<Data> = {}): Client<Data> {
     checkAdopt(socket, options);
     if (this.hasTag('ending')) throw new ClosedError(this.id, this.outcome?.cause);
     if (!this.hasTag('serving')) throw new NotSupportedError(`${this.id} was not started yet: call start() first.`);
     const { head, data } = options;
     if (head !== undefined && head.length > 0) socket.unshift(head);
-    const client = new Client(socket, this.#clientConfig, this.#sessionConfig.environment, this.#adopted, this);
-    client.data = data;
+    const client = new Client<Data>(socket, this.#clientConfig, this.#sessionConfig.environment, this.#adopted, this);
+    client.data = data as Data;
     if (!this.#keepAlive) client.unref();
     this.#adopted.begin(client);
     return client;
   }
 
   /** The sessions that live. */
-  get sessions(): Session[] {
+  get sessions(): Session<Data>[] {
     return [...this.#sessions];
   }
 
@@ -263,7 +265,7 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   }
 
   /** The listeners that go on. */
-  #serving(): Listener[] {
+  #serving(): Listener<Data>[] {
     const listeners = this.listeners.filter((listener) => listener.goesOn);
     if (listeners.length > 0 && !this.hasTag('ending')) return listeners;
     throw new ClosedError(this.id, this.outcome?.cause);
@@ -289,14 +291,14 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   }
 
   /** @internal */
-  listenerBound(listener: Listener): void {
+  listenerBound(listener: Listener<Data>): void {
     // One that was suspended and resumed meanwhile is bound twice.
     this.#bound.add(listener);
     this.#reportBound();
   }
 
   /** @internal */
-  listenerClosed(listener: Listener, outcome: Outcome): void {
+  listenerClosed(listener: Listener<Data>, outcome: Outcome): void {
     this.#listenersLeft--;
     this.#bound.delete(listener);
     // One that was closed through its own handle is not missed while there are others.
@@ -313,13 +315,13 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   }
 
   /** @internal */
-  clientEstablished(client: Client, parent: Listener | TcpProxy): void {
+  clientEstablished(client: Client<Data>, parent: { readonly id: string }): void {
     // A drain serves the clients that were being admitted when it began.
     if (!this.hasTag('serving')) {
       void client.abort({ initiator: 'library', manner: 'refusal', code: 'draining' });
       return;
     }
-    const session = new Session(client, this.#sessionConfig, this, parent);
+    const session = new Session<Data>(client, this.#sessionConfig, this, parent);
     client.session = session;
     this.#sessions.add(session);
     if (!this.#keepAlive) session.unref();
@@ -329,13 +331,13 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
   }
 
   /** @internal */
-  clientClosed(client: Client, outcome: Outcome): void {
+  clientClosed(client: Client<Data>, outcome: Outcome): void {
     if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
     this.#reportSessions();
   }
 
   /** @internal */
-  sessionClosed(session: Session, outcome: Outcome): void {
+  sessionClosed(session: Session<Data>, outcome: Outcome): void {
     this.#sessions.delete(session);
     if (this.hasListeners('sessionClosed')) this.notify('sessionClosed', { session, outcome });
     this.#reportSessions();
@@ -443,11 +445,11 @@ export class TcpProxy extends Handle<typeof proxyMachine, ProxyEvents> {
 }
 
 /** What is known of a socket that was accepted elsewhere. */
-export interface AdoptOptions {
+export interface AdoptOptions<Data = unknown> {
   /** What was read of it already: the first bytes to relay. */
   readonly head?: Uint8Array | undefined;
   /** For `client.data`, which your hooks can read. */
-  readonly data?: unknown;
+  readonly data?: Data | undefined;
 }
 
 const ADOPT_OPTIONS = everyOption<AdoptOptions>()('head', 'data');
@@ -462,18 +464,18 @@ function checkAdopt(socket: Socket, options: AdoptOptions): void {
 }
 
 /** The clients of a proxy that no listener of its own has accepted. */
-class Adopted implements ClientOwner {
-  readonly clients = new Set<Client>();
+class Adopted<Data> implements ClientOwner {
+  readonly clients = new Set<Client<Data>>();
   refused = 0;
-  readonly #proxy: TcpProxy;
+  readonly #proxy: TcpProxy<Data>;
   readonly #clientsMax: number;
 
-  constructor(proxy: TcpProxy, clientsMax: number) {
+  constructor(proxy: TcpProxy<Data>, clientsMax: number) {
     this.#proxy = proxy;
     this.#clientsMax = clientsMax;
   }
 
-  begin(client: Client): void {
+  begin(client: Client<Data>): void {
     const isFull = this.clients.size >= this.#clientsMax;
     this.clients.add(client);
     if (isFull) {
@@ -485,11 +487,11 @@ class Adopted implements ClientOwner {
     if (isFull) this.#proxy.notify('refused', { total: this.#proxy.refused, peer: client.peer });
   }
 
-  clientEstablished(client: Client): void {
+  clientEstablished(client: Client<Data>): void {
     this.#proxy.clientEstablished(client, this.#proxy);
   }
 
-  clientClosed(client: Client, outcome: Outcome): void {
+  clientClosed(client: Client<Data>, outcome: Outcome): void {
     this.clients.delete(client);
     client.session?.legClosed(client, outcome);
     this.#proxy.clientClosed(client, outcome);
@@ -599,6 +601,6 @@ function checkedProxy(options: ProxyOptions) {
  * await proxy.close({ timeoutMs: 5_000 });
  * ```
  */
-export function createProxy(options: ProxyOptions): TcpProxy {
+export function createProxy<Data = unknown>(options: ProxyOptions<Data>): TcpProxy<Data> {
   return new TcpProxy(options);
 }

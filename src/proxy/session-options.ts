@@ -44,7 +44,7 @@ export interface SessionLimits {
 }
 
 /** What is called for each session. */
-export interface SessionHooks {
+export interface SessionHooks<Data = unknown> {
   /**
    * Makes each connection to a server ready before the first byte is relayed: a PROXY header, STARTTLS, an upstream
    * CONNECT, a login. Throwing fails the attempt, and the next one follows. It may return, or promise, the stream to go on
@@ -56,7 +56,7 @@ export interface SessionHooks {
    * prepare: (socket, { client }) => void socket.write(`PROXY TCP4 ${client.peer.address} …\r\n`),
    * ```
    */
-  readonly prepare?: PrepareHook | undefined;
+  readonly prepare?: PrepareHook<Client<Data>> | undefined;
   /**
    * Changes the bytes of one direction, or of both. (Code that only looks at them listens to `data` on `client.socket` or
    * `backend.socket`: that changes nothing.)
@@ -66,12 +66,12 @@ export interface SessionHooks {
    * transform: { fromBackend: () => zlib.createGzip() },
    * ```
    */
-  readonly transform?: TransformHooks | undefined;
+  readonly transform?: TransformHooks<Data> | undefined;
 }
 
 /** What a session of your own is told. */
-export interface SessionOptions
-  extends SessionHooks,
+export interface SessionOptions<Data = unknown>
+  extends SessionHooks<Data>,
     SessionLimits,
     DialLimits,
     BackendSocketOptions,
@@ -127,7 +127,7 @@ const NO_PROXY: SessionOwner = { notify() {}, sessionClosed() {} };
  * });
  * ```
  */
-export function createSession(client: Client, options: SessionOptions): Session {
+export function createSession<Data>(client: Client<Data>, options: SessionOptions<Data>): Session<Data> {
   onlyKnown('createSession', options, SESSION_OPTIONS);
   const { signal: given, to, key, drainTimeout, clock = client?.clock, ...own } = options;
   const signal = checkSignal('signal', given);
@@ -145,7 +145,7 @@ export function createSession(client: Client, options: SessionOptions): Session 
     ...endsOf(options, { ...settings, closeTimeout }, backend),
     route: undefined,
     key: undefined,
-    transform: checkedTransforms(options.transform),
+    transform: checkedTransforms(options.transform as TransformHooks | undefined),
     servers: {},
   };
   checkClient(client);

@@ -41,9 +41,10 @@ export interface SessionOwner {
   sessionClosed(session: Session, outcome: Outcome): void;
 }
 
-export type SessionEvents = {
+/** Events of a session. */
+export type SessionEvents<Data = unknown> = {
   /** Client and backend are joined. */
-  established: [Session];
+  established: [Session<Data>];
   /** A connect failed; the next attempt follows after `delayMs`. */
   retry: [{ attempt: number; delayMs: number; cause: Cause }];
   /** The next attempt goes to another server. */
@@ -81,7 +82,7 @@ const IDLED = { type: 'relay.idled' } as const;
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'finishProbe', 'durationMax']);
 
 /** One client paired with one backend. Made by a proxy for each client that it admits. */
-export class Session extends Handle<typeof sessionMachine, SessionEvents> {
+export class Session<Data = unknown> extends Handle<typeof sessionMachine, SessionEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Session, SessionCommand, SessionEvents> = {
     ...kindNamed('session'),
@@ -103,7 +104,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
     },
   };
 
-  readonly client: Client;
+  readonly client: Client<Data>;
   readonly backend: Backend;
   /** @internal */
   readonly relay: Relay;
@@ -117,7 +118,7 @@ export class Session extends Handle<typeof sessionMachine, SessionEvents> {
   #late: Cause | undefined = undefined;
 
   /** @internal */
-  constructor(client: Client, config: SessionConfig, owner: SessionOwner, parent: { readonly id: string }) {
+  constructor(client: Client<Data>, config: SessionConfig, owner: SessionOwner, parent: { readonly id: string }) {
     super(Session.kind, sessionMachine, config.input, config.environment, parent);
     this.client = client;
     this.#owner = owner;

@@ -30,13 +30,13 @@ export interface RouteContext {
 }
 
 /** Says where a client goes; `false` turns it away. */
-export type RouteHook = (
-  client: Client,
+export type RouteHook<Data = unknown> = (
+  client: Client<Data>,
   context: RouteContext,
 ) => Target | Route | false | PromiseLike<Target | Route | boolean>;
 
 /** Says what should lead a client to the same server each time. */
-export type KeyHook = (client: Client) => string | undefined;
+export type KeyHook<Data = unknown> = (client: Client<Data>) => string | undefined;
 
 /** @internal A target, checked. */
 export interface CheckedTarget {

@@ -10,13 +10,14 @@ import type { Session } from './session.js';
  * they are. What is written to it comes from one side, and what it gives goes to the other; its end is passed on as the end
  * of that side. A stream that fails, or ends by itself, cuts the session.
  */
-export type TransformHook = (session: Session) => Duplex | undefined;
+export type TransformHook<Data = unknown> = (session: Session<Data>) => Duplex | undefined;
 
-export interface TransformHooks {
+/** For each direction, what changes its bytes. */
+export interface TransformHooks<Data = unknown> {
   /** What the client sends. */
-  readonly fromClient?: TransformHook | undefined;
+  readonly fromClient?: TransformHook<Data> | undefined;
   /** What the server sends. */
-  readonly fromBackend?: TransformHook | undefined;
+  readonly fromBackend?: TransformHook<Data> | undefined;
 }
 
 const NAMES = everyOption<TransformHooks>()('fromClient', 'fromBackend');
