@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { AnyStateMachine } from 'xstate';
 import type { SocketCommand, SocketEvent } from '../machines/functions/connection.js';
-import type { Outcome, Report } from '../machines/vocabulary.js';
+import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { Instance } from '../runtime/instance.js';
 import { checkedStream, connected, isStream } from '../sockets/given.js';
 import { closeWith, linkOver } from '../sockets/over.js';
@@ -41,6 +41,27 @@ export type Leg = Pick<Handle<AnyStateMachine, Events>, 'id' | 'abort' | 'cut' |
   readonly socket: Socket | undefined;
 };
 
+/** Events that a client and a backend have in common. */
+export type LegEvents = {
+  /** Lost after it was established. */
+  dropped: [{ cause: Cause }];
+  /** The owner's resources for it can be given back. */
+  released: [];
+  /** It has ended. */
+  closed: [Outcome];
+};
+
+/**
+ * What a client and a backend have in common: both are a leg of a session.
+ *
+ * @example
+ * ```ts
+ * const watch = (leg: LegHandle) => leg.on('dropped', ({ cause }) => console.log(leg.id, cause));
+ * proxy.on('established', ({ client, backend }) => [client, backend].forEach(watch));
+ * ```
+ */
+export type LegHandle = SocketHandle<AnyStateMachine, LegEvents>;
+
 /** A handle with a socket. */
 export abstract class SocketHandle<M extends AnyStateMachine, E extends Events>
   extends Handle<M, E>
@@ -56,6 +77,36 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events>
     'socket.unlink': (handle) => handle.unlinkSocket(),
     'socket.abandon': (handle) => handle.abandonSocket(),
   };
+
+  /**
+   * Calls `listener` whenever `event` happens.
+   *
+   * @throws OptionError for an event that there is not
+   */
+  override on<K extends keyof E & string>(event: K, listener: (...args: E[K]) => void): this;
+  // `Client | Backend` has this overload only, for it is the same in both: so it returns no `this`.
+  override on<K extends keyof LegEvents>(event: K, listener: (...args: LegEvents[K]) => void): LegHandle;
+  override on(event: string, listener: () => void): this {
+    return super.on(event, listener);
+  }
+
+  /**
+   * Calls `listener` the next time that `event` happens.
+   *
+   * @throws OptionError for an event that there is not
+   */
+  override once<K extends keyof E & string>(event: K, listener: (...args: E[K]) => void): this;
+  override once<K extends keyof LegEvents>(event: K, listener: (...args: LegEvents[K]) => void): LegHandle;
+  override once(event: string, listener: () => void): this {
+    return super.once(event, listener);
+  }
+
+  /** Calls `listener` no more. */
+  override off<K extends keyof E & string>(event: K, listener: (...args: E[K]) => void): this;
+  override off<K extends keyof LegEvents>(event: K, listener: (...args: LegEvents[K]) => void): LegHandle;
+  override off(event: string, listener: () => void): this {
+    return super.off(event, listener);
+  }
 
   /** @internal The session that it is a leg of. */
   session: LegOwner | undefined = undefined;

@@ -10,6 +10,8 @@ export {
   closeOnSignals,
   type Handle,
   type HandleOptions,
+  type LegEvents,
+  type LegHandle,
   type SignalOptions,
   type StopListening,
   systemClock,
