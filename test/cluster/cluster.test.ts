@@ -48,7 +48,7 @@ const PROXY = fixture('proxy');
 /** Short waits; and the arguments that the test runner gives Node are not for workers. */
 const SHORT = { backoff: { initialMs: 10, maxMs: 40, jitter: 0 }, execArgv: [] } as const;
 
-const instances = (pid: number): boolean => {
+const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
@@ -58,7 +58,7 @@ const instances = (pid: number): boolean => {
 };
 
 const gone = (pids: readonly number[]): Promise<void> =>
-  until(`processes ${pids.join()} to be gone`, () => !pids.some(instances));
+  until(`processes ${pids.join()} to be gone`, () => !pids.some(isAlive));
 
 /** Every process of a cluster that ever served. */
 const pidsOf = new WeakMap<Cluster, number[]>();
@@ -241,7 +241,7 @@ function driveWorker(attemptsMax: number): Driver<typeof workerMachine> {
       child?.process.kill('SIGKILL');
       await handle.closed;
       expect(clock.pending).toBe(0);
-      if (child !== undefined && instances(child.process.pid as number)) await once(child, 'exit');
+      if (child !== undefined && isAlive(child.process.pid as number)) await once(child, 'exit');
     },
   };
 }
@@ -1058,7 +1058,7 @@ describe('a program', () => {
     child.kill('SIGKILL');
     await exit;
     for (const visitor of visitors) await visitor.echo('still here\n');
-    expect(pids.every(instances)).toBe(true);
+    expect(pids.every(isAlive)).toBe(true);
     expect(await new Reader(bench.dialing(at)).ends()).toBe('destroyed');
     for (const { socket } of visitors) socket.destroy();
     await within(5_000, 'the workers to go', allGone);
@@ -1106,10 +1106,10 @@ describe('a program', () => {
       });
       probe.destroy();
     }
-    for (const pid of pids.filter(instances)) process.kill(pid, 'SIGTERM');
+    for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGTERM');
     await turns(20);
     expect(reader.how).toBeUndefined();
-    for (const pid of pids.filter(instances)) process.kill(pid, 'SIGINT');
+    for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGINT');
     expect(await reader.ends()).toBe('reset');
     await within(5_000, 'the workers to go', allGone);
   });

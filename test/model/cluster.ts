@@ -37,7 +37,7 @@ const failed = (type: string): EventObject => ({ type, cause: CAUSE }) as EventO
 const NONE: Pair = ['none', 'none'];
 const SIDES = [0, 1] as const;
 const are = (pair: Pair, phase: Worker): boolean => pair.every((worker) => worker === phase);
-const instances = ({ current, next, old }: ClusterModel): number =>
+const workers = ({ current, next, old }: ClusterModel): number =>
   [...current, ...next].filter((worker) => worker !== 'none').length + old;
 const changed = (pair: Pair, index: number, phase: Worker): Pair =>
   pair.map((other, at) => (at === index ? phase : other)) as unknown as Pair;
@@ -46,7 +46,7 @@ const isOver = ({ closes, aborts }: ClusterModel): boolean => closes + aborts > 
 
 /** Nothing of what is waited for is there: reported at once. */
 function emptied(model: ClusterModel): EventObject[] {
-  if (!model.awaited || instances(model) > 0) return [];
+  if (!model.awaited || workers(model) > 0) return [];
   const { worst: ending, flushed } = model;
   const truncated = ending !== 'closed';
   const outcome = { ending, cause: { ...CAUSE, phase: 'closing' }, flushed, ...(truncated && { truncated }) };
@@ -64,7 +64,7 @@ const commands: Record<
   (model: ClusterModel, command: { timeoutMs?: number | undefined }) => Effect<ClusterModel>
 > = {
   'workers.start'(model) {
-    must(!isOver(model) && instances(model) === 0, 'It starts workers twice, or after the end was asked for (1)');
+    must(!isOver(model) && workers(model) === 0, 'It starts workers twice, or after the end was asked for (1)');
     return { model: { ...model, current: ['starting', 'starting'] } };
   },
   'newWorkers.start'(model) {
@@ -162,7 +162,7 @@ export const clusterRules: ModelRules<ClusterModel> = {
       if (types.includes('workers.failed')) return 'workers.abort';
       if (!isReloading) return '';
       if (types.includes('newWorkers.running')) return 'oldWorkers.close';
-      return types.includes('newWorkers.failed') && instances(which) > 0 ? 'newWorkers.close' : '';
+      return types.includes('newWorkers.failed') && workers(which) > 0 ? 'newWorkers.close' : '';
     };
 
     /** One is gone: as the adapter, it says what follows from that. */
@@ -247,7 +247,7 @@ export const clusterRules: ModelRules<ClusterModel> = {
   check(model, state, isDone, context) {
     const { current, reloads, lost, mustDo, worst } = model;
     must(mustDo === '' || isDone, `${mustDo} does not come`);
-    must(instances(model) <= 4, 'There are more than twice the workers');
+    must(workers(model) <= 4, 'There are more than twice the workers');
     must(state !== 'idle' || (model.starts === 0 && !isOver(model)), 'It was asked for something, and is idle');
     must(!/^(idle|starting|running)/.test(state) || (!isOver(model) && !lost), 'It goes on, and is over (1)');
     must(state !== 'starting' || !are(current, 'serving'), 'All of them serve, and nothing comes of it');
@@ -265,7 +265,7 @@ export const clusterRules: ModelRules<ClusterModel> = {
     must(!/^(draining|aborting)$/.test(state) || model.awaited, 'It waits for workers, and does not hear of their end');
     must(state !== 'aborting' || model.isCut, 'It aborts, and its workers do not know');
     if (!isDone) return;
-    must(instances(model) === 0, 'It ends, and leaves a worker (11)');
+    must(workers(model) === 0, 'It ends, and leaves a worker (11)');
     const isTold = context.flushed === model.flushed && context.truncated === (worst !== 'closed');
     must(isTold, 'It does not say what its workers said of their bytes (8)');
     must(
