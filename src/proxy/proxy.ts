@@ -133,7 +133,10 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
       'backends.abort': (proxy, { cause, deliver }) => abortAll(proxy.backends, cause, deliver),
       'listeners.start': (proxy) => proxy.#startListeners(),
       'listeners.close': (proxy) => proxy.closeListeners(),
-      'listeners.abort': (proxy, { cause, deliver }) => abortAll(proxy.listeners, cause, deliver),
+      'listeners.abort': (proxy, { cause, deliver }) => {
+        abortAll(proxy.#adopted.admitted, cause, deliver);
+        abortAll(proxy.listeners, cause, deliver);
+      },
       'listeners.await': (proxy) => proxy.#awaitListeners(),
       'sessions.await': (proxy) => proxy.#awaitSessions(),
       'admissions.refuse': (proxy, { cause }) => proxy.#refuseAdmissions(cause),
@@ -195,8 +198,9 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
    *
    * @param socket a `net.Socket` or a `tls.TLSSocket` whose handshake is done
    * @throws OptionError for what is no socket, or is owned by another handle
+   * A proxy that has ended, or is about to end, turns it away, as it does with newcomers.
+   *
    * @throws NotSupportedError before {@link start}
-   * @throws ClosedError when the proxy has ended, or is about to end
    * @example
    * ```ts
    * const server = http.createServer();
@@ -208,14 +212,14 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
    */
   adopt(socket: Socket, options: AdoptOptions<Data> = {}): Client<Data> {
     checkAdopt(socket, options);
-    if (this.hasTag('ending')) throw new ClosedError(this.id, this.outcome?.cause);
-    if (!this.hasTag('serving')) throw new NotSupportedError(`${this.id} was not started yet: call start() first.`);
+    if (!this.hasTag('serving') && !this.hasTag('ending'))
+      throw new NotSupportedError(`${this.id} was not started yet: call start() first.`);
     const { head, data } = options;
     if (head !== undefined && head.length > 0) socket.unshift(head);
     const client = new Client<Data>(socket, this.#clientConfig, this.#sessionConfig.environment, this.#adopted, this);
     client.data = data as Data;
     if (!this.#keepAlive) client.unref();
-    this.#adopted.begin(client);
+    this.#adopted.begin(client, this.hasTag('ending'));
     return client;
   }
 
@@ -266,6 +270,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
 
   /** The listeners that go on. */
   #serving(): Listener<Data>[] {
+    if (this.listeners.length === 0) throw new NotSupportedError(`${this.id} has no listener.`);
     const listeners = this.listeners.filter((listener) => listener.goesOn);
     if (listeners.length > 0 && !this.hasTag('ending')) return listeners;
     throw new ClosedError(this.id, this.outcome?.cause);
@@ -475,16 +480,20 @@ class Adopted<Data> implements ClientOwner {
     this.#clientsMax = clientsMax;
   }
 
-  begin(client: Client<Data>): void {
+  /** Those that have no session yet. */
+  get admitted(): Client<Data>[] {
+    return [...this.clients].filter((client) => client.session === undefined);
+  }
+
+  begin(client: Client<Data>, isLate: boolean): void {
     const isFull = this.clients.size >= this.#clientsMax;
     this.clients.add(client);
-    if (isFull) {
-      this.refused++;
-      // What is reported before it begins comes first: it is never admitted.
-      client.refuse({ initiator: 'library', manner: 'limit', code: 'clientsMax' });
-    }
+    // What is reported before it begins comes first: it is never admitted.
+    if (isLate) client.refuse({ initiator: 'library', manner: 'refusal', code: 'draining' });
+    else if (isFull) client.refuse({ initiator: 'library', manner: 'limit', code: 'clientsMax' });
+    if (isLate || isFull) this.refused++;
     client.begin();
-    if (isFull) this.#proxy.notify('refused', { total: this.#proxy.refused, peer: client.peer });
+    if (isLate || isFull) this.#proxy.notify('refused', { total: this.#proxy.refused, peer: client.peer });
   }
 
   clientEstablished(client: Client<Data>): void {
@@ -500,8 +509,8 @@ class Adopted<Data> implements ClientOwner {
 
 function ignore(): void {}
 
-function abortAll(parts: readonly (Listener | Session | Backend)[], cause: Cause, deliver: boolean): void {
-  each<Listener | Session | Backend>(parts, (part) => (deliver ? part.cut(cause) : void part.abort(cause)));
+function abortAll(parts: readonly (Listener | Session | Backend | Client)[], cause: Cause, deliver: boolean): void {
+  each<Listener | Session | Backend | Client>(parts, (part) => (deliver ? part.cut(cause) : void part.abort(cause)));
 }
 
 /** A client that is still being admitted has no session. */

@@ -133,7 +133,8 @@ export function createSession<Data>(client: Client<Data>, options: SessionOption
   const signal = checkSignal('signal', given);
   const sets: Record<string, unknown> = {};
   for (const name of SERVERS_OPTIONS) if (name in own) sets[name] = own[name as keyof typeof own];
-  const { servers, only } = checkedTarget('to', to, { ...sets, clock });
+  const target = checkedTarget('to', to, { ...sets, clock });
+  const { servers } = target;
   const settings = limits(SESSION_LIMITS, options as SessionLimits & { routeTimeout?: Timeout });
   const closeTimeout = timeout('drainTimeout', drainTimeout, DRAIN_MS);
   const backend = backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS);
@@ -150,7 +151,9 @@ export function createSession<Data>(client: Client<Data>, options: SessionOption
   };
   checkClient(client);
   const session = new Session(client, config, NO_PROXY, client);
-  session.backend.goTo(servers, only, checkedKey('key', key));
+  session.goTo({ ...target, key: checkedKey('key', key) });
+  // Nothing must be emitted to listeners that are gone while the session connects.
+  client.socket.pause();
   client.session = session;
   session.begin(signal);
   // It may have sent its last byte already: the session was not there to be called.

@@ -1,4 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Backend } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
@@ -11,7 +12,15 @@ import type { Description, RunningTimer } from '../runtime/instance.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, hookReportOf } from '../sockets/socket.js';
 import type { Server, ServersOptions } from '../upstream/servers.js';
-import { checkedKey, checkedTarget, type KeyHook, LazyContext, type RouteHook } from './target.js';
+import {
+  type CheckedTarget,
+  checkedKey,
+  checkedTarget,
+  discardTarget,
+  type KeyHook,
+  LazyContext,
+  type RouteHook,
+} from './target.js';
 import { checkedTransform, type TransformHooks } from './transform.js';
 
 /** @internal What all sessions of one proxy share. */
@@ -112,6 +121,8 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   readonly #config: SessionConfig;
   /** A hook that has yet to answer. */
   #routing: LazyContext | undefined = undefined;
+  /** A target that was open already. */
+  #stream: unknown = undefined;
   #progress = -1;
   #quiet = 0;
   /** Why no backend came up in time, with what became of the last attempt. */
@@ -249,6 +260,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   /** @internal */
   protected override finished(outcome: Outcome): void {
     this.relay.release();
+    if (this.#stream !== undefined && this.backend.incarnation === 0) discardTarget(this.#stream);
     this.#owner.sessionClosed(this, outcome);
   }
 
@@ -284,14 +296,14 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
     }
     this.#routing = context;
     this.#readAhead();
-    const settle = (settled: () => void): void => {
-      if (this.#routing !== context) return;
+    const isWanted = (): boolean => {
+      if (this.#routing !== context) return false;
       this.#routing = undefined;
-      settled();
+      return true;
     };
     Promise.resolve(answer).then(
-      (target) => settle(() => this.#answered(target)),
-      (error) => settle(() => this.#refuse(hookReportOf(error))),
+      (target) => (isWanted() ? this.#answered(target) : discardTarget(target)),
+      (error) => isWanted() && this.#refuse(hookReportOf(error)),
     );
   }
 
@@ -301,12 +313,18 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
       return;
     }
     try {
-      const { servers, only, key } = checkedTarget('route', answer, this.#config.servers);
-      this.backend.goTo(servers, only, key);
+      this.goTo(checkedTarget('route', answer, this.#config.servers));
       this.instance.send(ROUTED);
     } catch (error) {
+      discardTarget(answer);
       this.#refuse(hookReportOf(error));
     }
+  }
+
+  /** @internal Where its backend goes is known. */
+  goTo({ servers, only, key, stream }: CheckedTarget): void {
+    this.#stream = stream;
+    this.backend.goTo(servers, only, key);
   }
 
   #refuse(cause: Report): void {
@@ -316,7 +334,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   #revokeRoute(): void {
     const routing = this.#routing;
     this.#routing = undefined;
-    this.abortSignal(routing?.controller);
+    this.abortSignal(routing?.revoke());
   }
 
   #connectBackend(): void {
@@ -339,14 +357,20 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
     this.relay.begin();
   }
 
-  #transforms({ fromClient, fromBackend }: TransformHooks): Transforms {
-    return {
-      fromClient: checkedTransform('transform.fromClient', fromClient?.(this)),
-      fromBackend: checkedTransform('transform.fromBackend', fromBackend?.(this)),
-    };
+  /** Nothing where a hook has failed: then the session is cut. */
+  #transforms({ fromClient, fromBackend }: TransformHooks): Transforms | undefined {
+    let first: Duplex | undefined;
+    try {
+      first = checkedTransform('transform.fromClient', fromClient?.(this));
+      return { fromClient: first, fromBackend: checkedTransform('transform.fromBackend', fromBackend?.(this), first) };
+    } catch (error) {
+      first?.destroy();
+      this.#transformFailed(error);
+      return undefined;
+    }
   }
 
-  #transformFailed(error: Error): void {
+  #transformFailed(error: unknown): void {
     this.cut({ ...hookReportOf(error), phase: 'established' });
   }
 

@@ -2,7 +2,8 @@
 import type { Duplex } from 'node:stream';
 import type { Client } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
-import { isStream } from '../sockets/given.js';
+import { discard, isStream } from '../sockets/given.js';
+import { isOwned } from '../sockets/socket.js';
 import { Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
 
 /**
@@ -43,21 +44,33 @@ export interface CheckedTarget {
   readonly servers: Servers;
   readonly only: Server | undefined;
   readonly key: string | undefined;
+  /** A target that is open already, and has to be closed if nothing comes of the session. */
+  readonly stream: Duplex | undefined;
 }
 
 /** The context of a hook that decides at once, as most do, needs no signal. */
 export class LazyContext implements RouteContext {
   #controller: AbortController | undefined = undefined;
+  #isRevoked = false;
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isRevoked) this.#controller.abort();
+    }
     return this.#controller.signal;
   }
 
-  /** @internal */
-  get controller(): AbortController | undefined {
+  /** @internal The answer is no longer wanted. Returns what has to be aborted, if the hook has asked for its signal. */
+  revoke(): AbortController | undefined {
+    this.#isRevoked = true;
     return this.#controller;
   }
+}
+
+/** @internal Closes a stream that was answered, and of which nothing comes. */
+export function discardTarget(answer: unknown): void {
+  discard(isRoute(answer) ? answer.to : answer);
 }
 
 /** @internal @throws OptionError for what is no target */
@@ -65,12 +78,15 @@ export function checkedTarget(name: string, answer: unknown, options: ServersOpt
   if (isRoute(answer)) {
     return { ...checkedTarget(`${name}.to`, answer.to, options), key: checkedKey(`${name}.key`, answer.key) };
   }
-  if (answer instanceof Servers) return { servers: answer, only: undefined, key: undefined };
+  if (answer instanceof Servers) return { servers: answer, only: undefined, key: undefined, stream: undefined };
   if (answer instanceof Server) {
     if (answer.set === undefined) throw new OptionError(name, answer, 'a server of a Servers');
-    return { servers: answer.set, only: answer, key: undefined };
+    return { servers: answer.set, only: answer, key: undefined, stream: undefined };
   }
-  if (isStream(answer)) return { servers: joined(answer), only: undefined, key: undefined };
+  if (isStream(answer)) {
+    if (isOwned(answer)) throw new OptionError(name, answer, 'a stream that is not in use');
+    return { servers: joined(answer), only: undefined, key: undefined, stream: answer };
+  }
   if (answer === null || typeof answer !== 'object') {
     throw new OptionError(
       name,
@@ -79,7 +95,10 @@ export function checkedTarget(name: string, answer: unknown, options: ServersOpt
     );
   }
   const list = Array.isArray(answer) ? answer : [answer as ServerOptions];
-  return { servers: new Servers(list, options), only: undefined, key: undefined };
+  if (list.some((server) => server instanceof Server)) {
+    throw new OptionError(name, list, 'one server of a Servers, or the Servers, whose balancer chooses among them');
+  }
+  return { servers: new Servers(list, options), only: undefined, key: undefined, stream: undefined };
 }
 
 /** @internal @throws OptionError */

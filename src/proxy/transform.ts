@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { OptionError } from '../errors.js';
 import { everyOption, hook, onlyKnown } from '../options.js';
-import { isStream } from '../sockets/given.js';
+import { checkedStream, isStream } from '../sockets/given.js';
 import type { Session } from './session.js';
 
 /**
@@ -31,10 +31,11 @@ export function checkedTransforms(hooks: TransformHooks | undefined): TransformH
   return fromClient === undefined && fromBackend === undefined ? undefined : { fromClient, fromBackend };
 }
 
-/** @internal @throws OptionError for what is no stream of bytes */
-export function checkedTransform(name: string, stream: Duplex | undefined): Duplex | undefined {
+/** @internal @throws OptionError for what is no stream of bytes (nor may be promised), or changes the other direction */
+export function checkedTransform(name: string, stream: Duplex | undefined, other?: Duplex): Duplex | undefined {
   if (stream === undefined) return undefined;
-  const isUsable = isStream(stream) && !stream.destroyed && !stream.readableObjectMode && !stream.writableObjectMode;
-  if (!isUsable) throw new OptionError(name, stream, 'a function that returns a stream of bytes, such as a Transform');
-  return stream;
+  if (!isStream(stream))
+    throw new OptionError(name, stream, 'a function that returns a stream of bytes, not a promise');
+  if (stream === other) throw new OptionError(name, stream, 'a function that makes a stream of its own');
+  return checkedStream(name, stream);
 }

@@ -310,7 +310,19 @@ function onData(this: RelayedSocket, chunk: Buffer): void {
 
 /** Listeners of the user's see what is relayed, and take none of it. */
 function show(from: Socket, chunk: Buffer): void {
-  for (const listener of from.rawListeners('data')) if (listener !== onData) listener.call(from, chunk);
+  for (const listener of from.rawListeners('data')) {
+    if (listener === onData) continue;
+    try {
+      listener.call(from, chunk);
+    } catch (error) {
+      // It is the process's, as that of any listener; the stream must not get a hole.
+      process.nextTick(rethrow, error);
+    }
+  }
+}
+
+function rethrow(error: unknown): void {
+  throw error;
 }
 
 function onDrain(this: RelayedSocket): void {

@@ -139,6 +139,8 @@ export class Relay {
   }
 
   #writesTo(socket: Socket): Leg {
+    const transforming = this.#transforming(socket);
+    if (transforming !== undefined) return transforming.leg;
     return (socket === this.#client ? this.#down : this.#up) ?? new Leg();
   }
 
@@ -196,7 +198,15 @@ class Transforming {
       ended();
       return;
     }
-    this.#ended = ended;
+    // An end that is owed is passed on also where the other side is lost after it.
+    const owed = this.#ended;
+    this.#ended =
+      owed === undefined
+        ? ended
+        : () => {
+            owed();
+            ended();
+          };
     if (!this.stream.writableEnded) this.stream.end();
   }
 

@@ -149,14 +149,7 @@ test('adopt() says what is wrong', async () => {
       { head: 'text' as never },
     ),
   ).toThrow(/"head" must be a Buffer/);
-  await proxy.close();
-  expect(() =>
-    proxy.adopt(
-      connect(at)
-        .on('error', () => {})
-        .destroy(),
-    ),
-  ).toThrow(/is closed/);
+  expect(() => proxy.suspend()).toThrow(/has no listener/);
 });
 
 describe('createSession()', () => {
@@ -323,4 +316,48 @@ test('both ends dialled: a tunnel', async () => {
   const { ending } = await (await session.promise).closed;
   expect(ending).toBe('ended');
   expect((await session.promise).bytes.fromBackend).toBe(9);
+});
+
+test('a newcomer that is adopted during a close, or after it, is turned away', async () => {
+  const { proxy } = await started({ servers: [(await bench.echo()).at as At] });
+  const at = await accepting((socket) => void proxy.adopt(socket));
+  const first = bench.own(connect(at));
+  await until('the session', () => proxy.sessions[0]?.matches('relaying') === true);
+  const closed = proxy.close({ timeoutMs: 5_000 });
+  expect(await new Reader(bench.own(connect(at))).ends()).toBe('reset');
+  first.destroy();
+  await closed;
+  expect(await new Reader(bench.own(connect(at))).ends()).toBe('reset');
+  expect(proxy.refused).toBe(2);
+});
+
+test('an abort of the proxy aborts adopted clients that are still being admitted', async () => {
+  const { proxy } = await started({
+    servers: [(await bench.echo()).at as At],
+    admit: () => new Promise(() => {}),
+    lingerMax: 60_000,
+  });
+  const at = await accepting((socket) => void proxy.adopt(socket));
+  const reader = new Reader(bench.own(connect(at)));
+  await until('the client', () => proxy.connections().length === 1);
+  expect((await within(5_000, 'the end', proxy.abort())).ending).toBe('aborted');
+  expect(await reader.ends()).toBe('reset');
+});
+
+test('createSession() of a client that flows loses nothing, also where nothing is read ahead', async () => {
+  const server = await bench.echo();
+  const listener = makeListener();
+  listener.on('client', (client) => {
+    client.socket.once('data', (chunk: Buffer) => {
+      client.socket.unshift(chunk);
+      bench.keep(createSession(client, { to: server.at as At, connectBufferBytes: 0 }));
+    });
+  });
+  const at = (await listener.start()) as At;
+  const socket = bench.own(connect(at));
+  const reader = new Reader(socket);
+  socket.write('one ');
+  setImmediate(() => socket.end('two'));
+  expect(await reader.ends()).toBe('end');
+  expect(reader.text).toBe('one two');
 });

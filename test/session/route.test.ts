@@ -1,6 +1,6 @@
 /** Where a client goes: a hook that says so, for each client, and what becomes of those that it turns away. */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { type Balancer, type Client, type Outcome, type RouteHook, Servers, type TcpProxy } from '../../src/index.js';
 import { useBench } from '../support/bench.js';
@@ -307,4 +307,82 @@ test('options that contradict each other are refused at the call', async () => {
   expect(() => createProxy({ key: () => 'a', route: () => false })).toThrow(/"key" must be left out where route/);
   expect(() => createProxy({ route: 1 as never })).toThrow(/"route" must be a function/);
   expect(() => createProxy({ route: () => false, balance: 'random' as never })).toThrow(/"balance" must be/);
+});
+
+describe('a stream that nothing comes of is closed', () => {
+  /** Sockets that a hook has opened. */
+  async function opened(answer: (socket: Socket) => unknown, when: 'at once' | 'late') {
+    const server = await bench.silent();
+    const sockets: Socket[] = [];
+    const late = gate();
+    const { proxy, at } = await makeProxy({
+      route: async () => {
+        const socket = connect(server.at as At);
+        await once(socket, 'connect');
+        sockets.push(socket);
+        if (when === 'late') await late.promise;
+        return answer(socket) as false;
+      },
+    });
+    const over = sessionEnd(proxy);
+    const client = bench.own(connect(at));
+    await until('the hook', () => sockets.length === 1);
+    return { sockets, late, over, client };
+  }
+
+  test('when its client has left before the answer', async () => {
+    const { sockets, late, over, client } = await opened((socket) => socket, 'late');
+    client.resetAndDestroy();
+    await over;
+    late.open();
+    await until('the stream to be closed', () => sockets[0]?.closed === true);
+  });
+
+  test('when the answer is refused', async () => {
+    const { sockets, over } = await opened((socket) => ({ to: socket, key: 5 }), 'at once');
+    expect((await over).ending).toBe('refused');
+    await until('the stream to be closed', () => sockets[0]?.closed === true);
+  });
+
+  test('when it fails late: no error is left without a listener', async () => {
+    const answer = gate();
+    const { proxy, at } = await makeProxy({
+      routeTimeout: 20,
+      route: async () => {
+        await answer.promise;
+        return connect({ host: '127.0.0.1', port: await bench.refusing() });
+      },
+    });
+    const over = sessionEnd(proxy);
+    bench.own(connect(at));
+    expect((await over).cause.code).toBe('routeTimeout');
+    answer.open();
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+});
+
+test('a signal that is first read when the answer is no longer wanted has fired', async () => {
+  const revoked = gate();
+  const seen = gate<boolean>();
+  const { at, proxy } = await makeProxy({
+    routeTimeout: 20,
+    route: async (_client, context) => {
+      await revoked.promise;
+      seen.open(context.signal.aborted);
+      return false;
+    },
+  });
+  const over = sessionEnd(proxy);
+  bench.own(connect(at));
+  await over;
+  revoked.open();
+  expect(await seen.promise).toBe(true);
+});
+
+test('a list of servers of a set is refused with what would be right', async () => {
+  const servers = new Servers([{ port: 1 }, { port: 2 }], { clock: bench.clock });
+  const { at, proxy } = await makeProxy({ route: () => servers.list as never });
+  const over = sessionEnd(proxy);
+  bench.own(connect(at));
+  expect(String(((await over).cause.error as Error).message)).toMatch(/one server of a Servers, or the Servers/);
 });

@@ -95,6 +95,30 @@ describe('a data listener', () => {
   });
 });
 
+test('a data listener that throws makes no hole in the stream', async () => {
+  const { at: server, got } = await answering('');
+  const { proxy, at } = await makeProxy({ servers: [server] });
+  const errors: unknown[] = [];
+  const uncaught = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => errors.push(error));
+  bench.later(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of uncaught) process.on('uncaughtException', listener);
+  });
+  proxy.on('established', (session) => {
+    session.client.socket.on('data', () => {
+      throw new Error('a mistake of the listener');
+    });
+  });
+  const socket = bench.own(connect({ ...at, allowHalfOpen: true }));
+  socket.write('one ');
+  await until('the first bytes', () => (proxy.sessions[0]?.bytes.fromClient ?? 0) === 4);
+  socket.end('two');
+  expect(await got).toBe('one two');
+  expect(errors).toHaveLength(2);
+});
+
 describe('a transform', () => {
   test('of each direction changes what the other side gets; what was read is counted', async () => {
     const { at: server, got } = await answering('answer');
@@ -210,15 +234,67 @@ describe('a transform', () => {
 
   test('a hook that throws, or returns no stream of bytes, cuts the session with the error in its cause', async () => {
     const server = await bench.silent();
-    for (const make of [() => 5, () => new PassThrough({ objectMode: true }), () => new PassThrough().destroy()]) {
+    const cases: readonly (readonly [() => unknown, RegExp])[] = [
+      [() => 5, /"transform.fromClient" must be a function that returns a stream/],
+      [
+        async () => new PassThrough(),
+        /"transform.fromClient" must be a function that returns a stream of bytes, not a promise/,
+      ],
+      [() => new PassThrough({ objectMode: true }), /object mode/],
+      [() => new PassThrough().setEncoding('utf8'), /encoding/],
+      [() => new PassThrough().destroy(), /destroyed/],
+    ];
+    for (const [make, expected] of cases) {
       const { at, proxy } = await makeProxy({ servers: [server.at as At], transform: { fromClient: make as never } });
       const over = sessionEnd(proxy);
       expect(await new Reader(bench.own(connect(at))).ends()).toBe('reset');
       const { cause } = await over;
-      expect(String((cause.error as Error).message)).toMatch(
-        /"transform.fromClient" must be a function that returns a stream/,
-      );
+      expect(cause).toMatchObject({ initiator: 'owner', manner: 'error' });
+      expect(String((cause.error as Error).message)).toMatch(expected);
     }
+  });
+
+  test('a client that is lost after its end: the end that is owed comes first', async () => {
+    const got = gate<Reader>();
+    const server = await bench.server((socket) => got.open(new Reader(socket)));
+    const release = gate();
+    const { at, proxy } = await makeProxy({
+      servers: [server.at as At],
+      transform: {
+        fromClient: () =>
+          new Transform({
+            transform: (chunk, _encoding, done) => void release.promise.then(() => done(null, chunk)),
+          }),
+      },
+    });
+    const socket = bench.own(connect({ ...at, allowHalfOpen: true }));
+    socket.end('hello');
+    await until('its end', () => proxy.sessions[0]?.matches('relaying.clientEnded') === true);
+    void (proxy.sessions[0] as Session).client.abort();
+    release.open();
+    const reader = await got.promise;
+    await until('every byte', () => reader.bytes === 5);
+    expect(await reader.ends()).toBe('end');
+  });
+
+  test('what a hook has made is destroyed where the other hook fails', async () => {
+    const server = await bench.silent();
+    const made: Duplex[] = [];
+    const { at, proxy } = await makeProxy({
+      servers: [server.at as At],
+      transform: {
+        fromClient: () => {
+          const stream = new PassThrough();
+          made.push(stream);
+          return stream;
+        },
+        fromBackend: () => made[0],
+      },
+    });
+    const over = sessionEnd(proxy);
+    bench.own(connect(at));
+    expect(how(await over)).toMatch(/^aborted owner\/error\/established\/ERR_INVALID_OPTION/);
+    expect(made[0]?.destroyed).toBe(true);
   });
 
   test('one that never gives anything is idle, and is bounded as any stillness', async () => {
