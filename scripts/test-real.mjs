@@ -14,6 +14,7 @@ import { failover } from './real/failover.mjs';
 import { download, drain, upload } from './real/http.mjs';
 import { pgbench } from './real/postgres.mjs';
 import { findPrograms } from './real/programs.mjs';
+import { proxyProtocol } from './real/proxy-protocol.mjs';
 import * as recipes from './real/recipes.mjs';
 import { benchmark, commands } from './real/redis.mjs';
 import { Stage, told } from './real/stage.mjs';
@@ -39,6 +40,7 @@ const SCENARIOS = {
   'nginx killed': failover('kill'),
   'nginx quits': failover('quit'),
   'curl drain': drain,
+  'proxy protocol of HAProxy and nginx': proxyProtocol,
   'recipe connect-proxy': recipes.connectProxy,
   'recipe socks-proxy': recipes.socks,
   'recipe sni-router': recipes.sni,
