@@ -24,7 +24,7 @@ const files = (/** @type {string} */ names) => names.split(' ').map((name) => `t
 /** Who may find out about each machine and its adapter. Tests of `dist` see no mutant. @type {Record<string, string[]>} */
 const SUITES = {
   backend: files(
-    'session/ends backend/scenarios client/scenarios proxy/scenarios backend/failover handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/backend paths/session',
+    'session/ends backend/on-demand backend/scenarios client/scenarios proxy/scenarios backend/failover handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/backend paths/session',
   ),
   client: files(
     'session/ends client/scenarios backend/scenarios listener/listener handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/client paths/session',

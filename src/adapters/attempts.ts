@@ -31,8 +31,8 @@ export class Attempts implements Requester {
   readonly #requester: AttemptsOwner;
   /** The set of servers does not know yet what became of the last attempt. */
   #isUnsettled = false;
-  /** The last attempt had come up, and its connection was lost. */
-  #isDropped = false;
+  /** The last attempt had come up, and its connection was lost, or is replaced on the owner's wish. */
+  #fate: 'failed' | 'dropped' | 'renewed' = 'failed';
 
   constructor(servers: Servers, requester: AttemptsOwner) {
     this.servers = servers;
@@ -68,7 +68,7 @@ export class Attempts implements Requester {
   begin(): Server | undefined {
     const from = this.last;
     this.last = this.current;
-    this.#isDropped = false;
+    this.#fate = 'failed';
     return from === this.current ? undefined : from;
   }
 
@@ -81,7 +81,12 @@ export class Attempts implements Requester {
 
   /** The established connection is lost: no failed attempt. */
   dropped(): void {
-    this.#isDropped = true;
+    this.#fate = 'dropped';
+  }
+
+  /** The established connection is replaced: no failed attempt either. */
+  renewed(): void {
+    this.#fate = 'renewed';
   }
 
   /** The socket is gone, and leaves its place at the server. */
@@ -102,7 +107,8 @@ export class Attempts implements Requester {
     if (!this.#isUnsettled) return false;
     this.#isUnsettled = false;
     const server = this.last as Server;
-    if (this.#isDropped) {
+    if (this.#fate === 'renewed') return false;
+    if (this.#fate === 'dropped') {
       this.servers.dropped(this, server);
       return false;
     }

@@ -99,6 +99,13 @@ export interface BackendOptions extends BackendLimits, BackendSocketOptions, Ser
   /** True: a drop is followed by a new connection. False: one conversation. Default true. */
   readonly persistent?: boolean | undefined;
   /**
+   * When a persistent backend connects again after a drop: `always`, or `onDemand`, which is after the next
+   * {@link Backend.connect}. Until then it rests, and makes no attempt; `ready()` waits. On demand, `attemptsMax` is one
+   * per server and at least 3 by default, and an exhausted backend waits for `connect()`. For loggers and RPC clients.
+   * Default `always`.
+   */
+  readonly reconnect?: 'always' | 'onDemand' | undefined;
+  /**
    * What a persistent backend does when it is exhausted: try on at the slowest pace (default), or wait for `connect()`.
    * A server that was excluded until it is restored is tried again only after `connect()` or {@link Servers.restore}.
    */
@@ -128,6 +135,7 @@ export interface BackendOptions extends BackendLimits, BackendSocketOptions, Ser
 export const BACKEND_OPTIONS = everyOption<BackendOptions>()(
   'servers',
   'persistent',
+  'reconnect',
   'whenExhausted',
   'prepare',
   'repair',
@@ -158,13 +166,24 @@ export interface BackendConfig {
 export function backendConfig(
   options: BackendLimits &
     BackendSocketOptions &
-    Pick<BackendOptions, 'whenExhausted' | 'repair'> & { readonly prepare?: PrepareHook<never> | undefined },
+    Pick<BackendOptions, 'reconnect' | 'whenExhausted' | 'repair'> & {
+      readonly prepare?: PrepareHook<never> | undefined;
+    },
   servers: Servers,
   persistent: boolean,
   ownerUnlinks: boolean,
   isBounded = persistent,
 ): BackendConfig {
-  const { whenExhausted = 'continue' } = options;
+  const { reconnect = 'always' } = options;
+  if (reconnect !== 'always' && reconnect !== 'onDemand') {
+    throw new OptionError('reconnect', reconnect, '"always" or "onDemand"');
+  }
+  const onDemand = reconnect === 'onDemand';
+  if (onDemand && !persistent) throw new OptionError('reconnect', reconnect, 'left out where persistent is false');
+  const { whenExhausted = onDemand ? 'wait' : 'continue' } = options;
+  if (onDemand && whenExhausted === 'continue') {
+    throw new OptionError('whenExhausted', whenExhausted, '"wait", or left out, where reconnect is "onDemand"');
+  }
   if (whenExhausted !== 'continue' && whenExhausted !== 'wait') {
     throw new OptionError('whenExhausted', whenExhausted, '"continue" or "wait"');
   }
@@ -172,12 +191,13 @@ export function backendConfig(
     input: {
       settings: {
         ...limits(BACKEND_LIMITS, options, {
-          attemptsMax: isBounded ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
+          attemptsMax: isBounded && !onDemand ? Number.POSITIVE_INFINITY : Math.max(3, servers.list.length),
         }),
         ...(ownerUnlinks && BOUNDED_BY_SESSION),
         // A conversation is never dialled again once it was established: there is nothing to count anew.
         ...(!persistent && { stableAfter: NEVER_MS }),
         persistent,
+        onDemand,
         cooldown: timeout('cooldown', whenExhausted === 'wait' ? false : servers.slowestPaceMs, 0),
       },
     },

@@ -1,5 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net';
-import { ClosedError, ConnectError, NotEstablishedError } from '../errors.js';
+import { ClosedError, ConnectError, NotEstablishedError, NotSupportedError } from '../errors.js';
 import { type BackendCommand, backendMachine } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
@@ -74,6 +74,7 @@ export interface BackendOwner extends LegOwner {
 }
 
 const CONNECT = { type: 'backend.connect' } as const;
+const RENEW = { type: 'backend.renew' } as const;
 const CONNECTED = { type: 'socket.connected' } as const;
 const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
@@ -104,6 +105,8 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
       'server.choose': (backend, { attempt, cause }) => backend.#chooseServer(attempt, cause),
       'server.forget': (backend) => backend.#attempts.forget(),
       'server.restore': (backend) => backend.#restoreServers(),
+      'server.renew': (backend) => backend.#attempts.renewed(),
+      'server.rest': (backend, { attempt, cause }) => backend.#settleLast(attempt, cause),
       'socket.open': (backend, { incarnation }) => backend.dialServer(incarnation),
       'owner.prepare': (backend, { repair }) => backend.prepareOwner(repair),
       'owner.establish': (backend) => backend.#establishOwner(),
@@ -247,7 +250,8 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     return this.#wait(options);
   }
 
-  #wait(options: ReadyOptions): Promise<Connection> {
+  /** @param after an incarnation that will not do */
+  #wait(options: ReadyOptions, after = 0): Promise<Connection> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.outcome?.ending === 'failed') return Promise.reject(this.#gaveUp(this.outcome.cause));
     if (!this.goesOn) {
@@ -255,10 +259,33 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
       return Promise.reject(new ClosedError(this.id, this.outcome?.cause ?? cause));
     }
     const { connection } = this;
-    if (connection !== undefined) return Promise.resolve(connection);
-    if (this.#isEnded) return Promise.reject(this.#endedError());
+    if (connection !== undefined && connection.incarnation !== after) return Promise.resolve(connection);
+    if (this.#isEnded && this.incarnation !== after) return Promise.reject(this.#endedError());
     this.#waiters ??= new Waiters();
     return this.#waiters.add(options);
+  }
+
+  /**
+   * Replaces the connection: the present holders finish (they hear `closing`), it is flushed and ended as by a close, and
+   * then the next incarnation is established, which `prepare` makes ready. Each of the two has `closeTimeout`, after which
+   * holders are told to let go and the connection is cut. The old connection ends first: so a server never has two of
+   * this backend, and what was written to the old one comes before the new one. To have the new one first, use two
+   * backends. It is no drop; where there is no connection, it is as {@link connect}.
+   *
+   * @returns as {@link ready}: the new connection; it need not be awaited
+   * @throws NotSupportedError where `persistent` is false
+   * @example
+   * ```ts
+   * setInterval(() => backend.renew(), 3_600_000).unref(); // follow the DNS, or a new password
+   * ```
+   */
+  renew(options: ReadyOptions = {}): Promise<Connection> {
+    checkReady(options);
+    if (!this.persistent) throw new NotSupportedError(`${this.id} is for one conversation, which is not renewed.`);
+    const ready = this.#wait(options, this.incarnation);
+    ready.catch(() => {});
+    this.instance.send(RENEW);
+    return ready;
   }
 
   /** Makes the next attempt now instead of after the backoff. Does nothing unless it waits. */
@@ -401,10 +428,14 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   }
 
   #chooseServer(attempt: number, cause: Cause | undefined): void {
+    this.#settleLast(attempt, cause);
+    this.#answerChoice();
+  }
+
+  #settleLast(attempt: number, cause: Cause | undefined): void {
     // It was stable, or starts afresh: what is remembered of earlier attempts no longer counts.
     if (attempt === 0 && this.#attempts.isUnsettled) this.#attempts.forgive();
     if (cause !== undefined) this.#settleAttempt(cause);
-    this.#answerChoice();
   }
 
   #answerChoice(): void {

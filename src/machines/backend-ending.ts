@@ -47,7 +47,10 @@ export const closedFirst = ignored(
   ['socket.closed'],
   'The socket is gone first; the command of the state that waits for its close has the close reported again.',
 );
-const over = ignored(['backend.connect', 'backend.retry'], 'The end is decided; to start again, make a new handle.');
+const over = ignored(
+  ['backend.connect', 'backend.retry', 'backend.renew'],
+  'The end is decided; to start again, make a new handle.',
+);
 
 /** The holders have let go, or are not waited for any longer. */
 export const released = <const T extends string>(target: T) => ({ target, actions: 'releaseOwner' }) as const;

@@ -20,7 +20,7 @@
  */
 import { assign, emit, raise, setup } from 'xstate';
 import { closedFirst, dying, endings, late, linger, released, reset } from './backend-ending.js';
-import { aborts, halfClose, ignored, type Note, note, notProbed } from './fragments.js';
+import { aborts, failedLate, halfClose, ignored, type Note, note, notProbed } from './fragments.js';
 import * as backend from './functions/backend.js';
 import * as connection from './functions/connection.js';
 import { type CauseHint, causeOf, type Outcome, type Phase, QUIET_PROBES } from './vocabulary.js';
@@ -33,12 +33,17 @@ export type {
   BackendSettings,
 } from './functions/backend.js';
 
-const underWay = ignored(['backend.connect', 'backend.retry'], 'An attempt is under way already.');
+const underWay = ignored(['backend.connect', 'backend.retry', 'backend.renew'], 'An attempt is under way already.');
 const connected = ignored(['backend.connect', 'backend.retry'], 'It is connected: there is nothing to try.');
-const nextFollows = ignored(
-  ['backend.connect', 'backend.retry'],
-  'The next attempt follows once this one is cleared away.',
-);
+const ASK = {
+  description: 'Once this one is cleared away, the next attempt follows; also where it would have rested.',
+  actions: 'noteWanted',
+} as const;
+const nextFollows = {
+  'backend.connect': ASK,
+  'backend.renew': ASK,
+  ...ignored(['backend.retry'], 'The next attempt follows once this one is cleared away.'),
+} as const;
 
 /** The owner’s close and abort where no socket is held. */
 const endNow = <const A extends string>(phase: Phase, ...first: A[]) =>
@@ -64,9 +69,10 @@ const noServer = <const A extends readonly ('forgetServer' | Note)[]>(...actions
     { target: '#backend.failed', actions },
   ] as const;
 
-/** The attempt has failed and nothing of it is left: the next one follows, unless the attempts are used up. */
+/** Nothing is left of the last attempt: the next one follows, unless the attempts are used up, or none is wanted. */
 const nextAttempt = <const A extends string>(...actions: A[]) =>
   [
+    { guard: 'isUnwanted', target: '#backend.idle', actions: [...actions, 'restServers'] },
     { guard: 'hasAttemptsLeft', target: '#backend.active.choosing', actions },
     { guard: 'isPersistent', target: '#backend.active.exhausted', actions },
     { target: '#backend.failed', actions },
@@ -96,7 +102,8 @@ export const backendMachine = setup({
     noteUnexplained: assign({ cause: backend.closedUnexplained }),
     noteBackoff: assign({ backoffMs: backend.deferredMs }),
     noteCloseTimeout: assign({ closeTimeoutMs: connection.askedCloseTimeout }),
-    noteDrop: assign({ dropped: true, sent: 'lost' }),
+    noteDrop: assign({ dropped: true, sent: 'lost', wanted: backend.isWantedAgain }),
+    noteWanted: assign({ wanted: true }),
     noteLinked: assign({ sent: 'some' }),
     noteFlushed: assign({ sent: connection.flushedOrLost }),
     noteLost: assign({ sent: 'lost' }),
@@ -112,6 +119,8 @@ export const backendMachine = setup({
     chooseServer: emit(backend.choose),
     forgetServer: emit({ type: 'server.forget' }),
     restoreServers: emit({ type: 'server.restore' }),
+    renewServer: emit({ type: 'server.renew' }),
+    restServers: emit(backend.rest),
     openSocket: emit(backend.open),
     endSocket: emit({ type: 'socket.end' }),
     lingerSocket: emit({ type: 'socket.linger' }),
@@ -132,7 +141,9 @@ export const backendMachine = setup({
   },
   guards: {
     isPersistent: backend.isPersistent,
+    isUnwanted: backend.isUnwanted,
     hasAttemptsLeft: backend.hasAttemptsLeft,
+    isFlushed: connection.isFlushed,
     isDeadline: connection.isDeadline,
     isToBeDelivered: connection.isToBeDelivered,
     wasReadForLong: connection.wasReadForLong,
@@ -162,11 +173,12 @@ export const backendMachine = setup({
   initial: 'idle',
   states: {
     idle: {
-      description: 'The owner has not asked for a connection yet.',
+      description: 'The owner has not asked for a connection yet, or not since the last one was lost.',
       on: {
         ...late('choice', 'socket', 'hook', 'holds', 'expiry'),
-        ...ignored(['backend.retry'], 'There was no attempt to repeat.'),
-        'backend.connect': { target: 'active' },
+        ...ignored(['backend.retry'], 'There is no attempt to repeat.'),
+        'backend.connect': { target: 'active', actions: ['noteWanted', 'resetAttempts'] },
+        'backend.renew': { target: 'active', actions: ['noteWanted', 'resetAttempts'] },
         ...endNow('idle'),
       },
     },
@@ -193,7 +205,7 @@ export const backendMachine = setup({
           description: 'It backs off before the next attempt.',
           on: {
             ...late('choice', 'socket', 'hook', 'holds', 'expiry'),
-            ...ignored(['backend.connect'], 'The next attempt follows; `backend.retry` hastens it.'),
+            ...ignored(['backend.connect', 'backend.renew'], 'The next attempt follows; `backend.retry` hastens it.'),
             'backend.retry': { target: 'choosing' },
             ...endNow('waiting'),
           },
@@ -257,6 +269,14 @@ export const backendMachine = setup({
             ...connected,
             'socket.failed': lost,
             'socket.closed': lost,
+            'backend.renew': [
+              {
+                guard: 'isPersistent',
+                target: 'renewing',
+                actions: ['resetAttempts', note('established'), 'renewServer'],
+              },
+              { description: 'One conversation is not renewed.' },
+            ],
             'backend.close': {
               target: '#backend.closing.holding',
               actions: ['noteCloseTimeout', note('established')],
@@ -285,6 +305,78 @@ export const backendMachine = setup({
             silent: linger(['unlinkSocket'], 'established', 'halfCloseTimeout'),
             closed: { target: '#backend.ending' },
           }),
+        },
+
+        renewing: {
+          description: 'Another connection follows once this one has ended: gracefully, so that nothing is lost.',
+          tags: 'holdsSocket',
+          on: {
+            ...late('choice', 'hook', 'expiry', 'connect'),
+            ...ignored(['backend.connect', 'backend.retry', 'backend.renew'], 'The next attempt follows.'),
+            ...notProbed,
+            'socket.finished': { actions: 'noteFlushed' },
+          },
+          initial: 'holding',
+          states: {
+            holding: {
+              description: 'No new holds; the present holders finish their work on the linked socket.',
+              tags: 'linked',
+              entry: 'awaitHolds',
+              on: {
+                ...ignored(['socket.ended'], 'The holders read on to the end; ours is sent when they let go.'),
+                'socket.failed': [
+                  {
+                    guard: 'isFlushed',
+                    description: 'We had ended it: that is no loss.',
+                    target: '#backend.active.disposing.revoking',
+                    actions: ['noteLost', 'unlinkSocket'],
+                  },
+                  { target: '#backend.active.failover', actions: note('closing') },
+                ],
+                'socket.closed': { target: '#backend.active.disposing.revoking', actions: 'unlinkSocket' },
+                'holds.emptied': { target: 'flushing', actions: ['unlinkSocket', 'releaseOwner'] },
+                'backend.close': {
+                  target: '#backend.closing.holding',
+                  actions: ['noteCloseTimeout', note('closing')],
+                },
+                ...abortIn('closing'),
+              },
+              after: {
+                closeTimeout: {
+                  target: '#backend.active.disposing.revoking',
+                  actions: ['unlinkSocket', note('closing', 'closeTimeout')],
+                },
+              },
+            },
+            flushing: {
+              description: 'Every byte and a FIN are sent; incoming bytes are thrown away until the peer ends.',
+              entry: 'endSocket',
+              on: {
+                ...late('holds'),
+                ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
+                ...failedLate,
+                'socket.closed': { target: '#backend.active.choosing', actions: 'noteNothingWritten' },
+                'backend.close': {
+                  target: '#backend.closing.flushing',
+                  actions: ['noteCloseTimeout', note('closing')],
+                },
+                ...aborts(
+                  'backend',
+                  { target: '#backend.lingering.reading', actions: note('closing') } as const,
+                  {
+                    target: '#backend.aborting.destroying',
+                    actions: ['noteLost', 'resetSocket', note('closing')],
+                  } as const,
+                ),
+              },
+              after: {
+                closeTimeout: {
+                  target: '#backend.active.disposing.destroying',
+                  actions: note('closing', 'closeTimeout'),
+                },
+              },
+            },
+          },
         },
 
         disposing: {
@@ -332,6 +424,7 @@ export const backendMachine = setup({
           on: {
             ...late('choice', 'socket', 'hook', 'holds', 'expiry'),
             'backend.connect': { target: 'choosing', actions: ['resetAttempts', 'restoreServers'] },
+            'backend.renew': { target: 'choosing', actions: ['resetAttempts', 'restoreServers'] },
             'backend.retry': { target: 'choosing' },
             ...endNow('waiting'),
           },

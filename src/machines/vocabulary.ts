@@ -115,6 +115,7 @@ export interface CauseHint {
 const BY_EVENT: Record<string, Report> = {
   close: { initiator: 'owner', manner: 'close' },
   abort: { initiator: 'owner', manner: 'abort' },
+  renew: { initiator: 'owner', manner: 'close', code: 'renew' },
   ended: { initiator: 'peer', manner: 'end' },
   finished: { initiator: 'owner', manner: 'end' },
   closed: { initiator: 'owner', manner: 'destroy' },

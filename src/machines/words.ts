@@ -29,6 +29,8 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['active.established.peerEnded', 'the server has sent its last byte'],
     ['active.established.localEnded', 'our last byte to the server is sent'],
     ['active.established.bothEnded', 'both sides have sent their last byte'],
+    ['idle', 'it rests until a connection is asked for'],
+    ['active.renewing', 'the connection to the server is being replaced'],
     ['active.disposing', 'the failed attempt is being cleared away'],
     ['active.failover', 'the connection is lost: failing over'],
     ['active.waiting', 'it waits before the next attempt'],

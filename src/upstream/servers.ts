@@ -683,7 +683,8 @@ export class Servers {
 
   /** How long to rest before the next round, which counts as begun; the budget included. */
   #restMs(memory: RequesterMemory): number {
-    const backoffMs = this.#backoff.delayMs(memory.round++, this.#random());
+    // A backend that reconnects on demand may have rested long enough already.
+    const backoffMs = this.#backoff.delayMs(memory.round++, this.#random()) - (this.#now - memory.failedAt);
     return this.#bounded(memory, Math.max(backoffMs, this.#budgetMs()));
   }
 

@@ -55,30 +55,36 @@ const isDeadlineNews = (state: string): boolean =>
   /^(draining|expired|failing|cutting|serving\.listening\.saturated)/.test(state);
 
 /** Left out where every simple path is walked, which would be too many: with two attempts, every edge of them is. */
-const isRareEnd = (type: string, state: string): boolean =>
+const isRare = (type: string, state: string): boolean =>
   type === 'socket.idled' ||
+  type === 'backend.renew' ||
+  (type === 'backend.connect' && /^active\.(disposing|failover)/.test(state)) ||
   (type === 'socket.failed' && /^(closing\.(revoking|flushing)|lingering)/.test(state)) ||
   (type === 'socket.finished' && /^(active\.preparing|closing\.(holding|revoking))/.test(state));
 
-const backend = (persistent: boolean, attemptsMax: number): Bounded => ({
-  name: `backend, ${persistent ? 'persistent' : 'one conversation'}, ${attemptsMax === 1 ? '1 attempt' : `${attemptsMax} attempts`}`,
+const backend = (persistent: boolean, attemptsMax: number, onDemand = false): Bounded => ({
+  name: `backend, ${persistent ? 'persistent' : 'one conversation'}, ${attemptsMax === 1 ? '1 attempt' : `${attemptsMax} attempts`}${onDemand ? ', on demand' : ''}`,
   machine: backendMachine,
   options: {
-    input: { settings: backendSettings(persistent, attemptsMax) },
-    key: ({ context }) => `${Math.min(context.attempts, attemptsMax)} ${known(context.sent)} ${context.ending}`,
+    input: { settings: backendSettings(persistent, attemptsMax, onDemand) },
+    key: ({ context }) =>
+      `${Math.min(context.attempts, attemptsMax)} ${known(context.sent)} ${context.ending} ${context.wanted}`,
     events: (type, { context, value }) => {
       if (type === 'server.deferred') return [{ type, delayMs: 100 }];
-      if (attemptsMax === 1 && isRareEnd(type, statePath(value))) return [];
+      // The handle refuses it.
+      if (type === 'backend.renew' && !persistent) return [];
+      if (attemptsMax === 1 && !onDemand && isRare(type, statePath(value))) return [];
       return type === 'backend.abort' ? aborts(type, attemptsMax > 1 && context.sent === 'all') : [{ type }];
     },
   },
-  simple: attemptsMax === 1,
+  simple: attemptsMax === 1 && !onDemand,
 });
 
 /** With more than one attempt, it is closed in less time than a peer that was let go of is read. */
-export const backendSettings = (persistent: boolean, attemptsMax: number) => ({
+export const backendSettings = (persistent: boolean, attemptsMax: number, onDemand = false) => ({
   ...settingsOf(BACKEND_LIMITS, T),
   persistent,
+  onDemand,
   attemptsMax,
   lingerTimeout: attemptsMax === 1 ? T : 2 * T,
   lingerMax: 8 * T,
@@ -145,6 +151,7 @@ export const bounded: readonly Bounded[] = [
   backend(true, 1),
   backend(false, 1),
   backend(true, 2),
+  backend(true, 1, true),
   backend(false, 2),
   client('client', true, {}),
   client('client, closed in a hurry', false, { lingerTimeout: 2 * T }),

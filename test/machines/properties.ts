@@ -89,9 +89,13 @@ const dropsAreLosses: Check = (model) => {
     const isIdle = event === 'socket.idled';
     // The end of the peer, or its silence, is the end of a connection that is to last, unless we had ended it before.
     const isLeft: boolean = settings.persistent === true && (event === 'socket.ended' || isIdle) && !weEnded;
-    const isLost: boolean = isUp && !over && ((isGone && !(peerEnded && weEnded)) || isLeft);
+    // One that is being replaced is lost by a failure alone, while it is held and may be written to.
+    const isRenewing = step.from.startsWith('active.renewing');
+    const isRenewingLost: boolean = event === 'socket.failed' && step.from.endsWith('holding') && !weEnded;
+    const isDown: boolean = isRenewing ? isRenewingLost : (isGone && !(peerEnded && weEnded)) || isLeft;
+    const isLost: boolean = isUp && !over && isDown;
     // All others that are silent are cut, by us.
-    over ||= isUp && isIdle && !isLeft && !(peerEnded && weEnded);
+    over ||= isUp && !isRenewing && isIdle && !isLeft && !(peerEnded && weEnded);
     weEnded ||= isUp && event === 'socket.finished';
     isUp &&= !isLost && event !== 'socket.closed';
     expect(types(step).includes('owner.drop'), `a drop exactly when it is lost (${step.from} ${event})`).toBe(isLost);
@@ -596,7 +600,7 @@ const preludeComesFirst: Check = (model) => {
 /** What has to be noted as a cause: by whom it came to a state's end, and why. */
 const NEWS: Record<string, RegExp> = {
   backend:
-    /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|active.established.(open|peerEnded|localEnded) socket.idled|(idle|active.*|closing.*|lingering.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout|lingering.* lingerMax)$/,
+    /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|active.established.* backend.renew|active.established.(open|peerEnded|localEnded) socket.idled|(idle|active.*|closing.*|lingering.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout|lingering.* lingerMax)$/,
   client:
     /^(live.accepted.identifying (header.failed|socket.ended|proxyHeaderTimeout)|live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
   listener:
@@ -617,7 +621,7 @@ const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
     [/^active.connecting/, 'connecting'],
     [/^active.preparing/, 'preparing'],
     [/^active.established/, 'established'],
-    [/^(closing|lingering)/, 'closing'],
+    [/^(active.renewing|closing|lingering)/, 'closing'],
   ],
   client: [
     [/^live.accepted/, 'accepted'],
@@ -660,6 +664,9 @@ const MANNERS: Record<string, string> = {
   exhausted: 'error',
 };
 
+/** With the code, if there is one. */
+const mannerOf = (what: string): string => (what === 'renew' ? 'close renew' : `${MANNERS[what]} `);
+
 /** A cause is noted when something happens that needs one, and says what that was. */
 const causesTell =
   (machine: string): Check =>
@@ -691,7 +698,7 @@ const causesTell =
               ? 'reset ECONNRESET'
               : event.endsWith('.idled')
                 ? `timeout ${timeout}`
-                : `${MANNERS[event.slice(event.indexOf('.') + 1)]} `;
+                : mannerOf(event.slice(event.indexOf('.') + 1));
       const [, phase] = PHASES[machine]?.find(([states]) => states.test(at)) ?? [];
       if (told !== expected) throw new Error(`${at}: it notes “${told}”, not “${expected}”`);
       if (!isLeg && event !== 'closeTimeout' && cause?.phase !== phase) {

@@ -21,6 +21,7 @@ export interface BackendModel {
   /** How often the owner has asked, for he does not do so for ever. */
   readonly connects: number;
   readonly retries: number;
+  readonly renewsLeft: number;
   readonly closes: number;
   readonly aborts: number;
   /** The abort was no owner's, but a deadline's, or for the loss of the other leg. */
@@ -40,10 +41,14 @@ const INITIAL: BackendModel = {
   over: false,
   connects: 0,
   retries: 0,
+  renewsLeft: 0,
   closes: 0,
   aborts: 0,
   cut: false,
 };
+
+/** Elsewhere an attempt is under way, or it is over: to ask for another one changes nothing. */
+const RENEWABLE = /^active\.(established|failover|disposing|exhausted)/;
 
 const EMPTIED = { type: 'holds.emptied' };
 const CAUSE = { initiator: 'system', manner: 'error', code: 'EMODEL' };
@@ -69,6 +74,14 @@ const performances: Record<string, (model: BackendModel) => Effect<BackendModel>
   },
   'server.forget': (model) => ({ model: { ...model, choosing: false } }),
   'server.restore': (model) => ({ model }),
+  'server.renew': (model) => {
+    must(model.established && !model.over, 'It replaces what was never offered');
+    return { model };
+  },
+  'server.rest': (model) => {
+    must(model.dropped && !model.choosing, 'It rests without a drop');
+    return { model };
+  },
   'owner.prepare': (model) => {
     must(!model.owned, 'It prepares an incarnation before the last one was released (3)');
     const socket = { ...model.socket, linked: true };
@@ -128,7 +141,7 @@ export const backendRules: ModelRules<BackendModel> = {
   },
 
   chances(model, state) {
-    const { choosing, hook, held, connects, retries, closes, aborts } = model;
+    const { choosing, hook, held, connects, retries, renewsLeft, closes, aborts } = model;
     const chances: Chance<BackendModel>[] = socketChances(model.socket, model.owned).map((chance) => ({
       ...chance,
       model: { ...model, socket: chance.model },
@@ -152,6 +165,8 @@ export const backendRules: ModelRules<BackendModel> = {
     }
     if (connects < 2) may('owner', { connects: connects + 1 }, { type: 'backend.connect' });
     if (retries < 1) may('owner', { retries: retries + 1 }, { type: 'backend.retry' });
+    if (renewsLeft > 0 && RENEWABLE.test(state))
+      may('owner', { renewsLeft: renewsLeft - 1 }, { type: 'backend.renew' });
     if (closes < 2) may('owner', { closes: closes + 1, over: true }, { type: 'backend.close' });
     if (aborts < 1) may('owner', { aborts: aborts + 1, over: true }, { type: 'backend.abort' });
     // Where nothing is complete it is an abort like any other.

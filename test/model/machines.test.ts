@@ -9,7 +9,7 @@ import { clientRules } from './client.js';
 import { type Explored, explore } from './explore.js';
 import { listenerRules } from './listener.js';
 import { proxyRules } from './proxy.js';
-import { strictBackend } from './strict/backend.js';
+import { strictBackend, strictLasting } from './strict/backend.js';
 import { strictClient } from './strict/client.js';
 import { strictListener } from './strict/listener.js';
 import { strictProxy } from './strict/proxy.js';
@@ -34,21 +34,23 @@ const TLS_CLIENT = { settings: { ...clientSettings(4), speaksTls: true } };
 const PROXIED_CLIENT = { settings: { ...clientSettings(4), speaksTls: true, isProxied: true } };
 
 test.each([
-  [true, 1],
-  [true, 2],
-  [false, 1],
-  [false, 2],
-])('a backend: persistent %s, %i attempts', { timeout: 120_000 }, (persistent, attemptsMax) => {
+  [true, 1, false],
+  [true, 2, false],
+  [true, 1, true],
+  [false, 1, false],
+  [false, 2, false],
+])('a backend: persistent %s, %i attempts, on demand %s', { timeout: 120_000 }, (persistent, attemptsMax, onDemand) => {
+  const settings = backendSettings(persistent, attemptsMax, onDemand);
   const began = performance.now();
   const { states, transitions } = explore(
     backendMachine,
     // Probes would double what there is: the client's model has them, and the paths.
-    { settings: { ...backendSettings(persistent, attemptsMax), idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS } },
-    strictBackend,
+    { settings: { ...settings, idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS } },
+    persistent ? strictLasting : strictBackend,
   );
   const seconds = ((performance.now() - began) / 1_000).toFixed(1);
   console.log(
-    `backend, persistent ${persistent}, ${attemptsMax} attempts: ${states} states, ${transitions} transitions, ${seconds} s`,
+    `backend, persistent ${persistent}, ${attemptsMax} attempts, on demand ${onDemand}: ${states} states, ${transitions} transitions, ${seconds} s`,
   );
   expect(states).toBeGreaterThan(1_000);
 });

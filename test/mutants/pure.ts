@@ -9,7 +9,7 @@ import { properties } from '../machines/properties.js';
 import { clusterRules } from '../model/cluster.js';
 import type { ConnectionBounds } from '../model/connection.js';
 import { explore, exploreSystem, type ModelRules } from '../model/explore.js';
-import { strictBackend } from '../model/strict/backend.js';
+import { strictBackend, strictLasting } from '../model/strict/backend.js';
 import { strictClient } from '../model/strict/client.js';
 import { strictListener } from '../model/strict/listener.js';
 import { strictProxy } from '../model/strict/proxy.js';
@@ -42,8 +42,8 @@ const alone =
   (machine) =>
     explore(machine, { settings }, rules);
 
-const backend = (persistent: boolean, attemptsMax: number): Model =>
-  alone(backendSettings(persistent, attemptsMax), strictBackend);
+const backend = (persistent: boolean, attemptsMax: number, onDemand = false): Model =>
+  alone(backendSettings(persistent, attemptsMax, onDemand), persistent ? strictLasting : strictBackend);
 
 const listener = (bindAttempts: number): Model =>
   alone(
@@ -72,7 +72,7 @@ const connection =
 /** As in test/model/*.test.ts: those that are explored at once, and those that take long. */
 const models: Readonly<Record<string, readonly [quick: readonly Model[], long: readonly Model[]]>> = {
   backend: [
-    [backend(false, 1), backend(true, 1)],
+    [backend(false, 1), backend(true, 1), backend(true, 1, true)],
     [backend(false, 2), backend(true, 2)],
   ],
   client: [

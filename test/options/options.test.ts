@@ -81,6 +81,7 @@ const SOCKET: Table = { noDelay: BAD.flag, keepAlive: BAD.keepAlive };
 const BACKEND: Table = {
   servers: [undefined, null, [], {}, 'host:1', 1, [null], [1], [{}]],
   persistent: BAD.flag,
+  reconnect: ['never', null, true],
   whenExhausted: ['rest', null, true],
   prepare: BAD.hook,
   repair: BAD.hook,

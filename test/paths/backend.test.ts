@@ -24,8 +24,8 @@ describe.each<Over>(['TCP', 'TLS'])('over %s', (over) => {
     'the paths of a $name on real sockets',
     { timeout: 600_000 },
     async (bound) => {
-      const { persistent, attemptsMax } = bound.options.input.settings;
-      const driver = backendDriver(loopback, persistent, attemptsMax);
+      const { persistent, attemptsMax, onDemand } = bound.options.input.settings;
+      const driver = backendDriver(loopback, persistent, attemptsMax, onDemand);
       // A handshake costs ten times what a path does. How a socket lingers is the same over TLS: there, each transition of
       // it is taken, but not from every past.
       const paths = pathsOf(bound, (path) => over === 'TCP' || !path.some(({ from }) => from.startsWith('lingering')));

@@ -36,12 +36,12 @@ function lingerMaxOf(path: Path, holdTimeout: number): { lingerMax?: number } {
 
 const DEADLINE = { initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' } as const;
 
-export function backendDriver(loopback: Loopback, persistent: boolean, attemptsMax: number) {
+export function backendDriver(loopback: Loopback, persistent: boolean, attemptsMax: number, onDemand: boolean) {
   return (path: Path): Driver<typeof backendMachine> => {
     const clock = new ManualClock();
     const servers = ScriptedServers.of(loopback, clock);
     const [live, dead] = servers.list as [(typeof servers.list)[0], (typeof servers.list)[0]];
-    const waits = backendSettings(persistent, attemptsMax);
+    const waits = backendSettings(persistent, attemptsMax, onDemand);
     const settings = { ...waits, ...lingerMaxOf(path, waits.holdTimeout) };
     let isDeadline = false;
     let hook: Gate | undefined;
@@ -75,6 +75,7 @@ export function backendDriver(loopback: Loopback, persistent: boolean, attemptsM
     const perform: Performances = {
       'backend.connect': () => void backend.connect(),
       'backend.retry': () => backend.retryNow(),
+      'backend.renew': () => void backend.renew(),
       'backend.close': () => void backend.close(),
       'backend.abort': ({ event }) => {
         isDeadline = (event as { deliver?: boolean }).deliver === true;
@@ -96,7 +97,7 @@ export function backendDriver(loopback: Loopback, persistent: boolean, attemptsM
       'socket.finished': (step) => {
         if (gone()) return gone();
         if (socket().writableFinished) return 'it has finished before, and said so';
-        if (!/^(closing\.flushing|lingering)/.test(step.from)) socket().end();
+        if (!/^(active\.renewing\.flushing|closing\.flushing|lingering)/.test(step.from)) socket().end();
         return undefined;
       },
       'socket.failed': async (step) => {
@@ -115,7 +116,8 @@ export function backendDriver(loopback: Loopback, persistent: boolean, attemptsM
         // What was destroyed, reset or refused closes by itself; so does what both sides have ended.
         if (/destroying|bothEnded|parting/.test(step.from) || gone() || path[index - 1]?.event.type === 'socket.failed')
           return;
-        if (/^(closing\.flushing|lingering)/.test(step.from)) (await loopback.peerOf(socket())).end();
+        if (/^(active\.renewing\.flushing|closing\.flushing|lingering)/.test(step.from))
+          (await loopback.peerOf(socket())).end();
         else socket().destroy();
       },
       'owner.prepared': () => hook?.resolve(),

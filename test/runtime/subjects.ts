@@ -97,6 +97,7 @@ const times = (random: Random, limits: Limits): object =>
 export const subjects = {
   backend: subject(backendMachine, (random) => ({
     persistent: random.percent(60),
+    onDemand: random.percent(30),
     attemptsMax: random.between(1, 3),
     cooldown: wait(random),
     ...times(random, BACKEND_LIMITS),

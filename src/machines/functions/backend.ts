@@ -7,6 +7,8 @@ import type { ConnectionContext, SocketCommand, SocketEvent } from './connection
 export interface BackendSettings extends SettingsOf<typeof BACKEND_LIMITS> {
   /** True: a drop is followed by a new connection. False: one conversation, whose end or drop is final. */
   readonly persistent: boolean;
+  /** True: after a drop, a persistent backend connects again only when its owner asks. */
+  readonly onDemand: boolean;
   /** How long an exhausted persistent backend waits before it tries again, in milliseconds. */
   readonly cooldown: number;
 }
@@ -22,6 +24,8 @@ export interface BackendContext extends ConnectionContext<BackendSettings> {
   attempts: number;
   /** True from a drop until the next connection is offered: it must be repaired first. */
   dropped: boolean;
+  /** False from a drop until the owner asks again, where it reconnects on demand. */
+  wanted: boolean;
   backoffMs: number;
 }
 
@@ -30,6 +34,8 @@ export type BackendEvent =
   | { type: 'backend.connect' }
   /** The owner wants the next attempt now. */
   | { type: 'backend.retry' }
+  /** The owner wants another connection in place of the present one, or a connection if there is none. */
+  | { type: 'backend.renew' }
   /** The owner ends the backend, gracefully. */
   | { type: 'backend.close'; timeoutMs?: number; cause?: Report }
   /**
@@ -55,6 +61,10 @@ export type BackendCommand =
   | { type: 'server.forget' }
   /** The owner starts afresh: servers that were excluded may be tried again. */
   | { type: 'server.restore' }
+  /** The owner wants this connection replaced: that is no failed attempt. */
+  | { type: 'server.renew' }
+  /** No attempt follows until the owner asks; `cause` says what became of the last one. */
+  | { type: 'server.rest'; attempt: number; cause: Cause | undefined }
   | { type: 'socket.open'; incarnation: number }
   | SocketCommand
   | { type: 'owner.prepare'; incarnation: number; repair: boolean }
@@ -89,6 +99,7 @@ export const startOf = (settings: BackendSettings): BackendContext => ({
   incarnation: 0,
   attempts: 0,
   dropped: false,
+  wanted: true,
   backoffMs: 0,
 });
 
@@ -96,6 +107,7 @@ export const startOf = (settings: BackendSettings): BackendContext => ({
 export const deferredMs = ({ event }: GivenEvent): number => event.delayMs ?? 0;
 export const nextIncarnation = ({ context }: Given): number => context.incarnation + 1;
 export const nextAttempt = ({ context }: Given): number => context.attempts + 1;
+export const isWantedAgain = ({ context }: Given): boolean => !context.settings.onDemand;
 const CONNECTING: CauseHint = { phase: 'connecting' };
 /** A socket may close without an error. */
 export const closedUnexplained = ({ context, event }: GivenEvent): Cause => context.cause ?? causeOf(event, CONNECTING);
@@ -104,6 +116,11 @@ export const closedUnexplained = ({ context, event }: GivenEvent): Cause => cont
 /** `attempt`: how many attempts were made; of `retry`: the number of the next one. */
 export const choose = ({ context }: Given): BackendCommand => ({
   type: 'server.choose',
+  attempt: context.attempts,
+  cause: context.cause,
+});
+export const rest = ({ context }: Given): BackendCommand => ({
+  type: 'server.rest',
   attempt: context.attempts,
   cause: context.cause,
 });
@@ -139,6 +156,7 @@ export const exhaust = ({ context }: Given): BackendCommand => ({
 
 // Guards.
 export const isPersistent = ({ context }: Given): boolean => context.settings.persistent;
+export const isUnwanted = ({ context }: Given): boolean => !context.wanted;
 export const hasAttemptsLeft = ({ context }: Given): boolean => context.attempts < context.settings.attemptsMax;
 
 // Delays.

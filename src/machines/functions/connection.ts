@@ -83,6 +83,7 @@ export const flushedOrLost = ({ context }: Given): Sent => (context.sent === 'lo
 
 // Guards.
 export const isDeadline = ({ event }: Given): boolean => event.deliver === true;
+export const isFlushed = ({ context }: Given): boolean => context.sent === 'all';
 export const isToBeDelivered = (given: Given): boolean => given.context.sent === 'all' && isDeadline(given);
 export const wasReadForLong = ({ context }: Given): boolean => context.closeTimeoutMs >= context.settings.lingerTimeout;
 

@@ -26,6 +26,11 @@ interface StrictBackend extends BackendModel {
   readonly retried: boolean;
   readonly exhausted: boolean;
   readonly rested: boolean;
+  /** It makes no attempt until the owner asks; the owner has asked since the drop. */
+  readonly resting: boolean;
+  readonly wanted: boolean;
+  /** The owner wants another connection. */
+  readonly renewed: boolean;
   /** The owner wants it to start afresh; the set of servers was told. */
   readonly afresh: 'no' | 'asked' | 'restored';
   /** The owner wants the next attempt now. */
@@ -51,6 +56,9 @@ const FACTS = {
   retried: false,
   exhausted: false,
   rested: false,
+  resting: false,
+  wanted: false,
+  renewed: false,
   afresh: 'no',
   hastened: false,
   chosen: false,
@@ -67,6 +75,11 @@ type Command = EventObject & { readonly repair: boolean; readonly delayMs: numbe
 /** What a command tells the owner, or the model. */
 const followed: Record<string, (model: StrictBackend, command: Command) => Partial<StrictBackend>> = {
   'server.choose': () => ({ retried: false, exhausted: false, hastened: false, gaveUp: false }),
+  'server.renew': () => ({ renewed: false }),
+  'server.rest'({ wanted }) {
+    must(!wanted, 'It rests, and was asked for a connection');
+    return { resting: true };
+  },
   'server.forget': () => ({ gaveUp: true }),
   'server.restore': () => ({ afresh: 'restored' }),
   'socket.open'({ chosen }) {
@@ -88,7 +101,7 @@ const followed: Record<string, (model: StrictBackend, command: Command) => Parti
   'owner.drop'({ socket }, { cause }) {
     must(cause !== undefined, 'It drops without a cause');
     must(!socket.peerEnded || socket.local !== 'finished', 'It drops what both sides have ended (2)');
-    return { toRepair: true, lost: true };
+    return { toRepair: true, lost: true, wanted: false };
   },
   'owner.retry'(_model, { delayMs }) {
     must(delayMs === BACKOFF_MS, 'It announces another wait');
@@ -101,12 +114,12 @@ const followed: Record<string, (model: StrictBackend, command: Command) => Parti
 };
 
 /** What was the last incarnation's is cleared away there. */
-const CLEARED = /^active\.(disposing\.destroying|choosing|waiting|exhausted|connecting)/;
+const CLEARED = /^(idle|active\.(disposing\.destroying|choosing|waiting|exhausted|connecting))/;
 /** Something may have been written there, and is not known to be out. */
-const WRITTEN = /^(active\.(preparing|established)|closing\.(holding|revoking|flushing))/;
+const WRITTEN = /^(active\.(preparing|established|renewing)|closing\.(holding|revoking|flushing))/;
 
 /** What was written matters, and its socket is there. */
-const HELD = /^(active\.established\.(?!both)|closing\.(holding|revoking|flushing)|lingering)/;
+const HELD = /^(active\.(established\.(?!both)|renewing)|closing\.(holding|revoking|flushing)|lingering)/;
 
 /** It is over, but for those who were told to let go. */
 const DONE_WITH = /^(ending|dropping\.revoking)$/;
@@ -127,7 +140,14 @@ function changed(model: StrictBackend, { what, event }: Chance<BackendModel>, st
     case 'server.exhausted':
       return { gaveUp: true };
     case 'backend.connect':
-      return state === 'active.exhausted' ? { afresh: 'asked' } : {};
+      return { wanted: true, resting: false, ...(state === 'active.exhausted' && { afresh: 'asked' as const }) };
+    case 'backend.renew':
+      return {
+        wanted: true,
+        resting: false,
+        renewed: state.startsWith('active.established'),
+        ...(state === 'active.exhausted' && { afresh: 'asked' as const }),
+      };
     case 'backend.retry':
       return { hastened: /^active\.(exhausted|waiting)$/.test(state) };
     case 'backend.close':
@@ -171,7 +191,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
     const { socket, owned, choosing, hook, awaited, told, established, dropped, over, connects, closes, aborts } =
       model;
     const { settings, attempts, sent } = context as {
-      settings: { persistent: boolean; attemptsMax: number };
+      settings: { persistent: boolean; onDemand: boolean; attemptsMax: number };
       attempts: number;
       sent: Sent;
     };
@@ -179,7 +199,13 @@ export const strictBackend: ModelRules<StrictBackend> = {
     const is = (states: RegExp): boolean => states.test(state);
 
     must(!is(/^closing/) || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
-    must((connects === 0 && !over) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
+    const isUnasked = connects === 0 && !over;
+    must(!isUnasked || is(/^idle/), 'It starts by itself');
+    must(!is(/^idle/) || isUnasked || model.resting, 'It rests, and nobody is told');
+    must(!model.resting || settings.onDemand, 'It rests, and was told to go on');
+    const goesOn = is(/^active\.(choosing|waiting|connecting)/) && model.toRepair;
+    must(!settings.onDemand || !goesOn || model.wanted, 'It goes on after a drop, and was not asked to');
+    must(!model.renewed || !settings.persistent, 'It was told to connect anew, and does not');
     must(!over || !is(/^active/), 'It goes on after the end was asked for (1)');
     must(
       choosing === (state === 'active.choosing'),
@@ -223,7 +249,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
       );
     }
 
-    const isLinked = is(/^(active\.(preparing|established)|closing\.holding)/);
+    const isLinked = is(/^(active\.(preparing|established|renewing\.holding)|closing\.holding)/);
     must(isLinked === socket.linked, 'It is linked, or not, and is wrong');
     const isOwned = isLinked || is(/^active\.failover|^ending|revoking$/);
     must(isOwned === owned, 'It is released too late, or too early (3)');
@@ -253,8 +279,16 @@ export const strictBackend: ModelRules<StrictBackend> = {
     mustReset: false,
     news: undefined,
     hastened: false,
+    renewed: false,
+    wanted: model.wanted && model.toRepair,
     impatient: false,
   }),
 
   mayRest: backendRules.mayRest,
+};
+
+/** One that is meant to last, and is replaced once. */
+export const strictLasting: ModelRules<StrictBackend> = {
+  ...strictBackend,
+  initial: { ...strictBackend.initial, renewsLeft: 1 },
 };
