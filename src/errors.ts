@@ -5,7 +5,9 @@ import type { Cause } from './machines/vocabulary.js';
  * is one, and `cause.error` the error that a hook of the owner's threw, or that Node reported.
  */
 export abstract class SockchartError extends Error {
+  /** Tells errors apart, such as `ERR_CONNECT`. */
   abstract readonly code: string;
+  /** The name of its class. */
   override get name(): string {
     return this.constructor.name;
   }
@@ -13,6 +15,7 @@ export abstract class SockchartError extends Error {
 
 /** An option that cannot be right: thrown at the call, before anything is opened. */
 export class OptionError extends SockchartError {
+  /** Always `ERR_INVALID_OPTION`. */
   readonly code = 'ERR_INVALID_OPTION';
   constructor(
     /** The option's name, with its path: `servers[1].port`. */
@@ -27,6 +30,7 @@ export class OptionError extends SockchartError {
 
 /** The handle has ended, or is about to end: to start again, make a new handle. */
 export class ClosedError extends SockchartError {
+  /** Always `ERR_CLOSED`. */
   readonly code = 'ERR_CLOSED';
   constructor(what: string, cause?: Cause) {
     super(`${what} is closed: to start again, make a new handle.`, { cause });
@@ -35,7 +39,9 @@ export class ClosedError extends SockchartError {
 
 /** A listener could not bind. */
 export class BindError extends SockchartError {
+  /** Why it could not bind. */
   declare readonly cause: Cause;
+  /** Always `ERR_BIND`. */
   readonly code = 'ERR_BIND';
   constructor(where: string, cause: Cause) {
     super(`Could not listen on ${where}: ${cause.code ?? cause.manner}.`, { cause });
@@ -44,7 +50,9 @@ export class BindError extends SockchartError {
 
 /** No connection came up: the attempts are used up, every server is excluded, or the caller's bound was reached. */
 export class ConnectError extends SockchartError {
+  /** Why the last attempt failed. */
   declare readonly cause: Cause;
+  /** Always `ERR_CONNECT`. */
   readonly code = 'ERR_CONNECT';
   constructor(message: string, cause: Cause) {
     const thrown = messageOf(cause.error);
@@ -55,6 +63,7 @@ export class ConnectError extends SockchartError {
 
 /** A hold or a connection was asked for while there is none that can be written to. */
 export class NotEstablishedError extends SockchartError {
+  /** Always `ERR_NOT_ESTABLISHED`. */
   readonly code = 'ERR_NOT_ESTABLISHED';
   constructor(what: string, state: string, advice = 'wait for ready()') {
     super(`${what} is not established, but ${state}: ${advice}.`);
@@ -63,11 +72,13 @@ export class NotEstablishedError extends SockchartError {
 
 /** What was asked for cannot be done with this kind of socket or in this state. */
 export class NotSupportedError extends SockchartError {
+  /** Always `ERR_NOT_SUPPORTED`. */
   readonly code = 'ERR_NOT_SUPPORTED';
 }
 
 /** A machine that cannot be compiled, or has parallel states and so cannot be run at all: thrown before it runs. */
 export class CompileError extends SockchartError {
+  /** Always `ERR_COMPILE`. */
   readonly code = 'ERR_COMPILE';
   constructor(
     /** The id of the state that is in the way: `door.open`. */
@@ -107,8 +118,10 @@ export type ProxyHeaderFault =
 
 /** The first bytes of a connection are no valid PROXY header. */
 export class ProxyHeaderError extends SockchartError {
+  /** Always `ERR_PROXY_HEADER`. */
   readonly code = 'ERR_PROXY_HEADER';
   constructor(
+    /** What is wrong with it. */
     readonly reason: ProxyHeaderFault,
     /** The first wrong byte, counted from the start of the connection. */
     readonly offset: number,
@@ -120,6 +133,7 @@ export class ProxyHeaderError extends SockchartError {
 
 /** A client speaks TLS, but its first message is no ClientHello that can be read. */
 export class ClientHelloError extends SockchartError {
+  /** Always `ERR_CLIENT_HELLO`. */
   readonly code = 'ERR_CLIENT_HELLO';
   constructor(
     /** `tooLong`: the message is longer than this library reads. */

@@ -69,8 +69,8 @@ app.converter.addUnknownSymbolResolver(({ symbolReference }, from, _part, symbol
 const project = await app.convert();
 if (project === undefined) throw new Error('TypeDoc cannot read dist/: run the build first.');
 app.validate(project);
+for (const name of undocumented(project)) app.logger.warn(`${name} has no comment`);
 await app.generateOutputs(project);
-for (const name of undocumented(project)) console.warn(`${name} has no comment`);
 if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exitCode = 1;
 
 /** `@throws OptionError for …` links to the error. @param {Comment} comment */

@@ -83,6 +83,7 @@ export interface BackendLimits extends DialLimits {
   readonly stableAfter?: Timeout | undefined;
 }
 
+/** Options of the socket to a server. */
 export interface BackendSocketOptions {
   /** `TCP_NODELAY` on the socket; with false it stays as a server's own `connect` has left it. Default true. */
   readonly noDelay?: boolean | undefined;

@@ -42,6 +42,7 @@ import { type Connection, type Hold, Holders } from './holds.js';
 import { type LegOwner, SocketHandle } from './socket-handle.js';
 import { checkReady, type ReadyOptions, Waiters } from './waiters.js';
 
+/** Events of a backend. */
 export type BackendEvents = {
   /** Offered: it can be written to, and held. */
   established: [Connection];
@@ -57,6 +58,7 @@ export type BackendEvents = {
   released: [{ incarnation: number }];
   /** Attempts are used up, or every server is excluded. */
   exhausted: [{ cause: Cause }];
+  /** It has ended, and connects no more. */
   closed: [Outcome];
 };
 
@@ -119,6 +121,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     },
   };
 
+  /** The number of its socket, from 1: how many it has opened. */
   incarnation = 0;
   readonly #config: BackendConfig;
   readonly #owner: BackendOwner | undefined;
@@ -161,6 +164,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
     return BACKGROUND;
   }
 
+  /** True: a drop is followed by a new connection. */
   get persistent(): boolean {
     return this.#config.input.settings.persistent;
   }

@@ -131,6 +131,7 @@ export type ClientEvents<Data = unknown> = {
   dropped: [{ cause: Cause }];
   /** The owner's resources for it can be given back. */
   released: [];
+  /** It has ended, whether it was established or not. */
   closed: [Outcome];
 };
 

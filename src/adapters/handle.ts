@@ -55,6 +55,7 @@ function runtimeOf(runtime: HandleOptions['runtime']): Runtime {
   throw new OptionError('runtime', runtime, '"compiled", "xstate" or an object with run()');
 }
 
+/** Options of a close. */
 export interface CloseOptions {
   /** Replaces the time that the close may take, in milliseconds; `false` for no limit. */
   readonly timeoutMs?: Timeout | undefined;
@@ -114,6 +115,7 @@ const NO_TIMERS: ReadonlySet<string> = new Set();
  * these functions; so do those of its parts. Its hooks run in the context in which you gave them.
  */
 export abstract class Handle<M extends AnyStateMachine, E extends Events> {
+  /** Where its time comes from. */
   readonly clock: Clock;
   /** How it ended, once it has. */
   outcome: Outcome | undefined = undefined;
@@ -277,6 +279,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
     return this;
   }
 
+  /** Calls `listener` no more. */
   off<K extends keyof E & string>(event: K, listener: (...args: E[K]) => void): this {
     this.#emitter?.off(event, listener as (...args: unknown[]) => void);
     return this;

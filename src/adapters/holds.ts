@@ -6,7 +6,9 @@ import type { Server } from '../upstream/servers.js';
 export interface Connection {
   /** Where a `connect` or `prepare` hook gave another stream than a socket, that `Duplex`, which lacks what only sockets have. */
   readonly socket: Socket;
+  /** The number of the socket, counted by its backend from 1. */
   readonly incarnation: number;
+  /** The server that it goes to. */
   readonly server: Server;
 }
 

@@ -39,6 +39,7 @@ export type ListenerEvents<Data = unknown> = {
    * suspended, and could not remove its Unix path (`cause.error` says why).
    */
   warning: [{ cause: Cause }];
+  /** It has ended: it no longer listens, and its clients are over. */
   closed: [Outcome];
 };
 
@@ -92,6 +93,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
   readonly clients = new Set<Client<Data>>();
   /** Newcomers that were turned away. */
   refused = 0;
+  /** Clients at once: the option `clientsMax`, or what the limit on open files permits. */
   readonly clientsMax: number;
   readonly #where: ListenAddress;
   readonly #server: NetServer;
@@ -206,11 +208,13 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
     return { ...super.toJSON(), address: this.#address, clients: this.clients.size, refused: this.refused };
   }
 
+  /** @internal */
   clientEstablished(client: Client<Data>): void {
     this.#owner?.clientEstablished(client, this);
     this.notify('client', client);
   }
 
+  /** @internal */
   clientClosed(client: Client<Data>, outcome: Outcome): void {
     this.clients.delete(client);
     client.session?.legClosed(client, outcome);

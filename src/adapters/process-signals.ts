@@ -19,8 +19,11 @@ const REPEATED_WITHIN_MS = 200;
 
 /** What {@link closeOnSignals} ends: every handle of the library is like this. */
 export interface Closable {
+  /** Ends it gracefully. */
   close(options?: CloseOptions): Promise<unknown>;
+  /** Ends it at once. */
   abort(): Promise<unknown>;
+  /** How it ended, once it has. */
   readonly closed: Promise<{ readonly ending: Ending }>;
 }
 

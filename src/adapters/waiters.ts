@@ -3,6 +3,7 @@ import { signal as checkSignal, count, onlyKnown } from '../options.js';
 import type { Connection } from './holds.js';
 import { follow, type SignalFollower, unfollow } from './signals.js';
 
+/** Options of {@link Backend.ready}. */
 export interface ReadyOptions {
   /** Gives up waiting; the backend goes on. */
   readonly signal?: AbortSignal | undefined;

@@ -10,6 +10,7 @@ import type { PartAddress } from './messages.js';
 import { type ClusterConfig, type ClusterOptions, checkedCluster, checkedData, type Scheduling } from './options.js';
 import { type Exit, Worker, type WorkerInfo, workerProgram } from './worker.js';
 
+/** Events of a cluster. */
 export type ClusterEvents = {
   /** Every worker serves, for the first time. */
   running: [];
@@ -25,6 +26,7 @@ export type ClusterEvents = {
   gaveUp: [{ worker: WorkerInfo; cause: Cause }];
   /** Every worker has a new process. */
   reloaded: [];
+  /** It has ended: every worker is gone. */
   closed: [Outcome];
 };
 

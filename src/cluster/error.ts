@@ -6,7 +6,9 @@ import type { Cause } from '../machines/vocabulary.js';
  * too long. `cause.error` is what was thrown there (a copy, with its name, message, stack and code).
  */
 export class WorkerError extends SockchartError {
+  /** Why it could not start. */
   declare readonly cause: Cause;
+  /** Always `ERR_WORKER`. */
   readonly code = 'ERR_WORKER';
   constructor(
     /** The worker's number, from 1. */

@@ -5,6 +5,7 @@ import { closeParts, isRecording, lastLines, openParts } from './recording.js';
 
 /** What an export has, and has not. */
 export interface Exported {
+  /** Steps that it shows. */
   readonly steps: number;
   /** Steps that were recorded and are in no file any more, or that the recorder had to leave out. */
   readonly missing: number;

@@ -5,6 +5,7 @@ import type { ObserverOptions } from './observer.js';
 import type { Recorder } from './record.js';
 import type { Registry } from './registry.js';
 
+/** Options of {@link createInspectorServer}. */
 export interface InspectorOptions {
   /** TCP port. Default 0: one that is free. */
   readonly port?: number | undefined;

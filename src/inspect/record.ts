@@ -10,6 +10,7 @@ import { now, plain } from './plain.js';
 import type { RecordedHead, RecordedLine, StepInfo } from './protocol.js';
 import { foundAt, HEAD_BYTES_MAX, NEWLINE, nameOf } from './recording.js';
 
+/** Options of {@link record}. */
 export interface RecordOptions {
   /** Bytes of one file; a new one is begun beyond. Default 16 MiB. */
   readonly bytesMax?: number | undefined;
@@ -26,6 +27,7 @@ const RECORD_OPTIONS = ['bytesMax', 'filesMax', 'onError'] as const;
 
 /** A recording under way. Made by {@link record}. */
 export interface Recorder {
+  /** The file that it writes. */
   readonly file: string;
   /** Steps that were taken down; once it has stopped, those that are in the files. */
   readonly steps: number;

@@ -8,25 +8,35 @@ import type { RunningTimer } from '../runtime/instance.js';
 
 /** Any instance that can be asked about itself. */
 export interface LiveHandle {
+  /** Its name on the transition channel. */
   readonly id: string;
+  /** Where it is, as a path. */
   readonly state: string;
+  /** The timers that run now. */
   timers(): readonly RunningTimer[];
   /** The events that it would act on now. */
   accepts(): readonly string[];
+  /** Ends it gracefully, when the page asks for that. */
   close?(): unknown;
+  /** Ends it at once, when the page asks for that. */
   abort?(): unknown;
 }
 
+/** A client. */
 export interface LiveClient extends LiveHandle {
   /** When it came, in milliseconds of its clock. */
   readonly since: number;
+  /** The clock of `since`. */
   readonly clock: { now(): number };
   /** Where it comes from, as text. */
   readonly peer?: { toString(): string } | undefined;
 }
 
+/** A backend. */
 export interface LiveBackend extends LiveHandle {
+  /** The name of the server that it goes to. */
   readonly server: string | undefined;
+  /** The number of its socket, from 1. */
   readonly incarnation: number;
   /** The next attempt, now. */
   retryNow?(): unknown;
@@ -34,20 +44,31 @@ export interface LiveBackend extends LiveHandle {
 
 /** A client that is paired with a backend. */
 export interface LiveSession extends LiveHandle {
+  /** Its client. */
   readonly client: LiveClient;
+  /** Its backend. */
   readonly backend: LiveBackend;
+  /** Bytes read from either side. */
   readonly bytes: { readonly fromClient: number; readonly fromBackend: number };
 }
 
+/** A listener. */
 export interface LiveListener extends LiveHandle {
+  /** Where it listens, while it does. */
   readonly address: Address | undefined;
+  /** The clients that live. */
   readonly clients: Iterable<LiveClient>;
+  /** Stops accepting, when the page asks for that. */
   suspend?(): void;
+  /** Listens again, when the page asks for that. */
   resume?(): void;
 }
 
+/** A server. */
 export interface LiveServer {
+  /** Its name. */
   readonly name: string;
+  /** Connections that are open or being opened. */
   readonly connections: number;
   /** Attempts that failed in a row. */
   readonly failures: number;
@@ -61,12 +82,16 @@ export interface LiveServer {
 
 /** All that is live, as a whole. */
 export interface Registry extends LiveHandle {
+  /** Its listeners. */
   readonly listeners: readonly LiveListener[];
   /** In the order in which they began. */
   readonly sessions: readonly LiveSession[];
   /** Those that belong to no client. */
   readonly backends: readonly LiveBackend[];
+  /** Its servers, and the clock that says how long one is down. */
   readonly servers: { readonly list: readonly LiveServer[]; readonly clock: { now(): number } };
+  /** Stops accepting on every listener, when the page asks for that. */
   suspend?(): void;
+  /** Listens again, when the page asks for that. */
   resume?(): void;
 }

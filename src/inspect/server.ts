@@ -22,7 +22,9 @@ import { Streams } from './streams.js';
 export interface InspectorServer extends AsyncDisposable {
   /** Lets one browser in, once. */
   readonly url: string;
+  /** Where it listens. */
   readonly host: string;
+  /** The TCP port, also where 0 was asked for. */
   readonly port: number;
   /** Pages that are open. */
   readonly pages: number;

@@ -16,9 +16,11 @@ import { clientOf, isObject } from './handles.js';
 
 /** What `createInspector`, `createWebSocketInspector` and the others of `@statelyai/inspect` return. */
 export interface StatelyInspector {
+  /** Takes what XState actors tell inspectors. */
   readonly inspect: Observer<InspectionEvent>;
 }
 
+/** Options of {@link inspectWith}. */
 export interface InspectOptions {
   /** Proxies that run already: what they consist of is shown from the start, and not only once it moves. */
   readonly proxies?: readonly TcpProxy[] | undefined;

@@ -10,15 +10,24 @@ import type { ProxyCommand } from './functions/proxy.js';
 import type { SessionCommand } from './functions/session.js';
 import type { WorkerCommand } from './functions/worker.js';
 
-/**
- * What a transition means, beyond its two states:
- *
- * - `accept`: a client was accepted; `refuse`: a client is turned away at the limit. A client that is not admitted is a `reset`
- * - `connect`: an attempt to connect begins; `retry`: the next attempt follows after a wait; `exhaust`: none follows
- * - `establish`: the connection is established; of a session, the client and the backend are joined
- * - `reset`: the socket is reset; `drop`: an established connection is lost
- */
-export type Means = 'accept' | 'refuse' | 'connect' | 'retry' | 'exhaust' | 'establish' | 'reset' | 'drop';
+/** What a transition means, beyond its two states. */
+export type Means =
+  /** A client was accepted. */
+  | 'accept'
+  /** A client is turned away at the limit. A client that is not admitted is a `reset`. */
+  | 'refuse'
+  /** An attempt to connect begins. */
+  | 'connect'
+  /** The next attempt follows after a wait. */
+  | 'retry'
+  /** No attempt follows. */
+  | 'exhaust'
+  /** The connection is established; of a session, the client and the backend are joined. */
+  | 'establish'
+  /** The socket is reset. */
+  | 'reset'
+  /** An established connection is lost. */
+  | 'drop';
 
 type CommandType = (
   | BackendCommand

@@ -3,33 +3,65 @@
  * Everything here is data; no machine needs more of another than these words.
  */
 
-/** Which side began it: the peer, the owner of the handle, a limit of this library, or the operating system. */
-export type Initiator = 'peer' | 'owner' | 'library' | 'system';
+/** Which side began it. */
+export type Initiator =
+  /** The program at the other end of the socket. */
+  | 'peer'
+  /** The program that made the handle: its calls, and its hooks. */
+  | 'owner'
+  /** A limit of this library. */
+  | 'library'
+  /** The operating system. */
+  | 'system';
 
-/**
- * How it came about.
- *
- * - `end`: a FIN; `reset`: a RST; `refusal`: no process listens there, or the peer was turned away
- * - `timeout`: a wait ran out; `error`: anything else that failed
- * - `close`, `abort`: the owner asked for it; `destroy`: a socket was destroyed without asking its handle
- * - `limit`: a maximum was reached
- */
-export type Manner = 'end' | 'reset' | 'refusal' | 'timeout' | 'error' | 'close' | 'abort' | 'destroy' | 'limit';
+/** How it came about. */
+export type Manner =
+  /** A FIN. */
+  | 'end'
+  /** A RST. */
+  | 'reset'
+  /** No process listens there, or the peer was turned away. */
+  | 'refusal'
+  /** A wait ran out: `code` is its name, such as `connectTimeout`. */
+  | 'timeout'
+  /** Anything else that failed. */
+  | 'error'
+  /** The owner asked for a close. */
+  | 'close'
+  /** The owner asked for an abort. */
+  | 'abort'
+  /** A socket was destroyed without asking its handle. */
+  | 'destroy'
+  /** A maximum was reached: `code` is its name, such as `clientsMax`. */
+  | 'limit';
 
 /** What the instance was doing at that moment. */
 export type Phase =
+  /** It was not started yet, or has nothing to do. */
   | 'idle'
+  /** A session: the hook `route` decides. */
   | 'routing'
+  /** A backend: the next server is being chosen. */
   | 'choosing'
+  /** A backoff, a cool-down, or the wait before the next attempt to bind. */
   | 'waiting'
+  /** A socket is being connected. */
   | 'connecting'
+  /** The hooks `prepare` and `repair` run; of a worker: its module runs. */
   | 'preparing'
+  /** A listener binds its address. */
   | 'binding'
+  /** A listener accepts clients. */
   | 'listening'
+  /** A client is being admitted. */
   | 'accepted'
+  /** It is established; a proxy or a cluster: it serves. */
   | 'established'
+  /** It closes gracefully. */
   | 'closing'
+  /** It ends at once. */
   | 'aborting'
+  /** A command of the machine has thrown. */
   | 'command';
 
 /** The two connections of a session. */
@@ -37,8 +69,11 @@ export type Leg = 'client' | 'backend';
 
 /** Why something happened. It travels with the event to hooks and observers, and it alone decides about a retry. */
 export interface Cause {
+  /** Which side began it. */
   readonly initiator: Initiator;
+  /** How it came about. */
   readonly manner: Manner;
+  /** What the instance was doing. */
   readonly phase: Phase;
   /**
    * The system's or the library's code, such as `ECONNRESET` or `connectTimeout`; of an error that has no code, its name.
@@ -61,11 +96,25 @@ export interface Cause {
 export type Report = Omit<Cause, 'phase'> & { readonly phase?: Phase };
 
 /** The six ways in which an instance ends. */
-export type Ending = 'ended' | 'closed' | 'aborted' | 'dropped' | 'refused' | 'failed';
+export type Ending =
+  /** By itself: both sides have sent their last byte. */
+  | 'ended'
+  /** Gracefully, after its owner had asked for that. */
+  | 'closed'
+  /** Cut: by the owner, or by a limit. */
+  | 'aborted'
+  /** Lost after it was established; a session: one of its legs was. */
+  | 'dropped'
+  /** Never established: a client that was turned away, or a session that got no backend. */
+  | 'refused'
+  /** It could not do what it was made for: bind, start, or connect. */
+  | 'failed';
 
 /** The output of every machine: how the instance ended, and why. */
 export interface Outcome {
+  /** How it ended. */
   readonly ending: Ending;
+  /** Why it ended. */
   readonly cause: Cause;
   /**
    * True when nothing was thrown away that had been written to the connection.

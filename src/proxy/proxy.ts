@@ -100,6 +100,7 @@ export type ProxyEvents<Data = unknown> = {
   warning: [{ listener: Listener<Data>; cause: Cause }];
   /** A newcomer was turned away at the limit. `peer` is where it comes from. */
   refused: [{ total: number; peer: Peer | undefined }];
+  /** It has ended: its listeners, its sessions and its backends are over. */
   closed: [Outcome];
 };
 
@@ -145,9 +146,11 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
     },
   };
 
+  /** One for each address of `listen`, in that order. */
   readonly listeners: readonly Listener<Data>[];
   /** Where it connects; a set without servers where `route` decides. */
   readonly servers: Servers;
+  /** The persistent backends of the option `backends`. */
   readonly backends: readonly Backend[];
   readonly #clientConfig: ClientConfig;
   readonly #sessionConfig: SessionConfig;

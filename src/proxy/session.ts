@@ -60,15 +60,21 @@ export type SessionEvents<Data = unknown> = {
   failover: [{ from: Server; to: Server; cause: Cause }];
   /** A leg that was established is lost. */
   dropped: [{ leg: 'client' | 'backend'; cause: Cause }];
+  /** It has ended: both legs are over. */
   closed: [Outcome];
 };
 
 /** What can be seen of a live connection. */
 export interface ConnectionInfo {
+  /** The id of the session, such as `session#7`; of the client, while that is being admitted. */
   readonly id: string;
+  /** The state of that handle, as a path. */
   readonly state: string;
+  /** Milliseconds since the client was accepted. */
   readonly ageMs: number;
+  /** The client: its id, its state, and its address as text. */
   readonly client: { readonly id: string; readonly state: string; readonly peer: string | undefined };
+  /** The backend, with the server that it goes to; nothing while the client is being admitted. */
   readonly backend:
     | { readonly id: string; readonly state: string; readonly server: string | undefined; readonly incarnation: number }
     | undefined;
@@ -113,7 +119,9 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
     },
   };
 
+  /** The leg towards the client. */
   readonly client: Client<Data>;
+  /** The leg towards the server. */
   readonly backend: Backend;
   /** @internal */
   readonly relay: Relay;

@@ -19,6 +19,7 @@ export type Target = ServerOptions | readonly ServerOptions[] | Servers | Server
 
 /** A target with what else is known of the connection. */
 export interface Route {
+  /** Where the client goes. */
   readonly to: Target;
   /** For the balancer of the servers: see {@link Balancer}. */
   readonly key?: string | undefined;

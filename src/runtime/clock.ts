@@ -2,7 +2,9 @@ import { NEVER_MS } from '../machines/vocabulary.js';
 
 /** A timer that was set: whether it keeps the process alive can be changed. */
 export interface Timer {
+  /** It keeps the process alive. */
   ref(): unknown;
+  /** It does not keep the process alive. */
   unref(): unknown;
 }
 
@@ -27,7 +29,9 @@ export interface Clock {
    * `performance.timeOrigin` is for `performance.now()`. Default 0.
    */
   readonly timeOrigin?: number | undefined;
+  /** Calls `callback` once, after `delayMs` milliseconds. */
   setTimeout(callback: () => void, delayMs: number): Timer;
+  /** Takes a timer back, so that it does not fire. */
   clearTimeout(timer: Timer): void;
 }
 

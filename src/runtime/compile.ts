@@ -46,6 +46,7 @@ import { TableInstance } from './table-instance.js';
 
 /** A machine that was compiled. Made by {@link compile}. */
 export interface CompiledMachine<M extends AnyStateMachine> {
+  /** The id of the machine. */
   readonly id: string;
   /** Makes an instance, which has yet to be started. */
   run(input: InputFrom<M>, host: Host<EmittedFrom<M>>): Instance<Extract<EventFromLogic<M>, { type: string }>>;

@@ -29,6 +29,7 @@ export interface Instance<E extends { readonly type: string }> {
   send(event: E): void;
   /** True in this state, or below it: `matches('active.established')`. */
   matches(path: string): boolean;
+  /** True while a state that it is in has this tag. */
   hasTag(tag: string): boolean;
   /** Whether this event would do something now. */
   can(event: E): boolean;
@@ -48,9 +49,11 @@ export type Description = Readonly<Record<string, string | undefined>>;
 
 /** Performs the commands of a machine, and is notified of its end. */
 export interface Host<C> {
+  /** The name of the instance in logs and on the transition channel. */
   readonly id: string;
   /** The id of the instance that this one is a part of. */
   readonly parentId?: string | undefined;
+  /** Where its time comes from. */
   readonly clock: Clock;
   /** Timers that no promise waits for: they never keep the process alive. */
   readonly backgroundTimers?: ReadonlySet<string> | undefined;
@@ -61,6 +64,7 @@ export interface Host<C> {
    * expression then goes there without a detour. What is thrown comes to {@link commandFailed}.
    */
   readonly commands?: Commands | undefined;
+  /** A function of {@link commands} threw `error`: the command has failed. */
   commandFailed?(command: string, error: unknown): void;
   /** Performs a command. */
   perform(command: C): void;
@@ -70,6 +74,7 @@ export interface Host<C> {
 
 /** One way to run machines. */
 export interface Runtime {
+  /** What it is called. */
   readonly name: string;
   /** Makes an instance, which has yet to be started. */
   run<M extends AnyStateMachine>(
@@ -83,7 +88,9 @@ export interface Runtime {
 export interface Transition {
   /** The instance's id, such as `backend#7`, and that of the instance it is a part of. */
   readonly who: string;
+  /** The id of the instance that this one is a part of. */
   readonly parent: string | undefined;
+  /** The id of its machine. */
   readonly machine: string;
   /** The number of the socket, where an instance may have several: the machine's own count. */
   readonly incarnation: number | undefined;
@@ -97,12 +104,15 @@ export interface Transition {
    * which is where the client comes from (`127.0.0.1:50123`).
    */
   readonly about: Description;
+  /** The state before, as a path; empty at the start. */
   readonly from: string;
   /** The event's type; `xstate.after.<timer>.<state>` for a timer, `xstate.init` for the start. */
   readonly event: string;
+  /** The last cause that the instance has noted. */
   readonly cause: Cause | undefined;
   /** What it means, if any command of the machine means something: see {@link Means}. */
   readonly means: Means | undefined;
+  /** The state after, as a path. */
   readonly to: string;
   /** The instance ends there. */
   readonly isFinal: boolean;

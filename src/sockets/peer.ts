@@ -11,10 +11,13 @@ import { hostAndPort } from '../text.js';
  * ```
  */
 export interface Peer {
+  /** The IP address. */
   readonly address: string;
+  /** The TCP port. */
   readonly port: number;
   /** `IPv4` or `IPv6`. */
   readonly family: string;
+  /** Address and port as text. */
   toString(): string;
 }
 

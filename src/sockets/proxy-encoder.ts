@@ -28,6 +28,7 @@ import {
 
 /** What {@link encodeProxyHeader} takes. A header that was parsed is good, too. */
 export interface ProxyHeaderOptions extends Partial<Omit<ProxyHeader, 'version' | 'source' | 'destination' | 'ssl'>> {
+  /** 1: a line of text. 2: binary, with TLVs. */
   readonly version: 1 | 2;
   /** The address of the client: `client.peer`, for instance. Without it the header says that the address is unknown. */
   readonly source?: Pick<Peer, 'address' | 'port'> | undefined;

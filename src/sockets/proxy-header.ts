@@ -50,6 +50,7 @@ export interface ProxyHeader {
 export interface ProxyTlv {
   /** From 0 to 255. */
   readonly type: number;
+  /** What it says: its meaning depends on the type. */
   readonly value: Buffer;
 }
 
@@ -70,6 +71,7 @@ export interface ProxySsl {
   readonly version: string | undefined;
   /** The common name of the client's certificate. */
   readonly cn: string | undefined;
+  /** The cipher suite, such as `TLS_AES_256_GCM_SHA384`. */
   readonly cipher: string | undefined;
   /** The algorithm that signed the proxy's certificate, such as `RSA-SHA256`. */
   readonly sigAlg: string | undefined;

@@ -31,6 +31,7 @@ import {
 
 /** What {@link ProxyHeaderParser} found. */
 export interface ParsedProxyHeader {
+  /** What the header says. */
   readonly header: ProxyHeader;
   /** How many bytes the header takes. */
   readonly byteLength: number;

@@ -29,16 +29,19 @@ export class ManualClock implements Clock {
     return this.#timers.size;
   }
 
+  /** Milliseconds that have passed. */
   now(): number {
     return this.#now;
   }
 
+  /** Calls `callback` once that many milliseconds have passed. */
   setTimeout(callback: () => void, delayMs: number): Timer {
     const timer = new ManualTimer(callback, this.#now + delayMs);
     this.#timers.add(timer);
     return timer;
   }
 
+  /** Takes a timer back. */
   clearTimeout(timer: Timer): void {
     this.#timers.delete(timer as ManualTimer);
   }

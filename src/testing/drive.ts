@@ -18,7 +18,9 @@ export interface Driver<M extends AnyStateMachine> {
   eventOf?(transition: Transition): EventObject;
   /** Ends everything; the instance must then be over. */
   dispose(): Promise<void>;
+  /** The machine that the handle runs. */
   readonly machine: M;
+  /** The input that it was started with. */
   readonly input: InputFrom<M>;
 }
 
@@ -26,6 +28,7 @@ export interface Driver<M extends AnyStateMachine> {
 export interface Driven {
   /** The names of the transitions that were taken. */
   readonly taken: ReadonlySet<string>;
+  /** Steps of the path that happened. */
   readonly steps: number;
   /** Why it went no further, if it did not go to its end. */
   readonly stopped: string | undefined;

@@ -10,7 +10,9 @@ import type {
 } from 'xstate';
 import { refuseParallel, statePath } from '../runtime/xstate.js';
 
+/** Options of {@link exploreMachine}. */
 export interface ExploreOptions<M extends AnyStateMachine> {
+  /** The input of the machine. */
   readonly input: InputFrom<M>;
   /**
    * What tells two snapshots of one state apart, such as a counter that a guard reads, with a bound: everything that
@@ -25,8 +27,11 @@ export interface ExploreOptions<M extends AnyStateMachine> {
 
 /** One step of a path: an event, and where it leads. Timers are events too: `xstate.after.<timer>.<state id>`. */
 export interface Step {
+  /** The event. */
   readonly event: { readonly type: string };
+  /** The state before, as a path. */
   readonly from: string;
+  /** The state after, as a path. */
   readonly to: string;
 }
 

@@ -5,18 +5,23 @@ import { transitionsOf } from './graph.js';
 
 /** What one event brought about. */
 export interface ReplayedStep {
+  /** The type of the event. */
   readonly event: string;
+  /** The state before, as a path. */
   readonly from: string;
+  /** The state after, as a path. */
   readonly to: string;
   /** The machine's commands, in their order. */
   readonly commands: readonly EventObject[];
   /** The names of the transitions that were taken, as {@link transitionsOf} gives them. */
   readonly taken: readonly string[];
+  /** The snapshot after it. */
   readonly snapshot: AnyMachineSnapshot;
 }
 
 /** A pure machine that is stepped by hand: no time passes in it, and nothing is done but written down. */
 export class Model<M extends AnyStateMachine> {
+  /** The steps so far. */
   readonly steps: ReplayedStep[] = [];
   readonly #actor;
   readonly #names: Map<unknown, string>;
@@ -42,10 +47,12 @@ export class Model<M extends AnyStateMachine> {
     this.#note('xstate.init', '');
   }
 
+  /** Where it is, as a path. */
   get state(): string {
     return statePath(this.snapshot.value);
   }
 
+  /** The snapshot as it is now. */
   get snapshot(): AnyMachineSnapshot {
     return this.#actor.getSnapshot();
   }

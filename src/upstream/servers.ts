@@ -124,12 +124,19 @@ const ADDRESS_MOST_MS = 10_000;
 
 /** One server of a set, with what is remembered of it. */
 export class Server {
+  /** Name or address. */
   readonly host: string;
+  /** TCP port; nothing for a path, or where `connect` needs none. */
   readonly port: number | undefined;
+  /** Unix socket. */
   readonly path: string | undefined;
+  /** Connections at once; `Infinity` for no limit. */
   readonly connectionsMax: number;
+  /** Opens the connection in place of `net.connect`. */
   readonly connect: ConnectHook | undefined;
+  /** The local address that connections come from, if one was given. */
   readonly localAddress: string | undefined;
+  /** The version of IP that addresses must have, if one was given. */
   readonly family: 4 | 6 | undefined;
   /** @internal The set that it belongs to. */
   set: Servers | undefined = undefined;
@@ -229,10 +236,12 @@ export class Server {
       });
   }
 
+  /** Its name. */
   toString(): string {
     return this.name;
   }
 
+  /** A snapshot that can be logged. */
   toJSON() {
     const { name, connections, failures } = this;
     return { name, connections, failures, excluded: this.excluded };
@@ -276,6 +285,7 @@ function addressMsOf(name: string, options: ServerOptions): number | undefined {
   return integer(path, value, value, 10, NEVER_MS);
 }
 
+/** Options of a set of servers. */
 export interface ServersOptions {
   /** How the next server is chosen. Default `roundRobin`. */
   readonly balance?: Balance | undefined;
@@ -295,6 +305,7 @@ export interface ServersOptions {
   readonly isPermanent?: ((cause: Cause) => boolean) | undefined;
   /** How the hosts of all servers are looked up that have no `lookup` of their own: see {@link ServerOptions.lookup}. */
   readonly lookup?: LookupFunction | undefined;
+  /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;
   /** Randomness from 0 to 1, for jitter. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
@@ -395,7 +406,9 @@ const FULL: Choice = { kind: 'full' };
 export class Servers {
   /** @internal The list of a set without servers, which no connection asks. */
   static readonly none: readonly ServerOptions[] = [];
+  /** The servers, in the order in which they were given. */
   readonly list: readonly Server[];
+  /** Where its time comes from. */
   readonly clock: Clock;
   readonly #balancer: Balancer;
   readonly #backoff: Backoff;
@@ -577,6 +590,7 @@ export class Servers {
     this.#serve();
   }
 
+  /** A snapshot that can be logged. */
   toJSON() {
     return this.list.map((server) => server.toJSON());
   }
