@@ -46,7 +46,7 @@ const app = await Application.bootstrapWithPlugins({
   excludeInternal: true,
   excludeProtected: true,
   excludeReferences: true,
-  externalSymbolLinkMappings: { '@types/node': { '*': '#' } },
+  externalSymbolLinkMappings: { '@types/node': { '"tls".connect': 'https://nodejs.org/api/tls.html' } },
   skipErrorChecking: true,
   logLevel: 'Warn',
 });

@@ -289,9 +289,9 @@ function addressMsOf(name: string, options: ServerOptions): number | undefined {
 export interface ServersOptions {
   /** How the next server is chosen. Default `roundRobin`. */
   readonly balance?: Balance | undefined;
-  /** Waits between rounds of attempts. */
+  /** Waits between rounds of attempts. Default: from 100 ms to 10 s, twice as long each time. */
   readonly backoff?: BackoffOptions | undefined;
-  /** Retries of all connections together. */
+  /** Retries of all connections together. Default: 20 % of the first attempts and 10 a second, at most 100 at once. */
   readonly retryBudget?: RetryBudgetOptions | undefined;
   /**
    * How long a server whose connect failed is chosen only if no other can be, in milliseconds; `false` to forget at
@@ -303,7 +303,7 @@ export interface ServersOptions {
    * Default {@link isPermanent}.
    */
   readonly isPermanent?: ((cause: Cause) => boolean) | undefined;
-  /** How the hosts of all servers are looked up that have no `lookup` of their own: see {@link ServerOptions.lookup}. */
+  /** How the hosts of all servers are looked up that have no `lookup` of their own. Default: see {@link ServerOptions.lookup}. */
   readonly lookup?: LookupFunction | undefined;
   /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;
