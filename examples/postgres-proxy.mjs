@@ -63,14 +63,18 @@ function cancelAt({ port }, packet) {
   }).on('error', () => {});
 }
 
-/** Reads so many bytes, and leaves the rest. */
+/** Reads so many bytes, and gives back what came after them. */
 async function read(socket, size, signal) {
-  for (;;) {
-    const bytes = socket.read(size);
-    if (bytes?.length === size) return bytes;
-    if (socket.readableEnded || bytes !== null) throw new Error('the peer ended in the middle of a packet');
-    await once(socket, 'readable', { signal });
+  let bytes = Buffer.alloc(0);
+  while (bytes.length < size) {
+    // All that is there: while anything is left, Node says at once, and again and again, that it can be read.
+    const chunk = socket.read();
+    if (chunk !== null) bytes = Buffer.concat([bytes, chunk]);
+    else if (socket.readableEnded) throw new Error('the peer ended in the middle of a packet');
+    else await once(socket, 'readable', { signal });
   }
+  if (bytes.length > size) socket.unshift(bytes.subarray(size));
+  return bytes.subarray(0, size);
 }
 
 /** Reads a packet that begins with its length. */

@@ -34,14 +34,18 @@ const proxy = createProxy({
 // This goes out before the first byte of the server.
 proxy.on('established', ({ client }) => client.socket.write(reply(0)));
 
-/** Reads so many bytes, and leaves the rest. */
+/** Reads so many bytes, and gives back what came after them. */
 async function read(socket, size, signal) {
-  for (;;) {
-    const bytes = socket.read(size);
-    if (bytes?.length === size) return bytes;
-    if (socket.readableEnded || bytes !== null) throw new Error('the client ended in the middle of its request');
-    await once(socket, 'readable', { signal });
+  let bytes = Buffer.alloc(0);
+  while (bytes.length < size) {
+    // All that is there: while anything is left, Node says at once, and again and again, that it can be read.
+    const chunk = socket.read();
+    if (chunk !== null) bytes = Buffer.concat([bytes, chunk]);
+    else if (socket.readableEnded) throw new Error('the client ended in the middle of its request');
+    else await once(socket, 'readable', { signal });
   }
+  if (bytes.length > size) socket.unshift(bytes.subarray(size));
+  return bytes.subarray(0, size);
 }
 
 /** An IP address as text. */

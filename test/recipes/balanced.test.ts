@@ -4,18 +4,17 @@ import { afterEach, expect, test } from 'vitest';
 import { encodeProxyHeader } from '../../src/index.js';
 import { useBench } from '../support/bench.js';
 import { within } from '../support/wait.js';
-import { Program } from './recipes.js';
+import { killPrograms, Program } from './recipes.js';
 
 const bench = useBench();
-let program: Program | undefined;
 
-afterEach(() => program?.kill());
+afterEach(killPrograms);
 
 async function balanced(...weights: string[]) {
   const names = ['a', 'b'];
   const servers = await Promise.all(names.map((name) => bench.greeter(name, 'stay')));
   const addresses = servers.map(({ port }, index) => `${port}${weights[index] ?? ''}`);
-  program = new Program('balanced-proxy.mjs', [0, ...addresses, ...weights.slice(servers.length)]);
+  const program = new Program('balanced-proxy.mjs', [0, ...addresses, ...weights.slice(servers.length)]);
   const port = await program.port();
   /** The name of the server that a client of this address gets. */
   return async (address: string): Promise<string> => {

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { useBench } from '../support/bench.js';
 import { type PeerServer, plainServer, Reader } from '../support/peers.js';
 import { gate, turns, within } from '../support/wait.js';
-import { type Program, RECIPES } from './recipes.js';
+import { killPrograms, type Program, RECIPES } from './recipes.js';
 
 const BYTES = randomBytes(2 ** 21);
 const DIGEST = createHash('sha256').update(BYTES).digest('hex');
@@ -27,7 +27,7 @@ function read(socket: Socket): Reader {
 }
 
 describe.each(Object.entries(RECIPES))('%s', (_name, recipe) => {
-  const { dial = (_bench, port) => bench.dial({ port }), refusal = RESET, lacks, retries = false } = recipe;
+  const { dial = (_bench, port) => bench.dial({ port }), opening, refusal = RESET, lacks, retries = false } = recipe;
   let programs: Program[] = [];
   let port = 0;
   let server: PeerServer;
@@ -39,7 +39,7 @@ describe.each(Object.entries(RECIPES))('%s', (_name, recipe) => {
   }, 30_000);
 
   afterAll(async () => {
-    await Promise.all(programs.map((program) => program.kill()));
+    await killPrograms();
     await server.stop();
   });
 
@@ -57,6 +57,18 @@ describe.each(Object.entries(RECIPES))('%s', (_name, recipe) => {
     near.pause();
     expect(String(answer)).toBe('!');
     return { near, far };
+  }
+
+  if (opening !== undefined) {
+    test('a client that stops after a byte does not hold up the next one', async () => {
+      const stopped = await bench.dial({ port });
+      stopped.write(opening);
+      const { near, far } = await connection();
+      const reader = read(far);
+      near.resetAndDestroy();
+      expect(await reader.ends()).toBe('reset');
+      stopped.resetAndDestroy();
+    });
   }
 
   test('the reset of a client reaches the server as a reset', async () => {

@@ -2,12 +2,11 @@
 import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from 'vitest';
 import { useBench } from '../support/bench.js';
-import { Program } from './recipes.js';
+import { killPrograms, Program } from './recipes.js';
 
 const bench = useBench();
-let program: Program | undefined;
 
-afterEach(() => program?.kill());
+afterEach(killPrograms);
 
 test('pool.mjs opens no more connections than it may, and gives each answer to the command that it is for', async () => {
   let most = 0;
@@ -21,7 +20,7 @@ test('pool.mjs opens no more connections than it may, and gives each answer to t
       setTimeout(() => socket.write(answer), 20 - Number(word));
     });
   });
-  program = new Program('pool.mjs', [server.port, 2]);
+  const program = new Program('pool.mjs', [server.port, 2]);
   const words = Array.from({ length: 20 }, (_, index) => String(index));
   program.write(words.map((word) => `ECHO ${word}\n`).join(''));
   expect(await program.exited).toEqual({ code: 0, errors: '' });
@@ -35,7 +34,7 @@ test('pool.mjs opens a connection in place of one that is reset', async () => {
     socket.on('end', () => socket.end());
     socket.on('data', () => (index === 0 ? socket.resetAndDestroy() : socket.write(`:${index}\r\n`)));
   });
-  program = new Program('pool.mjs', [server.port, 1]);
+  const program = new Program('pool.mjs', [server.port, 1]);
   program.write('INCR n\nINCR n\nINCR n\n');
   expect(await program.exited).toEqual({ code: 0, errors: '' });
   expect(program.lines).toEqual([expect.stringMatching(/^error: /), ':1', ':1', '1 connections', 'closed']);

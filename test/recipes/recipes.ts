@@ -9,6 +9,13 @@ import type { Bench } from '../support/bench.js';
 import { CERTIFICATE, type PeerServer, plainServer } from '../support/peers.js';
 import { within } from '../support/wait.js';
 
+const running = new Set<Program>();
+
+/** Cuts the programs that still run, also those of a recipe that did not start. */
+export async function killPrograms(): Promise<void> {
+  await Promise.all([...running].map((program) => program.kill()));
+}
+
 /** A recipe that runs. */
 export class Program {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -28,7 +35,11 @@ export class Program {
       this.lines.push(line);
       child.emit('line');
     });
-    this.exited = once(child, 'close').then(([code]) => ({ code, errors: this.#errors }));
+    running.add(this);
+    this.exited = once(child, 'close').then(([code]) => {
+      running.delete(this);
+      return { code, errors: this.#errors };
+    });
   }
 
   /** The port in the line that begins so. */
@@ -49,8 +60,10 @@ export class Program {
 
   /** Waits until none of its ports accepts connections. */
   async refuses(): Promise<void> {
+    const deadline = performance.now() + 5_000;
     for (const port of this.#ports) {
       for (;;) {
+        if (performance.now() > deadline) throw new Error(`Port ${port} still accepts connections.`);
         const socket = connect(port, '127.0.0.1');
         const refused = new Promise<boolean>((resolve) =>
           socket.on('connect', () => resolve(false)).on('error', () => resolve(true)),
@@ -85,6 +98,8 @@ export interface Recipe {
   start(server: number): Promise<{ programs: Program[]; port: number }>;
   /** Connects to a server through them, where a client says where it goes. The socket is half open. */
   dial?(bench: Bench, port: number, server: number): Promise<Socket>;
+  /** The first byte of a client, for a recipe that reads more before it connects a server. */
+  readonly opening?: string;
   /** What a client gets whose server refuses; without it, a reset. */
   readonly refusal?: RegExp;
   /** Makes a server that speaks the protocol of the recipe; without it, one that speaks none. */
@@ -108,16 +123,17 @@ async function ask(socket: Socket, request: string | Buffer, answer: string | Bu
   await receive(socket, Buffer.from(answer));
 }
 
-/** Reads these bytes, and leaves the rest. */
+/** Reads these bytes, and gives back what came after them. */
 async function receive(socket: Socket, wanted: Buffer): Promise<void> {
-  for (;;) {
-    const bytes = socket.read(wanted.length) as Buffer | null;
-    if (bytes !== null) {
-      if (bytes.equals(wanted)) return;
-      throw new Error(`There came ${JSON.stringify(bytes.toString('latin1'))}`);
-    }
-    await within(5_000, 'an answer', once(socket, 'readable'));
+  let bytes = Buffer.alloc(0);
+  while (bytes.length < wanted.length && !socket.readableEnded) {
+    const chunk: Buffer | null = socket.read();
+    if (chunk !== null) bytes = Buffer.concat([bytes, chunk]);
+    else await within(5_000, 'an answer', Promise.race([once(socket, 'readable'), once(socket, 'end')]));
   }
+  if (bytes.length > wanted.length) socket.unshift(bytes.subarray(wanted.length));
+  const came = bytes.subarray(0, wanted.length);
+  if (!came.equals(wanted)) throw new Error(`There came ${JSON.stringify(came.toString('latin1'))}`);
 }
 
 /** Over TLS, where a reset is that of the socket below. */
@@ -163,7 +179,7 @@ const TOLD = { source: { address: '192.0.2.1', port: 1_024 }, destination: { add
 
 export const RECIPES: Record<string, Recipe> = {
   'tcp-proxy.mjs': { start: single('tcp-proxy.mjs', (server) => [0, server], 'listening'), retries: true },
-  'connect-proxy.mjs': { start: single('connect-proxy.mjs', () => [0]), dial: dialConnect },
+  'connect-proxy.mjs': { start: single('connect-proxy.mjs', () => [0]), dial: dialConnect, opening: 'C' },
   'connect-proxy.mjs through another one': {
     async start() {
       const upstream = new Program('connect-proxy.mjs', [0]);
@@ -174,6 +190,7 @@ export const RECIPES: Record<string, Recipe> = {
   },
   'socks-proxy.mjs': {
     start: single('socks-proxy.mjs', () => [0]),
+    opening: '\x05',
     async dial(bench, port, server) {
       const socket = await bench.dial({ port });
       await ask(socket, Buffer.from([5, 1, 0]), Buffer.from([5, 0]));
@@ -184,6 +201,7 @@ export const RECIPES: Record<string, Recipe> = {
   },
   'sni-router.mjs': {
     start: single('sni-router.mjs', (server) => [0, `localhost=${server}`]),
+    opening: '\x16',
     makeServer: makeTlsServer,
     dial: dialTls,
     refusal: CUT_HANDSHAKE,
@@ -209,6 +227,7 @@ export const RECIPES: Record<string, Recipe> = {
   },
   'balanced-proxy.mjs': {
     start: single('balanced-proxy.mjs', (server) => [0, server]),
+    opening: 'P',
     makeServer: (handler) =>
       plainServer(async (socket) => {
         await receive(socket, encodeProxyHeader({ version: 2, ...TOLD }));
@@ -223,6 +242,7 @@ export const RECIPES: Record<string, Recipe> = {
   },
   'postgres-proxy.mjs': {
     start: single('postgres-proxy.mjs', (server) => [0, CERT, KEY, `app=tls:${server}`]),
+    opening: '\0',
     makeServer: (handler) =>
       plainServer(async (raw) => {
         await receive(raw, SSL_REQUEST);
