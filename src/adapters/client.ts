@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
@@ -425,7 +426,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
 }
 
 /** @internal @throws OptionError for what is no socket, or has an owner */
-export function checkAdoptable(socket: Socket): void {
+export function checkAdoptable(socket: Duplex): void {
   if (!isStream(socket) || inObjectMode(socket)) {
     throw new OptionError('socket', socket, 'a net.Socket, or another Duplex of bytes');
   }
@@ -474,11 +475,15 @@ export function behindProxies(config: ClientConfig, trusts: Trusts): ClientConfi
  * });
  * ```
  */
-export function adoptClient<Data = unknown>(socket: Socket, options: ClientOptions<Data> = {}): Client<Data> {
+export function adoptClient<Data = unknown>(socket: Duplex, options: ClientOptions<Data> = {}): Client<Data> {
   checkAdoptable(socket);
   onlyKnown('adoptClient', options, CLIENT_OPTIONS);
   const signal = checkSignal('signal', options.signal);
-  const client = new Client<Data>(socket, clientConfig(options as ClientOptions, false), environmentOf(options));
+  const client = new Client<Data>(
+    socket as Socket,
+    clientConfig(options as ClientOptions, false),
+    environmentOf(options),
+  );
   client.begin(signal);
   return client;
 }

@@ -9,6 +9,7 @@
  *
  * const settings = {
  *   acceptTimeout: 10_000,
+ *   proxyHeaderTimeout: 5_000,
  *   idleTimeout: NEVER_MS,
  *   halfCloseTimeout: 60_000,
  *   closeTimeout: 10_000,

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Backend } from '../adapters/backend.js';
 import { type BackendSocketOptions, backendConfig, type DialLimits, serversOf } from '../adapters/backend-options.js';
 import { Client, type ClientConfig, type ClientOwner, checkAdoptable } from '../adapters/client.js';
@@ -197,12 +198,11 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
   /**
    * Takes over a socket that was accepted elsewhere, as a client like any other: it is admitted, gets a session, counts
    * towards a limit of its own (`clientsMax` sockets that were adopted), and is waited for by a close. Call it in the tick
-   * of the accept, or of the event that hands the socket over.
+   * of the accept, or of the event that hands the socket over. A proxy that has ended, or is about to end, turns it away,
+   * as it does with newcomers.
    *
-   * @param socket a `net.Socket` or a `tls.TLSSocket` whose handshake is done
-   * @throws OptionError for what is no socket, or is owned by another handle
-   * A proxy that has ended, or is about to end, turns it away, as it does with newcomers.
-   *
+   * @param socket a `net.Socket`, a `tls.TLSSocket` whose handshake is done, or another `Duplex`
+   * @throws OptionError for what is no stream, or is owned by another handle
    * @throws NotSupportedError before {@link start}
    * @example
    * ```ts
@@ -213,13 +213,19 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
    * });
    * ```
    */
-  adopt(socket: Socket, options: AdoptOptions<Data> = {}): Client<Data> {
+  adopt(socket: Duplex, options: AdoptOptions<Data> = {}): Client<Data> {
     checkAdopt(socket, options);
     if (!this.hasTag('serving') && !this.hasTag('ending'))
       throw new NotSupportedError(`${this.id} was not started yet: call start() first.`);
     const { head, data } = options;
     if (head !== undefined && head.length > 0) socket.unshift(head);
-    const client = new Client<Data>(socket, this.#clientConfig, this.#sessionConfig.environment, this.#adopted, this);
+    const client = new Client<Data>(
+      socket as Socket,
+      this.#clientConfig,
+      this.#sessionConfig.environment,
+      this.#adopted,
+      this,
+    );
     client.data = data as Data;
     if (!this.#keepAlive) client.unref();
     this.#adopted.begin(client, this.hasTag('ending'));
@@ -462,7 +468,7 @@ export interface AdoptOptions<Data = unknown> {
 
 const ADOPT_OPTIONS = everyOption<AdoptOptions>()('head', 'data');
 
-function checkAdopt(socket: Socket, options: AdoptOptions): void {
+function checkAdopt(socket: Duplex, options: AdoptOptions): void {
   checkAdoptable(socket);
   onlyKnown('adopt', options, ADOPT_OPTIONS);
   const { head } = options;

@@ -53,7 +53,7 @@ export interface SessionHooks<Data = unknown> {
    *
    * @example
    * ```ts
-   * prepare: (socket, { client }) => void socket.write(`PROXY TCP4 ${client.peer.address} …\r\n`),
+   * prepare: (socket, { client }) => void socket.write(`PROXY TCP4 ${client.peer?.address} …\r\n`),
    * ```
    */
   readonly prepare?: PrepareHook<Client<Data>> | undefined;

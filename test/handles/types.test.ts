@@ -1,4 +1,5 @@
 /** The types of the public face: what `tsc -p tsconfig.test.json` must take, and what it must refuse. */
+import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest';
 import {
@@ -94,6 +95,15 @@ describe('client.data', () => {
     expectTypeOf<Session<Tenant>>().toExtend<Session>();
     expectTypeOf<Client<Tenant>>().toExtend<Client>();
     expectTypeOf<TcpProxy>().not.toExtend<TcpProxy<Tenant>>();
+  });
+});
+
+test('a stream of an HTTP server, which its types call a Duplex, can be adopted', () => {
+  void ((proxy: TcpProxy<string | undefined>, server: Server) => {
+    server.on('connect', ({ url }, socket, head) => proxy.adopt(socket, { head, data: url }));
+    // @ts-expect-error: the data of this proxy is text
+    server.on('upgrade', (_, socket) => proxy.adopt(socket, { data: 1 }));
+    server.on('connect', (_, socket) => adoptClient(socket));
   });
 });
 
