@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest';
 import {
-  type adoptClient,
+  adoptClient,
   type Backend,
   type Cause,
   type Client,
