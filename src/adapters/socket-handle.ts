@@ -63,10 +63,7 @@ export type LegEvents = {
 export type LegHandle = SocketHandle<AnyStateMachine, LegEvents>;
 
 /** A handle with a socket. */
-export abstract class SocketHandle<M extends AnyStateMachine, E extends Events>
-  extends Handle<M, E>
-  implements SocketOwner
-{
+export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> extends Handle<M, E> {
   /** @internal What these commands do, for the table of a kind. */
   static readonly socketCommands: CommandTable<SocketHandle<AnyStateMachine, Events>, SocketCommand> = {
     'socket.end': (handle) => handle.endSocket(),

@@ -114,11 +114,7 @@ export const BUFFER_LIMITS = {
 
 /** A set of servers. */
 export const SERVERS_LIMITS = {
-  downFor: time(
-    10_000,
-    'how long a server that failed is chosen last; after that, one connection tries it first',
-    FLAG,
-  ),
+  downFor: time(10_000, 'how long a server that failed is chosen last; then one connection tries it', FLAG),
 };
 
 export const WORKER_LIMITS = {

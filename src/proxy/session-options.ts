@@ -161,7 +161,7 @@ export function createSession<Data>(client: Client<Data>, options: SessionOption
   return session;
 }
 
-/** What a session does when one side has ended. */
+/** @internal What a session does when one side has ended. */
 export function endsOf(
   { halfClose }: Pick<SessionLimits, 'halfClose'>,
   { halfCloseTimeout, closeTimeout }: SessionSettings,

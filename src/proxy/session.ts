@@ -352,7 +352,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
 
   #readAhead(): void {
     const { connectBufferBytes } = this.#config;
-    if (connectBufferBytes > 0) this.relay.readAhead(connectBufferBytes);
+    if (connectBufferBytes > 0 && !this.relay.readsAhead) this.relay.readAhead(connectBufferBytes);
   }
 
   #startRelay(): void {

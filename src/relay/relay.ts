@@ -49,9 +49,12 @@ export class Relay {
     return this.fromClient + this.fromBackend + changed - waiting + this.#ends;
   }
 
+  get readsAhead(): boolean {
+    return this.#up !== undefined;
+  }
+
   /** Reads up to `bytesMax` from the client before there is a backend, so that a reset is seen. */
   readAhead(bytesMax: number): void {
-    if (this.#up !== undefined) return;
     this.#up = new Leg();
     this.#up.readAhead(this.#client, bytesMax);
   }

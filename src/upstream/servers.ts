@@ -117,6 +117,9 @@ const SERVER_OPTIONS = everyOption<ServerOptions>()(
 /** Options that `net.connect` takes together with a host. */
 const HOST_OPTIONS = ['lookup', 'localAddress', 'family', 'autoSelectFamilyAttemptTimeout'] as const;
 
+/** Less than that is no rest, but the time that the close of the lost socket takes. */
+const RESTED_LEAST_MS = 100;
+
 /** A name that has several addresses gives each at least this time, in milliseconds, as Node does by itself. */
 const ADDRESS_LEAST_MS = 250;
 /** Where nothing bounds an attempt, an address that does not answer must not keep the others from being tried. */
@@ -697,8 +700,10 @@ export class Servers {
 
   /** How long to rest before the next round, which counts as begun; the budget included. */
   #restMs(memory: RequesterMemory): number {
-    // A backend that reconnects on demand may have rested long enough already.
-    const backoffMs = this.#backoff.delayMs(memory.round++, this.#random()) - (this.#now - memory.failedAt);
+    const paceMs = this.#backoff.delayMs(memory.round++, this.#random());
+    // A backend that reconnects on demand may have rested for a part of it already, or for all.
+    const restedMs = this.#now - memory.failedAt;
+    const backoffMs = restedMs < RESTED_LEAST_MS ? paceMs : Math.ceil(paceMs - restedMs);
     return this.#bounded(memory, Math.max(backoffMs, this.#budgetMs()));
   }
 

@@ -150,8 +150,8 @@ describe('messages', () => {
         );
         let isReset = false;
         for (const { event, from, to, commands } of steps) {
-          // What has failed or closed is reset to no effect.
-          const isOver = /^socket\.(failed|closed)$/.test(event);
+          // What has failed or closed is reset to no effect; of an end that leads to a reset, the end is drawn.
+          const isOver = /^socket\.(ended|failed|closed)$/.test(event);
           const resets = commands.some(({ type }) => type === 'socket.reset') && !isOver;
           if (commands.some(({ type }) => type === 'socket.open')) isReset = false;
           const { from: sender, label } = messageOf({

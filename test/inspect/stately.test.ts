@@ -149,6 +149,8 @@ test('a conversation, message by message', async () => {
   expect(heard.of('session')).toMatchInlineSnapshot(`
     [
       "actor below listener",
+      "route.chosen",
+      "active {"connecting":"open"}",
       "backend.established from backend",
       "active {"relaying":"both"}",
       "client.ended from client",
@@ -193,6 +195,8 @@ test('on actors of XState it is the same', async () => {
   await until('the end of the session', () => heard.of('session').includes('done "ended"'));
   expect(heard.of('session')).toEqual([
     'actor below listener',
+    'route.chosen',
+    'active {"connecting":"open"}',
     'backend.established from backend',
     'active {"relaying":"both"}',
     'client.ended from client',
