@@ -8,7 +8,7 @@ import { hash } from './random.js';
 import { type Found, play, shorten, storyOf } from './schedule.js';
 import { subjects } from './subjects.js';
 
-const SEEDS = 60;
+const SEEDS = 120;
 
 describe.each(Object.keys(mutations) as (keyof typeof mutations)[])('%s', (name) => {
   test.each([xstateRuntime, compiledRuntime])('and that is seen: $name', (runtime) => {
