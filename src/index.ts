@@ -49,7 +49,8 @@ export {
 export type { Means } from './machines/means.js';
 export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
 export type { Timeout } from './options.js';
-export { type AdoptOptions, createProxy, type ProxyEvents, type ProxyOptions, TcpProxy } from './proxy/proxy.js';
+export type { AdoptOptions } from './proxy/adopted.js';
+export { createProxy, type ProxyEvents, type ProxyOptions, TcpProxy } from './proxy/proxy.js';
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { createSession, type SessionHooks, type SessionLimits, type SessionOptions } from './proxy/session-options.js';
 export type { KeyHook, Route, RouteContext, RouteHook, Target } from './proxy/target.js';

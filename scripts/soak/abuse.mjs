@@ -145,7 +145,8 @@ async function loris(scene) {
   const secure = await scene.start({ options: { acceptTimeout: 500 }, front: true });
   const head = await scene.start({ options: { acceptTimeout: 500 }, headBytes: 64 });
   const idle = await scene.start({ options: { idleTimeout: 500 } });
-  const lasting = await scene.start({ options: { idleTimeout: 2_000, durationMax: 4_000 } });
+  // Its servers have ended by then, so its clients are let go of, until their time for that is up as well.
+  const lasting = await scene.start({ options: { idleTimeout: 2_000, durationMax: 4_000, lingerMax: 2_000 } });
   const bytes = await hello();
   many(EACH, () => scene.dial(secure));
   for (const socket of many(EACH, () => scene.dial(secure))) drip(socket, bytes, 50);

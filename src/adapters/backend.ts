@@ -181,8 +181,8 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   }
 
   /**
-   * The connection, while there is an established one that can be written to: not after its owner has ended it
-   * (`socket.end()`). One whose server has ended can still be written to, and what came can be read.
+   * The present connection, while it is established and can be written to. It is undefined once its owner has ended it
+   * (`socket.end()`). When only the server has ended, the connection can still be written to and read.
    */
   get connection(): Connection | undefined {
     if (this.#socket?.writable !== true || !this.hasTag('offered')) return undefined;

@@ -18,7 +18,7 @@ import { follow, unfollow } from './signals.js';
 
 /** Options that every handle takes. */
 export interface HandleOptions {
-  /** Means abort. One that is aborted already opens nothing. */
+  /** Aborts the handle when it fires. If it has fired before, the handle opens nothing. */
   readonly signal?: AbortSignal | undefined;
   /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;

@@ -6,16 +6,7 @@ import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { Instance } from '../runtime/instance.js';
 import { checkedStream, connected, isStream } from '../sockets/given.js';
 import { closeWith, linkOver } from '../sockets/over.js';
-import {
-  endGracefully,
-  lend,
-  listenersOf,
-  progressOf,
-  readsOf,
-  reset,
-  type SocketOwner,
-  takeBack,
-} from '../sockets/socket.js';
+import { endGracefully, lend, listenersOf, progressOf, readsOf, reset, takeBack } from '../sockets/socket.js';
 import { type CommandTable, type Events, Handle } from './handle.js';
 
 const ENDED = { type: 'socket.ended' } as const;

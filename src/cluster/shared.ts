@@ -7,7 +7,7 @@ import { checkAddress } from '../adapters/listener-options.js';
  * A path given there directly is bound by one process for itself, and so for the first worker only.
  *
  * Start what uses it without waiting for anything else: a client that comes before that is turned
- * away. The path is removed with the last worker; one that was left behind by a primary that was killed is in the way.
+ * away. The path is removed with the last worker. If the primary was killed, its path is left, and you have to remove it.
  *
  * @throws OptionError
  * @throws Error what Node says, such as `EADDRINUSE`

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Backend } from '../adapters/backend.js';
 import { type BackendSocketOptions, backendConfig, type DialLimits, serversOf } from '../adapters/backend-options.js';
-import { Client, type ClientConfig, type ClientOwner, checkAdoptable } from '../adapters/client.js';
+import { Client, type ClientConfig } from '../adapters/client.js';
 import {
   environmentOf,
   HANDLE_OPTIONS,
@@ -29,6 +29,7 @@ import { type Deferred, optionalDeferred } from '../promise.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
 import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
+import { Adopted, type AdoptOptions, checkAdopt } from './adopted.js';
 import { type ConnectionInfo, Session, type SessionConfig, timersOf } from './session.js';
 import { endsOf, type SessionHooks, type SessionLimits } from './session-options.js';
 import type { KeyHook, RouteHook } from './target.js';
@@ -135,10 +136,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
       'backends.abort': (proxy, { cause, deliver }) => abortAll(proxy.backends, cause, deliver),
       'listeners.start': (proxy) => proxy.#startListeners(),
       'listeners.close': (proxy) => proxy.closeListeners(),
-      'listeners.abort': (proxy, { cause, deliver }) => {
-        abortAll(proxy.#adopted.admitted, cause, deliver);
-        abortAll(proxy.listeners, cause, deliver);
-      },
+      'listeners.abort': (proxy, { cause, deliver }) => abortAll(proxy.#acceptors, cause, deliver),
       'listeners.await': (proxy) => proxy.#awaitListeners(),
       'sessions.await': (proxy) => proxy.#awaitSessions(),
       'admissions.refuse': (proxy, { cause }) => proxy.#refuseAdmissions(cause),
@@ -192,7 +190,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
 
   /** Newcomers that were turned away, over all listeners, and of those that were adopted. */
   get refused(): number {
-    return this.listeners.reduce((total, { refused }) => total + refused, this.#adopted.refused);
+    return this.#acceptors.reduce((total, { refused }) => total + refused, 0);
   }
 
   /**
@@ -228,7 +226,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
     );
     client.data = data as Data;
     if (!this.#keepAlive) client.unref();
-    this.#adopted.begin(client, this.hasTag('ending'));
+    this.#adopted.add(client, this.hasTag('ending'));
     return client;
   }
 
@@ -277,6 +275,11 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
     for (const listener of this.#serving()) listener.resume();
   }
 
+  /** What clients come from. */
+  get #acceptors(): readonly (Listener<Data> | Adopted<Data>)[] {
+    return [...this.listeners, this.#adopted];
+  }
+
   /** The listeners that go on. */
   #serving(): Listener<Data>[] {
     if (this.listeners.length === 0) throw new NotSupportedError(`${this.id} has no listener.`);
@@ -288,7 +291,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
   /** What can be seen of every live connection: what a transition does not tell. */
   connections(): ConnectionInfo[] {
     const infos: ConnectionInfo[] = [];
-    for (const { clients } of [...this.listeners, this.#adopted]) {
+    for (const { clients } of this.#acceptors) {
       for (const client of clients) if (client.session === undefined) infos.push(admissionInfo(client));
     }
     for (const session of this.#sessions) infos.push(session.info());
@@ -342,6 +345,16 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
     session.begin();
     // It may have sent its last byte while it was being admitted: the session was not there to hear of it.
     if (client.socket.readableEnded) session.legEnded(client);
+  }
+
+  /** @internal */
+  adoptedEstablished(client: Client<Data>): void {
+    this.clientEstablished(client, this);
+  }
+
+  /** @internal */
+  adoptedRefused({ peer }: Client<Data>): void {
+    this.notify('refused', { total: this.refused, peer });
   }
 
   /** @internal */
@@ -432,8 +445,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
   }
 
   #refuseAdmissions(cause: Report): void {
-    each(this.listeners, (listener) => listener.refuseAdmissions(cause));
-    each(this.#adopted.clients, (client) => client.refuse(cause));
+    each(this.#acceptors, (acceptor) => acceptor.refuseAdmissions(cause));
     if (this.#sessions.size > 0) this.instance.send(SERVED);
   }
 
@@ -453,73 +465,20 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
 
   #reportSessions(): void {
     if (!this.#sessionsAwaited || this.#sessions.size > 0) return;
-    if (this.#adopted.clients.size > 0) return;
-    if (this.listeners.every(({ clients }) => clients.size === 0)) this.instance.send(EMPTIED);
-  }
-}
-
-/** What is known of a socket that was accepted elsewhere. */
-export interface AdoptOptions<Data = unknown> {
-  /** What was read of it already: the first bytes to relay. */
-  readonly head?: Uint8Array | undefined;
-  /** For `client.data`, which your hooks can read. */
-  readonly data?: Data | undefined;
-}
-
-const ADOPT_OPTIONS = everyOption<AdoptOptions>()('head', 'data');
-
-function checkAdopt(socket: Duplex, options: AdoptOptions): void {
-  checkAdoptable(socket);
-  onlyKnown('adopt', options, ADOPT_OPTIONS);
-  const { head } = options;
-  if (head !== undefined && !(head instanceof Uint8Array)) {
-    throw new OptionError('head', head, 'a Buffer, or another Uint8Array');
-  }
-}
-
-/** The clients of a proxy that no listener of its own has accepted. */
-class Adopted<Data> implements ClientOwner {
-  readonly clients = new Set<Client<Data>>();
-  refused = 0;
-  readonly #proxy: TcpProxy<Data>;
-  readonly #clientsMax: number;
-
-  constructor(proxy: TcpProxy<Data>, clientsMax: number) {
-    this.#proxy = proxy;
-    this.#clientsMax = clientsMax;
-  }
-
-  /** Those that have no session yet. */
-  get admitted(): Client<Data>[] {
-    return [...this.clients].filter((client) => client.session === undefined);
-  }
-
-  begin(client: Client<Data>, isLate: boolean): void {
-    const isFull = this.clients.size >= this.#clientsMax;
-    this.clients.add(client);
-    // What is reported before it begins comes first: it is never admitted.
-    if (isLate) client.refuse({ initiator: 'library', manner: 'refusal', code: 'draining' });
-    else if (isFull) client.refuse({ initiator: 'library', manner: 'limit', code: 'clientsMax' });
-    if (isLate || isFull) this.refused++;
-    client.begin();
-    if (isLate || isFull) this.#proxy.notify('refused', { total: this.#proxy.refused, peer: client.peer });
-  }
-
-  clientEstablished(client: Client<Data>): void {
-    this.#proxy.clientEstablished(client, this.#proxy);
-  }
-
-  clientClosed(client: Client<Data>, outcome: Outcome): void {
-    this.clients.delete(client);
-    client.session?.legClosed(client, outcome);
-    this.#proxy.clientClosed(client, outcome);
+    if (this.#acceptors.every(({ clients }) => clients.size === 0)) this.instance.send(EMPTIED);
   }
 }
 
 function ignore(): void {}
 
-function abortAll(parts: readonly (Listener | Session | Backend | Client)[], cause: Cause, deliver: boolean): void {
-  each<Listener | Session | Backend | Client>(parts, (part) => (deliver ? part.cut(cause) : void part.abort(cause)));
+/** A part of a proxy that can be ended at once. */
+interface Part {
+  cut(cause: Cause): void;
+  abort(cause: Cause): unknown;
+}
+
+function abortAll(parts: readonly Part[], cause: Cause, deliver: boolean): void {
+  each(parts, (part) => (deliver ? part.cut(cause) : void part.abort(cause)));
 }
 
 /** A client that is still being admitted has no session. */

@@ -117,9 +117,6 @@ const SERVER_OPTIONS = everyOption<ServerOptions>()(
 /** Options that `net.connect` takes together with a host. */
 const HOST_OPTIONS = ['lookup', 'localAddress', 'family', 'autoSelectFamilyAttemptTimeout'] as const;
 
-/** Less than that is no rest, but the time that the close of the lost socket takes. */
-const RESTED_LEAST_MS = 100;
-
 /** A name that has several addresses gives each at least this time, in milliseconds, as Node does by itself. */
 const ADDRESS_LEAST_MS = 250;
 /** Where nothing bounds an attempt, an address that does not answer must not keep the others from being tried. */
@@ -701,9 +698,8 @@ export class Servers {
   /** How long to rest before the next round, which counts as begun; the budget included. */
   #restMs(memory: RequesterMemory): number {
     const paceMs = this.#backoff.delayMs(memory.round++, this.#random());
-    // A backend that reconnects on demand may have rested for a part of it already, or for all.
-    const restedMs = this.#now - memory.failedAt;
-    const backoffMs = restedMs < RESTED_LEAST_MS ? paceMs : Math.ceil(paceMs - restedMs);
+    // A backend that reconnects on demand has rested since its last failure, perhaps for long enough.
+    const backoffMs = Math.ceil(paceMs - (this.#now - memory.failedAt));
     return this.#bounded(memory, Math.max(backoffMs, this.#budgetMs()));
   }
 

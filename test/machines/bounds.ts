@@ -68,7 +68,7 @@ const backend = (persistent: boolean, attemptsMax: number, onDemand = false): Bo
   options: {
     input: { settings: backendSettings(persistent, attemptsMax, onDemand) },
     key: ({ context }) =>
-      `${Math.min(context.attempts, attemptsMax)} ${known(context.sent)} ${context.ending} ${context.wanted}`,
+      `${Math.min(context.attempts, attemptsMax)} ${known(context.sent)} ${context.ending} ${context.loss !== 'rest'}`,
     events: (type, { context, value }) => {
       if (type === 'server.deferred') return [{ type, delayMs: 100 }];
       // The handle refuses it.

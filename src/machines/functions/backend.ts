@@ -22,10 +22,11 @@ export interface BackendContext extends ConnectionContext<BackendSettings> {
   incarnation: number;
   /** Attempts since the last stable connection. */
   attempts: number;
-  /** True from a drop until the next connection is offered: it must be repaired first. */
-  dropped: boolean;
-  /** False from a drop until the owner asks again, where it reconnects on demand. */
-  wanted: boolean;
+  /**
+   * What follows a drop, until the next connection is offered: that must be repaired first (`repair`). Where it reconnects
+   * on demand, no attempt is made before its owner asks (`rest`). `none` without a drop.
+   */
+  loss: 'none' | 'rest' | 'repair';
   backoffMs: number;
 }
 
@@ -98,8 +99,7 @@ export const startOf = (settings: BackendSettings): BackendContext => ({
   cause: undefined,
   incarnation: 0,
   attempts: 0,
-  dropped: false,
-  wanted: true,
+  loss: 'none',
   backoffMs: 0,
 });
 
@@ -107,7 +107,9 @@ export const startOf = (settings: BackendSettings): BackendContext => ({
 export const deferredMs = ({ event }: GivenEvent): number => event.delayMs ?? 0;
 export const nextIncarnation = ({ context }: Given): number => context.incarnation + 1;
 export const nextAttempt = ({ context }: Given): number => context.attempts + 1;
-export const isWantedAgain = ({ context }: Given): boolean => !context.settings.onDemand;
+export const lossOf = ({ context }: Given): BackendContext['loss'] => (context.settings.onDemand ? 'rest' : 'repair');
+export const lossOnceAsked = ({ context: { loss } }: Given): BackendContext['loss'] =>
+  loss === 'rest' ? 'repair' : loss;
 const CONNECTING: CauseHint = { phase: 'connecting' };
 /** A socket may close without an error. */
 export const closedUnexplained = ({ context, event }: GivenEvent): Cause => context.cause ?? causeOf(event, CONNECTING);
@@ -128,7 +130,7 @@ export const open = ({ context }: Given): BackendCommand => ({ type: 'socket.ope
 export const prepare = ({ context }: Given): BackendCommand => ({
   type: 'owner.prepare',
   incarnation: context.incarnation,
-  repair: context.dropped,
+  repair: context.loss !== 'none',
 });
 export const establish = ({ context }: Given): BackendCommand => ({
   type: 'owner.establish',
@@ -156,7 +158,7 @@ export const exhaust = ({ context }: Given): BackendCommand => ({
 
 // Guards.
 export const isPersistent = ({ context }: Given): boolean => context.settings.persistent;
-export const isUnwanted = ({ context }: Given): boolean => !context.wanted;
+export const isUnwanted = ({ context }: Given): boolean => context.loss === 'rest';
 export const hasAttemptsLeft = ({ context }: Given): boolean => context.attempts < context.settings.attemptsMax;
 
 // Delays.
