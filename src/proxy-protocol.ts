@@ -53,11 +53,15 @@ const LISTEN_OPTIONS = ['from'];
 const SERVER_OPTIONS = ['version', 'fields', 'crc32c'];
 const UNIX = 'unix';
 
-/** @internal */
-export function listenProxyProtocol(name: string, options: ListenProxyProtocol): Trusts {
+/**
+ * @internal
+ * @param isTcp true where every connection has an address, until its peer resets it. The system then no longer says whose
+ * it was: without its header it must not be served as that of a client.
+ */
+export function listenProxyProtocol(name: string, options: ListenProxyProtocol, isTcp: boolean): Trusts {
   onlyKnown(name, options, LISTEN_OPTIONS, `${name}.`);
   const { from } = options;
-  if (from instanceof BlockList) return (peer) => peer !== undefined && isIn(from, peer);
+  if (from instanceof BlockList) return (peer) => (peer === undefined ? isTcp : isIn(from, peer));
   if (!Array.isArray(from) || from.length === 0) {
     throw new OptionError(`${name}.from`, from, 'a net.BlockList, or an array of at least one address or network');
   }
@@ -65,8 +69,8 @@ export function listenProxyProtocol(name: string, options: ListenProxyProtocol):
   for (const [index, entry] of from.entries()) {
     if (entry !== UNIX) add(list, `${name}.from[${index}]`, entry);
   }
-  const trustsUnix = from.includes(UNIX);
-  return (peer) => (peer === undefined ? trustsUnix : isIn(list, peer));
+  const trustsUnknown = isTcp || from.includes(UNIX);
+  return (peer) => (peer === undefined ? trustsUnknown : isIn(list, peer));
 }
 
 function add(list: BlockList, name: string, entry: unknown): void {

@@ -195,7 +195,7 @@ export function checkAddress(where: ListenAddress, name: string): void {
     if (where.server !== undefined && 'setSecureContext' in where.server) {
       throw new OptionError(`${name}proxyProtocol`, 'given', 'left out: the server begins with TLS by itself');
     }
-    listenProxyProtocol(`${name}proxyProtocol`, where.proxyProtocol);
+    listenProxyProtocol(`${name}proxyProtocol`, where.proxyProtocol, where.port !== undefined);
   }
   if (where.tls === undefined) return;
   if (where.server !== undefined && 'setSecureContext' in where.server) {

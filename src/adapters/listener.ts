@@ -127,9 +127,11 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
     this.#owner = owner;
     this.#handshakes = where.tls === undefined ? undefined : new Handshakes(where.tls, () => this.clock.now());
     const config = this.#handshakes === undefined ? limits.client : overTls(limits.client, this.#handshakes);
-    const { proxyProtocol } = where;
+    const { proxyProtocol, port } = where;
     this.#clientConfig =
-      proxyProtocol === undefined ? config : behindProxies(config, listenProxyProtocol('proxyProtocol', proxyProtocol));
+      proxyProtocol === undefined
+        ? config
+        : behindProxies(config, listenProxyProtocol('proxyProtocol', proxyProtocol, port !== undefined));
     this.#server = where.server ?? createServer(limits.serverOptions);
     if ('setSecureContext' in this.#server) {
       this.#server.on('secureConnection', this.#onConnection);

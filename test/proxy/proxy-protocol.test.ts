@@ -21,7 +21,7 @@ import {
 } from '../../src/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers } from '../support/make.js';
-import { type At, CERTIFICATE, Reader } from '../support/peers.js';
+import { type At, CERTIFICATE, connectAndResetAtOnce, Reader } from '../support/peers.js';
 import { until } from '../support/wait.js';
 
 const bench = useBench();
@@ -233,6 +233,14 @@ describe('at a listener', () => {
       error,
     });
     expect(client.peer?.address).toBe('127.0.0.1');
+  });
+
+  test('a connection that was reset before it is accepted, whose address nobody knows any more, is refused', async () => {
+    const { at, ended } = await listening();
+    await connectAndResetAtOnce((at as { port: number }).port, 'as a client would say it');
+    const [client, { ending }] = await ended;
+    expect(client.peer).toBeUndefined();
+    expect(ending).toBe('refused');
   });
 
   test('an end in the middle of the header refuses the client', async () => {
