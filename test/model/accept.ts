@@ -76,7 +76,7 @@ const listener = listenerRules(Number.POSITIVE_INFINITY);
 export const seenServer: Model<ListenerModel> = {
   chances: (model) => listener.chances(model, 'serving'),
   perform: (model, call) => listener.perform(model, call),
-  unseen: (model) => (model.starts === 0 ? [{ ...model, starts: 1 }] : []),
+  unseen: (model) => (model.started ? [] : [{ ...model, started: true }]),
 };
 
 export const NO_SERVER = listener.initial;

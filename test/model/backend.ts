@@ -18,12 +18,10 @@ export interface BackendModel {
   readonly dropped: boolean;
   /** The end was asked for. */
   readonly over: boolean;
-  /** How often the owner has asked, for he does not do so for ever. */
-  readonly connects: number;
-  readonly retries: number;
-  readonly renewsLeft: number;
-  readonly closes: number;
-  readonly aborts: number;
+  /** The owner has asked for this, once or more often. */
+  readonly connected: boolean;
+  readonly closed: boolean;
+  readonly aborted: boolean;
   /** The abort was no owner's, but a deadline's, or for the loss of the other leg. */
   readonly cut: boolean;
 }
@@ -39,11 +37,9 @@ const INITIAL: BackendModel = {
   established: false,
   dropped: false,
   over: false,
-  connects: 0,
-  retries: 0,
-  renewsLeft: 0,
-  closes: 0,
-  aborts: 0,
+  connected: false,
+  closed: false,
+  aborted: false,
   cut: false,
 };
 
@@ -141,7 +137,7 @@ export const backendRules: ModelRules<BackendModel> = {
   },
 
   chances(model, state) {
-    const { choosing, hook, held, connects, retries, renewsLeft, closes, aborts } = model;
+    const { choosing, hook, held } = model;
     const chances: Chance<BackendModel>[] = socketChances(model.socket, model.owned).map((chance) => ({
       ...chance,
       model: { ...model, socket: chance.model },
@@ -163,18 +159,14 @@ export const backendRules: ModelRules<BackendModel> = {
     if (!held && state.startsWith('active.established')) {
       chances.push({ who: 'owner', what: 'holds', model: { ...model, held: true } });
     }
-    if (connects < 2) may('owner', { connects: connects + 1 }, { type: 'backend.connect' });
-    if (retries < 1) may('owner', { retries: retries + 1 }, { type: 'backend.retry' });
-    if (renewsLeft > 0 && RENEWABLE.test(state))
-      may('owner', { renewsLeft: renewsLeft - 1 }, { type: 'backend.renew' });
-    if (closes < 2) may('owner', { closes: closes + 1, over: true }, { type: 'backend.close' });
-    if (aborts < 1) may('owner', { aborts: aborts + 1, over: true }, { type: 'backend.abort' });
+    may('owner', { connected: true }, { type: 'backend.connect' });
+    may('owner', {}, { type: 'backend.retry' });
+    if (RENEWABLE.test(state)) may('owner', {}, { type: 'backend.renew' });
+    may('owner', { closed: true, over: true }, { type: 'backend.close' });
+    may('owner', { aborted: true, over: true }, { type: 'backend.abort' });
     // Where nothing is complete it is an abort like any other.
-    if (aborts < 1 && model.socket.local === 'finished') {
-      may('owner', { aborts: aborts + 1, cut: true, over: true }, {
-        type: 'backend.abort',
-        deliver: true,
-      } as EventObject);
+    if (model.socket.local === 'finished') {
+      may('owner', { aborted: true, cut: true, over: true }, { type: 'backend.abort', deliver: true } as EventObject);
     }
     return chances;
   },

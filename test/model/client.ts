@@ -21,10 +21,9 @@ export interface ClientModel {
   readonly established: boolean;
   readonly dropped: boolean;
   readonly over: boolean;
-  readonly closes: number;
-  readonly aborts: number;
-  /** By a deadline, or for the loss of the other leg. */
-  readonly cuts: number;
+  /** The owner has asked for this, once or more often. */
+  readonly closed: boolean;
+  readonly aborted: boolean;
 }
 
 const CAUSE = { initiator: 'owner', manner: 'refusal' };
@@ -88,9 +87,8 @@ export const clientRules: ModelRules<ClientModel> = {
     established: false,
     dropped: false,
     over: false,
-    closes: 0,
-    aborts: 0,
-    cuts: 0,
+    closed: false,
+    aborted: false,
   },
 
   perform(model, command) {
@@ -118,7 +116,7 @@ export const clientRules: ModelRules<ClientModel> = {
   },
 
   chances(model) {
-    const { hook, closes, aborts, cuts } = model;
+    const { hook } = model;
     const chances: Chance<ClientModel>[] = socketChances(model.socket, model.owned).map((chance) => ({
       ...chance,
       model: { ...model, socket: chance.model },
@@ -138,9 +136,10 @@ export const clientRules: ModelRules<ClientModel> = {
       may({ hook: 'none' }, { type: 'owner.admitted' });
       may({ hook: 'none' }, { type: 'owner.refused', cause: CAUSE } as EventObject);
     }
-    if (closes < 2) may({ closes: closes + 1, over: true }, { type: 'client.close' });
-    if (aborts < 1) may({ aborts: aborts + 1, over: true }, { type: 'client.abort' });
-    if (cuts < 1) may({ cuts: cuts + 1, over: true }, { type: 'client.abort', deliver: true } as EventObject);
+    may({ closed: true, over: true }, { type: 'client.close' });
+    may({ aborted: true, over: true }, { type: 'client.abort' });
+    // By a deadline, or for the loss of the other leg.
+    may({ over: true }, { type: 'client.abort', deliver: true } as EventObject);
     return chances;
   },
 

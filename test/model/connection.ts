@@ -31,7 +31,7 @@ export interface ConnectionModel {
   readonly flushing: Readonly<Record<Leg, boolean>>;
   /** How each leg ended, and whether all that was written to it had left. */
   readonly left: Readonly<Record<Leg, Outcome | undefined>>;
-  /** How often the owner has asked for an end, of whatever. */
+  /** How often the owner has asked for an end, of whatever; 1 for any number where that is not bounded. */
   readonly asked: number;
   /** How many commands may yet throw. */
   readonly faultsLeft: number;
@@ -53,7 +53,7 @@ export const CONNECTION: ConnectionModel = {
 };
 
 export interface ConnectionBounds {
-  /** How often the owner asks for the end of something. */
+  /** How often the owner asks for the end of something; infinity, and it is not counted. */
   readonly askedMax: number;
   /** Whether hooks take their time, and may refuse and fail; and servers may be full. */
   readonly hooks: boolean;
@@ -372,7 +372,7 @@ export function ownerTurns(
       who: 'owner',
       what,
       happen(stage) {
-        stage.change({ asked: stage.model.asked + 1 });
+        stage.change({ asked: Number.isFinite(askedMax) ? stage.model.asked + 1 : 1 });
         happen(stage);
       },
     });

@@ -14,11 +14,9 @@ export interface ListenerModel {
   /** They were told to go, at once. */
   readonly areCut: boolean;
   readonly over: boolean;
-  readonly starts: number;
-  readonly suspends: number;
-  readonly resumes: number;
-  readonly closes: number;
-  readonly aborts: number;
+  /** The owner has asked for this, once or more often. */
+  readonly started: boolean;
+  readonly aborted: boolean;
 }
 
 const CAUSE = { initiator: 'system', manner: 'error', code: 'EMODEL' };
@@ -32,11 +30,8 @@ export const listenerRules = (clientsMax: number): ModelRules<ListenerModel> => 
     areRefused: false,
     areCut: false,
     over: false,
-    starts: 0,
-    suspends: 0,
-    resumes: 0,
-    closes: 0,
-    aborts: 0,
+    started: false,
+    aborted: false,
   },
 
   perform(model, { type }) {
@@ -82,7 +77,7 @@ export const listenerRules = (clientsMax: number): ModelRules<ListenerModel> => 
   },
 
   chances(model) {
-    const { handle, clients, admitted, starts, suspends, resumes, closes, aborts } = model;
+    const { handle, clients, admitted, started } = model;
     const chances: Chance<ListenerModel>[] = [];
     const may = (who: Chance<ListenerModel>['who'], change: Partial<ListenerModel>, event: EventObject): void => {
       chances.push({ who, what: event.type, model: { ...model, ...change }, event });
@@ -95,7 +90,7 @@ export const listenerRules = (clientsMax: number): ModelRules<ListenerModel> => 
     if (handle === 'listening') {
       may('system', {}, failed);
       may('owner', { handle: 'none' }, { type: 'server.closed' });
-    } else if (starts > 0) {
+    } else if (started) {
       // The last socket of an earlier listen has died.
       may('system', {}, { type: 'server.closed' });
     }
@@ -108,11 +103,11 @@ export const listenerRules = (clientsMax: number): ModelRules<ListenerModel> => 
       }
     }
     if (admitted > 0) may('peer', { clients: clients - 1, admitted: admitted - 1 }, { type: 'client.closed' });
-    if (starts < 1) may('owner', { starts: starts + 1 }, { type: 'listener.start' });
-    if (suspends < 2) may('owner', { suspends: suspends + 1 }, { type: 'listener.suspend' });
-    if (resumes < 2) may('owner', { resumes: resumes + 1 }, { type: 'listener.resume' });
-    if (closes < 2) may('owner', { closes: closes + 1, over: true }, { type: 'listener.close' });
-    if (aborts < 1) may('owner', { aborts: aborts + 1, over: true }, { type: 'listener.abort' });
+    may('owner', { started: true }, { type: 'listener.start' });
+    may('owner', {}, { type: 'listener.suspend' });
+    may('owner', {}, { type: 'listener.resume' });
+    may('owner', { over: true }, { type: 'listener.close' });
+    may('owner', { aborted: true, over: true }, { type: 'listener.abort' });
     return chances;
   },
 

@@ -1,7 +1,6 @@
 /** Every interleaving of a machine and its model: see explore.ts. Prints how much there was. */
 import { describe, expect, test } from 'vitest';
 import { backendMachine, clientMachine, listenerMachine, proxyMachine } from '../../src/machines/index.js';
-import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { backendSettings, clientSettings } from '../machines/bounds.js';
 import { backendRules } from './backend.js';
 import { broken, type Loose, violationOf } from './broken.js';
@@ -9,13 +8,10 @@ import { clientRules } from './client.js';
 import { type Explored, explore } from './explore.js';
 import { listenerRules } from './listener.js';
 import { proxyRules } from './proxy.js';
-import { strictBackend, strictLasting } from './strict/backend.js';
+import { strictBackend } from './strict/backend.js';
 import { strictClient } from './strict/client.js';
 import { strictListener } from './strict/listener.js';
 import { strictProxy } from './strict/proxy.js';
-
-/** This takes longer; docs/correctness.md says how to run it. */
-const IS_LARGE = process.env.SOCKCHART_LARGE === '1';
 
 const LISTENER = {
   settings: {
@@ -42,12 +38,7 @@ test.each([
 ])('a backend: persistent %s, %i attempts, on demand %s', { timeout: 120_000 }, (persistent, attemptsMax, onDemand) => {
   const settings = backendSettings(persistent, attemptsMax, onDemand);
   const began = performance.now();
-  const { states, transitions } = explore(
-    backendMachine,
-    // Probes would double what there is: the client's model has them, and the paths.
-    { settings: { ...settings, idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS } },
-    persistent ? strictLasting : strictBackend,
-  );
+  const { states, transitions } = explore(backendMachine, { settings }, strictBackend);
   const seconds = ((performance.now() - began) / 1_000).toFixed(1);
   console.log(
     `backend, persistent ${persistent}, ${attemptsMax} attempts, on demand ${onDemand}: ${states} states, ${transitions} transitions, ${seconds} s`,
@@ -84,7 +75,7 @@ describe('any command may throw, once', () => {
     expect(states).toBeGreaterThan(least);
   };
 
-  test.each(IS_LARGE ? [true, false] : [false])('of a backend: persistent %s', { timeout: 120_000 }, (persistent) => {
+  test.each([true, false])('of a backend: persistent %s', { timeout: 120_000 }, (persistent) => {
     const input = { settings: backendSettings(persistent, 1) };
     explored(`backend, persistent ${persistent}`, explore(backendMachine, input, backendRules, 1), 1_000);
   });
@@ -99,7 +90,7 @@ describe('any command may throw, once', () => {
 
   test.each([1, 2])('of a listener: %i attempts to bind', { timeout: 60_000 }, (bindAttempts) => {
     const settings = { ...LISTENER.settings, bindAttempts };
-    explored('listener', explore(listenerMachine, { settings }, listenerRules(2), 1), 500);
+    explored('listener', explore(listenerMachine, { settings }, listenerRules(2), 1), 200);
   });
 
   test('of a proxy', { timeout: 60_000 }, () => {
@@ -146,7 +137,7 @@ describe('a machine that is wrong in one place is found out', () => {
     ],
   ])('a backend: %s', { timeout: 120_000 }, (_what, change, expected) => {
     const machine = broken(backendMachine, change);
-    const settings = { ...backendSettings(true, 1), idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS };
+    const settings = backendSettings(true, 1);
     const run = (): unknown => explore(machine, { settings }, strictBackend);
     const { message } = violationOf(run);
     expect(message).toMatch(expected);

@@ -15,9 +15,7 @@ export interface ProxyModel {
   readonly listenersAwaited: boolean;
   readonly sessionsAwaited: boolean;
   readonly over: boolean;
-  readonly starts: number;
-  readonly closes: number;
-  readonly aborts: number;
+  readonly started: boolean;
 }
 
 const CAUSE = { initiator: 'system', manner: 'error', code: 'EMODEL' };
@@ -125,9 +123,7 @@ export const proxyRules: ModelRules<ProxyModel> = {
     listenersAwaited: false,
     sessionsAwaited: false,
     over: false,
-    starts: 0,
-    closes: 0,
-    aborts: 0,
+    started: false,
   },
 
   perform(model, { type }) {
@@ -148,7 +144,7 @@ export const proxyRules: ModelRules<ProxyModel> = {
   },
 
   chances(model, state) {
-    const { listeners, sessions, admission, backends, asked, starts, closes, aborts } = model;
+    const { listeners, sessions, admission, backends, asked } = model;
     const chances: Chance<ProxyModel>[] = [];
     const may = (who: Chance<ProxyModel>['who'], what: string, effect: Effect<ProxyModel>): void => {
       chances.push({ who, what, model: effect.model, events: effect.reports });
@@ -197,9 +193,9 @@ export const proxyRules: ModelRules<ProxyModel> = {
       told('system', failed('backends.failed'), { ...up, asked: false });
     }
     if (backends === 'closing') told('library', { type: 'backends.closed' }, { backends: 'closed', asked: false });
-    if (starts < 1) told('owner', { type: 'proxy.start' }, { starts: starts + 1 });
-    if (closes < 2) told('owner', { type: 'proxy.close' }, { closes: closes + 1, over: true });
-    if (aborts < 2) told('owner', { type: 'proxy.abort' }, { aborts: aborts + 1, over: true });
+    told('owner', { type: 'proxy.start' }, { started: true });
+    told('owner', { type: 'proxy.close' }, { over: true });
+    told('owner', { type: 'proxy.abort' }, { over: true });
     return chances;
   },
 

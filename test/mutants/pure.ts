@@ -9,7 +9,7 @@ import { properties } from '../machines/properties.js';
 import { clusterRules } from '../model/cluster.js';
 import type { ConnectionBounds } from '../model/connection.js';
 import { explore, exploreSystem, type ModelRules } from '../model/explore.js';
-import { strictBackend, strictLasting } from '../model/strict/backend.js';
+import { strictBackend } from '../model/strict/backend.js';
 import { strictClient } from '../model/strict/client.js';
 import { strictListener } from '../model/strict/listener.js';
 import { strictProxy } from '../model/strict/proxy.js';
@@ -43,7 +43,7 @@ const alone =
     explore(machine, { settings }, rules);
 
 const backend = (persistent: boolean, attemptsMax: number, onDemand = false): Model =>
-  alone(backendSettings(persistent, attemptsMax, onDemand), persistent ? strictLasting : strictBackend);
+  alone(backendSettings(persistent, attemptsMax, onDemand), strictBackend);
 
 const listener = (bindAttempts: number): Model =>
   alone(

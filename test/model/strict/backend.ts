@@ -188,7 +188,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
 
   check(model, state, isDone, context) {
     backendRules.check(model, state, isDone, context);
-    const { socket, owned, choosing, hook, awaited, told, established, dropped, over, connects, closes, aborts } =
+    const { socket, owned, choosing, hook, awaited, told, established, dropped, over, connected, closed, aborted } =
       model;
     const { settings, attempts, sent } = context as {
       settings: { persistent: boolean; onDemand: boolean; attemptsMax: number };
@@ -199,7 +199,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
     const is = (states: RegExp): boolean => states.test(state);
 
     must(!is(/^closing/) || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
-    const isUnasked = connects === 0 && !over;
+    const isUnasked = !connected && !over;
     must(!isUnasked || is(/^idle/), 'It starts by itself');
     must(!is(/^idle/) || isUnasked || model.resting, 'It rests, and nobody is told');
     must(!model.resting || settings.onDemand, 'It rests, and was told to go on');
@@ -257,7 +257,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
     must(isWaiting === awaited, 'It waits for holders and does not ask them, or the other way round');
     must(!isWaiting || told !== is(/holding$/), 'It waits for holders who know nothing, or hurries them');
     must(!is(/flushing$/) || model.fin, 'It waits for a FIN that was not sent (8)');
-    must(!is(/^abort/) || !model.undone || (aborts > 0 && !model.cut) || model.letGo, 'It resets what is complete (8)');
+    must(!is(/^abort/) || !model.undone || (aborted && !model.cut) || model.letGo, 'It resets what is complete (8)');
     must(!is(/^abort/) || !model.mustReset || model.reset, 'It is aborted, and not reset (9)');
 
     if (!isDone) return;
@@ -268,7 +268,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
     must(settings.persistent || !dropped || state === 'dropped', 'It was dropped, and ends as something else (2)');
     must((state === 'ended') === model.whole, 'It ends as if by itself, and did not, or the other way round (2)');
     must(state !== 'failed' || (!settings.persistent && !established && !over), 'It fails, and need not');
-    must(state !== 'closed' || (closes > 0 && (aborts === 0 || model.letGo)), 'It ends as closed, and was not');
+    must(state !== 'closed' || (closed && (!aborted || model.letGo)), 'It ends as closed, and was not');
     must(state !== 'aborted' || over || model.lost || model.letGo, 'It ends as aborted, and was not');
   },
 
@@ -285,10 +285,4 @@ export const strictBackend: ModelRules<StrictBackend> = {
   }),
 
   mayRest: backendRules.mayRest,
-};
-
-/** One that is meant to last, and is replaced once. */
-export const strictLasting: ModelRules<StrictBackend> = {
-  ...strictBackend,
-  initial: { ...strictBackend.initial, renewsLeft: 1 },
 };

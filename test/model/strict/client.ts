@@ -90,11 +90,11 @@ export const strictClient: ModelRules<StrictClient> = {
 
   check(model, state, isDone, context) {
     clientRules.check(model, state, isDone, context);
-    const { socket, hook, established, dropped, over, closes, aborts } = model;
+    const { socket, hook, established, dropped, over, closed, aborted } = model;
     must(state !== 'closing' || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
     must(socket.phase !== 'none' || isDone, 'Its socket has closed, and it lives on (6)');
     must(!model.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
-    must(state !== 'aborting' || !model.undone || aborts > 0 || model.letGo, 'It resets what is complete (8)');
+    must(state !== 'aborting' || !model.undone || aborted || model.letGo, 'It resets what is complete (8)');
     must(
       hook !== 'none' || model.identifying || model.handshaking || !state.startsWith('live.accepted'),
       'Its admission is decided, and it waits on',
@@ -114,7 +114,7 @@ export const strictClient: ModelRules<StrictClient> = {
     const wasCut = model.reset || model.letGo;
     must(state !== 'refused' || (!established && wasCut), 'It ends as refused, and was not (9)');
     must(
-      state !== 'closed' || (closes > 0 && (aborts === 0 || model.letGo) && model.fin),
+      state !== 'closed' || (closed && (!aborted || model.letGo) && model.fin),
       'It ends as closed, and was not (8)',
     );
     must(state !== 'aborted' || ((over || model.idled) && wasCut), 'It ends as aborted, and was not (9)');

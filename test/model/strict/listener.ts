@@ -113,11 +113,11 @@ export function strictListener(clientsMax: number, bindAttempts: number): ModelR
           return { ...effect, model: now };
         case 'clients.abort':
           must(
-            model.aborts > 0 || cause.code === 'drainTimeout' || model.attempts >= bindAttempts,
+            model.aborted || cause.code === 'drainTimeout' || model.attempts >= bindAttempts,
             'It cuts its clients, and nobody wanted that',
           );
           must(
-            model.aborts > 0 || cause.code !== 'drainTimeout' || model.admitted > 0,
+            model.aborted || cause.code !== 'drainTimeout' || model.admitted > 0,
             'It says aborted for clients that were never served',
           );
           return { model: now };
@@ -130,16 +130,16 @@ export function strictListener(clientsMax: number, bindAttempts: number): ModelR
 
     check(model, state, isDone, context) {
       base.check(model, state, isDone, context);
-      const { clients, handle, over, starts, aborts, attempts, suspended, areCut } = model;
+      const { clients, handle, over, started, aborted, attempts, suspended, areCut } = model;
       must(!model.arrived, 'It answers a newcomer with nothing');
       must(!model.unwarned, 'An accept has failed, and nobody is told');
-      must((starts === 0 && !over) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
+      must((!started && !over) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
       must(!over || !state.startsWith('serving'), 'It serves after the end was asked for (1)');
       const isOnTime = !model.hasOwnTime || context.drainTimeoutMs === CLOSE_MS;
       must(state !== 'draining' || isOnTime, 'It drains in its own time (11)');
       must(!/^(draining|expired|aborting|failing)$/.test(state) || clients > 0, 'It waits for clients, and has none');
       must(state !== 'aborting' || areCut, 'It leaves its clients as they are, and waits for them (11)');
-      must(!state.startsWith('fail') || (aborts === 0 && attempts >= bindAttempts), 'It fails before its last attempt');
+      must(!state.startsWith('fail') || (!aborted && attempts >= bindAttempts), 'It fails before its last attempt');
       must(state !== 'failing' || model.warned, 'It cannot listen again, and nobody is told');
       if (state.startsWith('serving')) {
         const [, serves, how] = state.split('.');
@@ -160,8 +160,8 @@ export function strictListener(clientsMax: number, bindAttempts: number): ModelR
       must(context.cause !== undefined, 'It ends without a cause');
       must(state === 'failed' || model.closed, 'It ends, and its server was not told (6)');
       must(!model.left || clients === 0, 'It ends before its last client is gone (11)');
-      must(state !== 'closed' || aborts === 0, 'It ends as closed, and was aborted');
-      must(state !== 'aborted' || aborts > 0 || areCut, 'It ends as aborted, and nobody was cut');
+      must(state !== 'closed' || !aborted, 'It ends as closed, and was aborted');
+      must(state !== 'aborted' || aborted || areCut, 'It ends as aborted, and nobody was cut');
     },
 
     forget: (model) => ({ ...model, left: false }),

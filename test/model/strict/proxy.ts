@@ -60,9 +60,9 @@ export const strictProxy: ModelRules<StrictProxy> = {
 
   check(model, state, isDone, context) {
     proxyRules.check(model, state, isDone, context);
-    const { starts, over, lost, listeners, backends, sessions } = model;
+    const { started, over, lost, listeners, backends, sessions } = model;
     const areClosing = listeners.every((phase) => phase === 'closing' || phase === 'closed');
-    must((starts === 0 && !over && !lost) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
+    must((!started && !over && !lost) === (state === 'idle'), 'It starts by itself, or not when it was asked to');
     must(!/^(idle|starting|running)/.test(state) || (!over && !lost), 'It goes on, and is over (1)');
     must(
       state !== 'starting.connecting' || backends === 'connecting',
