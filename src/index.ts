@@ -53,7 +53,7 @@ export type { AdoptOptions } from './proxy/adopted.js';
 export { createProxy, type ProxyEvents, type ProxyOptions, TcpProxy } from './proxy/proxy.js';
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { createSession, type SessionHooks, type SessionLimits, type SessionOptions } from './proxy/session-options.js';
-export type { KeyHook, Route, RouteContext, RouteHook, Target } from './proxy/target.js';
+export type { KeyHook, RefusalHook, Route, RouteContext, RouteHook, Target } from './proxy/target.js';
 export type { TransformHook, TransformHooks } from './proxy/transform.js';
 export type { ListenProxyProtocol, ProxyFields, ServerProxyProtocol, Via } from './proxy-protocol.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';

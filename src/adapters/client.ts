@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
-import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
+import { type Cause, NEVER_MS, type Outcome, type Report, type Words } from '../machines/vocabulary.js';
 import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
 import type { Trusts, Via } from '../proxy-protocol.js';
 import type { Description } from '../runtime/instance.js';
@@ -154,6 +154,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     commands: {
       ...SocketHandle.socketCommands,
       'header.begin': (client) => client.#beginHeader(),
+      'socket.write': (client, { words }) => client.#write(words),
       'handshake.begin': (client) => client.#beginHandshake(),
       'handshake.end': (client) => client.endHandshake(),
       'owner.accept': () => {},
@@ -317,8 +318,40 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     }
   }
 
+  /**
+   * Turns the client away, in `admit`, in `route`, or while its session connects; a client of your own also later, unless
+   * it has a session. With words, these are sent, and a FIN after them; what the client still sends is thrown away until
+   * it is silent (`lingerTimeout`), and a client that does not read them is reset after `closeTimeout`. Without words it
+   * is reset, unless its proxy has a hook `refusal` which has some. Final; what `admit` or `route` answers no longer matters.
+   *
+   * The client and its session end as `refused`, and the outcome of the client says whether all words were sent
+   * (`flushed`).
+   *
+   * @param words as text (UTF-8) or bytes
+   * @returns {@link closed}
+   * @throws OptionError for words that are neither
+   * @throws NotSupportedError once its session relays bytes
+   * @example
+   * ```ts
+   * admit: (client) => {
+   *   if (isBlocked(client.peer)) client.refuse('421 4.7.0 Try again later.\r\n');
+   * },
+   * ```
+   */
+  refuse(words?: string | Uint8Array): Promise<Outcome> {
+    checkWords('words', words);
+    if (this.session === undefined) this.turnAway(undefined, words);
+    else this.session.legRefused(words);
+    return this.closed;
+  }
+
+  /** @internal */
+  turnAway(cause: Report | undefined, words: Words | undefined): void {
+    this.instance.send({ type: 'client.refuse', ...(cause && { cause }), ...(words !== undefined && { words }) });
+  }
+
   /** @internal Turns it away if it is still being admitted. */
-  refuse(cause: Report): void {
+  refuseAdmission(cause: Report): void {
     this.instance.send({ type: 'owner.refused', cause });
   }
 
@@ -374,6 +407,12 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     this.#headerReader = new HeaderReader(this.#socket, this);
   }
 
+  #write(words: Words): void {
+    const socket = this.openSocket;
+    // Its owner may have ended it.
+    if (socket?.writable && words.length > 0) socket.write(words);
+  }
+
   #beginHandshake(): void {
     this.#config.handshakes?.begin(this.#socket, this);
   }
@@ -423,6 +462,12 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     // The hook may have sent the last word already.
     if (socket.writableFinished) this.instance.send(FINISHED);
   }
+}
+
+/** @internal @throws OptionError for what cannot be written */
+export function checkWords(name: string, words: unknown): Words | undefined {
+  if (words === undefined || typeof words === 'string' || words instanceof Uint8Array) return words;
+  throw new OptionError(name, words, 'a string, a Buffer or another Uint8Array, or undefined for none');
 }
 
 /** @internal @throws OptionError for what is no socket, or has an owner */

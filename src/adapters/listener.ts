@@ -395,7 +395,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
 
   /** @internal */
   refuseAdmissions(cause: Report): void {
-    each(this.clients, (client) => client.refuse(cause));
+    each(this.clients, (client) => client.refuseAdmission(cause));
     for (const client of this.clients) {
       if (!client.hasTag('served')) continue;
       this.instance.send(CLIENTS_SERVED);

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { AnyStateMachine } from 'xstate';
 import type { SocketCommand, SocketEvent } from '../machines/functions/connection.js';
-import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import type { Cause, Outcome, Report, Words } from '../machines/vocabulary.js';
 import type { Instance } from '../runtime/instance.js';
 import { checkedStream, connected, isStream } from '../sockets/given.js';
 import { closeWith, linkOver } from '../sockets/over.js';
@@ -25,6 +25,8 @@ export interface LegOwner {
   /** The socket is no longer the owner's. */
   legUnlinked(leg: Leg): void;
   legClosed(leg: Leg, outcome: Outcome): void;
+  /** The owner turns the client away. */
+  legRefused(words: Words | undefined): void;
 }
 
 /** @internal What a session needs of its client and its backend. */

@@ -2,7 +2,8 @@
  * An accepted client. Its rules:
  *
  * 1. A client lives as long as its one socket: there is nothing to reconnect to.
- * 2. A client that was never established is refused, whichever side gave up first; only an established client can be dropped.
+ * 2. A client that was never established is refused, whichever side gave up first, and so is one whose owner turns it
+ *    away later, for it has nothing to serve it with. Only an established client can be dropped.
  * 3. The owner's resources are released once, after the socket was unlinked, in every end.
  * 4. A stream is complete once its last byte and FIN are with the system, which delivers them. From then on only the
  *    owner's own abort resets it. A deadline lets the socket linger: incoming bytes are read and thrown away, for a
@@ -51,11 +52,13 @@ const dying = ignored(
   'The socket is being destroyed: only its close counts.',
 );
 
+const noWords = ignored(['client.refuse'], 'The end is decided already: nothing more can be said.');
+
 /** Only the socket's close is left, or its absence: then the client is in the state `next`. */
 const untilClosed = <const N extends string>(next: N) =>
   ({
     tags: 'holdsSocket',
-    on: { ...noHook, ...noPrelude, ...dying, ...almostOver('client'), 'socket.closed': { target: next } },
+    on: { ...noHook, ...noPrelude, ...dying, ...noWords, ...almostOver('client'), 'socket.closed': { target: next } },
     after: { abortTimeout: { target: next, actions: 'abandonSocket' } },
   }) as const;
 
@@ -83,6 +86,16 @@ const refuse = (timeout?: string) =>
 
 /** It is known which client this is: over TLS, the handshake is next. */
 const admissionBegins = [{ guard: 'speaksTls', target: 'handshaking' }, { target: 'open' }] as const;
+
+/** The owner turns the client away, with words or without. What is complete is its last word already. */
+const turnAway = (phase: Phase) =>
+  ({
+    'client.refuse': [
+      { guard: 'isFinished', target: '#client.lingering', actions: ['noteRefused', ...letGo, note(phase)] },
+      { guard: 'hasWords', target: '#client.explaining', actions: ['noteRefused', note(phase)] },
+      { target: '#client.refusing', actions: note(phase) },
+    ],
+  }) as const;
 
 /** The owner’s abort, or a deadline. */
 const abortIn = (phase: Phase) => aborts('client', linger(phase), reset(phase));
@@ -119,12 +132,14 @@ export const clientMachine = setup({
     lingerSocket: emit({ type: 'socket.linger' }),
     probeReads: emit({ type: 'socket.probe', bytes: 'read', times: 1 }),
     probeAll: emit({ type: 'socket.probe', bytes: 'all', times: QUIET_PROBES }),
+    writeWords: emit(client.writeWords),
     destroySocket: emit({ type: 'socket.destroy' }),
     resetSocket: emit({ type: 'socket.reset' }),
     unlinkSocket: emit({ type: 'socket.unlink' }),
     abandonSocket: emit({ type: 'socket.abandon' }),
   },
   guards: {
+    hasWords: client.hasWords,
     isFinished: client.isFinished,
     isDeadline: connection.isDeadline,
     isProxied: client.isProxied,
@@ -172,6 +187,7 @@ export const clientMachine = setup({
               target: '#client.closing',
               actions: ['noteOffered', 'noteCloseTimeout', note('accepted')],
             },
+            ...turnAway('accepted'),
             ...abortIn('accepted'),
           },
           after: { acceptTimeout: refuse('acceptTimeout') },
@@ -189,6 +205,7 @@ export const clientMachine = setup({
                 ...noHandshake,
                 'header.done': admissionBegins,
                 'header.failed': refuse(),
+                'client.refuse': refuse(),
                 'socket.ended': refuse(),
               },
               after: { proxyHeaderTimeout: refuse('proxyHeaderTimeout') },
@@ -201,6 +218,8 @@ export const clientMachine = setup({
                 ...noHookYet,
                 ...noHeader,
                 ...ignored(['socket.ended'], 'The handshake cannot be done any more, and fails.'),
+                // Words in the clear would be no TLS.
+                'client.refuse': refuse(),
                 'handshake.done': { target: 'open' },
                 'handshake.failed': { target: '#client.alerting', actions: note('accepted') },
               },
@@ -234,6 +253,7 @@ export const clientMachine = setup({
             'socket.failed': { target: '#client.dropping', actions: note('established') },
             'socket.closed': { target: '#client.dropping', actions: note('established') },
             'client.close': { target: '#client.closing', actions: ['noteCloseTimeout', note('established')] },
+            ...turnAway('established'),
             ...abortIn('established'),
           },
           initial: 'open',
@@ -252,6 +272,26 @@ export const clientMachine = setup({
       description: 'Turned away before it was established: reset, so that the client cannot take silence for success.',
       entry: [...letGo, 'resetSocket', 'destroySocket'],
       ...untilClosed('refused'),
+    },
+
+    explaining: {
+      description:
+        'Turned away with words: they and a FIN are sent, and incoming bytes are thrown away. The FIN comes after the last of the words, so no client takes a part for all of them.',
+      tags: ['holdsSocket', 'served'],
+      entry: [...letGo, 'noteOffered', 'writeWords', 'endSocket'],
+      on: {
+        ...noHook,
+        ...noPrelude,
+        ...noWords,
+        ...decided('client'),
+        ...notProbed,
+        ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
+        ...failedLate,
+        'socket.finished': { target: 'lingering', actions: 'noteFlushed' },
+        'socket.closed': { target: 'refused' },
+        'client.abort': { description: 'The cause stays why it was refused.', target: 'aborting' },
+      },
+      after: { closeTimeout: { description: 'The client does not read them.', target: 'aborting' } },
     },
 
     alerting: {
@@ -274,6 +314,7 @@ export const clientMachine = setup({
       on: {
         ...noHook,
         ...noPrelude,
+        ...noWords,
         ...decided('client'),
         ...notProbed,
         ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
@@ -299,6 +340,7 @@ export const clientMachine = setup({
       on: {
         ...noHook,
         ...noPrelude,
+        ...noWords,
         ...decided('client'),
         ...ignored(['socket.ended'], 'The socket closes by itself.'),
         ...finishedOnce,
@@ -348,6 +390,7 @@ export const clientMachine = setup({
         ...noHook,
         ...noPrelude,
         ...dying,
+        ...noWords,
         ...ignored(['client.close', 'client.abort'], 'It is being aborted already.'),
         'socket.closed': [{ guard: 'willBeRefused', target: 'refused' }, { target: 'aborted' }],
       },
@@ -360,6 +403,6 @@ export const clientMachine = setup({
     },
 
     ...endings,
-    refused: final('refused', 'Never established: turned away, or gone before that.'),
+    refused: final('refused', 'Turned away, or gone before it was established.'),
   },
 });

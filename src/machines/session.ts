@@ -28,6 +28,7 @@ export type {
 
 const notIdle = ignored(['relay.idled'], 'No probe is out.');
 const routedOnce = ignored(['route.chosen', 'route.refused'], 'The route is decided: the hook has settled late.');
+const tooLate = ignored(['session.refuse'], 'Bytes may have been relayed, or its end is under way.');
 const established = ignored(['backend.established'], 'It is established once.');
 const streamsOver = ignored(['client.ended', 'backend.ended'], 'Both streams are over, or cut.');
 const clientEndsOnce = ignored(['client.ended'], 'A stream ends once.');
@@ -37,8 +38,15 @@ const clientIsTold = ignored(['client.finished'], 'The FIN that was passed on is
 const backendIsTold = ignored(['backend.finished'], 'The FIN that was passed on is the backend’s own.');
 
 /** Both legs are cut. */
-const cut = (ending: 'noteAborted' | 'noteRefused' | 'noteClosed', ...why: Parameters<typeof note>) =>
+const cut = (ending: 'noteAborted' | 'noteClosed', ...why: Parameters<typeof note>) =>
   ({ target: '#session.finishing.both', actions: [ending, note(...why), 'abortClient', 'abortBackend'] }) as const;
+
+/** Nothing was relayed, and the client is turned away. */
+const refuse = (...why: Parameters<typeof note>) =>
+  ({
+    target: '#session.finishing.both',
+    actions: ['noteRefused', note(...why), 'turnAwayClient', 'abortBackend'],
+  }) as const;
 
 /**
  * Nothing is relayed yet: the client waits, first for its route, then for its backend. `revoke`: what a hook that still
@@ -59,15 +67,16 @@ const waiting = <const T extends 'routeTimeout' | 'sessionConnectTimeout', const
       'client.closed': over({ target: '#session.finishing.backendLeft', actions: ['noteLoss', 'abortBackend'] }),
       'backend.closed': over({
         target: '#session.finishing.clientLeft',
-        actions: ['noteRefused', note(phase), 'abortClient'],
+        actions: ['noteRefused', note(phase), 'turnAwayClient'],
       }),
       'session.close': {
         description: 'Nothing was relayed: there is nothing to wait for, and the client is reset.',
         ...over(cut('noteClosed', phase)),
       },
+      'session.refuse': over(refuse(phase)),
       'session.abort': over(cut('noteAborted', phase)),
     },
-    after: { [timeout]: over(cut('noteRefused', phase, timeout)) },
+    after: { [timeout]: over(refuse(phase, timeout)) },
   };
 };
 
@@ -76,9 +85,11 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
   /** Once one side has ended, the other has less time to stand still. */
   const stalled = { 'relay.idled': cut('noteAborted', 'established', 'halfCloseTimeout') } as const;
   return {
+    tags: 'joined',
     on: {
       ...established,
       ...routedOnce,
+      ...tooLate,
       'client.closed': { target: '#session.finishing.backendLeft', actions: ['noteLoss', 'resetBackend'] },
       'backend.closed': { target: '#session.finishing.clientLeft', actions: ['noteLoss', 'resetClient'] },
       'relay.idled': cut('noteAborted', phase, 'idleTimeout'),
@@ -148,7 +159,7 @@ export const sessionMachine = setup({
     emitted: {} as session.SessionCommand,
     input: {} as session.SessionInput,
     output: {} as Outcome,
-    tags: {} as 'ending',
+    tags: {} as 'joined' | 'ending',
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
@@ -172,6 +183,7 @@ export const sessionMachine = setup({
     endBackend: emit({ type: 'backend.end' }),
     closeClient: emit(session.closeClient),
     closeBackend: emit(session.closeBackend),
+    turnAwayClient: emit(session.turnAwayClient),
     resetClient: emit(session.resetClient),
     resetBackend: emit(session.resetBackend),
     abortClient: emit(session.abortClient),
@@ -207,7 +219,7 @@ export const sessionMachine = setup({
       on: {
         ...routing.on,
         ...ignored(['backend.established'], 'No backend connects yet.'),
-        'route.refused': cut('noteRefused', 'routing'),
+        'route.refused': refuse('routing'),
       },
       initial: 'open',
       states: {
@@ -270,6 +282,7 @@ export const sessionMachine = setup({
         ...routedOnce,
         ...streamsOver,
         ...ignored(['client.finished', 'backend.finished'], 'The end of both legs is under way.'),
+        ...tooLate,
         ...ignored(['session.close'], 'The end is under way; an abort hastens it.'),
         'session.abort': { actions: ['noteCutShort', 'abortClient', 'abortBackend'] },
         'relay.idled': {

@@ -155,6 +155,9 @@ export const QUIET_PROBES = 4;
 export const probeEvery = (timeout: number): number =>
   timeout < NEVER_MS ? Math.ceil(timeout / QUIET_PROBES) : NEVER_MS;
 
+/** What a client is told that is turned away. */
+export type Words = string | Uint8Array;
+
 /** What a transition knows about its cause: where in the instance it is, and the timer's name if a timer caused it. */
 export interface CauseHint {
   readonly phase: Phase;
@@ -165,6 +168,7 @@ const BY_EVENT: Record<string, Report> = {
   close: { initiator: 'owner', manner: 'close' },
   abort: { initiator: 'owner', manner: 'abort' },
   renew: { initiator: 'owner', manner: 'close', code: 'renew' },
+  refuse: { initiator: 'owner', manner: 'refusal' },
   ended: { initiator: 'peer', manner: 'end' },
   finished: { initiator: 'owner', manner: 'end' },
   closed: { initiator: 'owner', manner: 'destroy' },

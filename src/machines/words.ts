@@ -14,6 +14,7 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['live.established.localEnded', 'our last byte to the client is sent'],
     ['live.established.bothEnded', 'both sides have sent their last byte'],
     ['refusing', 'the client is turned away'],
+    ['explaining', 'the client is turned away: it is told why'],
     ['alerting', 'the client is turned away: its TLS handshake has failed'],
     ['dropping', 'the client is lost'],
     ['closing', 'the client’s connection is being closed'],

@@ -54,7 +54,7 @@ export class Adopted<Data> implements ClientOwner {
     const reason = isLate ? DRAINING : this.clients.size >= this.#clientsMax ? FULL : undefined;
     this.clients.add(client);
     // What is reported before it begins comes first: it is never admitted.
-    if (reason !== undefined) client.refuse(reason);
+    if (reason !== undefined) client.refuseAdmission(reason);
     client.begin();
     if (reason === undefined) return;
     this.refused++;
@@ -62,7 +62,7 @@ export class Adopted<Data> implements ClientOwner {
   }
 
   refuseAdmissions(cause: Report): void {
-    each(this.clients, (client) => client.refuse(cause));
+    each(this.clients, (client) => client.refuseAdmission(cause));
   }
 
   abort(cause: Cause): void {

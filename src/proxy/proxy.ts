@@ -74,6 +74,7 @@ const PROXY_OPTIONS = everyOption<ProxyOptions>()(
   'key',
   'prepare',
   'transform',
+  'refusal',
   'backends',
   'halfClose',
   ...SHARED_LISTENER_OPTIONS,
@@ -543,6 +544,7 @@ function checkedProxy(options: ProxyOptions) {
     route,
     key,
     transform: checkedTransforms(options.transform),
+    refusal: hook('refusal', options.refusal),
     servers: sets,
     ...endsOf(options, settings, backend),
   };

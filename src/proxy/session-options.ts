@@ -13,11 +13,20 @@ import { NotEstablishedError, OptionError } from '../errors.js';
 import { BUFFER_LIMITS, DIAL_LIMITS, namesOf, SESSION_LIMITS } from '../machines/limits.js';
 import type { SessionSettings } from '../machines/session.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
-import { signal as checkSignal, everyOption, flag, limits, onlyKnown, type Timeout, timeout } from '../options.js';
+import {
+  signal as checkSignal,
+  everyOption,
+  flag,
+  hook,
+  limits,
+  onlyKnown,
+  type Timeout,
+  timeout,
+} from '../options.js';
 import { TAKEN_OVER } from '../sockets/socket.js';
 import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers.js';
 import { Session, type SessionConfig, type SessionOwner } from './session.js';
-import { checkedKey, checkedTarget, type Target } from './target.js';
+import { checkedKey, checkedTarget, type RefusalHook, type Target } from './target.js';
 import { checkedTransforms, type TransformHooks } from './transform.js';
 
 /** The limits of sessions. */
@@ -67,6 +76,17 @@ export interface SessionHooks<Data = unknown> {
    * ```
    */
   readonly transform?: TransformHooks<Data> | undefined;
+  /**
+   * The last words to a client that gets no backend: its route was refused, no server could be connected, or a time was up
+   * (`cause` says which). They are sent, and a FIN after them: see {@link Client.refuse}. Without words the client is reset,
+   * and so it is where the hook throws; the error is then in the cause of the client (`outcome.cause.error`).
+   *
+   * @example
+   * ```ts
+   * refusal: (cause) => `HTTP/1.1 ${cause.manner === 'timeout' ? '504 Gateway Timeout' : '502 Bad Gateway'}\r\n\r\n`,
+   * ```
+   */
+  readonly refusal?: RefusalHook<Data> | undefined;
 }
 
 /** What a session of your own is told. */
@@ -90,6 +110,7 @@ const SESSION_OPTIONS = everyOption<SessionOptions>()(
   'key',
   'prepare',
   'transform',
+  'refusal',
   'drainTimeout',
   'halfClose',
   'noDelay',
@@ -147,6 +168,7 @@ export function createSession<Data>(client: Client<Data>, options: SessionOption
     route: undefined,
     key: undefined,
     transform: checkedTransforms(options.transform as TransformHooks | undefined),
+    refusal: hook('refusal', options.refusal as RefusalHook | undefined),
     servers: {},
   };
   checkClient(client);

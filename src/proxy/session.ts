@@ -2,11 +2,12 @@ import type { OnReadOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Backend } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
-import type { Client } from '../adapters/client.js';
+import { type Client, checkWords } from '../adapters/client.js';
 import { type Environment, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
 import type { Leg } from '../adapters/socket-handle.js';
+import { NotSupportedError } from '../errors.js';
 import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
-import { type Cause, type Outcome, QUIET_PROBES, type Report } from '../machines/vocabulary.js';
+import { type Cause, type Outcome, QUIET_PROBES, type Report, type Words } from '../machines/vocabulary.js';
 import { Relay, type Transforms } from '../relay/relay.js';
 import type { Description, RunningTimer } from '../runtime/instance.js';
 import type { Peer } from '../sockets/peer.js';
@@ -19,6 +20,7 @@ import {
   discardTarget,
   type KeyHook,
   LazyContext,
+  type RefusalHook,
   type RouteHook,
 } from './target.js';
 import { checkedTransform, type TransformHooks } from './transform.js';
@@ -33,6 +35,8 @@ export interface SessionConfig {
   readonly route: RouteHook | undefined;
   readonly key: KeyHook | undefined;
   readonly transform: TransformHooks | undefined;
+  /** The last words to a client that gets no backend. */
+  readonly refusal: RefusalHook | undefined;
   /** For sets of servers that a route names by their addresses. */
   readonly servers: ServersOptions;
   /** False where the FIN of one side ends both. */
@@ -105,6 +109,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
     commands: {
       'client.route': (session) => session.#route(),
       'route.revoke': (session) => session.#revokeRoute(),
+      'client.turnAway': (session, { cause, words }) => session.#turnAway(cause, words),
       'backend.connect': (session) => session.#connectBackend(),
       'relay.start': (session) => session.#startRelay(),
       'relay.probe': (session) => session.#probeRelay(),
@@ -219,6 +224,14 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
       if (this.hasListeners('dropped')) this.notify('dropped', { leg: name, cause });
     }
     this.instance.send({ type: isClient ? 'client.closed' : 'backend.closed', ending, cause, flushed });
+  }
+
+  /** @internal */
+  legRefused(words: Words | undefined): void {
+    if (this.hasTag('joined')) {
+      throw new NotSupportedError(`${this.id} relays bytes already: end it by close() or abort().`);
+    }
+    this.instance.send({ type: 'session.refuse', ...(words !== undefined && { words }) });
   }
 
   /** @internal */
@@ -337,6 +350,20 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
 
   #refuse(cause: Report): void {
     this.instance.send({ type: 'route.refused', cause });
+  }
+
+  #turnAway(cause: Cause, words: Words | undefined): void {
+    const { refusal } = this.#config;
+    const why = this.#explained(cause);
+    if (words !== undefined || refusal === undefined) {
+      this.client.turnAway(why, words);
+      return;
+    }
+    try {
+      this.client.turnAway(why, checkWords('refusal', refusal(why, this.client)));
+    } catch (error) {
+      this.client.turnAway(hookReportOf(error), undefined);
+    }
   }
 
   #revokeRoute(): void {

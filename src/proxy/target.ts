@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { Client } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
+import type { Cause } from '../machines/vocabulary.js';
 import { discard, isStream } from '../sockets/given.js';
 import { isOwned } from '../sockets/socket.js';
 import { Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
@@ -39,6 +40,12 @@ export type RouteHook<Data = unknown> = (
 
 /** Says what should lead a client to the same server each time. */
 export type KeyHook<Data = unknown> = (client: Client<Data>) => string | undefined;
+
+/**
+ * The last words to a client whose session gets no backend, as text (UTF-8) or bytes; without any it is reset. `cause` is
+ * why: the route was refused, no server could be connected, or a time was up.
+ */
+export type RefusalHook<Data = unknown> = (cause: Cause, client: Client<Data>) => string | Uint8Array | undefined;
 
 /** @internal A target, checked. */
 export interface CheckedTarget {

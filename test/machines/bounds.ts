@@ -141,6 +141,7 @@ const client = (name: string, simple: boolean, settings: Partial<ClientSettings>
       const state = statePath(value);
       if (simple && type === 'socket.finished' && state.startsWith('live.accepted')) return [];
       if (simple && type === 'socket.failed' && /^(closing|lingering)/.test(state)) return [];
+      if (type === 'client.refuse') return [{ type }, { type, words: 'no' }];
       return type === 'client.abort' ? aborts(type, context.sent === 'all') : [{ type }];
     },
   },

@@ -19,7 +19,7 @@ const types = (step: ReplayedStep): string[] => step.commands.map(({ type }) => 
 
 /** Requests that end an instance, as long as they do something. */
 const asked = (step: ReplayedStep): boolean =>
-  /\.(close|abort)$/.test(step.event) && step.from !== step.to && step.taken.length > 0;
+  /\.(close|abort|refuse)$/.test(step.event) && step.from !== step.to && step.taken.length > 0;
 
 /** Why an instance can end so. */
 const ENDINGS: Record<string, RegExp> = {
@@ -27,7 +27,7 @@ const ENDINGS: Record<string, RegExp> = {
   aborted: /^(abort|timeout|error|reset)$/,
   ended: /^end$/,
   dropped: /^(end|error|reset|destroy)$/,
-  refused: /^(error|timeout|reset|destroy|end)$/,
+  refused: /^(error|timeout|reset|destroy|end|refusal)$/,
   failed: /^(error|timeout|end|destroy)$/,
 };
 
@@ -265,12 +265,12 @@ const TIMINGS: readonly Timing[] = [
   {
     machine: /^session$/,
     states: /^routing/,
-    comes: ({ routeTimeout = 0 }) => [[routeTimeout, 'client.abort routeTimeout']],
+    comes: ({ routeTimeout = 0 }) => [[routeTimeout, 'client.turnAway routeTimeout']],
   },
   {
     machine: /^session$/,
     states: /^connecting/,
-    comes: ({ sessionConnectTimeout = 0 }) => [[sessionConnectTimeout, 'client.abort sessionConnectTimeout']],
+    comes: ({ sessionConnectTimeout = 0 }) => [[sessionConnectTimeout, 'client.turnAway sessionConnectTimeout']],
   },
   {
     machine: /^session$/,
@@ -461,7 +461,7 @@ const finsArePassedOn: Check = (model) => {
       else gone[leg] = true;
     }
     for (const { type } of step.commands) {
-      const command = /^(client|backend)\.(end|close|reset|abort)$/.exec(type);
+      const command = /^(client|backend)\.(end|close|reset|abort|turnAway)$/.exec(type);
       if (command === null) continue;
       const leg = command[1] as 'client' | 'backend';
       const other = leg === 'client' ? 'backend' : 'client';
@@ -497,7 +497,7 @@ const cutsAreTold: Check = (model) => {
   for (const step of model.steps) {
     const event = shortName(step.event);
     const commands = types(step).filter((type) => type !== 'route.revoke');
-    cut ||= commands.some((type) => /\.(abort|reset)$/.test(type));
+    cut ||= commands.some((type) => /\.(abort|reset|turnAway)$/.test(type));
     if (event === 'session.abort' || event === 'relay.idled') {
       expect(commands, `${step.from} ${event}`).toEqual(['client.abort', 'backend.abort']);
       expect(step.snapshot.context.ending, `${step.from} ${event}`).not.toBe('ended');
@@ -516,6 +516,36 @@ const cutsAreTold: Check = (model) => {
   if (cut) expect(outcome.ending).not.toBe('ended');
   if (outcome.cause.manner === 'timeout') expect(outcome.ending).toMatch(/aborted|refused/);
   if (outcome.ending === 'closed') expect(model.steps.map(({ event }) => event)).toContain('session.close');
+};
+
+/** A client is turned away exactly if no backend came up for it; what is relayed is never mixed with last words. */
+const refusalsAreTold: Check = (model) => {
+  let joined = false;
+  for (const step of model.steps) {
+    const event = shortName(step.event);
+    joined ||= types(step).includes('relay.start');
+    const isRefusal = /^(route\.refused|session\.refuse|backend\.closed|routeTimeout|sessionConnectTimeout)$/.test(
+      event,
+    );
+    const isWaiting = /^(routing|connecting)/.test(step.from) && step.taken.length > 0;
+    expect(types(step).includes('client.turnAway'), `${step.from} ${event}`).toBe(isRefusal && isWaiting);
+    if (types(step).includes('client.turnAway')) expect(step.snapshot.context.ending).toBe('refused');
+    expect(step.snapshot.hasTag('joined'), step.to).toBe(joined && /^(relaying|draining)/.test(step.to));
+  }
+};
+
+/** Last words are written once the owner's listeners are off, and the end of our side follows them at once. */
+const wordsComeLast: Check = ({ steps }, events) => {
+  for (const [index, step] of steps.entries()) {
+    const what = types(step);
+    const { words } = (events[index - 1] ?? {}) as { words?: string };
+    const isExplained = step.to === 'explaining' && step.from !== 'explaining';
+    expect(what.includes('socket.write'), `${step.from} ${step.event}`).toBe(isExplained);
+    if (!isExplained) continue;
+    expect(step.event).toBe('client.refuse');
+    expect(step.commands).toContainEqual({ type: 'socket.write', words });
+    expect(what.slice(-4)).toEqual(['socket.unlink', 'owner.release', 'socket.write', 'socket.end']);
+  }
 };
 
 /** A hook that has yet to say where the client goes is told when its answer is no longer wanted, and only then. */
@@ -602,11 +632,11 @@ const NEWS: Record<string, RegExp> = {
   backend:
     /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|active.established.* backend.renew|active.established.(open|peerEnded|localEnded) socket.idled|(idle|active.*|closing.*|lingering.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout|lingering.* lingerMax)$/,
   client:
-    /^(live.accepted.identifying (header.failed|socket.ended|proxyHeaderTimeout)|live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
+    /^(live.accepted.identifying (header.failed|socket.ended|proxyHeaderTimeout)|live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort|refuse)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
   listener:
     /^((idle|serving.*|draining|expired|cutting) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|expired clients.served)$/,
   session:
-    /^((routing.*|connecting.*|relaying.*) session.close|(routing|connecting|relaying|draining).* session.abort|(routing|connecting|relaying|draining).* (client|backend).closed|routing.* route.refused|(routing|connecting).open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (routeTimeout|sessionConnectTimeout|durationMax|closeTimeout))$/,
+    /^((routing.*|connecting.*|relaying.*) session.close|(routing|connecting|relaying|draining).* session.abort|(routing|connecting|relaying|draining).* (client|backend).closed|routing.* route.refused|(routing|connecting).* session.refuse|(routing|connecting).open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (routeTimeout|sessionConnectTimeout|durationMax|closeTimeout))$/,
   proxy:
     /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(refusing|listeners|backends)) proxy.abort|starting.connecting backends.failed|(idle|starting.*|running) listeners.failed|stopping.refusing sessions.served)$/,
 };
@@ -661,6 +691,7 @@ const MANNERS: Record<string, string> = {
   idled: 'timeout',
   failed: 'error',
   refused: 'error',
+  refuse: 'refusal',
   exhausted: 'error',
 };
 
@@ -728,6 +759,7 @@ export const properties: Record<string, readonly Check[]> = {
     closeIsNoAbort,
     causesTell('client'),
     preludeComesFirst,
+    wordsComeLast,
     closeIsFinal,
     dropsAreLosses,
     releasedOnce,
@@ -752,6 +784,7 @@ export const properties: Record<string, readonly Check[]> = {
     finsArePassedOn,
     cutsAreTold,
     routesAreRevoked,
+    refusalsAreTold,
     stillnessIsSeen,
     timersRun,
   ],

@@ -24,6 +24,9 @@ export interface ClientModel {
   /** The owner has asked for this, once or more often. */
   readonly closed: boolean;
   readonly aborted: boolean;
+  readonly turnedAway: boolean;
+  /** By a deadline, or for the loss of the other leg. */
+  readonly cut: boolean;
 }
 
 const CAUSE = { initiator: 'owner', manner: 'refusal' };
@@ -38,6 +41,10 @@ const performances: Record<string, (model: ClientModel) => ClientModel> = {
   'owner.admit': (model) => {
     must(!model.identifying && !model.handshaking, 'It calls its hook before a header or a handshake is over');
     return { ...model, hook: 'running' };
+  },
+  'socket.write': (model) => {
+    must(!model.socket.linked, 'It writes the last words while its owner may write');
+    return model;
   },
   'owner.establish': (model) => {
     must(model.socket.linked && model.hook === 'none' && !model.over, 'It offers what was not admitted');
@@ -89,6 +96,8 @@ export const clientRules: ModelRules<ClientModel> = {
     over: false,
     closed: false,
     aborted: false,
+    turnedAway: false,
+    cut: false,
   },
 
   perform(model, command) {
@@ -138,8 +147,9 @@ export const clientRules: ModelRules<ClientModel> = {
     }
     may({ closed: true, over: true }, { type: 'client.close' });
     may({ aborted: true, over: true }, { type: 'client.abort' });
-    // By a deadline, or for the loss of the other leg.
-    may({ over: true }, { type: 'client.abort', deliver: true } as EventObject);
+    may({ cut: true, over: true }, { type: 'client.abort', deliver: true } as EventObject);
+    may({ turnedAway: true, over: true }, { type: 'client.refuse' });
+    may({ turnedAway: true, over: true }, { type: 'client.refuse', words: 'no' } as EventObject);
     return chances;
   },
 

@@ -156,6 +156,15 @@ export function abort(stage: ConnectionStage, leg: Leg, deliver: boolean): void 
   stage.tell(leg, { type: `${leg}.abort`, cause: WHO, deliver } as EventObject);
 }
 
+/** With words or without: those of the owner, or of its hook. */
+function refuse(stage: ConnectionStage, ...words: readonly object[]): void {
+  alter(stage, 'client', { over: true, turnedAway: true });
+  stage.tell('client', { type: 'client.refuse', cause: WHO, ...words[stage.pick(words.length)] } as EventObject);
+}
+
+const NO_WORDS = {};
+const WORDS = { words: 'no' };
+
 type SessionPerformance = (
   stage: ConnectionStage,
   command: EventObject & { deliver?: boolean },
@@ -167,6 +176,7 @@ const sessionCommands: Record<string, SessionPerformance> = {
   'route.revoke'(stage) {
     stage.change({ routing: false });
   },
+  'client.turnAway': (stage) => refuse(stage, NO_WORDS, WORDS),
   'backend.connect': (stage) => stage.tell('backend', { type: 'backend.connect' }),
   'relay.start'(stage) {
     const { client, backend, relayed } = stage.model;
@@ -379,6 +389,8 @@ export function ownerTurns(
   };
   for (const part of ['client', 'session', 'backend'] as const) {
     if (at[part] === undefined || at[part].ending !== undefined) continue;
+    if (part === 'session') may('session.refuse', (stage) => stage.tell('session', { type: 'session.refuse' }));
+    if (part === 'client' && at.session === undefined) may('client.refuse', (stage) => refuse(stage, NO_WORDS, WORDS));
     for (const type of [`${part}.close`, `${part}.abort`]) {
       may(type, (stage) => {
         if (part !== 'session') alter(stage, part, { over: true });

@@ -19,12 +19,15 @@ const AT_START = {
 const NOT_OVER_TLS = {
   ...AT_START,
   'client.live.accepted.identifying header.done #1': 'the handshake comes next',
+  'client.live.accepted client.refuse #0': 'the shortest path ends our side in the handshake, which then fails',
 };
 const NOT_OVER_TCP = {
   ...AT_START,
   'client.alerting abortTimeout #0': HANDSHAKE,
   'client.alerting socket.closed #0': HANDSHAKE,
   'client.live.accepted.identifying header.done #0': HANDSHAKE,
+  'client.live.accepted.handshaking client.refuse #0': HANDSHAKE,
+  'client.live.accepted.handshaking client.refuse #1': HANDSHAKE,
   'client.live.accepted.handshaking handshake.done #0': HANDSHAKE,
   'client.live.accepted.handshaking handshake.failed #0': HANDSHAKE,
 };

@@ -20,6 +20,8 @@ import {
 } from './loopback.js';
 
 const T = 1_000;
+/** More than the system takes of a peer that does not read. */
+const TOO_MUCH = 'x'.repeat(16 * 1_024 * 1_024);
 /** Sooner than anything else. */
 const SOON = 10;
 const HEADER = encodeProxyHeader({ version: 1 });
@@ -39,6 +41,11 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
       isProxied,
     };
     let isDeadline = false;
+    let words: string | undefined;
+    /** Whether its last words must not leave before something happens to its socket. */
+    const isStuck = path.some(
+      ({ from, event }) => from === 'explaining' && /^socket\.(failed|closed)$/.test(event.type),
+    );
     const pair = await loopback.rawPair();
     const { accepted } = pair;
     let { peer } = pair;
@@ -76,6 +83,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
         legEnded: () => {},
         legUnlinked: () => heard.unlinked++,
         legClosed: () => {},
+        legRefused: (words) => client.turnAway(undefined, words),
       };
     }
     client.on('dropped', () => heard.dropped++);
@@ -109,10 +117,18 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
         if (isDeadline) client.cut(DEADLINE);
         else void client.abort();
       },
+      'client.refuse': ({ event }) => {
+        words = (event as { words?: string }).words;
+        if (words !== undefined && isStuck) {
+          words = TOO_MUCH;
+          peer.pause();
+        }
+        void client.refuse(words);
+      },
       'socket.idled': () => stayStill(client, clock),
       'owner.admitted': () => decide(() => admission.resolve(true)),
       'owner.refused': (step, index) => {
-        if (isUnknown(step)) client.refuse(DEADLINE);
+        if (isUnknown(step)) client.refuseAdmission(DEADLINE);
         else decide(() => (index % 2 === 0 ? admission.resolve(false) : admission.reject(new Error('no'))));
       },
       'socket.ended': () => {
@@ -122,7 +138,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
       'socket.finished': (step) => {
         const { socket } = client;
         if (socket.writableFinished) return 'it has finished before, and said so';
-        if (!/^(closing|lingering)/.test(step.from)) socket.end();
+        if (!/^(closing|explaining|lingering)/.test(step.from)) socket.end();
         return isGone();
       },
       'socket.failed': async (step) => {
@@ -141,6 +157,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
       'socket.closed': (step) => {
         if (isHandshaking(step)) return 'a handshake whose socket is gone has failed first';
         if (/^(closing|lingering)/.test(step.from)) peer.end();
+        else if (step.from === 'explaining') client.socket.destroy();
         else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) client.socket.destroy();
         return undefined;
       },
@@ -151,8 +168,12 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
       input: { settings },
       handle: client,
       perform: performer(client, clock, perform),
-      eventOf: ({ event: type }) =>
-        type === 'client.abort' && isDeadline ? ({ type, deliver: true, cause: DEADLINE } as EventObject) : { type },
+      eventOf: ({ event: type }) => {
+        if (type === 'client.refuse' && words !== undefined) return { type, words } as EventObject;
+        return type === 'client.abort' && isDeadline
+          ? ({ type, deliver: true, cause: DEADLINE } as EventObject)
+          : { type };
+      },
       dispose: async () => {
         isDeadline = false;
         const { ending } = await client.abort();

@@ -142,6 +142,7 @@ export function sessionDriver(loopback: Loopback) {
       route: () => routed.promise,
       key: undefined,
       transform: undefined,
+      refusal: undefined,
       servers: {},
       halfClose: !path.some(({ event }) => event.type.endsWith('.finished')),
       legCloseTimeout: NEVER_MS,
@@ -197,6 +198,7 @@ export function sessionDriver(loopback: Loopback) {
       'route.chosen': () => routed.resolve(servers),
       'route.refused': () => routed.resolve(false),
       'session.close': () => void session.close(),
+      'session.refuse': () => void client.refuse(),
       'session.abort': () => void session.abort(),
       'client.ended': () => {
         peer.end();

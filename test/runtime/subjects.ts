@@ -47,6 +47,10 @@ const PAYLOADS: Record<string, (random: Random) => object> = {
     ...(random.percent(50) && { cause: report(random) }),
     ...(random.percent(40) && { deliver: true }),
   }),
+  refuse: (random) => ({
+    ...(random.percent(50) && { words: 'no' }),
+    ...(random.percent(50) && { cause: report(random) }),
+  }),
   failed: (random) => ({ cause: report(random) }),
   refused: (random) => ({ cause: report(random) }),
   exhausted: (random) => ({ cause: report(random) }),

@@ -47,6 +47,7 @@ export {
   type SessionInput,
   type SessionSettings,
   sessionMachine,
+  type Words,
   type WorkerCommand,
   type WorkerContext,
   type WorkerEvent,

@@ -11,6 +11,7 @@ export {
   type KeyHook,
   type ProxyEvents,
   type ProxyOptions,
+  type RefusalHook,
   type Route,
   type RouteContext,
   type RouteHook,

@@ -1,6 +1,6 @@
 /** The words of the client's machine, and its functions that no other machine shares. */
 import type { CLIENT_LIMITS, SettingsOf } from '../limits.js';
-import type { Cause, Report, Sent } from '../vocabulary.js';
+import type { Cause, Report, Sent, Words } from '../vocabulary.js';
 import type { ConnectionContext, SocketCommand, SocketEvent } from './connection.js';
 
 export { willBeRefused } from './outcome.js';
@@ -27,6 +27,8 @@ export type ClientEvent =
    * backend: a stream that is complete is then let go of, and not reset.
    */
   | { type: 'client.abort'; cause?: Report; deliver?: boolean }
+  /** The owner turns the client away; with words, which are sent before its end. */
+  | { type: 'client.refuse'; words?: Words; cause?: Report }
   | SocketEvent
   /** The PROXY header is read: the client's address is known, and what follows are its first bytes. */
   | { type: 'header.done' }
@@ -41,6 +43,8 @@ export type ClientCommand =
   | SocketCommand
   /** Read the PROXY header. */
   | { type: 'header.begin' }
+  /** The last words to a client that is turned away. */
+  | { type: 'socket.write'; words: Words }
   | { type: 'handshake.begin' }
   /** The handshake has failed: destroy the socket once the alert that says why is sent. */
   | { type: 'handshake.end' }
@@ -56,11 +60,20 @@ interface Given {
   readonly context: ClientContext;
 }
 
+interface GivenWords {
+  readonly event: { readonly type: string; readonly words?: Words };
+}
+
 /** The hook wrote what was written before the client was established. */
 export const offered = ({ context }: Given): Sent => (context.sent === 'all' ? 'all' : 'some');
 export const drop = ({ context }: Given): ClientCommand => ({ type: 'owner.drop', cause: context.cause as Cause });
+export const writeWords = ({ event }: GivenWords): ClientCommand => ({
+  type: 'socket.write',
+  words: event.words as Words,
+});
 
 export const isProxied = ({ context }: Given): boolean => context.settings.isProxied === true;
+export const hasWords = ({ event }: GivenWords): boolean => event.words !== undefined;
 export const speaksTls = ({ context }: Given): boolean => context.settings.speaksTls === true;
 export const isFinished = ({ context }: Given): boolean => context.sent === 'all';
 

@@ -8,6 +8,7 @@ import {
   type Outcome,
   probeEvery,
   type Report,
+  type Words,
 } from '../vocabulary.js';
 
 export { willBeAborted, willBeClosed, willBeDropped, willBeRefused } from './outcome.js';
@@ -36,6 +37,8 @@ export type SessionEvent =
   | { type: 'session.close'; timeoutMs?: number; cause?: Report }
   /** The owner cuts it; with `deliver`, a deadline of the proxy's. */
   | { type: 'session.abort'; cause?: Report; deliver?: boolean }
+  /** The owner turns the client away, perhaps with words. */
+  | { type: 'session.refuse'; words?: Words; cause?: Report }
   /** The client has sent its last byte, and the relay has passed on all before it. */
   | { type: 'client.ended' }
   /** What was written to the client, and the FIN, are with the system. Reported where half-open streams are not wanted. */
@@ -58,6 +61,8 @@ export type SessionCommand =
   | { type: 'client.route' }
   /** A route is no longer wanted. */
   | { type: 'route.revoke' }
+  /** No backend comes up for the client: it is turned away, with these words or those of the owner’s hook. */
+  | { type: 'client.turnAway'; cause: Cause; words: Words | undefined }
   | { type: 'backend.connect' }
   | { type: 'relay.start' }
   /** Compare the byte counters; report `relay.idled` if they have stood still for too long. */
@@ -87,6 +92,7 @@ interface GivenEvent extends Given {
     readonly ending?: Ending;
     readonly flushed?: boolean;
     readonly cause?: Report;
+    readonly words?: Words;
   };
 }
 
@@ -140,6 +146,11 @@ export const closeBackend = ({ context }: Given): SessionCommand => ({
 });
 /** Only the owner's own abort resets a stream that is complete. */
 const delivers = (event: GivenEvent['event']): boolean => event.type !== 'session.abort' || event.deliver === true;
+export const turnAwayClient = ({ context, event }: GivenEvent): SessionCommand => ({
+  type: 'client.turnAway',
+  cause: context.cause as Cause,
+  words: event.words,
+});
 export const resetClient = ({ context }: Given): SessionCommand => ({
   type: 'client.reset',
   cause: context.cause as Cause,

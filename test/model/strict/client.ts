@@ -35,7 +35,7 @@ function follow(model: StrictClient, chance: Chance<ClientModel>, state: string)
     (type === 'client.abort' &&
       chance.event !== undefined &&
       !('deliver' in chance.event && model.socket.local === 'finished'));
-  const isOut = what === 'finished' && /^(live\.established|closing)/.test(state);
+  const isOut = what === 'finished' && /^(live\.established|closing|explaining)/.test(state);
   return {
     ...chance,
     event: type === 'client.close' ? ({ type, timeoutMs: CLOSE_MS } as EventObject) : event,
@@ -45,7 +45,9 @@ function follow(model: StrictClient, chance: Chance<ClientModel>, state: string)
       failed: type === 'socket.failed',
       flushed:
         isAsked && state.startsWith('live.accepted') ? model.socket.local === 'finished' : model.flushed || isOut,
-      lost: model.lost || (type === 'socket.failed' && /^(live\.established\.(?!both)|closing|lingering)/.test(state)),
+      lost:
+        model.lost ||
+        (type === 'socket.failed' && /^(live\.established\.(?!both)|closing|explaining|lingering)/.test(state)),
       // What finishes after a failure does not make it whole.
       whole: model.whole || (what === 'closed' && state.endsWith('bothEnded')),
     },
@@ -71,13 +73,15 @@ export const strictClient: ModelRules<StrictClient> = {
     const effect = clientRules.perform(model, command);
     const now = effect.model as StrictClient;
     if (type === 'socket.linger') return { ...effect, model: { ...now, letGo: true } };
+    if (type === 'socket.write') return { ...effect, model: { ...now, flushed: false } };
     if (type === 'handshake.end') return { ...effect, model: { ...now, reset: true } };
     if (type === 'socket.end') return { ...effect, model: { ...now, fin: true } };
     if (type === 'socket.reset') {
+      const isAsked = now.closed || now.aborted || now.cut || now.fin;
       const undone = model.undone || (!model.lost && model.socket.local === 'finished');
       return {
         ...effect,
-        model: { ...now, reset: true, undone, lost: now.lost || now.over || now.established || (undone && now.letGo) },
+        model: { ...now, reset: true, undone, lost: now.lost || isAsked || now.established || (undone && now.letGo) },
       };
     }
     if (type !== 'owner.establish') return { ...effect, model: now };
@@ -90,7 +94,7 @@ export const strictClient: ModelRules<StrictClient> = {
 
   check(model, state, isDone, context) {
     clientRules.check(model, state, isDone, context);
-    const { socket, hook, established, dropped, over, closed, aborted } = model;
+    const { socket, hook, established, dropped, over, closed, aborted, turnedAway } = model;
     must(state !== 'closing' || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
     must(socket.phase !== 'none' || isDone, 'Its socket has closed, and it lives on (6)');
     must(!model.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
@@ -112,7 +116,10 @@ export const strictClient: ModelRules<StrictClient> = {
     const isEnded = established && !over && model.whole;
     must(isEnded === (state === 'ended'), 'It ends as if by itself, and did not, or the other way round (2)');
     const wasCut = model.reset || model.letGo;
-    must(state !== 'refused' || (!established && wasCut), 'It ends as refused, and was not (9)');
+    must(
+      state !== 'refused' || ((!established || turnedAway) && (wasCut || model.fin)),
+      'It ends as refused, and was not (9)',
+    );
     must(
       state !== 'closed' || (closed && (!aborted || model.letGo) && model.fin),
       'It ends as closed, and was not (8)',
