@@ -8,6 +8,7 @@ const [port = 3128, upstream] = process.argv.slice(2).map(Number);
 const proxy = createProxy({
   route: ({ data: { host, port } }) => ({ host, port, connect: upstream && through }),
   attemptsMax: 1, // the client decides whether to try again
+  refusal: () => 'HTTP/1.1 502 Bad Gateway\r\n\r\n',
 });
 // This goes out before the first byte of the server.
 proxy.on('established', ({ client }) => client.socket.write('HTTP/1.1 200 Connection Established\r\n\r\n'));

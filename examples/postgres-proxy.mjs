@@ -48,6 +48,10 @@ const proxy = createProxy({
   },
   route: ({ data }) => servers.get(data.database ?? data.user) ?? false,
   attemptsMax: 3,
+  refusal: ({ initiator }, { data }) =>
+    initiator === 'owner' // `route` has answered with false
+      ? errorResponse('3D000', `database "${data.database ?? data.user}" does not exist`)
+      : errorResponse('08006', 'the server cannot be reached'),
   /** Asks a server for TLS; as with sslmode=require, its certificate is not verified. */
   async prepare(socket, { server, signal }) {
     if (!server.name.startsWith('tls:')) return;
@@ -93,6 +97,14 @@ function codeOf(packet) {
 function parametersOf(packet) {
   const words = packet.toString('utf8', 8).split('\0');
   return Object.fromEntries(words.flatMap((word, index) => (index % 2 === 0 ? [[word, words[index + 1]]] : [])));
+}
+
+/** The last message to a client, with an SQLSTATE. */
+function errorResponse(code, message) {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`);
+  const head = Buffer.from('E\0\0\0\0');
+  head.writeUInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
 }
 
 closeOnSignals(proxy, { timeoutMs: 5_000 });

@@ -6,6 +6,8 @@ const [port = 1080] = process.argv.slice(2).map(Number);
 
 const VERSION = 5;
 const ADDRESS = { ipv4: 1, name: 3, ipv6: 4 };
+/** Replies to a client whose server cannot be reached, by Node's codes. */
+const FAILURE = { ECONNREFUSED: 5, ENETUNREACH: 3, EHOSTUNREACH: 4, ENOTFOUND: 4 };
 
 /** The bytes of a reply; the address that it tells is that of no use to a client that asks for CONNECT. */
 const reply = (code) => Buffer.from([VERSION, code, 0, ADDRESS.ipv4, 0, 0, 0, 0, 0, 0]);
@@ -30,6 +32,7 @@ const proxy = createProxy({
   },
   route: ({ data }) => data,
   attemptsMax: 1, // the client decides whether to try again
+  refusal: ({ code }) => reply(FAILURE[code] ?? 1),
 });
 // This goes out before the first byte of the server.
 proxy.on('established', ({ client }) => client.socket.write(reply(0)));

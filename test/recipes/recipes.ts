@@ -179,7 +179,12 @@ const TOLD = { source: { address: '192.0.2.1', port: 1_024 }, destination: { add
 
 export const RECIPES: Record<string, Recipe> = {
   'tcp-proxy.mjs': { start: single('tcp-proxy.mjs', (server) => [0, server], 'listening'), retries: true },
-  'connect-proxy.mjs': { start: single('connect-proxy.mjs', () => [0]), dial: dialConnect, opening: 'C' },
+  'connect-proxy.mjs': {
+    start: single('connect-proxy.mjs', () => [0]),
+    dial: dialConnect,
+    opening: 'C',
+    refusal: /502 Bad Gateway/,
+  },
   'connect-proxy.mjs through another one': {
     async start() {
       const upstream = new Program('connect-proxy.mjs', [0]);
@@ -187,6 +192,7 @@ export const RECIPES: Record<string, Recipe> = {
       return { programs: [program, upstream], port: await program.port() };
     },
     dial: dialConnect,
+    refusal: /502 Bad Gateway/,
   },
   'socks-proxy.mjs': {
     start: single('socks-proxy.mjs', () => [0]),
@@ -198,6 +204,7 @@ export const RECIPES: Record<string, Recipe> = {
       await ask(socket, request, Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
       return socket;
     },
+    refusal: /There came "\\u0005\\u0005/,
   },
   'sni-router.mjs': {
     start: single('sni-router.mjs', (server) => [0, `localhost=${server}`]),
@@ -260,6 +267,7 @@ export const RECIPES: Record<string, Recipe> = {
       tls.write(STARTUP);
       return over(socket, tls);
     },
+    refusal: /08006/,
   },
   'tunnel.mjs': {
     async start(server) {
