@@ -124,7 +124,7 @@ async function ask(socket: Socket, request: string | Buffer, answer: string | Bu
 }
 
 /** Reads these bytes, and gives back what came after them. */
-async function receive(socket: Socket, wanted: Buffer): Promise<void> {
+async function receive(socket: Socket, wanted: Buffer): Promise<Socket> {
   let bytes = Buffer.alloc(0);
   while (bytes.length < wanted.length && !socket.readableEnded) {
     const chunk: Buffer | null = socket.read();
@@ -134,6 +134,12 @@ async function receive(socket: Socket, wanted: Buffer): Promise<void> {
   if (bytes.length > wanted.length) socket.unshift(bytes.subarray(wanted.length));
   const came = bytes.subarray(0, wanted.length);
   if (!came.equals(wanted)) throw new Error(`There came ${JSON.stringify(came.toString('latin1'))}`);
+  return socket;
+}
+
+/** A server whose connections begin with what `open` reads; it drops one that begins otherwise, or is lost before. */
+function serverAfter(open: (socket: Socket) => Promise<Socket>): NonNullable<Recipe['makeServer']> {
+  return (handler) => plainServer((socket) => void open(socket).then(handler, () => socket.destroy()));
 }
 
 /** Over TLS, where a reset is that of the socket below. */
@@ -221,11 +227,7 @@ export const RECIPES: Record<string, Recipe> = {
   },
   'demultiplexer.mjs with an upgrade': {
     start: single('demultiplexer.mjs', (server) => [0, server, server]),
-    makeServer: (handler) =>
-      plainServer(async (socket) => {
-        await receive(socket, Buffer.from(UPGRADE));
-        handler(socket);
-      }),
+    makeServer: serverAfter((socket) => receive(socket, Buffer.from(UPGRADE))),
     async dial(bench, port) {
       const socket = await bench.dial({ port });
       socket.write(UPGRADE);
@@ -235,11 +237,7 @@ export const RECIPES: Record<string, Recipe> = {
   'balanced-proxy.mjs': {
     start: single('balanced-proxy.mjs', (server) => [0, server]),
     opening: 'P',
-    makeServer: (handler) =>
-      plainServer(async (socket) => {
-        await receive(socket, encodeProxyHeader({ version: 2, ...TOLD }));
-        handler(socket);
-      }),
+    makeServer: serverAfter((socket) => receive(socket, encodeProxyHeader({ version: 2, ...TOLD }))),
     async dial(bench, port) {
       const socket = await bench.dial({ port });
       socket.write(encodeProxyHeader({ version: 1, ...TOLD }));
@@ -250,14 +248,13 @@ export const RECIPES: Record<string, Recipe> = {
   'postgres-proxy.mjs': {
     start: single('postgres-proxy.mjs', (server) => [0, CERT, KEY, `app=tls:${server}`]),
     opening: '\0',
-    makeServer: (handler) =>
-      plainServer(async (raw) => {
-        await receive(raw, SSL_REQUEST);
-        raw.write('S');
-        const tls = over(raw, new TLSSocket(raw, SERVER_TLS));
-        await receive(tls, STARTUP);
-        handler(tls);
-      }),
+    makeServer: serverAfter(async (raw) => {
+      await receive(raw, SSL_REQUEST);
+      raw.write('S');
+      const tls = over(raw, new TLSSocket(raw, SERVER_TLS));
+      await receive(tls, STARTUP);
+      return tls;
+    }),
     async dial(bench, port) {
       const socket = await bench.dial({ port });
       await ask(socket, SSL_REQUEST, 'S');
