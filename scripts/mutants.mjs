@@ -24,21 +24,23 @@ const files = (/** @type {string} */ names) => names.split(' ').map((name) => `t
 /** Who may find out about each machine and its adapter. Tests of `dist` see no mutant. @type {Record<string, string[]>} */
 const SUITES = {
   backend: files(
-    'session/ends backend/on-demand backend/scenarios client/scenarios proxy/scenarios backend/failover handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/backend paths/session',
+    'session/ends backend/on-demand backend/hooks backend/prepare backend/streams backend/scenarios client/scenarios proxy/scenarios backend/failover handles/known-failures handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/backend paths/session',
   ),
   client: files(
-    'session/ends client/scenarios backend/scenarios listener/listener handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/client paths/session',
+    'session/ends session/refuse client/peer client/streams client/scenarios backend/scenarios listener/listener handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/client paths/session',
   ),
   listener: files(
     'listener/listener listener/drain proxy/stop handles/contract listener/scenarios client/scenarios tls/tls proxy/start handles/edges paths/listener',
   ),
   session: files(
-    'session/half-close proxy/proxy backend/failover proxy/scenarios backend/scenarios proxy/stop relay/relay handles/edges handles/contract tls/tls paths/session',
+    'session/refuse session/route session/adopt session/transform session/half-close proxy/proxy backend/failover proxy/scenarios backend/scenarios proxy/stop relay/relay handles/edges handles/contract tls/tls paths/session',
   ),
   proxy: files(
-    'proxy/stop proxy/start proxy/proxy handles/contract listener/listener proxy/scenarios backend/scenarios tls/tls paths/proxy',
+    'proxy/stop proxy/start proxy/prepare proxy/proxy handles/contract listener/listener proxy/scenarios backend/scenarios tls/tls paths/proxy',
   ),
-  relay: files('relay/parts relay/relay options/times proxy/proxy handles/edges backend/failover backend/scenarios'),
+  relay: files(
+    'relay/parts relay/relay session/transform options/times proxy/proxy handles/edges backend/failover backend/scenarios',
+  ),
   upstream: files(
     'upstream/servers upstream/histories upstream/lookup upstream/addresses upstream/choosing options/options backend/failover backend/scenarios',
   ),

@@ -653,13 +653,8 @@ export class Servers {
   }
 
   #wake(requester: Requester, wakeAt: number): Timer {
-    const fire = (): void => {
-      if (this.#queue.get(requester) !== timer) return;
-      this.#queue.set(requester, undefined);
-      requester.serverFreed();
-    };
     const delayMs = Math.max(0, Math.ceil(wakeAt - this.#now));
-    const timer: Timer = inNoContext(() => this.clock.setTimeout(fire, delayMs));
+    const timer = inNoContext(() => this.clock.setTimeout(() => requester.serverFreed(), delayMs));
     timer.unref();
     return timer;
   }

@@ -109,7 +109,9 @@ const dropsAreLosses: Check = (model) => {
       expect(over, 'no drop after close or abort').toBe(false);
       expect(established, 'only what was established can drop').toContain(command.incarnation);
       expect(dropped, 'a drop is reported once').not.toContain(command.incarnation);
-      expect(command.cause).toBeDefined();
+      expect(command.cause, 'a drop says when it came').toMatchObject({
+        phase: isRenewing ? 'closing' : 'established',
+      });
       dropped.add(command.incarnation);
     }
   }
@@ -385,7 +387,9 @@ const cutsAreResets: Check = (model) => {
   for (const [index, step] of model.steps.entries()) {
     const { sent } = (model.steps[index - 1]?.snapshot.context ?? {}) as { sent?: Sent };
     if (sent === 'all' || !/\.(abort|idled)$/.test(step.event)) continue;
-    if (!/^(live|closing$|active\.(preparing|established)|closing\.(holding|revoking|flushing))/.test(step.from))
+    if (
+      !/^(live|closing$|active\.(preparing|established|renewing)|closing\.(holding|revoking|flushing))/.test(step.from)
+    )
       continue;
     if (step.event.endsWith('idled') && !/\.established\.(open|peerEnded)/.test(step.from)) continue;
     expect(types(step), `${step.from} ${step.event} → ${step.to}`).toContain('socket.reset');
@@ -548,10 +552,17 @@ const wordsComeLast: Check = ({ steps }, events) => {
   }
 };
 
-/** A hook that has yet to say where the client goes is told when its answer is no longer wanted, and only then. */
-const routesAreRevoked: Check = (model) => {
+/**
+ * A backend connects once the hook has said where the client goes, and not before. The hook is told when its answer is no
+ * longer wanted, and only then.
+ */
+const routesAreAwaited: Check = (model) => {
   for (const step of model.steps) {
-    const isLeft = step.from.startsWith('routing') && !step.to.startsWith('routing');
+    const isRouting = step.from.startsWith('routing');
+    expect(types(step).includes('backend.connect'), `${step.from} ${step.event}`).toBe(
+      isRouting && step.event === 'route.chosen',
+    );
+    const isLeft = isRouting && !step.to.startsWith('routing');
     const isAnswered = /^route\.(chosen|refused)$/.test(step.event);
     expect(types(step).includes('route.revoke'), `${step.from} ${step.event}`).toBe(isLeft && !isAnswered);
   }
@@ -783,7 +794,7 @@ export const properties: Record<string, readonly Check[]> = {
     causesTell('session'),
     finsArePassedOn,
     cutsAreTold,
-    routesAreRevoked,
+    routesAreAwaited,
     refusalsAreTold,
     stillnessIsSeen,
     timersRun,

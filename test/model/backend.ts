@@ -44,7 +44,7 @@ const INITIAL: BackendModel = {
 };
 
 /** Elsewhere an attempt is under way, or it is over: to ask for another one changes nothing. */
-const RENEWABLE = /^active\.(established|failover|disposing|exhausted)/;
+const RENEWABLE = /^(idle|active\.(established|failover|disposing|exhausted))/;
 
 const EMPTIED = { type: 'holds.emptied' };
 const CAUSE = { initiator: 'system', manner: 'error', code: 'EMODEL' };
@@ -161,7 +161,7 @@ export const backendRules: ModelRules<BackendModel> = {
     }
     may('owner', { connected: true }, { type: 'backend.connect' });
     may('owner', {}, { type: 'backend.retry' });
-    if (RENEWABLE.test(state)) may('owner', {}, { type: 'backend.renew' });
+    if (RENEWABLE.test(state)) may('owner', { connected: true }, { type: 'backend.renew' });
     may('owner', { closed: true, over: true }, { type: 'backend.close' });
     may('owner', { aborted: true, over: true }, { type: 'backend.abort' });
     // Where nothing is complete it is an abort like any other.

@@ -83,7 +83,10 @@ const models: Readonly<Record<string, readonly [quick: readonly Model[], long: r
     [],
   ],
   listener: [[listener(2), listener(1)], []],
-  session: [[connection({}), connection({ halfClose: false, askedMax: 1 })], [connection({ idleTimeout: 4 })]],
+  session: [
+    [connection({}), connection({ halfClose: false, askedMax: 1 }), connection({ routes: true })],
+    [connection({ idleTimeout: 4 })],
+  ],
   proxy: [[alone({ drainTimeout: 1, abortTimeout: 1, lingerMax: 1 }, strictProxy)], []],
   worker: [[worker(1), worker(2)], [worker(0)]],
   cluster: [[alone({}, clusterRules)], []],

@@ -247,8 +247,9 @@ test('what a client sends early is kept up to the limit, and comes first', async
 test('a leg that has kept more than is taken at once waits for the drain', async () => {
   const [client, backend] = [new Peer(), new Peer(1)];
   const relay = new Relay(client.socket);
-  relay.readAhead(1);
+  relay.readAhead(2);
   await says(client, 'a');
+  expect(client.isPaused()).toBe(false);
   backend.isSlow = true;
   relay.start(backend.socket);
   relay.begin();
@@ -512,13 +513,13 @@ test('eight buffers are kept for the next who need one; one that was given up ne
 
 /** A leg with a buffer of its own, which writes to this. */
 function owning(to: Peer): { leg: Leg; own: Buffer } {
-  const leg = new Leg(true);
+  const { leg, own, from } = eager();
   const back = new Leg();
   leg.opposite = back;
   back.opposite = leg;
-  leg.start(new Peer().socket, to.socket);
+  leg.start(from.socket, to.socket);
   back.start(to.socket, new Peer().socket);
-  return { leg, own: acquire() as Buffer };
+  return { leg, own };
 }
 
 const isIn = (buffer: Buffer, chunk: Buffer | undefined): boolean => chunk?.buffer === buffer.buffer;

@@ -213,7 +213,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
     );
     must(!is(/^active\.waiting/) || model.retried, 'It backs off, and nobody is told');
     must(!is(/^active\.exhausted/) || model.exhausted, 'It is exhausted, and nobody is told');
-    must(settings.persistent || !is(/^active\.(failover|exhausted)/), 'It goes on after its one conversation');
+    must(settings.persistent || !is(/^active\.(failover|exhausted|renewing)/), 'It goes on after its one conversation');
     must(!settings.persistent || !is(/^(dropp|fail)/), 'It is lost, and not replaced');
     must(!model.impatient || !DONE_WITH.test(state), 'It waits on for those whom nobody waits for');
     const isGone = model.news === 'failed' || socket.phase === 'none';
@@ -258,7 +258,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
     must(!isWaiting || told !== is(/holding$/), 'It waits for holders who know nothing, or hurries them');
     must(!is(/flushing$/) || model.fin, 'It waits for a FIN that was not sent (8)');
     must(!is(/^abort/) || !model.undone || (aborted && !model.cut) || model.letGo, 'It resets what is complete (8)');
-    must(!is(/^abort/) || !model.mustReset || model.reset, 'It is aborted, and not reset (9)');
+    must(!is(/^(abort|linger)/) || !model.mustReset || model.reset, 'It is aborted, and not reset (9)');
 
     if (!isDone) return;
     must(context.cause !== undefined, 'It ends without a cause');
