@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { type Duplex, PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { adoptClient, type Client, type ClientOptions, createSession, type Outcome } from '../../src/index.js';
+import { isOwned } from '../../src/sockets/socket.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
@@ -73,6 +74,22 @@ describe('a stream in memory that is adopted', () => {
     expect(client.state).toBe('lingering.reading');
     clock.advance(1_000);
     expect(await within(3_000, 'the end', closed)).toMatchObject({ ending: 'closed', flushed: true });
+  });
+
+  test('whose close stays away is left to itself after abortTimeout', async () => {
+    const clock = new ManualClock();
+    const { client, ours } = await adopted({ clock, abortTimeout: 500 });
+    const held = gate();
+    const destroy = ours._destroy.bind(ours);
+    ours._destroy = (error, done) => void held.promise.then(() => destroy(error, done));
+    const aborted = client.abort();
+    clock.advance(499);
+    expect([client.state, isOwned(ours as Socket)]).toEqual(['aborting', true]);
+    clock.advance(1);
+    expect(await within(3_000, 'the end', aborted)).toMatchObject({ ending: 'aborted' });
+    expect(isOwned(ours as Socket)).toBe(false);
+    held.open();
+    await within(3_000, 'the close', new Promise((resolve) => ours.once('close', resolve)));
   });
 
   test('is refused in object mode', () => {
