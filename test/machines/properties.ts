@@ -195,6 +195,7 @@ const ANSWERED: readonly (readonly [states: RegExp, event: RegExp])[] = [
   [/^(live|active)\.established\.(open|peerEnded|localEnded)$|^lingering\.reading$/, /^socket\.idled$/],
   [/^live\.accepted\.identifying$/, /^(header\.(done|failed)|socket\.ended)$/],
   [/^live\.accepted\.handshaking$/, /^handshake\.(done|failed)$/],
+  [/^live\./, /^client\.refuse$/],
   [/^live\.accepted\.open$|^(live|active)\.established\.(open|localEnded)$/, /^socket\.ended$/],
   [/^active\.connecting$/, /^socket\.failed$/],
   [/^(lingering|cutting$)/, /^\w+\.abort$/],
@@ -538,11 +539,20 @@ const refusalsAreTold: Check = (model) => {
   }
 };
 
-/** Last words are written once the owner's listeners are off, and the end of our side follows them at once. */
+/**
+ * Last words are written once the owner's listeners are off, and the end of our side follows them at once. They are
+ * written where the client can read them as such, and nothing that is complete comes before them.
+ */
 const wordsComeLast: Check = ({ steps }, events) => {
   for (const [index, step] of steps.entries()) {
     const what = types(step);
     const { words } = (events[index - 1] ?? {}) as { words?: string };
+    if (step.event === 'client.refuse' && step.from.startsWith('live.')) {
+      const isComplete = steps[index - 1]?.snapshot.context.sent === 'all';
+      const canRead = !/\.(identifying|handshaking)$/.test(step.from);
+      const way = isComplete ? 'lingering' : words !== undefined && canRead ? 'explaining' : 'refusing';
+      expect(step.to.split('.')[0], `${step.from} ${step.event} ${words}`).toBe(way);
+    }
     const isExplained = step.to === 'explaining' && step.from !== 'explaining';
     expect(what.includes('socket.write'), `${step.from} ${step.event}`).toBe(isExplained);
     if (!isExplained) continue;

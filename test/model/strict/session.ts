@@ -10,7 +10,7 @@ import { must, type SystemRules } from '../explore.js';
 
 interface StrictConnection extends ConnectionModel {
   /** What the owner has just asked of the session. */
-  readonly wanted: '' | 'session.close' | 'session.abort';
+  readonly wanted: '' | 'session.close' | 'session.abort' | 'session.refuse';
 }
 
 export function strictConnection(bounds: ConnectionBounds): SystemRules<StrictConnection, ConnectionPart> {
@@ -25,7 +25,7 @@ export function strictConnection(bounds: ConnectionBounds): SystemRules<StrictCo
         const { what } = turn;
         // A handshake that has ended does not come about.
         if (what === "backend's socket: connected" && model.backend.socket.peerEnded) return [];
-        if (what !== 'session.close' && what !== 'session.abort') return [turn];
+        if (what !== 'session.close' && what !== 'session.abort' && what !== 'session.refuse') return [turn];
         return {
           ...turn,
           happen(stage) {
@@ -41,10 +41,9 @@ export function strictConnection(bounds: ConnectionBounds): SystemRules<StrictCo
       if (session === undefined || session.ending !== undefined) return;
       const [where = '', half] = session.state.split('.');
       const { client, relayed, wanted } = model;
-      must(
-        wanted === '' || !/^(routing|connecting|relaying)$/.test(where),
-        'It goes on, and its end was asked for (1)',
-      );
+      // Once bytes are relayed a client is not turned away.
+      const mayEnd = wanted === 'session.refuse' ? /^(routing|connecting)$/ : /^(routing|connecting|relaying)$/;
+      must(wanted === '' || !mayEnd.test(where), 'It goes on, and its end was asked for (1)');
       must(wanted !== 'session.abort' || where === 'finishing', 'It drains, and was aborted');
       const areCut = (['client', 'backend'] as const).every((leg) => model[leg].over || model.left[leg] !== undefined);
       must(wanted !== 'session.abort' || areCut, 'It was aborted, and its legs go on');
