@@ -182,7 +182,10 @@ const silenceIsSeen: Check = (model) => {
         at,
       ).toEqual(wasRead ? [READ_PROBE] : []);
     }
-    if (step.to === 'parting' && step.from !== 'parting') expect(types(step), at).toContain('socket.destroy');
+    if (step.to === 'parting' && step.from !== 'parting') {
+      expect(step.from, at).toBe('lingering.reading');
+      expect(types(step), at).toContain('socket.destroy');
+    }
     const isOver = /^live\.established\.bothEnded|^active\.established\.bothEnded|^live\.accepted/.test(step.from);
     if (name === 'socket.idled' && /established|lingering\.reading/.test(step.from) && !isOver)
       expect(step.to, at).not.toBe(step.from);
@@ -198,7 +201,7 @@ const ANSWERED: readonly (readonly [states: RegExp, event: RegExp])[] = [
   [/^live\./, /^client\.refuse$/],
   [/^live\.accepted\.open$|^(live|active)\.established\.(open|localEnded)$/, /^socket\.ended$/],
   [/^active\.connecting$/, /^socket\.failed$/],
-  [/^(lingering|cutting$)/, /^\w+\.abort$/],
+  [/^(explaining|lingering|cutting$)/, /^\w+\.abort$/],
 ];
 
 type Settings = Readonly<Record<string, number>>;
