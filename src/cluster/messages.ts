@@ -90,8 +90,8 @@ const MANNERS: ReadonlySet<unknown> = new Set<Manner>([
   ...(['end', 'reset', 'refusal', 'timeout', 'error', 'close', 'abort', 'destroy', 'limit'] as const),
 ]);
 const PHASES: ReadonlySet<unknown> = new Set<Phase>([
-  ...(['idle', 'choosing', 'waiting', 'connecting', 'preparing', 'binding', 'listening'] as const),
-  ...(['accepted', 'established', 'closing', 'aborting', 'command'] as const),
+  ...(['idle', 'routing', 'choosing', 'waiting', 'connecting', 'preparing', 'disposing', 'binding'] as const),
+  ...(['listening', 'accepted', 'established', 'starting', 'serving', 'closing', 'command'] as const),
 ]);
 const LEGS: ReadonlySet<unknown> = new Set<NonNullable<Cause['leg']>>(['client', 'backend']);
 const ENDINGS: ReadonlySet<unknown> = new Set<Ending>([

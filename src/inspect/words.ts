@@ -52,18 +52,20 @@ const OWNER: Record<Cause['manner'], string> = {
 };
 
 const WHILE: Record<Cause['phase'], string> = {
-  routing: 'while a hook said where it goes',
   idle: 'before it had begun',
+  routing: 'while a hook said where it goes',
   choosing: 'while a server was being chosen',
   waiting: 'while it waited for the next attempt',
   connecting: 'while it was connecting',
   preparing: 'while it was being prepared',
+  disposing: 'while what came before was cleared away',
   binding: 'while it was binding',
   listening: 'while it was listening',
   accepted: 'while it was being admitted',
   established: 'while it was established',
+  starting: 'while it was starting',
+  serving: 'while it served',
   closing: 'while it was closing',
-  aborting: 'while it was being aborted',
   command: 'when it was told to do something',
 };
 

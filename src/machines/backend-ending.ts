@@ -1,14 +1,14 @@
 /**
- * How the life of a backend ends: the second half of the statechart in `backend.ts`. No state of this file leads back to
+ * How a backend ends: the second half of the statechart in `backend.ts`. No state of this file leads back to
  * `active`. Nearly all of them do two things, in this order: the holders let go of the connection, and the socket closes.
  */
 import {
   aborts,
   almostOver,
-  endings as common,
-  decided,
+  closeChangesNothing,
   failedLate,
   final,
+  finalStates,
   finishedOnce,
   ignored,
   note,
@@ -16,9 +16,10 @@ import {
   probed,
   reading,
 } from './fragments.js';
+import type { Phase } from './vocabulary.js';
 
 /** Reports and requests that come when nothing is left for them to change, each kind with its reason. */
-const LATE = {
+const LATE_REPORTS = {
   choice: ignored(
     ['server.chosen', 'server.deferred', 'server.exhausted'],
     'No choice is pending; the adapter gives a late answer back.',
@@ -35,9 +36,9 @@ const LATE = {
 
 type All<U> = (U extends unknown ? (part: U) => void : never) extends (part: infer I) => void ? I : never;
 
-/** Several kinds of {@link LATE} at once. */
-export const late = <const K extends keyof typeof LATE>(...kinds: K[]) =>
-  Object.assign({}, ...kinds.map((kind) => LATE[kind])) as All<(typeof LATE)[K]>;
+/** Several kinds of {@link LATE_REPORTS} at once. */
+export const lateReports = <const K extends keyof typeof LATE_REPORTS>(...kinds: K[]) =>
+  Object.assign({}, ...kinds.map((kind) => LATE_REPORTS[kind])) as All<(typeof LATE_REPORTS)[K]>;
 
 export const dying = ignored(
   ['socket.connected', 'socket.ended', 'socket.finished', 'socket.failed', 'socket.idled'],
@@ -47,7 +48,7 @@ export const closedFirst = ignored(
   ['socket.closed'],
   'The socket is gone first; the command of the state that waits for its close has the close reported again.',
 );
-const over = ignored(
+const noRestart = ignored(
   ['backend.connect', 'backend.retry', 'backend.renew'],
   'The end is decided; to start again, make a new handle.',
 );
@@ -66,14 +67,53 @@ export const linger = (actions: readonly 'unlinkSocket'[], ...why: Parameters<ty
 export const reset = (actions: readonly 'unlinkSocket'[], ...why: Parameters<typeof note>) =>
   ({ target: '#backend.aborting.revoking', actions: [...actions, note(...why)] }) as const;
 
-export const endings = {
-  ending: {
+/** Reset, after the holders have let go. */
+export const resetReleased = {
+  target: '#backend.aborting.destroying',
+  actions: ['noteBytesLost', 'resetSocket', note('closing')],
+} as const;
+
+/** The owner’s abort, or a deadline, while the owner has the connection. */
+export const abortIn = (phase: Phase, ...first: 'unlinkSocket'[]) =>
+  aborts('backend', linger(first, phase), reset(first, phase));
+
+/** The first step of a graceful end. `on`: what differs between a connection that is renewed and a backend that is closed. */
+export const holding = <const O>(on: O) =>
+  ({
+    description: 'No new holds; the present holders finish their work on the linked socket.',
+    tags: 'linked',
+    entry: 'awaitHolds',
+    on: {
+      ...ignored(['socket.ended'], 'The holders read on to the end; ours is sent when they let go.'),
+      'socket.finished': { actions: 'noteFlushed' },
+      ...on,
+      'holds.emptied': { target: 'flushing', actions: ['unlinkSocket', 'releaseOwner'] },
+      ...abortIn('closing', 'unlinkSocket'),
+    },
+  }) as const;
+
+/** The second step. */
+export const flushing = <const O>(on: O) =>
+  ({
+    description: 'Every byte and a FIN are sent; incoming bytes are thrown away until the peer ends.',
+    entry: 'endSocket',
+    on: {
+      ...lateReports('holds'),
+      ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
+      ...failedLate,
+      'socket.finished': { actions: 'noteFlushed' },
+      ...on,
+    },
+  }) as const;
+
+export const howItEnds = {
+  releasing: {
     description: 'The conversation is over and its socket closed; the last holders let go.',
     tags: 'ending',
     entry: ['unlinkSocket', 'revokeHolds'],
     on: {
-      ...late('choice', 'socket', 'hook', 'expiry'),
-      ...over,
+      ...lateReports('choice', 'socket', 'hook', 'expiry'),
+      ...noRestart,
       'holds.emptied': released('ended'),
       'backend.close': impatient('ended'),
       'backend.abort': impatient('ended'),
@@ -84,8 +124,8 @@ export const endings = {
   dropping: {
     description: 'The conversation was lost: unlinked and destroyed, and not replaced.',
     tags: 'ending',
-    entry: ['noteLost', 'unlinkSocket', 'dropOwner'],
-    on: { ...late('choice', 'hook', 'expiry'), ...over, ...dying },
+    entry: ['noteBytesLost', 'unlinkSocket', 'dropOwner'],
+    on: { ...lateReports('choice', 'hook', 'expiry'), ...noRestart, ...dying },
     initial: 'revoking',
     states: {
       revoking: {
@@ -104,7 +144,7 @@ export const endings = {
         description: 'Released; the socket’s close is the end.',
         tags: 'holdsSocket',
         entry: 'destroySocket',
-        on: { ...late('holds'), ...almostOver('backend'), 'socket.closed': { target: '#backend.dropped' } },
+        on: { ...lateReports('holds'), ...almostOver('backend'), 'socket.closed': { target: '#backend.dropped' } },
         after: { disposeTimeout: { target: '#backend.dropped', actions: 'abandonSocket' } },
       },
     },
@@ -114,28 +154,19 @@ export const endings = {
     description: 'Closed by the owner, gracefully; a close that takes too long becomes an abort.',
     tags: ['holdsSocket', 'ending'],
     on: {
-      ...late('choice', 'hook', 'expiry'),
-      ...over,
-      ...decided('backend'),
+      ...lateReports('choice', 'hook', 'expiry'),
+      ...noRestart,
+      ...closeChangesNothing('backend'),
       ...notProbed,
       ...ignored(['socket.connected'], 'An attempt that succeeds late: its socket is destroyed already.'),
     },
     after: { closeTimeout: { description: 'Too slow: reset, unless all was sent.', actions: 'abortClose' } },
     initial: 'holding',
     states: {
-      holding: {
-        description: 'No new holds; the present holders finish their work on the linked socket.',
-        tags: 'linked',
-        entry: 'awaitHolds',
-        on: {
-          ...ignored(['socket.ended'], 'The holders read on to the end; ours is sent when they let go.'),
-          'socket.finished': { actions: 'noteFlushed' },
-          'socket.failed': { target: 'revoking', actions: ['noteLost', 'unlinkSocket'] },
-          'socket.closed': { target: 'revoking', actions: 'unlinkSocket' },
-          'holds.emptied': { target: 'flushing', actions: ['unlinkSocket', 'releaseOwner'] },
-          ...aborts('backend', linger(['unlinkSocket'], 'closing'), reset(['unlinkSocket'], 'closing')),
-        },
-      },
+      holding: holding({
+        'socket.failed': { target: 'revoking', actions: ['noteBytesLost', 'unlinkSocket'] },
+        'socket.closed': { target: 'revoking', actions: 'unlinkSocket' },
+      }),
       revoking: {
         description: 'Unlinked; the holders, or the hook, were told to let go. The close timeout bounds them.',
         entry: 'revokeHolds',
@@ -144,37 +175,22 @@ export const endings = {
           ...ignored(['socket.ended'], 'The owner was told to let go; the socket is ended next.'),
           'socket.failed': {
             description: 'The owner was told to let go; the close of the socket follows.',
-            actions: 'noteLost',
+            actions: 'noteBytesLost',
           },
           'socket.finished': { actions: 'noteFlushed' },
           'holds.emptied': released('flushing'),
-          ...aborts('backend', linger([], 'closing'), reset([], 'closing')),
+          ...abortIn('closing'),
         },
       },
-      flushing: {
-        description: 'Every byte and a FIN are sent; incoming bytes are thrown away until the peer ends.',
-        entry: 'endSocket',
-        on: {
-          ...late('holds'),
-          ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
-          ...failedLate,
-          'socket.finished': { actions: 'noteFlushed' },
-          'socket.closed': { target: '#backend.closed' },
-          ...aborts(
-            'backend',
-            { target: '#backend.lingering.probed', actions: 'noteClosed' } as const,
-            {
-              target: '#backend.aborting.destroying',
-              actions: ['noteLost', 'resetSocket', note('closing')],
-            } as const,
-          ),
-        },
-      },
+      flushing: flushing({
+        'socket.closed': { target: '#backend.closed' },
+        ...aborts('backend', { target: '#backend.lingering.probed', actions: 'noteClosed' } as const, resetReleased),
+      }),
       destroying: {
         description: 'It was never the owner’s: nothing to flush, so it is destroyed.',
         entry: 'destroySocket',
         on: {
-          ...late('holds'),
+          ...lateReports('holds'),
           ...ignored(['socket.ended', 'socket.finished', 'socket.failed'], 'Only the close counts.'),
           'socket.closed': { target: '#backend.closed' },
           'backend.abort': { target: '#backend.aborting.destroying', actions: note('closing') },
@@ -188,9 +204,9 @@ export const endings = {
       'Its time is up, but our last byte and FIN are with the system, which delivers them unless bytes arrive at a closed socket: so the socket is read until the peer is silent.',
     tags: ['holdsSocket', 'ending'],
     on: {
-      ...late('choice', 'hook', 'expiry', 'connect'),
-      ...over,
-      ...decided('backend'),
+      ...lateReports('choice', 'hook', 'expiry', 'connect'),
+      ...noRestart,
+      ...closeChangesNothing('backend'),
       ...ignored(['socket.ended'], 'The socket closes by itself.'),
       ...finishedOnce,
       ...failedLate,
@@ -213,13 +229,10 @@ export const endings = {
       reading: {
         ...reading,
         on: {
-          ...late('holds'),
+          ...lateReports('holds'),
           'socket.idled': { target: '#backend.parting' },
-          'socket.closed': { target: '#backend.left' },
-          'backend.abort': [
-            { guard: 'isDeadline', description: 'It lingers already.' },
-            { target: '#backend.aborting.destroying', actions: ['noteLost', 'resetSocket', note('closing')] },
-          ],
+          'socket.closed': { target: '#backend.gone' },
+          'backend.abort': [{ guard: 'isDeadline', description: 'It lingers already.' }, resetReleased],
         },
       },
     },
@@ -230,16 +243,16 @@ export const endings = {
     tags: ['holdsSocket', 'ending'],
     entry: 'destroySocket',
     on: {
-      ...late('choice', 'hook', 'holds', 'expiry'),
-      ...over,
+      ...lateReports('choice', 'hook', 'holds', 'expiry'),
+      ...noRestart,
       ...dying,
       ...almostOver('backend'),
-      'socket.closed': { target: 'left' },
+      'socket.closed': { target: 'gone' },
     },
-    after: { abortTimeout: { target: 'left', actions: 'abandonSocket' } },
+    after: { abortTimeout: { target: 'gone', actions: 'abandonSocket' } },
   },
 
-  left: {
+  gone: {
     description: 'The socket has closed; how the backend ends was decided before.',
     always: [{ guard: 'willBeClosed', target: 'closed' }, { target: 'aborted' }],
   },
@@ -248,8 +261,8 @@ export const endings = {
     description: 'Aborted: reset at once; then only the close is awaited.',
     tags: ['holdsSocket', 'ending'],
     on: {
-      ...late('choice', 'hook'),
-      ...over,
+      ...lateReports('choice', 'hook'),
+      ...noRestart,
       ...dying,
       ...ignored(['backend.close', 'backend.abort'], 'It is being aborted already.'),
     },
@@ -258,7 +271,7 @@ export const endings = {
     states: {
       revoking: {
         description: 'Reset; the holders, or the hook, were told to let go.',
-        entry: ['noteLost', 'resetSocket', 'revokeHolds'],
+        entry: ['noteBytesLost', 'resetSocket', 'revokeHolds'],
         on: {
           ...closedFirst,
           'holds.emptied': released('destroying'),
@@ -269,7 +282,7 @@ export const endings = {
         description: 'Nothing of the owner’s is left; the socket’s close is the end.',
         entry: 'destroySocket',
         on: {
-          ...late('holds'),
+          ...lateReports('holds'),
           'socket.closed': { target: '#backend.aborted' },
           'backend.expired': { target: '#backend.aborted', actions: 'abandonSocket' },
         },
@@ -277,6 +290,6 @@ export const endings = {
     },
   },
 
-  ...common,
+  ...finalStates,
   failed: final('failed', 'One conversation that never came up; the attempts are used up.'),
 } as const;

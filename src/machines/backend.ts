@@ -19,8 +19,20 @@
  * This file is how a backend lives; `backend-ending.ts` is how it ends.
  */
 import { assign, emit, raise, setup } from 'xstate';
-import { closedFirst, dying, endings, late, linger, released, reset } from './backend-ending.js';
-import { aborts, failedLate, halfClose, ignored, type Note, note, notProbed } from './fragments.js';
+import {
+  abortIn,
+  closedFirst,
+  dying,
+  flushing,
+  holding,
+  howItEnds,
+  lateReports,
+  linger,
+  released,
+  reset,
+  resetReleased,
+} from './backend-ending.js';
+import { aborts, halfClose, ignored, type Note, note, notProbed } from './fragments.js';
 import * as backend from './functions/backend.js';
 import * as connection from './functions/connection.js';
 import { type CauseHint, causeOf, type Outcome, type Phase, QUIET_PROBES } from './vocabulary.js';
@@ -34,14 +46,14 @@ export type {
 } from './functions/backend.js';
 
 const underWay = ignored(['backend.connect', 'backend.retry', 'backend.renew'], 'An attempt is under way already.');
-const connected = ignored(['backend.connect', 'backend.retry'], 'It is connected: there is nothing to try.');
-const ASK = {
+const nothingToTry = ignored(['backend.connect', 'backend.retry'], 'It is connected: there is nothing to try.');
+const nextIsWanted = {
   description: 'Once this one is cleared away, the next attempt follows; also where it would have rested.',
   actions: 'noteWanted',
 } as const;
 const nextFollows = {
-  'backend.connect': ASK,
-  'backend.renew': ASK,
+  'backend.connect': nextIsWanted,
+  'backend.renew': nextIsWanted,
   ...ignored(['backend.retry'], 'The next attempt follows once this one is cleared away.'),
 } as const;
 
@@ -59,8 +71,11 @@ const endAttempt = (child: 'revoking' | 'destroying', phase: Phase) =>
     'backend.abort': { target: `#backend.aborting.${child}`, actions: note(phase) },
   }) as const;
 
-/** The owner’s abort, or a deadline, of a connection that the owner has seen. */
-const abortIn = (phase: Phase) => aborts('backend', linger(['unlinkSocket'], phase), reset(['unlinkSocket'], phase));
+/** The owner’s close of a backend that ends one connection already: the same end becomes that of the backend. */
+const closeWhileRenewing = <const C extends 'holding' | 'flushing'>(child: C) =>
+  ({
+    'backend.close': { target: `#backend.closing.${child}`, actions: ['noteCloseTimeout', note('closing')] },
+  }) as const;
 
 /** No server can be chosen. */
 const noServer = <const A extends readonly ('forgetServer' | Note)[]>(...actions: A) =>
@@ -106,7 +121,7 @@ export const backendMachine = setup({
     noteWanted: assign({ loss: backend.lossOnceAsked }),
     noteLinked: assign({ sent: 'some' }),
     noteFlushed: assign({ sent: connection.flushedOrLost }),
-    noteLost: assign({ sent: 'lost' }),
+    noteBytesLost: assign({ sent: 'lost' }),
     noteNothingWritten: assign({ sent: 'nothing' }),
     // A last word that the hook has sent is reported again.
     noteEstablished: assign({ loss: 'none', sent: 'some', cause: undefined }),
@@ -175,7 +190,7 @@ export const backendMachine = setup({
     idle: {
       description: 'The owner has not asked for a connection yet, or not since the last one was lost.',
       on: {
-        ...late('choice', 'socket', 'hook', 'holds', 'expiry'),
+        ...lateReports('choice', 'socket', 'hook', 'holds', 'expiry'),
         ...ignored(['backend.retry'], 'There is no attempt to repeat.'),
         'backend.connect': { target: 'active', actions: ['noteWanted', 'resetAttempts'] },
         'backend.renew': { target: 'active', actions: ['noteWanted', 'resetAttempts'] },
@@ -191,7 +206,7 @@ export const backendMachine = setup({
           description: 'A server is being chosen; while every server is full, it waits here.',
           entry: 'chooseServer',
           on: {
-            ...late('socket', 'hook', 'holds', 'expiry'),
+            ...lateReports('socket', 'hook', 'holds', 'expiry'),
             ...underWay,
             'server.chosen': { target: 'connecting' },
             'server.deferred': { target: 'waiting', actions: ['noteBackoff', 'announceRetry'] },
@@ -204,7 +219,7 @@ export const backendMachine = setup({
         waiting: {
           description: 'It backs off before the next attempt.',
           on: {
-            ...late('choice', 'socket', 'hook', 'holds', 'expiry'),
+            ...lateReports('choice', 'socket', 'hook', 'holds', 'expiry'),
             ...ignored(['backend.connect', 'backend.renew'], 'The next attempt follows; `backend.retry` hastens it.'),
             'backend.retry': { target: 'choosing' },
             ...endNow('waiting'),
@@ -217,7 +232,7 @@ export const backendMachine = setup({
           tags: 'holdsSocket',
           entry: ['countAttempt', 'openSocket'],
           on: {
-            ...late('choice', 'hook', 'holds', 'expiry'),
+            ...lateReports('choice', 'hook', 'holds', 'expiry'),
             ...underWay,
             ...notProbed,
             ...ignored(['socket.ended', 'socket.finished'], 'A handshake broken off: the close that follows decides.'),
@@ -239,7 +254,7 @@ export const backendMachine = setup({
           tags: ['holdsSocket', 'linked'],
           entry: ['noteLinked', 'prepareOwner'],
           on: {
-            ...late('choice', 'holds', 'expiry', 'connect'),
+            ...lateReports('choice', 'holds', 'expiry', 'connect'),
             ...underWay,
             ...notProbed,
             'socket.finished': {
@@ -255,7 +270,7 @@ export const backendMachine = setup({
               target: '#backend.closing.revoking',
               actions: ['unlinkSocket', 'noteCloseTimeout', note('preparing')],
             },
-            ...abortIn('preparing'),
+            ...abortIn('preparing', 'unlinkSocket'),
           },
           after: { prepareTimeout: giveUp('prepareTimeout') },
         },
@@ -265,8 +280,8 @@ export const backendMachine = setup({
           tags: ['holdsSocket', 'linked', 'offered'],
           entry: ['noteEstablished', 'establishOwner'],
           on: {
-            ...late('choice', 'hook', 'holds', 'expiry', 'connect'),
-            ...connected,
+            ...lateReports('choice', 'hook', 'holds', 'expiry', 'connect'),
+            ...nothingToTry,
             'socket.failed': lost,
             'socket.closed': lost,
             'backend.renew': [
@@ -281,7 +296,7 @@ export const backendMachine = setup({
               target: '#backend.closing.holding',
               actions: ['noteCloseTimeout', note('established')],
             },
-            ...abortIn('established'),
+            ...abortIn('established', 'unlinkSocket'),
           },
           after: {
             stableAfter: { description: 'It stayed up: failures are counted anew.', actions: 'resetAttempts' },
@@ -303,7 +318,7 @@ export const backendMachine = setup({
             ],
             stalled: reset(['unlinkSocket'], 'established', 'halfCloseTimeout'),
             silent: linger(['unlinkSocket'], 'established', 'halfCloseTimeout'),
-            closed: { target: '#backend.ending' },
+            closed: { target: '#backend.releasing' },
           }),
         },
 
@@ -311,36 +326,26 @@ export const backendMachine = setup({
           description: 'Another connection follows once this one has ended: gracefully, so that nothing is lost.',
           tags: 'holdsSocket',
           on: {
-            ...late('choice', 'hook', 'expiry', 'connect'),
+            ...lateReports('choice', 'hook', 'expiry', 'connect'),
             ...ignored(['backend.connect', 'backend.retry', 'backend.renew'], 'The next attempt follows.'),
             ...notProbed,
-            'socket.finished': { actions: 'noteFlushed' },
           },
           initial: 'holding',
           states: {
             holding: {
-              description: 'No new holds; the present holders finish their work on the linked socket.',
-              tags: 'linked',
-              entry: 'awaitHolds',
-              on: {
-                ...ignored(['socket.ended'], 'The holders read on to the end; ours is sent when they let go.'),
+              ...holding({
                 'socket.failed': [
                   {
                     guard: 'isFlushed',
                     description: 'We had ended it: that is no loss.',
                     target: '#backend.active.disposing.revoking',
-                    actions: ['noteLost', 'unlinkSocket'],
+                    actions: ['noteBytesLost', 'unlinkSocket'],
                   },
                   { target: '#backend.active.failover', actions: note('closing') },
                 ],
                 'socket.closed': { target: '#backend.active.disposing.revoking', actions: 'unlinkSocket' },
-                'holds.emptied': { target: 'flushing', actions: ['unlinkSocket', 'releaseOwner'] },
-                'backend.close': {
-                  target: '#backend.closing.holding',
-                  actions: ['noteCloseTimeout', note('closing')],
-                },
-                ...abortIn('closing'),
-              },
+                ...closeWhileRenewing('holding'),
+              }),
               after: {
                 closeTimeout: {
                   target: '#backend.active.disposing.revoking',
@@ -349,26 +354,15 @@ export const backendMachine = setup({
               },
             },
             flushing: {
-              description: 'Every byte and a FIN are sent; incoming bytes are thrown away until the peer ends.',
-              entry: 'endSocket',
-              on: {
-                ...late('holds'),
-                ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
-                ...failedLate,
+              ...flushing({
                 'socket.closed': { target: '#backend.active.choosing', actions: 'noteNothingWritten' },
-                'backend.close': {
-                  target: '#backend.closing.flushing',
-                  actions: ['noteCloseTimeout', note('closing')],
-                },
+                ...closeWhileRenewing('flushing'),
                 ...aborts(
                   'backend',
                   { target: '#backend.lingering.reading', actions: note('closing') } as const,
-                  {
-                    target: '#backend.aborting.destroying',
-                    actions: ['noteLost', 'resetSocket', note('closing')],
-                  } as const,
+                  resetReleased,
                 ),
-              },
+              }),
               after: {
                 closeTimeout: {
                   target: '#backend.active.disposing.destroying',
@@ -381,21 +375,21 @@ export const backendMachine = setup({
 
         disposing: {
           description: 'An attempt has failed; what it left is cleared away before the next.',
-          on: { ...late('choice', 'hook', 'expiry'), ...nextFollows, ...dying },
+          on: { ...lateReports('choice', 'hook', 'expiry'), ...nextFollows, ...dying },
           initial: 'destroying',
           states: {
             revoking: {
               description: 'The hook was told to stop; the owner’s resources wait for it.',
               tags: 'holdsSocket',
               entry: ['destroySocket', 'revokeHolds'],
-              on: { ...closedFirst, 'holds.emptied': released('destroying'), ...endAttempt('revoking', 'preparing') },
+              on: { ...closedFirst, 'holds.emptied': released('destroying'), ...endAttempt('revoking', 'disposing') },
               after: { holdTimeout: released('destroying') },
             },
             destroying: {
               description: 'Nothing of the owner’s is left; the socket is destroyed, its close decides what is next.',
               tags: 'holdsSocket',
               entry: ['noteNothingWritten', 'destroySocket'],
-              on: { ...late('holds'), 'socket.closed': nextAttempt(), ...endAttempt('destroying', 'waiting') },
+              on: { ...lateReports('holds'), 'socket.closed': nextAttempt(), ...endAttempt('destroying', 'disposing') },
               after: { disposeTimeout: nextAttempt('abandonSocket') },
             },
           },
@@ -407,12 +401,12 @@ export const backendMachine = setup({
           tags: 'holdsSocket',
           entry: ['unlinkSocket', 'noteDrop', 'dropOwner', 'destroySocket', 'revokeHolds'],
           on: {
-            ...late('choice', 'hook', 'expiry'),
+            ...lateReports('choice', 'hook', 'expiry'),
             ...nextFollows,
             ...dying,
             ...closedFirst,
             'holds.emptied': released('disposing.destroying'),
-            ...endAttempt('revoking', 'waiting'),
+            ...endAttempt('revoking', 'disposing'),
           },
           after: { holdTimeout: released('disposing.destroying') },
         },
@@ -422,7 +416,7 @@ export const backendMachine = setup({
           tags: 'exhausted',
           entry: 'exhaustOwner',
           on: {
-            ...late('choice', 'socket', 'hook', 'holds', 'expiry'),
+            ...lateReports('choice', 'socket', 'hook', 'holds', 'expiry'),
             'backend.connect': { target: 'choosing', actions: ['resetAttempts', 'restoreServers'] },
             'backend.renew': { target: 'choosing', actions: ['resetAttempts', 'restoreServers'] },
             'backend.retry': { target: 'choosing' },
@@ -433,6 +427,6 @@ export const backendMachine = setup({
       },
     },
 
-    ...endings,
+    ...howItEnds,
   },
 });

@@ -16,11 +16,11 @@ import { assign, emit, raise, setup } from 'xstate';
 import {
   aborts,
   almostOver,
-  decided,
+  closeChangesNothing,
   endedOnce,
-  endings,
   failedLate,
   final,
+  finalStates,
   finishedOnce,
   halfClose,
   ignored,
@@ -116,7 +116,7 @@ export const clientMachine = setup({
     // A last word that was sent before is reported again.
     noteEstablished: assign({ sent: 'some' }),
     noteFlushed: assign({ sent: connection.flushedOrLost }),
-    noteLost: assign({ sent: 'lost' }),
+    noteBytesLost: assign({ sent: 'lost' }),
     noteClosed: assign({ ending: 'closed' }),
     noteRefused: assign({ ending: 'refused' }),
     abortClose: raise({ type: 'client.abort', deliver: true, cause: connection.deadline('closeTimeout') }),
@@ -303,7 +303,7 @@ export const clientMachine = setup({
 
     dropping: {
       description: 'Lost after it was established; the socket’s close is the end.',
-      entry: ['noteLost', 'unlinkSocket', 'dropOwner', 'releaseOwner', 'destroySocket'],
+      entry: ['noteBytesLost', 'unlinkSocket', 'dropOwner', 'releaseOwner', 'destroySocket'],
       ...untilClosed('dropped'),
     },
 
@@ -315,7 +315,7 @@ export const clientMachine = setup({
         ...noHook,
         ...noPrelude,
         ...noWords,
-        ...decided('client'),
+        ...closeChangesNothing('client'),
         ...notProbed,
         ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
         ...failedLate,
@@ -341,7 +341,7 @@ export const clientMachine = setup({
         ...noHook,
         ...noPrelude,
         ...noWords,
-        ...decided('client'),
+        ...closeChangesNothing('client'),
         ...ignored(['socket.ended'], 'The socket closes by itself.'),
         ...finishedOnce,
         ...failedLate,
@@ -385,7 +385,7 @@ export const clientMachine = setup({
     aborting: {
       description: 'Reset; the socket’s close is the end.',
       tags: 'holdsSocket',
-      entry: ['noteLost', 'resetSocket', 'destroySocket'],
+      entry: ['noteBytesLost', 'resetSocket', 'destroySocket'],
       on: {
         ...noHook,
         ...noPrelude,
@@ -402,7 +402,7 @@ export const clientMachine = setup({
       },
     },
 
-    ...endings,
+    ...finalStates,
     refused: final('refused', 'Turned away, or gone before it was established.'),
   },
 });

@@ -27,7 +27,10 @@ const notAwaited = ignored(['workers.closed'], 'Their end is not waited for.');
 const notFailing = ignored(['workers.failed'], 'The end is decided.');
 const notRunning = ignored(['cluster.reload'], 'It does not run.');
 const startedOnce = ignored(['cluster.start'], 'It has been started.');
-const over = ignored(['cluster.start', 'cluster.reload'], 'The end is decided; to start again, make a new handle.');
+const noRestart = ignored(
+  ['cluster.start', 'cluster.reload'],
+  'The end is decided; to start again, make a new handle.',
+);
 
 /** A reload is over: its owner is told, and the next one begins, if it was asked for. */
 const reloadEnds = (announce: 'announceReloaded' | 'announceReloadFailed') =>
@@ -106,9 +109,9 @@ export const clusterMachine = setup({
         ...notAwaited,
         ...notRunning,
         'workers.running': { target: 'running' },
-        'workers.failed': { target: 'aborting', actions: note('preparing') },
-        'cluster.close': { target: 'draining', actions: ['noteTimeout', note('preparing')] },
-        'cluster.abort': { target: 'aborting', actions: ['noteAborted', note('preparing')] },
+        'workers.failed': { target: 'aborting', actions: note('starting') },
+        'cluster.close': { target: 'draining', actions: ['noteTimeout', note('starting')] },
+        'cluster.abort': { target: 'aborting', actions: ['noteAborted', note('starting')] },
       },
     },
 
@@ -120,9 +123,9 @@ export const clusterMachine = setup({
         ...startedOnce,
         ...notStarting,
         ...notAwaited,
-        'workers.failed': { target: 'aborting', actions: note('established') },
-        'cluster.close': { target: 'draining', actions: ['noteTimeout', note('established')] },
-        'cluster.abort': { target: 'aborting', actions: ['noteAborted', note('established')] },
+        'workers.failed': { target: 'aborting', actions: note('serving') },
+        'cluster.close': { target: 'draining', actions: ['noteTimeout', note('serving')] },
+        'cluster.abort': { target: 'aborting', actions: ['noteAborted', note('serving')] },
       },
       initial: 'steady',
       states: {
@@ -148,7 +151,7 @@ export const clusterMachine = setup({
                 ...noOldWorkers,
                 ...ignored(['newWorkers.closed'], 'They were not told to go.'),
                 'newWorkers.running': { target: 'draining' },
-                'newWorkers.failed': { target: 'withdrawing', actions: note('preparing') },
+                'newWorkers.failed': { target: 'withdrawing', actions: note('starting') },
               },
             },
             draining: {
@@ -179,7 +182,7 @@ export const clusterMachine = setup({
       tags: 'ending',
       entry: ['closeWorkers', 'awaitWorkers'],
       on: {
-        ...over,
+        ...noRestart,
         ...notStarting,
         ...notReloading,
         ...notFailing,
@@ -198,7 +201,7 @@ export const clusterMachine = setup({
       tags: 'ending',
       entry: ['abortWorkers', 'awaitWorkers'],
       on: {
-        ...over,
+        ...noRestart,
         ...notStarting,
         ...notReloading,
         ...notFailing,

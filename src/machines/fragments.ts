@@ -32,8 +32,8 @@ export const endedOnce = ignored(['socket.ended'], 'A stream ends once.');
 export const finishedOnce = ignored(['socket.finished'], 'A stream ends once.');
 export const notProbed = ignored(['socket.idled'], 'No probe is out.');
 
-/** The end is decided: a close changes nothing. */
-export const decided = <I extends Id>(id: I) =>
+/** The end is decided. */
+export const closeChangesNothing = <I extends Id>(id: I) =>
   ignored([`${id}.close`], 'The end is decided already; an abort hastens it.');
 
 /** The socket’s close is all that is left: neither a close nor an abort changes anything. */
@@ -44,7 +44,7 @@ export const almostOver = <I extends Id>(id: I) =>
 export const failedLate = {
   'socket.failed': {
     description: 'Its close follows; what had not arrived does not arrive any more.',
-    actions: 'noteLost',
+    actions: 'noteBytesLost',
   },
 } as const;
 
@@ -124,7 +124,7 @@ export const final = <const E extends Ending>(output: E, description: string) =>
   ({ type: 'final', tags: 'ending', description, output }) as const;
 
 /** The final states that a client and a backend have in common. */
-export const endings = {
+export const finalStates = {
   ended: final('ended', 'Both sides sent FIN after their last byte.'),
   closed: final('closed', 'Closed by the owner.'),
   aborted: final('aborted', 'Aborted by the owner, or by a close that took too long.'),

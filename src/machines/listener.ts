@@ -6,7 +6,7 @@
  * 2. Newcomers are turned away in one place and one way: when it is full, or no longer serves.
  * 3. Draining stops listening first and waits for the clients; a deadline cuts them. Clients that are being admitted
  *    finish that within their own time, which is shorter; clients that were never admitted do not turn the end into `aborted`.
- * 4. The handle is closed before anything that may fail: what cannot be cleared away after it is told, and no more.
+ * 4. The handle is closed before anything that may fail: what cannot be cleared away afterwards is a warning, and changes nothing.
  *
  * Left out on purpose: Node's `close` event of a server, which comes when the last socket has died and also after a
  * new listen. A handle that is told to close is closed.
@@ -33,23 +33,23 @@ const startedOnce = ignored(['listener.start'], 'It has been started.');
 const notListening = ignored(['listener.suspend'], 'It does not listen.');
 const notSuspended = ignored(['listener.resume'], 'It was not suspended.');
 const notAsked = ignored(['clients.served'], 'Only the deadline of a drain asks for that.');
-const refuse = { 'client.arrived': { actions: 'refuseClient' } } as const;
-const count = { 'client.closed': { actions: 'countClosed' } } as const;
+const refuseNewcomers = { 'client.arrived': { actions: 'refuseClient' } } as const;
+const countDown = { 'client.closed': { actions: 'countClosed' } } as const;
 
 const closeHandle = ['closeServer', 'unlinkPath'] as const;
 
-/** It listens no more; the last client that leaves ends it. */
-const leaving = <const E extends string>(ending: E) =>
+/** It listens no more; it ends when the last client is gone. */
+const untilEmpty = <const E extends string>(ending: E) =>
   ({
-    ...refuse,
+    ...refuseNewcomers,
     ...notBinding,
     ...ignored(['listener.start', 'listener.suspend', 'listener.resume'], 'The end is decided.'),
     'client.closed': [{ guard: 'isLastClient', target: ending, actions: 'countClosed' }, { actions: 'countClosed' }],
   }) as const;
 
-/** A deadline cuts the clients, and anything else resets them. */
+/** A deadline cuts the clients, which are there: complete streams are delivered. The owner’s abort resets them. */
 const abortWhileClosing = [
-  { guard: 'cutsClients', target: '#listener.cutting', actions: note('closing') },
+  { guard: 'isDeadline', target: '#listener.cutting', actions: note('closing') },
   { target: '#listener.aborting', actions: note('closing') },
 ] as const;
 
@@ -75,8 +75,8 @@ export const listenerMachine = setup({
     unlinkPath: emit({ type: 'path.unlink' }),
     adoptClient: emit(listener.adopt),
     refuseClient: emit(listener.refuse),
-    refuseLate: emit(listener.refuseAdmissions('admissionTimeout')),
-    refuseAtDeadline: emit(listener.refuseAdmissions('drainTimeout')),
+    refuseSlowAdmissions: emit(listener.refuseAdmissions('admissionTimeout')),
+    refuseAdmissions: emit(listener.refuseAdmissions('drainTimeout')),
     abortClients: emit(listener.abort),
     cutClients: emit(listener.cut),
     announceListening: emit({ type: 'owner.listening' }),
@@ -86,7 +86,8 @@ export const listenerMachine = setup({
   guards: {
     hasBindAttemptsLeft: listener.hasBindAttemptsLeft,
     hasClients: listener.hasClients,
-    cutsClients: listener.cutsClients,
+    hasClientsAtDeadline: listener.hasClientsAtDeadline,
+    isDeadline: listener.isDeadline,
     isFull: listener.isFull,
     isLastPlace: listener.isLastPlace,
     isLastClient: listener.isLastClient,
@@ -109,7 +110,7 @@ export const listenerMachine = setup({
       description: 'Not started yet; a server that it was given may listen already, and its clients are turned away.',
       tags: 'idle',
       on: {
-        ...refuse,
+        ...refuseNewcomers,
         ...noClients,
         ...notAsked,
         ...notBinding,
@@ -127,13 +128,13 @@ export const listenerMachine = setup({
         ...startedOnce,
         ...notAsked,
         'listener.close': [
-          { guard: 'hasClients', target: 'draining', actions: ['noteDrainTimeout', note('listening')] },
-          { target: 'closed', actions: [...closeHandle, note('listening')] },
+          { guard: 'hasClients', target: 'draining', actions: ['noteDrainTimeout', note('serving')] },
+          { target: 'closed', actions: [...closeHandle, note('serving')] },
         ],
         'listener.abort': [
-          { guard: 'cutsClients', target: 'cutting', actions: [...closeHandle, note('listening')] },
-          { guard: 'hasClients', target: 'aborting', actions: [...closeHandle, note('listening')] },
-          { target: 'aborted', actions: [...closeHandle, note('listening')] },
+          { guard: 'hasClientsAtDeadline', target: 'cutting', actions: [...closeHandle, note('serving')] },
+          { guard: 'hasClients', target: 'aborting', actions: [...closeHandle, note('serving')] },
+          { target: 'aborted', actions: [...closeHandle, note('serving')] },
         ],
       },
       initial: 'binding',
@@ -142,8 +143,8 @@ export const listenerMachine = setup({
           description: 'Told to listen; the system has not answered yet.',
           entry: ['countAttempt', 'listen'],
           on: {
-            ...refuse,
-            ...count,
+            ...refuseNewcomers,
+            ...countDown,
             ...notSuspended,
             ...ignored(['server.closed'], 'A failed listen closes its handle; the failure decides.'),
             'listener.suspend': { target: 'suspended', actions: closeHandle },
@@ -158,8 +159,8 @@ export const listenerMachine = setup({
         waiting: {
           description: 'It could not bind, and backs off before the next attempt.',
           on: {
-            ...refuse,
-            ...count,
+            ...refuseNewcomers,
+            ...countDown,
             ...notBinding,
             'listener.suspend': { target: 'suspended' },
             ...notSuspended,
@@ -188,7 +189,7 @@ export const listenerMachine = setup({
             accepting: {
               description: 'New clients are adopted.',
               on: {
-                ...count,
+                ...countDown,
                 'client.arrived': [
                   { guard: 'isLastPlace', target: 'saturated', actions: ['countAdopted', 'adoptClient'] },
                   { actions: ['countAdopted', 'adoptClient'] },
@@ -198,17 +199,17 @@ export const listenerMachine = setup({
             saturated: {
               description: '`clientsMax` clients live: new clients are accepted, reset and counted.',
               on: {
-                ...refuse,
+                ...refuseNewcomers,
                 'client.closed': { target: 'accepting', actions: 'countClosed' },
               },
             },
           },
         },
         suspended: {
-          description: 'The handle is closed; clients live on.',
+          description: 'The handle is closed; the clients go on.',
           on: {
-            ...refuse,
-            ...count,
+            ...refuseNewcomers,
+            ...countDown,
             ...notBinding,
             ...notListening,
             'listener.resume': { target: 'binding', actions: 'resetAttempts' },
@@ -222,7 +223,7 @@ export const listenerMachine = setup({
       tags: 'ending',
       entry: closeHandle,
       on: {
-        ...leaving('closed'),
+        ...untilEmpty('closed'),
         ...ignored(['listener.close'], 'It drains already; an abort hastens it.'),
         ...ignored(['clients.served'], 'They have until the deadline.'),
         'listener.abort': abortWhileClosing,
@@ -230,19 +231,19 @@ export const listenerMachine = setup({
       after: {
         admissionTimeout: {
           description: 'Clients that are not admitted by now are turned away.',
-          actions: 'refuseLate',
+          actions: 'refuseSlowAdmissions',
         },
-        drainTimeout: { target: 'expired' },
+        drainTimeout: { target: 'refusing' },
       },
     },
 
-    expired: {
+    refusing: {
       description: 'The deadline: clients that were never admitted are turned away, and are no reason to say aborted.',
       tags: 'ending',
-      entry: 'refuseAtDeadline',
+      entry: 'refuseAdmissions',
       on: {
-        ...leaving('closed'),
-        ...ignored(['listener.close'], 'It is over as soon as they are gone; an abort hastens it.'),
+        ...untilEmpty('closed'),
+        ...ignored(['listener.close'], 'It ends as soon as its clients are gone; an abort hastens it.'),
         'clients.served': { target: 'cutting', actions: note('closing', 'drainTimeout') },
         'listener.abort': abortWhileClosing,
       },
@@ -254,12 +255,16 @@ export const listenerMachine = setup({
       tags: 'ending',
       entry: ['noteCut', 'cutClients'],
       on: {
-        ...leaving('aborted'),
+        ...untilEmpty('aborted'),
         ...notAsked,
         ...ignored(['listener.close'], 'Its clients are cut already; an abort hastens it.'),
         'listener.abort': [
-          { guard: 'cutsClients', description: 'Its clients are cut already.' },
-          { target: 'aborting', actions: note('closing') },
+          { guard: 'isDeadline', description: 'Another deadline: its clients are cut already.' },
+          {
+            description: 'The owner’s abort: the sockets that linger are reset, too.',
+            target: 'aborting',
+            actions: note('closing'),
+          },
         ],
       },
       after: { cutTimeout: { target: 'aborted' } },
@@ -270,7 +275,7 @@ export const listenerMachine = setup({
       tags: 'ending',
       entry: ['noteCut', 'abortClients'],
       on: {
-        ...leaving('aborted'),
+        ...untilEmpty('aborted'),
         ...ignored(['listener.close', 'listener.abort', 'clients.served'], 'Its clients are cut already.'),
       },
       after: { abortTimeout: { target: 'aborted' } },
@@ -281,10 +286,10 @@ export const listenerMachine = setup({
       tags: 'ending',
       entry: 'warn',
       on: {
-        ...leaving('failed'),
+        ...untilEmpty('failed'),
         ...notAsked,
         ...ignored(['listener.close'], 'It waits for its clients already; an abort hastens it.'),
-        'listener.abort': [{ guard: 'cutsClients', target: 'cutting' }, { target: 'aborting' }],
+        'listener.abort': [{ guard: 'isDeadline', target: 'cutting' }, { target: 'aborting' }],
       },
       after: { drainTimeout: { target: 'cutting' } },
     },

@@ -23,17 +23,17 @@ const notAsked = ignored(['sessions.served'], 'Only the deadline of a drain asks
 const noSessions = { ...notAsked, ...ignored(['sessions.emptied'], 'The end of the sessions is not waited for.') };
 const noBackends = ignored(['backends.closed'], 'No backend is being closed.');
 const startedOnce = ignored(['proxy.start'], 'It has been started.');
-const over = ignored(['proxy.start'], 'The end is decided; to start again, make a new handle.');
+const noRestart = ignored(['proxy.start'], 'The end is decided; to start again, make a new handle.');
 
 /** Every part that has not ended is reset, the backends too; after a start that failed the backends are closed instead. */
 const cut = (...why: Parameters<typeof note>) =>
   ({ target: '#proxy.stopping.cutting', actions: ['noteAborted', note(...why), 'abortBackends'] }) as const;
 
 /** Without a listener that it was to have, it neither starts nor goes on. */
-const lost = (phase: Phase) => ({ target: '#proxy.stopping.cutting', actions: ['noteFailed', note(phase)] }) as const;
+const failIn = (phase: Phase) => ({ target: '#proxy.stopping.cutting', actions: ['noteFailed', note(phase)] }) as const;
 
 /** It drains: its sessions come to their ends. */
-const drain = (phase: Phase) => ({ target: '#proxy.draining', actions: ['noteDrainTimeout', note(phase)] }) as const;
+const drainIn = (phase: Phase) => ({ target: '#proxy.draining', actions: ['noteDrainTimeout', note(phase)] }) as const;
 
 export const proxyMachine = setup({
   types: {
@@ -88,10 +88,10 @@ export const proxyMachine = setup({
         ...noSessions,
         ...noBackends,
         ...ignored(['listeners.bound'], 'They were started through their own handles; the proxy has yet to be.'),
-        'listeners.failed': lost('idle'),
+        'listeners.failed': failIn('idle'),
         'proxy.start': { target: 'starting' },
         // The parts were handed over with the options: they end with it, started or not.
-        'proxy.close': drain('idle'),
+        'proxy.close': drainIn('idle'),
         'proxy.abort': cut('idle'),
       },
     },
@@ -104,9 +104,9 @@ export const proxyMachine = setup({
         ...noListeners,
         ...noSessions,
         ...noBackends,
-        'listeners.failed': lost('binding'),
-        'proxy.close': drain('binding'),
-        'proxy.abort': cut('binding'),
+        'listeners.failed': failIn('starting'),
+        'proxy.close': drainIn('starting'),
+        'proxy.abort': cut('starting'),
       },
       initial: 'connecting',
       states: {
@@ -116,7 +116,7 @@ export const proxyMachine = setup({
           on: {
             ...ignored(['listeners.bound'], 'They were started through their own handles.'),
             'backends.established': { target: 'binding' },
-            'backends.failed': { target: '#proxy.stopping.cutting', actions: ['noteFailed', note('connecting')] },
+            'backends.failed': { target: '#proxy.stopping.cutting', actions: ['noteFailed', note('starting')] },
           },
         },
         binding: {
@@ -143,11 +143,11 @@ export const proxyMachine = setup({
         ...ignored(['listeners.bound'], 'A listener was resumed.'),
         'listeners.failed': {
           description:
-            'A listener is lost for good: it could not be resumed, or its server was closed by somebody else; or the last one was closed.',
-          ...lost('listening'),
+            'A listener is lost for good: it could not be resumed, or other code has closed its server; or the last one was closed.',
+          ...failIn('serving'),
         },
-        'proxy.close': drain('established'),
-        'proxy.abort': cut('established'),
+        'proxy.close': drainIn('serving'),
+        'proxy.abort': cut('serving'),
       },
     },
 
@@ -157,7 +157,7 @@ export const proxyMachine = setup({
       tags: ['serving', 'ending'],
       entry: ['closeListeners', 'awaitSessions'],
       on: {
-        ...over,
+        ...noRestart,
         ...notConnecting,
         ...notBinding,
         ...noListeners,
@@ -174,7 +174,7 @@ export const proxyMachine = setup({
       description: 'No session goes on; what is left of the parts is closed, front to back.',
       tags: 'ending',
       on: {
-        ...over,
+        ...noRestart,
         ...notConnecting,
         ...notBinding,
         ...ignored(['proxy.close'], 'It stops already.'),
@@ -201,7 +201,8 @@ export const proxyMachine = setup({
             ...noListeners,
             ...noBackends,
             'proxy.abort': {
-              description: 'Sockets that linger are reset, and the backends after a start that failed.',
+              description:
+                'The owner’s abort: sockets that linger are reset, and so are the backends after a start that failed.',
               actions: ['abortListeners', 'abortSessions', 'abortBackends'],
             },
             'sessions.emptied': { target: 'listeners' },

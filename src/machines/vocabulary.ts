@@ -35,32 +35,36 @@ export type Manner =
   /** A maximum was reached: `code` is its name, such as `clientsMax`. */
   | 'limit';
 
-/** What the instance was doing at that moment. */
+/** Where the instance was at that moment. */
 export type Phase =
-  /** It was not started yet, or has nothing to do. */
+  /** It was not started yet; a backend: its owner wants no connection yet, or none since the last one was lost. */
   | 'idle'
   /** A session: the hook `route` decides. */
   | 'routing'
   /** A backend: the next server is being chosen. */
   | 'choosing'
-  /** A backoff, a cool-down, or the wait before the next attempt to bind. */
+  /** A backoff, a cool-down, or the wait before the next attempt to bind or to fork. */
   | 'waiting'
   /** A socket is being connected. */
   | 'connecting'
-  /** The hooks `prepare` and `repair` run; of a worker: its module runs. */
+  /** The hooks `prepare` and `repair` run. */
   | 'preparing'
+  /** What a failed attempt, a lost connection or a dead process has left is cleared away before the next one. */
+  | 'disposing'
   /** A listener binds its address. */
   | 'binding'
   /** A listener accepts clients. */
   | 'listening'
   /** A client is being admitted. */
   | 'accepted'
-  /** It is established; a proxy or a cluster: it serves. */
+  /** A connection is established; a session: it relays. */
   | 'established'
-  /** It closes gracefully. */
+  /** A proxy, a worker or a cluster starts its parts. */
+  | 'starting'
+  /** A listener, a proxy, a worker or a cluster is started, and not closed yet; a listener may be suspended meanwhile. */
+  | 'serving'
+  /** It comes to its end: it flushes, drains or lingers. A persistent backend: its connection is being renewed. */
   | 'closing'
-  /** It ends at once. */
-  | 'aborting'
   /** A command of the machine has thrown. */
   | 'command';
 
@@ -140,7 +144,7 @@ export interface Outcome {
 export type Sent = 'nothing' | 'some' | 'all' | 'lost';
 
 /** True unless bytes may have been written that were not flushed, or were thrown away afterwards. */
-export const isWhole = (sent: Sent): boolean => sent === 'nothing' || sent === 'all';
+export const nothingLost = (sent: Sent): boolean => sent === 'nothing' || sent === 'all';
 
 /**
  * A delay that never comes: the longest one that JavaScript timers take, about 24.8 days. The runtimes of this library
@@ -158,7 +162,7 @@ export const probeEvery = (timeout: number): number =>
 /** What a client is told that is turned away. */
 export type Words = string | Uint8Array;
 
-/** What a transition knows about its cause: where in the instance it is, and the timer's name if a timer caused it. */
+/** What a transition knows about its cause: where the instance is, and the timer's name if a timer caused it. */
 export interface CauseHint {
   readonly phase: Phase;
   readonly timeout?: string;
@@ -189,7 +193,8 @@ const byTimeout: Known = new Map();
  */
 export function causeOf(event: { readonly type: string; readonly cause?: Report }, hint: CauseHint): Cause {
   const { phase, timeout } = hint;
-  if (timeout !== undefined) return known(byTimeout, timeout, phase) ?? learn(byTimeout, timeout, phase, late(timeout));
+  if (timeout !== undefined)
+    return known(byTimeout, timeout, phase) ?? learn(byTimeout, timeout, phase, timedOut(timeout));
   const { type, cause } = event;
   if (cause !== undefined) {
     const leg = legOf(type);
@@ -207,7 +212,7 @@ function learn(causes: Known, name: string, phase: Phase, report: Report): Cause
   return cause;
 }
 
-const late = (timeout: string): Report => ({ initiator: 'library', manner: 'timeout', code: timeout });
+const timedOut = (timeout: string): Report => ({ initiator: 'library', manner: 'timeout', code: timeout });
 
 function implied(type: string): Report {
   const report = BY_EVENT[type.slice(type.lastIndexOf('.') + 1)] ?? UNKNOWN;

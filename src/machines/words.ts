@@ -36,7 +36,7 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['active.failover', 'the connection is lost: failing over'],
     ['active.waiting', 'it waits before the next attempt'],
     ['active.exhausted', 'every attempt has failed'],
-    ['ending', 'the connection to the server is ending'],
+    ['releasing', 'the connection to the server has ended; its holders let go'],
     ['dropping', 'the connection to the server is lost'],
     ['closing', 'the connection to the server is being closed'],
     ['lingering', 'all is sent to the server; what it still sends is thrown away'],
@@ -63,7 +63,7 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['serving.listening.saturated', 'it is full: new clients are turned away'],
     ['serving.suspended', 'it is suspended: it does not listen, and its clients live on'],
     ['draining', 'it listens no more, and waits for its clients'],
-    ['expired', 'the deadline is here: clients that are not admitted yet are turned away'],
+    ['refusing', 'the deadline is here: clients that are not admitted yet are turned away'],
     ['cutting', 'its clients are cut'],
     ['aborting', 'its clients are reset'],
     ['failing', 'it cannot listen any more, and waits for its clients'],
@@ -90,7 +90,7 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
   worker: [
     ['starting', 'its process starts'],
     ['serving.running', 'its process serves clients'],
-    ['serving.leaving', 'its process exits by itself'],
+    ['serving.exiting', 'its process exits by itself'],
     ['serving.disposing', 'its process is killed, because it is of no use'],
     ['serving.deferring', 'its process has died'],
     ['serving.waiting', 'it waits before the next process'],
@@ -117,7 +117,7 @@ export const TONES: readonly (readonly [start: RegExp, tone: Tone])[] = [
   [/^(?:dropp|fail(?:ed|ing)|exhausted)/, 'bad'],
   [/^(?:failover|waiting|disposing|refus|abort|saturated|suspended)/, 'warning'],
   [/^(?:established|relaying|listening|running)/, 'good'],
-  [/^(?:clos|end|finish|drain|stopping)/, 'over'],
+  [/^(?:clos|end|releas|finish|drain|stopping)/, 'over'],
 ];
 export type Tone = 'bad' | 'warning' | 'good' | 'over';
 

@@ -21,12 +21,12 @@ const noProcess = ignored(
   ['process.ready', 'process.failed', 'process.closed', 'process.exited'],
   'There is no process: a late report.',
 );
-const runs = ignored(['process.ready', 'process.failed'], 'It runs already.');
-const leaves = ignored(['process.ready', 'process.failed', 'process.closed'], 'It exits; the exit decides.');
+const runsAlready = ignored(['process.ready', 'process.failed'], 'It runs already.');
+const exitDecides = ignored(['process.ready', 'process.failed', 'process.closed'], 'It exits; the exit decides.');
 const notBegun = ignored(['process.closed'], 'What has not started has no end: the exit decides.');
 const noChoice = ignored(['restart.deferred'], 'Nothing was asked.');
 const startedOnce = ignored(['worker.start'], 'It has been started.');
-const over = ignored(['worker.start'], 'The end is decided; to start again takes a new worker.');
+const noRestart = ignored(['worker.start'], 'The end is decided; to start again takes a new worker.');
 
 /** The process of a worker that has run is gone: another follows. The cause is its exit, unless one was known before. */
 const replace = (...why: Parameters<typeof note> | []) => {
@@ -72,7 +72,7 @@ export const workerMachine = setup({
     noteDrainTimeout: assign({ drainTimeoutMs: worker.askedDrainTimeout }),
     noteBackoff: assign({ backoffMs: worker.deferredMs }),
     // Until it has said how it ended, what was lost with it is not known.
-    noteDropped: assign({ ending: 'dropped', flushed: false }),
+    presumeDropped: assign({ ending: 'dropped', flushed: false }),
     noteAborted: assign({ ending: 'aborted', flushed: false }),
     noteFailed: assign({ ending: 'failed' }),
     // There was nothing that it could have lost.
@@ -87,7 +87,7 @@ export const workerMachine = setup({
     // It was told to abort: that is how it ends, also if it says otherwise.
     noteTruncated: assign({ truncated: worker.toldTruncated }),
     // It ended without being told.
-    noteLoss: assign({ cause: worker.toldCause }),
+    noteOwnEnd: assign({ cause: worker.toldCause }),
     countProcess: assign({ incarnation: worker.nextIncarnation, attempts: worker.nextAttempt }),
     resetAttempts: assign({ attempts: 0 }),
     forkProcess: emit(worker.fork),
@@ -138,11 +138,11 @@ export const workerMachine = setup({
         ...notBegun,
         ...noChoice,
         'process.ready': { target: 'serving' },
-        'process.failed': { target: 'exiting', actions: ['noteFailed', note('preparing')] },
-        'process.exited': { target: 'failed', actions: note('preparing') },
-        ...endProcess('preparing'),
+        'process.failed': { target: 'exiting', actions: ['noteFailed', note('starting')] },
+        'process.exited': { target: 'failed', actions: note('starting') },
+        ...endProcess('starting'),
       },
-      after: { startTimeout: { target: 'killing', actions: ['noteFailed', note('preparing', 'startTimeout')] } },
+      after: { startTimeout: { target: 'killing', actions: ['noteFailed', note('starting', 'startTimeout')] } },
     },
 
     serving: {
@@ -155,25 +155,25 @@ export const workerMachine = setup({
           tags: ['holdsProcess', 'running', 'answers'],
           entry: 'announceRunning',
           on: {
-            ...runs,
+            ...runsAlready,
             ...noChoice,
-            'process.closed': { target: 'leaving', actions: 'noteLoss' },
-            'process.exited': replace('established'),
-            ...endProcess('established'),
+            'process.closed': { target: 'exiting', actions: 'noteOwnEnd' },
+            'process.exited': replace('serving'),
+            ...endProcess('serving'),
           },
           after: {
             stableAfter: { description: 'It stayed up: deaths are counted anew.', actions: 'resetAttempts' },
           },
         },
-        leaving: {
+        exiting: {
           description: 'The handle has ended, or could not start again: the process exits by itself.',
           tags: 'holdsProcess',
           entry: 'releaseProcess',
           on: {
-            ...leaves,
+            ...exitDecides,
             ...noChoice,
             'process.exited': replace(),
-            ...endAt('exiting', 'killing', 'closing'),
+            ...endAt('exiting', 'killing', 'disposing'),
           },
           after: { abortTimeout: { target: 'disposing' } },
         },
@@ -182,10 +182,10 @@ export const workerMachine = setup({
           tags: 'holdsProcess',
           entry: 'killProcess',
           on: {
-            ...leaves,
+            ...exitDecides,
             ...noChoice,
             'process.exited': replace(),
-            ...endAt('killing', 'killing', 'closing'),
+            ...endAt('killing', 'killing', 'disposing'),
           },
         },
         deferring: {
@@ -214,11 +214,11 @@ export const workerMachine = setup({
             ...notBegun,
             ...noChoice,
             'process.ready': { target: 'running' },
-            'process.failed': { target: 'leaving', actions: note('preparing') },
-            'process.exited': replace('preparing'),
-            ...endProcess('preparing'),
+            'process.failed': { target: 'exiting', actions: note('starting') },
+            'process.exited': replace('starting'),
+            ...endProcess('starting'),
           },
-          after: { startTimeout: { target: 'disposing', actions: note('preparing', 'startTimeout') } },
+          after: { startTimeout: { target: 'disposing', actions: note('starting', 'startTimeout') } },
         },
       },
     },
@@ -226,9 +226,9 @@ export const workerMachine = setup({
     draining: {
       description: 'Its process closes the handle that the module made, and exits.',
       tags: ['holdsProcess', 'answers'],
-      entry: ['noteDropped', 'drainProcess'],
+      entry: ['presumeDropped', 'drainProcess'],
       on: {
-        ...over,
+        ...noRestart,
         ...noChoice,
         ...ignored(['process.ready'], 'It was told to close meanwhile.'),
         ...ignored(['worker.close'], 'It drains already; an abort hastens it.'),
@@ -245,7 +245,7 @@ export const workerMachine = setup({
       tags: 'holdsProcess',
       entry: ['noteAborted', 'abortProcess'],
       on: {
-        ...over,
+        ...noRestart,
         ...noChoice,
         ...ignored(['process.ready'], 'It was told to abort meanwhile.'),
         ...ignored(['worker.close', 'worker.abort'], 'It is being aborted already.'),
@@ -261,8 +261,8 @@ export const workerMachine = setup({
       tags: 'holdsProcess',
       entry: 'releaseProcess',
       on: {
-        ...over,
-        ...leaves,
+        ...noRestart,
+        ...exitDecides,
         ...noChoice,
         ...ignored(['worker.close'], 'It ends already.'),
         'process.exited': end,
@@ -276,8 +276,8 @@ export const workerMachine = setup({
       tags: 'holdsProcess',
       entry: 'killProcess',
       on: {
-        ...over,
-        ...leaves,
+        ...noRestart,
+        ...exitDecides,
         ...noChoice,
         ...ignored(['worker.close', 'worker.abort'], 'It is being killed already.'),
         'process.exited': end,

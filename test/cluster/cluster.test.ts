@@ -349,7 +349,7 @@ describe('start', () => {
 
   const cannot: readonly [string, Partial<ClusterOptions>, RegExp, string][] = [
     ['the module throws', { data: { fault: 'throw', only: 2 } }, /Worker 2 .*: no such thing$/, 'E_NO_SUCH_THING'],
-    ['its process exits', { data: { fault: 'exit' }, workers: 1 }, /Worker 1 .*: EXIT_7 while preparing/, 'EXIT_7'],
+    ['its process exits', { data: { fault: 'exit' }, workers: 1 }, /Worker 1 .*: EXIT_7 while starting/, 'EXIT_7'],
     [
       'it exports no function',
       { exportName: 'number', workers: 1 },
@@ -385,7 +385,7 @@ describe('start', () => {
     );
     expect(error.message).toMatch(message);
     expect(error).toMatchObject({ name: 'WorkerError', code: 'ERR_WORKER' });
-    expect(error.cause).toMatchObject({ phase: 'preparing' });
+    expect(error.cause).toMatchObject({ phase: 'starting' });
     expect(error.cause.code).toBe(code);
     expect(cluster.outcome).toMatchObject({ ending: 'failed', cause: error.cause });
     expect(seen.filter((line) => /exited|retry|replaced/.test(line))).toEqual([]);
@@ -583,7 +583,7 @@ describe('close', () => {
     for (const { socket } of visitors) socket.destroy();
     expect(await closing).toEqual({
       ending: 'closed',
-      cause: { initiator: 'owner', manner: 'close', phase: 'established' },
+      cause: { initiator: 'owner', manner: 'close', phase: 'serving' },
       flushed: true,
     });
     expect(cluster.close()).toBe(cluster.closed);
@@ -825,7 +825,7 @@ describe('reload', () => {
     await expect(cluster.reload({ data: { fault: 'throw' } })).rejects.toMatchObject({
       code: 'ERR_WORKER',
       worker: expect.any(Number),
-      cause: { code: 'E_NO_SUCH_THING', phase: 'preparing' },
+      cause: { code: 'E_NO_SUCH_THING', phase: 'starting' },
     });
     expect(cluster.state).toBe('running.steady');
     await echo('still here\n');

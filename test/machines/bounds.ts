@@ -52,7 +52,7 @@ const aborts = (type: string, isFinished: boolean) => (isFinished ? [{ type }, {
 
 /** A deadline of its proxy's may come anywhere; these are enough to take every transition, and keep the paths few. */
 const isDeadlineNews = (state: string): boolean =>
-  /^(draining|expired|failing|cutting|serving\.listening\.saturated)/.test(state);
+  /^(draining|refusing|failing|cutting|serving\.listening\.saturated)/.test(state);
 
 /** Left out where every simple path is walked, which would be too many: with two attempts, every edge of them is. */
 const isRare = (type: string, state: string): boolean =>

@@ -37,16 +37,17 @@ const on = (from: string, event: string): RegExp => new RegExp(`^${states}(${fro
 const WORKER_CAUSES: Causes = [
   [on('idle', 'worker.close'), 'close idle'],
   [on('idle', 'worker.abort'), 'abort idle'],
-  [on('starting|restarting', 'process.(failed|exited)'), 'error ECONNRESET preparing'],
-  [on('starting|restarting', 'startTimeout'), 'timeout startTimeout preparing'],
-  [on('starting|restarting', 'worker.close'), 'close preparing'],
-  [on('starting|restarting', 'worker.abort'), 'abort preparing'],
-  [on('running', 'process.exited'), 'error ECONNRESET established'],
+  [on('starting|restarting', 'process.(failed|exited)'), 'error ECONNRESET starting'],
+  [on('starting|restarting', 'startTimeout'), 'timeout startTimeout starting'],
+  [on('starting|restarting', 'worker.close'), 'close starting'],
+  [on('starting|restarting', 'worker.abort'), 'abort starting'],
+  [on('running', 'process.exited'), 'error ECONNRESET serving'],
   [on('running|draining', 'process.closed'), '(end|error) said'],
-  [on('running', 'worker.close'), 'close established'],
-  [on('running', 'worker.abort'), 'abort established'],
-  [on('leaving|disposing', 'worker.close'), 'close closing'],
-  [on('leaving|disposing|draining', 'worker.abort'), 'abort closing'],
+  [on('running', 'worker.close'), 'close serving'],
+  [on('running', 'worker.abort'), 'abort serving'],
+  [on('exiting|disposing', 'worker.close'), 'close disposing'],
+  [/^serving.(exiting|disposing) worker.abort$/, 'abort disposing'],
+  [on('draining', 'worker.abort'), 'abort closing'],
   [on('deferring|waiting', 'worker.close'), 'close waiting'],
   [on('deferring|waiting', 'worker.abort'), 'abort waiting'],
   [on('draining', 'process.exited'), 'error ECONNRESET closing'],
@@ -56,13 +57,13 @@ const WORKER_CAUSES: Causes = [
 const CLUSTER_CAUSES: Causes = [
   [/^idle cluster.close$/, 'close idle'],
   [/^idle cluster.abort$/, 'abort idle'],
-  [/^starting cluster.close$/, 'close preparing'],
-  [/^starting cluster.abort$/, 'abort preparing'],
-  [/^starting workers.failed$/, 'error ECONNRESET preparing'],
-  [/^running.*\.starting newWorkers.failed$/, 'error ECONNRESET preparing'],
-  [/^running.* cluster.close$/, 'close established'],
-  [/^running.* cluster.abort$/, 'abort established'],
-  [/^running.* workers.failed$/, 'error ECONNRESET established'],
+  [/^starting cluster.close$/, 'close starting'],
+  [/^starting cluster.abort$/, 'abort starting'],
+  [/^starting workers.failed$/, 'error ECONNRESET starting'],
+  [/^running.*\.starting newWorkers.failed$/, 'error ECONNRESET starting'],
+  [/^running.* cluster.close$/, 'close serving'],
+  [/^running.* cluster.abort$/, 'abort serving'],
+  [/^running.* workers.failed$/, 'error ECONNRESET serving'],
   [/^draining cluster.abort$/, 'abort closing'],
 ];
 
@@ -133,7 +134,7 @@ const workerRules: Check = (model) => {
     if (step.from === 'aborting' && step.event === 'process.closed') {
       expect(context).toMatchObject({ ending: 'aborted', flushed: false });
     }
-    if (/^(exiting|serving\.leaving)$/.test(step.to) && step.from !== step.to) {
+    if (/^(exiting|serving\.exiting)$/.test(step.to) && step.from !== step.to) {
       expect(commandsOf(step), 'what has said its last word is released').toContain('process.release');
     }
     const isEntered = (state: string): boolean => step.to === state && step.from !== state;

@@ -375,12 +375,12 @@ const deadlinesLetGo: Check = ({ steps, outcome }, events) => {
     if (types(step).includes('server.close')) {
       expect(types(step)[types(step).indexOf('server.close') + 1], `${at}: its path goes with it`).toBe('path.unlink');
     }
-    if (step.event === 'clients.served' && from === 'expired') expect(to, at).toBe('cutting');
+    if (step.event === 'clients.served' && from === 'refusing') expect(to, at).toBe('cutting');
     if (from === 'failing' && shortName(step.event) === 'drainTimeout') expect(to, at).toBe('cutting');
     const before = steps[index - 1];
     if (step.event !== 'listener.abort' || before?.snapshot.context.clients === 0) continue;
     const { deliver } = events[index - 1] as { deliver?: boolean };
-    if (/^(serving|draining|expired|failing)/.test(from)) expect(to, at).toBe(deliver ? 'cutting' : 'aborting');
+    if (/^(serving|draining|refusing|failing)/.test(from)) expect(to, at).toBe(deliver ? 'cutting' : 'aborting');
     if (from === 'cutting') expect(to, at).toBe(deliver ? 'cutting' : 'aborting');
   }
   if (outcome !== undefined) expect(outcome.flushed, 'what was cut may be missing').toBe(!isCut);
@@ -658,19 +658,19 @@ const NEWS: Record<string, RegExp> = {
   client:
     /^(live.accepted.identifying (header.failed|socket.ended|proxyHeaderTimeout)|live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort|refuse)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
   listener:
-    /^((idle|serving.*|draining|expired|cutting) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|expired clients.served)$/,
+    /^((idle|serving.*|draining|refusing|cutting) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|refusing clients.served)$/,
   session:
     /^((routing.*|connecting.*|relaying.*) session.close|(routing|connecting|relaying|draining).* session.abort|(routing|connecting|relaying|draining).* (client|backend).closed|routing.* route.refused|(routing|connecting).* session.refuse|(routing|connecting).open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (routeTimeout|sessionConnectTimeout|durationMax|closeTimeout))$/,
   proxy:
     /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(refusing|listeners|backends)) proxy.abort|starting.connecting backends.failed|(idle|starting.*|running) listeners.failed|stopping.refusing sessions.served)$/,
 };
 
-/** What an instance is doing in a state, as a cause says it; the first that fits. */
+/** Where an instance is, as a cause says it; the first that fits. */
 const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
   backend: [
     [/^idle/, 'idle'],
-    [/^active.disposing.revoking/, 'preparing'],
-    [/^active.(waiting|disposing|failover|exhausted)/, 'waiting'],
+    [/^active.(disposing|failover)/, 'disposing'],
+    [/^active.(waiting|exhausted)/, 'waiting'],
     [/^active.choosing/, 'choosing'],
     [/^active.connecting/, 'connecting'],
     [/^active.preparing/, 'preparing'],
@@ -685,8 +685,9 @@ const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
   listener: [
     [/^idle/, 'idle'],
     [/^serving.binding server/, 'binding'],
-    [/^serving/, 'listening'],
-    [/^(draining|expired|cutting)/, 'closing'],
+    [/^serving.listening.* server/, 'listening'],
+    [/^serving/, 'serving'],
+    [/^(draining|refusing|cutting)/, 'closing'],
   ],
   session: [
     [/ended$|Ended relay.idled$/, 'established'],
@@ -697,10 +698,8 @@ const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
   ],
   proxy: [
     [/^idle/, 'idle'],
-    [/backends.failed$/, 'connecting'],
-    [/^starting/, 'binding'],
-    [/^running listeners/, 'listening'],
-    [/^running/, 'established'],
+    [/^starting/, 'starting'],
+    [/^running/, 'serving'],
     [/^(draining|stopping)/, 'closing'],
   ],
 };

@@ -231,7 +231,7 @@ export const workerRules = (attemptsMax: number): ModelRules<WorkerModel> => ({
     const { process, ending, mustTell, mustDo } = model;
     const { attempts } = context as { attempts: number };
     must(attempts <= Math.max(1, attemptsMax), 'It forks more often than it may (5)');
-    const holds = /^(starting|serving\.(running|leaving|disposing|restarting)|draining|aborting|exiting|killing)$/;
+    const holds = /^(starting|serving\.(running|exiting|disposing|restarting)|draining|aborting|exiting|killing)$/;
     must(!mustTell, 'A process has died, and its owner does not hear of it');
     must(mustDo === '', `${mustDo} does not come`);
     if (!isDone) must(holds.test(state) === (process !== 'none'), `It is ${state}, and its process is ${process}`);
@@ -245,7 +245,7 @@ export const workerRules = (attemptsMax: number): ModelRules<WorkerModel> => ({
       'It waits for a death that does not come',
     );
     must(
-      !/^(exiting|serving\.leaving)$/.test(state) || process === 'released',
+      !/^(exiting|serving\.exiting)$/.test(state) || process === 'released',
       'It waits for an exit that does not come',
     );
     if (!isDone) return;

@@ -125,7 +125,7 @@ export function listenerDriver(loopback: Loopback, name: SlowName) {
       'clients.served': () =>
         listener.matches('cutting', 'aborting', 'aborted') ? undefined : 'the last clients are leaving already',
       'client.closed': (step) => {
-        if (!/^(aborting|cutting|expired)/.test(step.from)) leave([...listener.clients].slice(0, 1));
+        if (!/^(aborting|cutting|refusing)/.test(step.from)) leave([...listener.clients].slice(0, 1));
       },
     };
 

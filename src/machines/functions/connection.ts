@@ -1,6 +1,14 @@
 /** What a client and a backend have in common: one socket at a time, its two streams, and the ways in which it ends. */
 import type { CONNECTION_LIMITS, SettingsOf } from '../limits.js';
-import { type Cause, type Ending, isWhole, type Outcome, probeEvery, type Report, type Sent } from '../vocabulary.js';
+import {
+  type Cause,
+  type Ending,
+  nothingLost,
+  type Outcome,
+  probeEvery,
+  type Report,
+  type Sent,
+} from '../vocabulary.js';
 
 export { willBeClosed } from './outcome.js';
 
@@ -73,7 +81,7 @@ export const outcomeOf = ({
 }): Outcome => ({
   ending: event.output as Ending,
   cause: context.cause as Cause,
-  flushed: isWhole(context.sent),
+  flushed: nothingLost(context.sent),
 });
 
 // Context.

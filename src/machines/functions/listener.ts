@@ -124,8 +124,8 @@ export const warn = ({ context }: Given): ListenerCommand => ({ type: 'owner.war
 // Guards.
 export const hasBindAttemptsLeft = ({ context }: Given): boolean => context.attempts < context.settings.bindAttempts;
 export const hasClients = ({ context }: Given): boolean => context.clients > 0;
-/** A deadline, and there are clients to cut. */
-export const cutsClients = ({ context, event }: GivenEvent): boolean => event.deliver === true && context.clients > 0;
+export const isDeadline = ({ event }: GivenEvent): boolean => event.deliver === true;
+export const hasClientsAtDeadline = (given: GivenEvent): boolean => isDeadline(given) && hasClients(given);
 export const isFull = ({ context }: Given): boolean => context.clients >= context.settings.clientsMax;
 export const isLastPlace = ({ context }: Given): boolean => context.clients + 1 >= context.settings.clientsMax;
 export const isLastClient = ({ context }: Given): boolean => context.clients === 1;

@@ -1,6 +1,6 @@
 /** The model of a backend, which also knows what must come of every report and request, and how the backend must end. */
 import type { EventObject } from 'xstate';
-import { isWhole, type Sent } from '../../../src/machines/vocabulary.js';
+import { nothingLost, type Sent } from '../../../src/machines/vocabulary.js';
 import { type BackendModel, backendRules } from '../backend.js';
 import { type Chance, type ModelRules, must } from '../explore.js';
 
@@ -122,7 +122,7 @@ const WRITTEN = /^(active\.(preparing|established|renewing)|closing\.(holding|re
 const HELD = /^(active\.(established\.(?!both)|renewing)|closing\.(holding|revoking|flushing)|lingering)/;
 
 /** It is over, but for those who were told to let go. */
-const DONE_WITH = /^(ending|dropping\.revoking)$/;
+const DONE_WITH = /^(releasing|dropping\.revoking)$/;
 
 function changed(model: StrictBackend, { what, event }: Chance<BackendModel>, state: string): Partial<StrictBackend> {
   const isHeard = WRITTEN.test(state);
@@ -195,7 +195,7 @@ export const strictBackend: ModelRules<StrictBackend> = {
       attempts: number;
       sent: Sent;
     };
-    const flushed = isWhole(sent);
+    const flushed = nothingLost(sent);
     const is = (states: RegExp): boolean => states.test(state);
 
     must(!is(/^closing/) || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
@@ -251,9 +251,9 @@ export const strictBackend: ModelRules<StrictBackend> = {
 
     const isLinked = is(/^(active\.(preparing|established|renewing\.holding)|closing\.holding)/);
     must(isLinked === socket.linked, 'It is linked, or not, and is wrong');
-    const isOwned = isLinked || is(/^active\.failover|^ending|revoking$/);
+    const isOwned = isLinked || is(/^active\.failover|^releasing|revoking$/);
     must(isOwned === owned, 'It is released too late, or too early (3)');
-    const isWaiting = is(/^active\.failover|^ending|holding$|revoking$/);
+    const isWaiting = is(/^active\.failover|^releasing|holding$|revoking$/);
     must(isWaiting === awaited, 'It waits for holders and does not ask them, or the other way round');
     must(!isWaiting || told !== is(/holding$/), 'It waits for holders who know nothing, or hurries them');
     must(!is(/flushing$/) || model.fin, 'It waits for a FIN that was not sent (8)');

@@ -1,6 +1,6 @@
 /** The model of a client, which also knows what must come of every report and request, and how the client must end. */
 import type { EventObject } from 'xstate';
-import { isWhole, type Sent } from '../../../src/machines/vocabulary.js';
+import { nothingLost, type Sent } from '../../../src/machines/vocabulary.js';
 import { type ClientModel, clientRules } from '../client.js';
 import { type Chance, type ModelRules, must } from '../explore.js';
 
@@ -109,8 +109,8 @@ export const strictClient: ModelRules<StrictClient> = {
     must(context.cause !== undefined, 'It ends without a cause');
     const isKept = model.flushed && !model.lost && state !== 'dropped';
     must(
-      isWhole(context.sent as Sent) === isKept,
-      `It says that what was written is out: ${isWhole(context.sent as Sent)} (8)`,
+      nothingLost(context.sent as Sent) === isKept,
+      `It says that what was written is out: ${nothingLost(context.sent as Sent)} (8)`,
     );
     must(dropped === (state === 'dropped'), 'It ends as dropped, and was not, or the other way round (2)');
     const isEnded = established && !over && model.whole;

@@ -137,7 +137,7 @@ export function strictListener(clientsMax: number, bindAttempts: number): ModelR
       must(!over || !state.startsWith('serving'), 'It serves after the end was asked for (1)');
       const isOnTime = !model.hasOwnTime || context.drainTimeoutMs === CLOSE_MS;
       must(state !== 'draining' || isOnTime, 'It drains in its own time (11)');
-      must(!/^(draining|expired|aborting|failing)$/.test(state) || clients > 0, 'It waits for clients, and has none');
+      must(!/^(draining|refusing|aborting|failing)$/.test(state) || clients > 0, 'It waits for clients, and has none');
       must(state !== 'aborting' || areCut, 'It leaves its clients as they are, and waits for them (11)');
       must(!state.startsWith('fail') || (!aborted && attempts >= bindAttempts), 'It fails before its last attempt');
       must(state !== 'failing' || model.warned, 'It cannot listen again, and nobody is told');
@@ -155,7 +155,7 @@ export function strictListener(clientsMax: number, bindAttempts: number): ModelR
       } else {
         must(handle === 'none', `It is ${state}, and its handle is ${handle}`);
       }
-      must(state !== 'expired' || model.areRefused, 'Its time is up, and it leaves clients as they are');
+      must(state !== 'refusing' || model.areRefused, 'Its time is up, and it leaves clients as they are');
       if (!isDone) return;
       must(context.cause !== undefined, 'It ends without a cause');
       must(state === 'failed' || model.closed, 'It ends, and its server was not told (6)');
