@@ -283,7 +283,7 @@ export const clientMachine = setup({
         ...noHook,
         ...noPrelude,
         ...noWords,
-        ...decided('client'),
+        ...closeChangesNothing('client'),
         ...notProbed,
         ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
         ...failedLate,
