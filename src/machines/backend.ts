@@ -119,7 +119,7 @@ export const backendMachine = setup({
     noteCloseTimeout: assign({ closeTimeoutMs: connection.askedCloseTimeout }),
     noteDrop: assign({ loss: backend.lossOf, sent: 'lost' }),
     noteWanted: assign({ loss: backend.lossOnceAsked }),
-    noteLinked: assign({ sent: 'some' }),
+    noteBytesWritten: assign({ sent: 'some' }),
     noteFlushed: assign({ sent: connection.flushedOrLost }),
     noteBytesLost: assign({ sent: 'lost' }),
     noteNothingWritten: assign({ sent: 'nothing' }),
@@ -252,7 +252,7 @@ export const backendMachine = setup({
         preparing: {
           description: 'Connected; the owner’s hook makes it ready, and no other user sees it yet.',
           tags: ['holdsSocket', 'linked'],
-          entry: ['noteLinked', 'prepareOwner'],
+          entry: ['noteBytesWritten', 'prepareOwner'],
           on: {
             ...lateReports('choice', 'holds', 'expiry', 'connect'),
             ...underWay,

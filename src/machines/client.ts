@@ -52,13 +52,18 @@ const dying = ignored(
   'The socket is being destroyed: only its close counts.',
 );
 
-const noWords = ignored(['client.refuse'], 'The end is decided already: nothing more can be said.');
+/** The end is decided: reports of what comes before it, and last words, come too late. */
+const tooLate = {
+  ...noHook,
+  ...noPrelude,
+  ...ignored(['client.refuse'], 'The end is decided already: nothing more can be said.'),
+};
 
 /** Only the socket's close is left, or its absence: then the client is in the state `next`. */
 const untilClosed = <const N extends string>(next: N) =>
   ({
     tags: 'holdsSocket',
-    on: { ...noHook, ...noPrelude, ...dying, ...noWords, ...almostOver('client'), 'socket.closed': { target: next } },
+    on: { ...tooLate, ...dying, ...almostOver('client'), 'socket.closed': { target: next } },
     after: { abortTimeout: { target: next, actions: 'abandonSocket' } },
   }) as const;
 
@@ -73,25 +78,22 @@ const linger = (...why: Parameters<typeof note>) =>
 const reset = (...why: Parameters<typeof note>) =>
   ({ target: '#client.aborting', actions: [...letGo, note(...why)] }) as const;
 
-/** The client is not admitted. What the hook has sent, if it is complete, was its last word: it arrives. */
+/** What is complete was the last word to a client that is turned away: it arrives. */
+const lastWordArrives = (...why: Parameters<typeof note>) =>
+  ({ guard: 'isFlushed', target: '#client.lingering', actions: ['noteRefused', ...letGo, note(...why)] }) as const;
+
+/** The client is not admitted. */
 const refuse = (timeout?: string) =>
-  [
-    {
-      guard: 'isFinished',
-      target: '#client.lingering',
-      actions: ['noteRefused', ...letGo, note('accepted', timeout)],
-    },
-    { target: '#client.refusing', actions: note('accepted', timeout) },
-  ] as const;
+  [lastWordArrives('accepted', timeout), { target: '#client.refusing', actions: note('accepted', timeout) }] as const;
 
 /** It is known which client this is: over TLS, the handshake is next. */
 const admissionBegins = [{ guard: 'speaksTls', target: 'handshaking' }, { target: 'open' }] as const;
 
-/** The owner turns the client away, with words or without. What is complete is its last word already. */
+/** The owner turns the client away, with words or without. */
 const turnAway = (phase: Phase) =>
   ({
     'client.refuse': [
-      { guard: 'isFinished', target: '#client.lingering', actions: ['noteRefused', ...letGo, note(phase)] },
+      lastWordArrives(phase),
       { guard: 'hasWords', target: '#client.explaining', actions: ['noteRefused', note(phase)] },
       { target: '#client.refusing', actions: note(phase) },
     ],
@@ -112,7 +114,7 @@ export const clientMachine = setup({
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
     noteCloseTimeout: assign({ closeTimeoutMs: connection.askedCloseTimeout }),
-    noteOffered: assign({ sent: client.offered }),
+    noteBytesWritten: assign({ sent: client.someOrAll }),
     // A last word that was sent before is reported again.
     noteEstablished: assign({ sent: 'some' }),
     noteFlushed: assign({ sent: connection.flushedOrLost }),
@@ -140,7 +142,7 @@ export const clientMachine = setup({
   },
   guards: {
     hasWords: client.hasWords,
-    isFinished: client.isFinished,
+    isFlushed: connection.isFlushed,
     isDeadline: connection.isDeadline,
     isProxied: client.isProxied,
     isToBeDelivered: connection.isToBeDelivered,
@@ -185,7 +187,7 @@ export const clientMachine = setup({
             'socket.closed': { target: '#client.refusing', actions: note('accepted') },
             'client.close': {
               target: '#client.closing',
-              actions: ['noteOffered', 'noteCloseTimeout', note('accepted')],
+              actions: ['noteBytesWritten', 'noteCloseTimeout', note('accepted')],
             },
             ...turnAway('accepted'),
             ...abortIn('accepted'),
@@ -278,11 +280,9 @@ export const clientMachine = setup({
       description:
         'Turned away with words: they and a FIN are sent, and incoming bytes are thrown away. The FIN comes after the last of the words, so no client takes a part for all of them.',
       tags: ['holdsSocket', 'served'],
-      entry: [...letGo, 'noteOffered', 'writeWords', 'endSocket'],
+      entry: [...letGo, 'noteBytesWritten', 'writeWords', 'endSocket'],
       on: {
-        ...noHook,
-        ...noPrelude,
-        ...noWords,
+        ...tooLate,
         ...closeChangesNothing('client'),
         ...notProbed,
         ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
@@ -312,9 +312,7 @@ export const clientMachine = setup({
       tags: ['holdsSocket', 'served'],
       entry: [...letGo, 'endSocket'],
       on: {
-        ...noHook,
-        ...noPrelude,
-        ...noWords,
+        ...tooLate,
         ...closeChangesNothing('client'),
         ...notProbed,
         ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
@@ -338,15 +336,13 @@ export const clientMachine = setup({
         'Its time is up, but our last byte and FIN are with the system, which delivers them unless bytes arrive at a closed socket: so the socket is read until the client is silent.',
       tags: ['holdsSocket', 'served'],
       on: {
-        ...noHook,
-        ...noPrelude,
-        ...noWords,
+        ...tooLate,
         ...closeChangesNothing('client'),
         ...ignored(['socket.ended'], 'The socket closes by itself.'),
         ...finishedOnce,
         ...failedLate,
         'socket.idled': { target: 'parting' },
-        'socket.closed': { target: 'left' },
+        'socket.closed': { target: 'gone' },
         'client.abort': [
           { guard: 'isDeadline', description: 'It lingers already.' },
           { guard: 'willBeRefused', description: 'The cause stays why it was refused.', target: 'aborting' },
@@ -370,10 +366,10 @@ export const clientMachine = setup({
     parting: {
       description: 'The client is silent: the socket is closed, and the system delivers what is still on its way.',
       entry: 'destroySocket',
-      ...untilClosed('left'),
+      ...untilClosed('gone'),
     },
 
-    left: {
+    gone: {
       description: 'The socket has closed; how the client ends was decided before.',
       always: [
         { guard: 'willBeClosed', target: 'closed' },
@@ -387,10 +383,8 @@ export const clientMachine = setup({
       tags: 'holdsSocket',
       entry: ['noteBytesLost', 'resetSocket', 'destroySocket'],
       on: {
-        ...noHook,
-        ...noPrelude,
+        ...tooLate,
         ...dying,
-        ...noWords,
         ...ignored(['client.close', 'client.abort'], 'It is being aborted already.'),
         'socket.closed': [{ guard: 'willBeRefused', target: 'refused' }, { target: 'aborted' }],
       },

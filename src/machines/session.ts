@@ -9,8 +9,7 @@
  * 6. Where half-open streams are not wanted, the FIN of one side ends both: it is passed on, and once it is out, both legs
  *    are closed. That it is out is reported only there.
  *
- * Idleness is asked for, not told: a timer has the relay compare its byte counters, so that nothing is re-armed per
- * chunk. Left out on purpose: the bytes, and how the backend finds its server.
+ * To find idleness, a timer has the relay compare its byte counters: so no timer is set again per chunk. Left out on purpose: the bytes, and how the backend finds its server.
  */
 import { assign, emit, raise, setup } from 'xstate';
 import { final, ignored, note } from './fragments.js';
@@ -28,17 +27,17 @@ export type {
 
 const notIdle = ignored(['relay.idled'], 'No probe is out.');
 const routedOnce = ignored(['route.chosen', 'route.refused'], 'The route is decided: the hook has settled late.');
-const tooLate = ignored(['session.refuse'], 'Bytes may have been relayed, or its end is under way.');
-const established = ignored(['backend.established'], 'It is established once.');
+const noRefusal = ignored(['session.refuse'], 'Bytes may have been relayed, or its end is under way.');
+const establishedOnce = ignored(['backend.established'], 'It is established once.');
 const streamsOver = ignored(['client.ended', 'backend.ended'], 'Both streams are over, or cut.');
 const clientEndsOnce = ignored(['client.ended'], 'A stream ends once.');
 const backendEndsOnce = ignored(['backend.ended'], 'A stream ends once.');
 const bothMaySend = ignored(['client.finished', 'backend.finished'], 'Only a FIN that was passed on ends both sides.');
-const clientIsTold = ignored(['client.finished'], 'The FIN that was passed on is the client’s own.');
-const backendIsTold = ignored(['backend.finished'], 'The FIN that was passed on is the backend’s own.');
+const clientNotTold = ignored(['client.finished'], 'No FIN was passed on to the client.');
+const backendNotTold = ignored(['backend.finished'], 'No FIN was passed on to the backend.');
 
 /** Both legs are cut. */
-const cut = (ending: 'noteAborted' | 'noteClosed', ...why: Parameters<typeof note>) =>
+const cut = (ending: 'noteAborted' | 'noteClosedEarly', ...why: Parameters<typeof note>) =>
   ({ target: '#session.finishing.both', actions: [ending, note(...why), 'abortClient', 'abortBackend'] }) as const;
 
 /** Nothing was relayed, and the client is turned away. */
@@ -52,46 +51,58 @@ const refuse = (...why: Parameters<typeof note>) =>
  * Nothing is relayed yet: the client waits, first for its route, then for its backend. `revoke`: what a hook that still
  * runs is told.
  */
-const waiting = <const T extends 'routeTimeout' | 'sessionConnectTimeout', const R extends readonly 'revokeRoute'[]>(
+const beforeRelay = <
+  const T extends 'routeTimeout' | 'sessionConnectTimeout',
+  const R extends readonly 'revokeRoute'[],
+>(
   phase: 'routing' | 'connecting',
   timeout: T,
   ...revoke: R
 ) => {
-  const over = <const C>({ target, actions }: { target: string; actions: readonly C[] }) =>
+  const leave = <const C>({ target, actions }: { target: string; actions: readonly C[] }) =>
     ({ target, actions: [...revoke, ...actions] }) as const;
   return {
     on: {
       ...notIdle,
       ...ignored(['backend.ended'], 'A backend that is not established has said nothing yet.'),
       ...ignored(['client.finished', 'backend.finished'], 'Nothing was passed on yet.'),
-      'client.closed': over({ target: '#session.finishing.backendLeft', actions: ['noteLoss', 'abortBackend'] }),
-      'backend.closed': over({
-        target: '#session.finishing.clientLeft',
+      'client.closed': leave({
+        target: '#session.finishing.backendOnly',
+        actions: ['noteLegLost', note(phase), 'abortBackend'],
+      }),
+      'backend.closed': leave({
+        target: '#session.finishing.clientOnly',
         actions: ['noteRefused', note(phase), 'turnAwayClient'],
       }),
       'session.close': {
         description: 'Nothing was relayed: there is nothing to wait for, and the client is reset.',
-        ...over(cut('noteClosed', phase)),
+        ...leave(cut('noteClosedEarly', phase)),
       },
-      'session.refuse': over(refuse(phase)),
-      'session.abort': over(cut('noteAborted', phase)),
+      'session.refuse': leave(refuse(phase)),
+      'session.abort': leave(cut('noteAborted', phase)),
     },
-    after: { [timeout]: over(refuse(phase, timeout)) },
+    after: { [timeout]: leave(refuse(phase, timeout)) },
   };
 };
 
 /** The relay runs, until it is closed, cut, or loses a leg. `child`: which sides may still send. */
 const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'backendEnded') => C) => {
   /** Once one side has ended, the other has less time to stand still. */
-  const stalled = { 'relay.idled': cut('noteAborted', 'established', 'halfCloseTimeout') } as const;
+  const stalled = { 'relay.idled': cut('noteAborted', phase, 'halfCloseTimeout') } as const;
   return {
     tags: 'joined',
     on: {
-      ...established,
+      ...establishedOnce,
       ...routedOnce,
-      ...tooLate,
-      'client.closed': { target: '#session.finishing.backendLeft', actions: ['noteLoss', 'resetBackend'] },
-      'backend.closed': { target: '#session.finishing.clientLeft', actions: ['noteLoss', 'resetClient'] },
+      ...noRefusal,
+      'client.closed': {
+        target: '#session.finishing.backendOnly',
+        actions: ['noteLegLost', note(phase), 'resetBackend'],
+      },
+      'backend.closed': {
+        target: '#session.finishing.clientOnly',
+        actions: ['noteLegLost', note(phase), 'resetClient'],
+      },
       'relay.idled': cut('noteAborted', phase, 'idleTimeout'),
       'session.abort': cut('noteAborted', phase),
     },
@@ -102,8 +113,8 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
         on: {
           ...close('both'),
           ...bothMaySend,
-          'client.ended': { target: 'clientEnded', actions: ['endBackend', note('established')] },
-          'backend.ended': { target: 'backendEnded', actions: ['endClient', note('established')] },
+          'client.ended': { target: 'clientEnded', actions: ['endBackend', note(phase)] },
+          'backend.ended': { target: 'backendEnded', actions: ['endClient', note(phase)] },
         },
         after: { idleProbe: { target: 'both', reenter: true, actions: 'probeRelay' } },
       },
@@ -112,7 +123,7 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
         on: {
           ...close('clientEnded'),
           ...clientEndsOnce,
-          ...clientIsTold,
+          ...clientNotTold,
           ...stalled,
           'backend.ended': { target: '#session.finishing', actions: 'endClient' },
           'backend.finished': {
@@ -129,7 +140,7 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
         on: {
           ...close('backendEnded'),
           ...backendEndsOnce,
-          ...backendIsTold,
+          ...backendNotTold,
           ...stalled,
           'client.ended': { target: '#session.finishing', actions: 'endBackend' },
           'client.finished': {
@@ -145,12 +156,12 @@ const relay = <const C>(phase: Phase, close: (child: 'both' | 'clientEnded' | 'b
   } as const;
 };
 
-/** A leg that is only left to end. */
-const finishing = <const C extends string, const O>(child: C, on: O) =>
+/** The legs are only left to end. */
+const untilGone = <const C extends string, const O>(child: C, on: O) =>
   ({ on, after: { finishProbe: { target: child, reenter: true, actions: 'probeRelay' } } }) as const;
 
-const routing = waiting('routing', 'routeTimeout', 'revokeRoute');
-const connecting = waiting('connecting', 'sessionConnectTimeout');
+const routing = beforeRelay('routing', 'routeTimeout', 'revokeRoute');
+const connecting = beforeRelay('connecting', 'sessionConnectTimeout');
 
 export const sessionMachine = setup({
   types: {
@@ -163,16 +174,12 @@ export const sessionMachine = setup({
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
-    noteClose: assign({
-      ending: 'closed',
-      cause: session.whileEstablished,
-      closeTimeoutMs: session.askedCloseTimeout,
-    }),
-    noteClosed: assign({ ending: 'closed' }),
+    noteDrain: assign({ ending: 'closed', closeTimeoutMs: session.askedCloseTimeout }),
+    noteClosedEarly: assign({ ending: 'closed', isClosedEarly: true }),
     noteRefused: assign({ ending: 'refused' }),
     noteAborted: assign({ ending: 'aborted' }),
-    noteLoss: assign({ ending: session.endingOfLoss, cause: session.causeOfLoss }),
-    noteLateLoss: assign(session.lateLoss),
+    noteLegLost: assign({ ending: session.endingOfLoss }),
+    noteUndelivered: assign(session.undelivered),
     noteCutShort: assign(session.cutShort),
     routeClient: emit({ type: 'client.route' }),
     revokeRoute: emit({ type: 'route.revoke' }),
@@ -226,7 +233,7 @@ export const sessionMachine = setup({
         open: {
           description: 'The client may still send.',
           on: {
-            'client.ended': { target: 'clientEnded', actions: note('established') },
+            'client.ended': { target: 'clientEnded', actions: note('routing') },
             'route.chosen': { target: '#session.connecting' },
           },
         },
@@ -247,7 +254,7 @@ export const sessionMachine = setup({
         open: {
           description: 'The client may still send.',
           on: {
-            'client.ended': { target: 'clientEnded', actions: note('established') },
+            'client.ended': { target: 'clientEnded', actions: note('connecting') },
             'backend.established': { target: '#session.relaying', actions: 'startRelay' },
           },
         },
@@ -264,7 +271,7 @@ export const sessionMachine = setup({
     relaying: {
       description: 'Bytes are relayed.',
       ...relay('established', (child) => ({
-        'session.close': { target: `#session.draining.${child}`, actions: 'noteClose' },
+        'session.close': { target: `#session.draining.${child}`, actions: ['noteDrain', note('established')] },
       })),
       after: { durationMax: cut('noteAborted', 'established', 'durationMax') },
     },
@@ -278,11 +285,11 @@ export const sessionMachine = setup({
     finishing: {
       description: 'Nothing more is read; the legs send what they have, and end.',
       on: {
-        ...established,
+        ...establishedOnce,
         ...routedOnce,
         ...streamsOver,
         ...ignored(['client.finished', 'backend.finished'], 'The end of both legs is under way.'),
-        ...tooLate,
+        ...noRefusal,
         ...ignored(['session.close'], 'The end is under way; an abort hastens it.'),
         'session.abort': { actions: ['noteCutShort', 'abortClient', 'abortBackend'] },
         'relay.idled': {
@@ -294,29 +301,29 @@ export const sessionMachine = setup({
       states: {
         both: {
           description: 'Both legs are still there.',
-          ...finishing('both', {
-            'client.closed': { target: 'backendLeft', actions: 'noteLateLoss' },
-            'backend.closed': { target: 'clientLeft', actions: 'noteLateLoss' },
+          ...untilGone('both', {
+            'client.closed': { target: 'backendOnly', actions: 'noteUndelivered' },
+            'backend.closed': { target: 'clientOnly', actions: 'noteUndelivered' },
           }),
         },
-        clientLeft: {
+        clientOnly: {
           description: 'The backend is gone; the client’s leg has yet to end.',
-          ...finishing('clientLeft', {
+          ...untilGone('clientOnly', {
             ...ignored(['backend.closed'], 'A backend ends once.'),
-            'client.closed': { target: '#session.finished', actions: 'noteLateLoss' },
+            'client.closed': { target: '#session.gone', actions: 'noteUndelivered' },
           }),
         },
-        backendLeft: {
+        backendOnly: {
           description: 'The client is gone; the backend’s leg has yet to end.',
-          ...finishing('backendLeft', {
+          ...untilGone('backendOnly', {
             ...ignored(['client.closed'], 'A client ends once.'),
-            'backend.closed': { target: '#session.finished', actions: 'noteLateLoss' },
+            'backend.closed': { target: '#session.gone', actions: 'noteUndelivered' },
           }),
         },
       },
     },
 
-    finished: {
+    gone: {
       description: 'Both legs are gone; how it ended was decided on the way.',
       always: [
         { guard: 'willBeClosed', target: 'closed' },

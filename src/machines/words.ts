@@ -52,8 +52,8 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['relaying.clientEnded', 'the client has ended; the answer goes on'],
     ['relaying.backendEnded', 'the server has ended; what the client sends goes on'],
     ['draining', 'it is asked to come to an end'],
-    ['finishing.clientLeft', 'the server’s side is gone; the client’s has yet to end'],
-    ['finishing.backendLeft', 'the client’s side is gone; the server’s has yet to end'],
+    ['finishing.clientOnly', 'the server’s side is gone; the client’s has yet to end'],
+    ['finishing.backendOnly', 'the client’s side is gone; the server’s has yet to end'],
     ['finishing', 'nothing more is read; both sides send what they have'],
   ],
   listener: [

@@ -633,7 +633,7 @@ describe('what began before anybody watched', () => {
 
   test('does not end again, and is not shown if nothing of it lives', () => {
     const sessions = [
-      session(1, ['finishing.clientLeft', 'ended', 'active.established.open']),
+      session(1, ['finishing.clientOnly', 'ended', 'active.established.open']),
       session(2, ['ended', 'ended', 'ended']),
     ];
     const observer = observe({ registries: [registry({ sessions })] });
@@ -643,7 +643,7 @@ describe('what began before anybody watched', () => {
     expect(observer.find('client#t2')).toBeUndefined();
     tell({ who: 'backend#t1', machine: 'backend', from: 'ending', event: 'socket.closed', to: 'ended' });
     expect(observer.connections.size).toBe(1);
-    tell({ who: 'session#t1', machine: 'session', from: 'finishing.clientLeft', event: 'backend.ended', to: 'ended' });
+    tell({ who: 'session#t1', machine: 'session', from: 'finishing.clientOnly', event: 'backend.ended', to: 'ended' });
     expect(observer.connections.size).toBe(0);
     expect(observer.totals()).toMatchObject({ closed: 0, endings: { ended: 1 } });
   });
@@ -651,7 +651,7 @@ describe('what began before anybody watched', () => {
   test('a backend that is over is not taken for that of a session which is heard of later', () => {
     const observer = observe();
     tell({ who: 'backend#t1', machine: 'backend', parent: 'session#t1', to: 'ended', event: 'socket.closed' });
-    tell({ who: 'session#t1', machine: 'session', to: 'finishing.backendLeft', event: 'backend.ended' });
+    tell({ who: 'session#t1', machine: 'session', to: 'finishing.backendOnly', event: 'backend.ended' });
     tell({ who: 'session#t1', machine: 'session', to: 'ended', event: 'client.ended' });
     expect(observer.connections.size).toBe(0);
     expect(observer.find('session#t1')).toMatchObject({ living: 0, backend: undefined });

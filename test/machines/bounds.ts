@@ -193,7 +193,7 @@ export const bounded: readonly Bounded[] = [
         settings: { ...settingsOf(SESSION_LIMITS, T), closeTimeout: T },
       },
       // Closed before there was a backend, or after: only the latter can still turn out otherwise.
-      key: ({ context }) => `${context.ending} ${/^(routing|connecting)$/.test(context.cause?.phase ?? '')}`,
+      key: ({ context }) => `${context.ending} ${context.isClosedEarly}`,
       events: (type) =>
         type === 'client.closed' || type === 'backend.closed'
           ? [

@@ -690,7 +690,6 @@ const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
     [/^(draining|refusing|cutting)/, 'closing'],
   ],
   session: [
-    [/ended$|Ended relay.idled$/, 'established'],
     [/^routing/, 'routing'],
     [/^connecting/, 'connecting'],
     [/^relaying/, 'established'],

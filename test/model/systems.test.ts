@@ -72,7 +72,7 @@ describe('a machine that is wrong in one place is found out', () => {
       'a loss is not noted',
       (c) => {
         c.states.relaying.on['backend.closed'].actions = ['resetClient'];
-        c.states.finishing.states.clientLeft.on['client.closed'].actions = [];
+        c.states.finishing.states.clientOnly.on['client.closed'].actions = [];
       },
       /It was cut, and says ended|It says that all was flushed/,
     ],
@@ -86,8 +86,8 @@ describe('a machine that is wrong in one place is found out', () => {
     [
       'a leg that takes nothing is waited for',
       (c) => {
-        delete c.states.finishing.states.clientLeft.after;
-        delete c.states.finishing.states.backendLeft.after;
+        delete c.states.finishing.states.clientOnly.after;
+        delete c.states.finishing.states.backendOnly.after;
         delete c.states.finishing.states.both.after;
       },
       /time alone leads to no end/,
@@ -95,7 +95,7 @@ describe('a machine that is wrong in one place is found out', () => {
     [
       'it does not wait for its backend',
       (c) => {
-        c.states.finishing.states.backendLeft.always = { target: '#session.finished' };
+        c.states.finishing.states.backendOnly.always = { target: '#session.gone' };
       },
       /ends before its legs/,
     ],

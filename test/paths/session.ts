@@ -79,7 +79,7 @@ export const standsStill = (path: Path): boolean => isStuck('client', path) || i
 const isHeld = (path: Path): boolean =>
   path.some(
     ({ from, event }) =>
-      from === 'finishing.backendLeft' || (from === 'finishing.both' && event.type === 'client.closed'),
+      from === 'finishing.backendOnly' || (from === 'finishing.both' && event.type === 'client.closed'),
   );
 
 /** The legs wait for ever: what ends them is the path. */

@@ -64,8 +64,8 @@ interface GivenWords {
   readonly event: { readonly type: string; readonly words?: Words };
 }
 
-/** The hook wrote what was written before the client was established. */
-export const offered = ({ context }: Given): Sent => (context.sent === 'all' ? 'all' : 'some');
+/** The hook may have written before the client was established, and has perhaps sent its last byte. */
+export const someOrAll = ({ context }: Given): Sent => (context.sent === 'all' ? 'all' : 'some');
 export const drop = ({ context }: Given): ClientCommand => ({ type: 'owner.drop', cause: context.cause as Cause });
 export const writeWords = ({ event }: GivenWords): ClientCommand => ({
   type: 'socket.write',
@@ -75,7 +75,6 @@ export const writeWords = ({ event }: GivenWords): ClientCommand => ({
 export const isProxied = ({ context }: Given): boolean => context.settings.isProxied === true;
 export const hasWords = ({ event }: GivenWords): boolean => event.words !== undefined;
 export const speaksTls = ({ context }: Given): boolean => context.settings.speaksTls === true;
-export const isFinished = ({ context }: Given): boolean => context.sent === 'all';
 
 export const proxyHeaderTimeout = ({ context }: Given): number => context.settings.proxyHeaderTimeout;
 export const acceptTimeout = ({ context }: Given): number => context.settings.acceptTimeout;

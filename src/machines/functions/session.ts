@@ -28,6 +28,8 @@ export interface SessionContext {
   closeTimeoutMs: number;
   /** How it will have ended once both legs are gone. */
   ending: Ending;
+  /** True once it was closed before there was a backend to relay to: the client's bytes were thrown away. */
+  isClosedEarly: boolean;
   /** Why the last thing happened that needs a reason; undefined at first. */
   cause: Cause | undefined;
 }
@@ -96,44 +98,41 @@ interface GivenEvent extends Given {
   };
 }
 
-const ESTABLISHED: CauseHint = { phase: 'established' };
 const CLOSING: CauseHint = { phase: 'closing' };
 
 export const startOf = (settings: SessionSettings): SessionContext => ({
   settings,
   closeTimeoutMs: settings.closeTimeout,
   ending: 'ended',
+  isClosedEarly: false,
   cause: undefined,
 });
 
-/** True while every byte may still arrive; never, if it was closed before there was a backend to relay them. */
-const isWhole = ({ ending, cause }: SessionContext): boolean =>
-  (ending === 'ended' || ending === 'closed') && cause?.phase !== 'connecting' && cause?.phase !== 'routing';
+/** True while every byte may still arrive. */
+const isIntact = ({ ending, isClosedEarly }: SessionContext): boolean =>
+  (ending === 'ended' || ending === 'closed') && !isClosedEarly;
 
 export const outcomeOf = ({ context, event }: Given & { readonly event: { readonly output?: unknown } }): Outcome => ({
   ending: event.output as Ending,
   cause: context.cause as Cause,
-  flushed: isWhole(context),
+  flushed: isIntact(context),
 });
 
 // Context.
-export const whileEstablished = ({ event }: GivenEvent): Cause => causeOf(event, ESTABLISHED);
 export const askedCloseTimeout = ({ context, event }: GivenEvent): number =>
   event.timeoutMs ?? context.settings.closeTimeout;
 /** A leg that was closed or aborted through its own handle was not lost. */
 export const endingOfLoss = ({ event }: GivenEvent): Ending => (event.ending === 'dropped' ? 'dropped' : 'aborted');
-export const causeOfLoss = ({ context, event }: GivenEvent): Cause | undefined =>
-  event.ending === undefined ? context.cause : causeOf(event, ESTABLISHED);
 /** A leg has ended with every byte: its streams are over, or it was closed. */
 const hasEndedWell = ({ ending, flushed }: GivenEvent['event']): boolean =>
   ending === 'ended' || (ending === 'closed' && flushed === true);
 /** Both streams had ended, but one could not be delivered to its end. What was cut or lost before stays so. */
-export const lateLoss = (given: GivenEvent): Partial<SessionContext> =>
-  isWhole(given.context) && given.event.ending !== undefined && !hasEndedWell(given.event)
-    ? { ending: endingOfLoss(given), cause: causeOf(given.event, ESTABLISHED) }
+export const undelivered = (given: GivenEvent): Partial<SessionContext> =>
+  isIntact(given.context) && given.event.ending !== undefined && !hasEndedWell(given.event)
+    ? { ending: endingOfLoss(given), cause: causeOf(given.event, CLOSING) }
     : {};
 export const cutShort = ({ context, event }: GivenEvent): Partial<SessionContext> =>
-  isWhole(context) ? { ending: 'aborted', cause: causeOf(event, CLOSING) } : {};
+  isIntact(context) ? { ending: 'aborted', cause: causeOf(event, CLOSING) } : {};
 
 // Commands.
 export const closeClient = ({ context }: Given): SessionCommand => ({
