@@ -160,7 +160,7 @@ test('a conversation, message by message', async () => {
       "backend.closed from backend",
       "active {"finishing":"clientOnly"}",
       "client.closed from client",
-      "active "finished"",
+      "active "gone"",
       "done "ended"",
     ]
   `);
@@ -206,7 +206,7 @@ test('on actors of XState it is the same', async () => {
     'backend.closed from backend',
     'active {"finishing":"clientOnly"}',
     'client.closed from client',
-    'active "finished"',
+    'active "gone"',
     'done "ended"',
   ]);
 });
