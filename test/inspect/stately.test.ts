@@ -180,7 +180,7 @@ test('a conversation, message by message', async () => {
       "socket.ended",
       "active {"active":{"established":"bothEnded"}}",
       "socket.closed",
-      "active "ending"",
+      "active "releasing"",
       "holds.emptied",
       "done "ended"",
     ]
