@@ -44,7 +44,7 @@ export const closeWhileDialling = {
     const closed = await backend.ask('close');
     assert.equal(closed.how, 'closed owner/close/connecting/-', 'end of the backend');
     const aborted = await proxy.ask('abort');
-    assert.equal(aborted.how, 'aborted owner/abort/established/-', 'end of the proxy');
+    assert.equal(aborted.how, 'aborted owner/abort/serving/-', 'end of the proxy');
     assert.equal((await client.event('left')).end, 'ECONNRESET', 'end of the client');
     assert.deepEqual(await lab.connections('proxy'), [], 'connections that its kernel still has');
     for (const { tookMs } of [closed, aborted]) assert.ok(tookMs < LATE_MS, `${tookMs} ms: it is done at once`);

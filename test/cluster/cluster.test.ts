@@ -473,7 +473,7 @@ describe('a worker that dies', () => {
     expect(info).toMatchObject({ id: victim.id, number: victim.number, incarnation: 2, addresses: [at] });
     expect(await echoes).toBeGreaterThan(0);
     expect(seen.slice(3)).toEqual([
-      `exited ${victim.number} system/error/established/SIGKILL`,
+      `exited ${victim.number} system/error/serving/SIGKILL`,
       `retry ${victim.number} #2 10`,
       `replaced ${victim.number}`,
     ]);
@@ -522,16 +522,16 @@ describe('a worker that dies', () => {
     await gaveUp;
     expect(seen.filter((line) => / 1\b/.test(line))).toEqual([
       'started 1',
-      'exited 1 system/error/established/SIGKILL',
+      'exited 1 system/error/serving/SIGKILL',
       'retry 1 #2 10',
       'replaced 1',
-      'exited 1 system/error/established/EXIT_8',
+      'exited 1 system/error/serving/EXIT_8',
       'retry 1 #3 20',
       'replaced 1',
-      'exited 1 system/error/established/EXIT_8',
+      'exited 1 system/error/serving/EXIT_8',
       'retry 1 #4 40',
       'replaced 1',
-      'exited 1 system/error/established/EXIT_8',
+      'exited 1 system/error/serving/EXIT_8',
       'gaveUp 1',
     ]);
     expect(pids).toHaveLength(5);
@@ -551,7 +551,7 @@ describe('a worker that dies', () => {
     const { pid } = await visit(at);
     process.kill(pid, 'SIGKILL');
     const outcome = await within(10_000, 'the end', cluster.closed);
-    expect(how(outcome)).toBe('failed owner/error/preparing/E_NO_SUCH_THING');
+    expect(how(outcome)).toBe('failed owner/error/starting/E_NO_SUCH_THING');
     expect(outcome.cause.error).toMatchObject({ message: 'no such thing' });
     expect(seen.filter((line) => line.startsWith('exited'))).toHaveLength(3);
     expect(seen.slice(-2)).toEqual(['gaveUp 1', 'closed failed']);
@@ -606,7 +606,7 @@ describe('close', () => {
     const { cluster, seen } = make();
     const starting = cluster.start();
     expect(cluster.state).toBe('starting');
-    expect(how(await cluster.close())).toBe('closed owner/close/preparing');
+    expect(how(await cluster.close())).toBe('closed owner/close/starting');
     await expect(starting).rejects.toMatchObject({ code: 'ERR_CLOSED' });
     expect(seen).toEqual(['closed closed']);
     expect(Object.keys(nodeCluster.workers ?? {})).toEqual([]);
@@ -672,7 +672,7 @@ describe('close', () => {
 
   test('and a worker does not exit: it is killed, and all is well', async () => {
     const { cluster, pids } = await started({ workers: 1, data: { fault: 'exitLate' }, abortTimeout: 200 });
-    expect(how(await cluster.close())).toBe('closed owner/close/established');
+    expect(how(await cluster.close())).toBe('closed owner/close/serving');
     await gone(pids);
   });
 
@@ -692,14 +692,14 @@ describe('close', () => {
     const { cluster, at } = await started({ workers: 1, signal: controller.signal });
     const { reader } = await visit(at);
     controller.abort();
-    expect(how(await cluster.closed)).toBe('aborted owner/abort/established/ABORT_ERR');
+    expect(how(await cluster.closed)).toBe('aborted owner/abort/serving/ABORT_ERR');
     expect(await reader.ends()).toBe('reset');
   });
 
   test('an abort of a worker that hangs', async () => {
     const { cluster, pids, at } = await started({ workers: 1, abortTimeout: 200 });
     process.kill((await visit(at)).pid, 'SIGSTOP');
-    expect(how(await within(2_000, 'the abort', cluster.abort()))).toBe('aborted owner/abort/established');
+    expect(how(await within(2_000, 'the abort', cluster.abort()))).toBe('aborted owner/abort/serving');
     await gone(pids);
   });
 
@@ -710,7 +710,7 @@ describe('close', () => {
     // No process takes a function from another one.
     const error = { toString: () => 'no such reason' };
     const outcome = await cluster.abort({ initiator: 'owner', manner: 'abort', code: 'E_WHY', error });
-    expect(how(outcome)).toBe('aborted owner/abort/established/E_WHY');
+    expect(how(outcome)).toBe('aborted owner/abort/serving/E_WHY');
     expect(outcome.cause.error).toBe(error);
     expect(await reader.ends()).toBe('reset');
     await gone(pids);
@@ -892,7 +892,7 @@ describe('reload', () => {
     expect(cluster.matches('running.reloading')).toBe(true);
     writeFileSync(go, '');
     await failed;
-    expect(how(await cluster.closed)).toBe('failed owner/error/preparing/E_NO_SUCH_THING');
+    expect(how(await cluster.closed)).toBe('failed owner/error/starting/E_NO_SUCH_THING');
   });
 
   test('asked for during a reload follows it, once', async () => {
@@ -956,7 +956,7 @@ describe('messages that are none of ours', () => {
     for (const visitor of visitors) await visitor.echo('still here\n');
     expect(await cluster.inspect()).toMatchObject([{ clients: 1 }, { clients: 1 }]);
     for (const { socket } of visitors) socket.destroy();
-    expect(how(await cluster.close())).toBe('closed owner/close/established');
+    expect(how(await cluster.close())).toBe('closed owner/close/serving');
     expect(seen.filter((line) => /exited|retry/.test(line))).toEqual([]);
   });
 });

@@ -133,7 +133,7 @@ describe.each(['compiled', 'xstate'] as const)('on the runtime %s', (runtime) =>
       await until('a client', () => listener.clients.size === 1);
       const closed = listener.close({ timeoutMs: 500 });
       clock.advance(500);
-      expect(listener.state).toBe('expired');
+      expect(listener.state).toBe('refusing');
       expect(await closed).toMatchObject({ ending: 'closed', cause: { initiator: 'owner', manner: 'close' } });
       expect(await reader.ends()).toBe('reset');
     });

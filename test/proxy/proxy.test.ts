@@ -856,7 +856,7 @@ test('200 connections of all kinds at once: every byte right, nothing left', asy
   expect(proxy.servers.list.map(({ connections }) => connections)).toEqual([0, 0]);
   expect(server.accepted).toBe(200);
   await server.left();
-  expect(why((await proxy.close()).cause)).toBe('owner/close/established');
+  expect(why((await proxy.close()).cause)).toBe('owner/close/serving');
 });
 
 test('byte counts are right, whoever ends', async () => {

@@ -160,7 +160,7 @@ describe('with 1,000 live connections', () => {
     const lateMs = watchLateness();
     const outcome = await within(30_000, 'the abort', proxy.abort());
     expect(performance.now() - startedAt - lateMs()).toBeLessThan(1_500);
-    expect(how(outcome)).toBe('aborted owner/abort/established');
+    expect(how(outcome)).toBe('aborted owner/abort/serving');
     expect(bench.clock.pending.size).toBe(0);
     await until('the last socket to be closed', () => openSockets() <= before, 2_000);
     const report = (await crowd.ask('report')) as Report;
@@ -196,7 +196,7 @@ describe('stop', () => {
     await bench.echo({ port });
     expect(await reader.ends()).toBe('end');
     expect(reader.text).toBe('late');
-    expect(how(await closing)).toBe('closed owner/close/established');
+    expect(how(await closing)).toBe('closed owner/close/serving');
   });
 
   test('while a listener is suspended', async () => {
