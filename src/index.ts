@@ -30,6 +30,7 @@ export {
   type ListenerEvents,
 } from './adapters/listener.js';
 export type { ListenAddress, ListenerLimits, ListenerOptions } from './adapters/listener-options.js';
+export type { PeekOptions } from './adapters/peek.js';
 export { type Closable, closeOnSignals, type SignalOptions, type StopListening } from './adapters/process-signals.js';
 export type { LegEvents, LegHandle } from './adapters/socket-handle.js';
 export type { ReadyOptions } from './adapters/waiters.js';

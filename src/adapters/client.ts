@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { OptionError } from '../errors.js';
+import { NotEstablishedError, NotSupportedError, OptionError } from '../errors.js';
 import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
 import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Outcome, type Report, type Words } from '../machines/vocabulary.js';
-import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
+import { signal as checkSignal, everyOption, hook, integer, limits, onlyKnown, type Timeout } from '../options.js';
 import type { Trusts, Via } from '../proxy-protocol.js';
 import type { Description } from '../runtime/instance.js';
+import { type ClientHello, ClientHelloParser, BYTES_MAX as HELLO_BYTES_MAX } from '../sockets/client-hello.js';
+import { FirstBytes } from '../sockets/first-bytes.js';
 import { inObjectMode, isStream } from '../sockets/given.js';
 import type { Handshakes } from '../sockets/handshake.js';
 import { HeaderReader } from '../sockets/header-reader.js';
@@ -20,6 +22,7 @@ import {
   destroy,
   forget,
   hookReportOf,
+  isBelowTls,
   isOwned,
   link,
   listenersOf,
@@ -27,6 +30,7 @@ import {
   TAKEN_OVER,
   unlinkOwner,
 } from '../sockets/socket.js';
+import { UnreadReader } from '../sockets/unread.js';
 import {
   type Environment,
   environmentOf,
@@ -35,6 +39,7 @@ import {
   type HandleOptions,
   kindNamed,
 } from './handle.js';
+import { Peek, type PeekOptions, peekTime } from './peek.js';
 import { SocketHandle } from './socket-handle.js';
 
 /** What a hook that decides about a client gets besides the client. */
@@ -145,6 +150,9 @@ const HANDSHAKE_DONE = { type: 'handshake.done' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe']);
 
+/** How many bytes can be asked for before they are relayed. */
+const PEEK_MAX = 65_536;
+
 /** An accepted client. Made by {@link adoptClient} and by listeners. `Data` is the type of {@link Client.data}. */
 export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, ClientEvents<Data>> {
   /** @internal */
@@ -188,6 +196,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   readonly #owner: ClientOwner | undefined;
   #socket: Socket;
   #admission: AbortController | undefined = undefined;
+  #peek: Peek | undefined = undefined;
   #socketClosed = false;
 
   /** @internal */
@@ -269,6 +278,12 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   socketConnected(): void {}
 
   /** @internal */
+  override socketEnded(): void {
+    this.endPeek();
+    super.socketEnded();
+  }
+
+  /** @internal */
   socketClosed(): void {
     this.#socketClosed = true;
     if (this.isTakenOver) this.socketFailed(CLOSED_ABOVE);
@@ -316,6 +331,118 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
       this.endHandshake();
       this.socketFailed(cause);
     }
+  }
+
+  /**
+   * The first bytes of the client, which it keeps: they are read, or relayed, as if nothing had seen them. For `admit`,
+   * `route` and the other hooks until the session relays bytes, and for a client of your own until you read it. It comes
+   * after the PROXY header and the TLS handshake of a listener, so it sees what is encrypted in the clear. Nothing else
+   * may read the socket until the promise has settled.
+   *
+   * The promise resolves whatever the client does, to fewer bytes and perhaps to none: where the client has ended, is
+   * reset or is closed before, and where it has not sent enough in time, as one that waits for the server to speak first.
+   *
+   * @param bytes how many are needed, from 1 to 65,536. Default 1. More are given where more have come.
+   * @returns a copy of the bytes
+   * @throws OptionError
+   * @throws NotEstablishedError before `admit` is called
+   * @throws NotSupportedError where the bytes are relayed, or read by other code, and while another peek has not settled
+   * @example
+   * ```ts
+   * admit: async (client) => (await client.peek(4)).toString('latin1') === 'SSH-',
+   * ```
+   */
+  async peek(bytes = 1, options: PeekOptions = {}): Promise<Buffer> {
+    integer('bytes', bytes, 1, 1, PEEK_MAX);
+    const timeoutMs = peekTime('peek', options);
+    const seen = new FirstBytes();
+    const isEnough = (chunk: Buffer): boolean => {
+      seen.add(chunk);
+      return seen.length >= bytes;
+    };
+    await this.#look(isEnough, bytes, timeoutMs);
+    return seen.bytes;
+  }
+
+  /**
+   * What the first message of a TLS client says that is not terminated here: the name of the server that it wants, and the
+   * application protocols and versions that it offers. As {@link peek}, it keeps the bytes, and may be called where that may.
+   *
+   * @returns nothing for a client that does not speak TLS, and for one that has ended, is reset, is closed or has not
+   *   sent its message in time
+   * @throws ClientHelloError for a message that is malformed, or longer than 16,384 bytes
+   * @throws OptionError
+   * @throws NotEstablishedError before `admit` is called
+   * @throws NotSupportedError as {@link peek}, and for a client whose TLS is terminated here: its socket has `servername`
+   *   and `alpnProtocol`
+   * @example
+   * ```ts
+   * const sites = new Map([['one.example.com', new Servers([{ port: 7443 }])]]);
+   * const proxy = createProxy({
+   *   listen: { port: 8443 },
+   *   route: async (client) => sites.get((await client.clientHello())?.serverName ?? '') ?? false,
+   * });
+   * ```
+   */
+  async clientHello(options: PeekOptions = {}): Promise<ClientHello | undefined> {
+    const timeoutMs = peekTime('clientHello', options);
+    if ('encrypted' in this.#socket) {
+      throw new NotSupportedError(
+        `The TLS of ${this.id} is terminated here: see servername and alpnProtocol of its socket.`,
+      );
+    }
+    const parser = new ClientHelloParser();
+    let hello: ClientHello | undefined;
+    const isEnough = (chunk: Buffer): boolean => {
+      const found = parser.push(chunk);
+      if (typeof found === 'object') hello = found;
+      return found !== 'incomplete';
+    };
+    // The parser refuses what is longer.
+    await this.#look(isEnough, HELLO_BYTES_MAX + 1, timeoutMs);
+    return hello;
+  }
+
+  async #look(isEnough: (chunk: Buffer) => boolean, bytesMax: number, timeoutMs: number): Promise<void> {
+    const socket = this.#socket;
+    if (!this.hasTag('linked')) return;
+    this.#checkPeek(socket);
+    const peek = new Peek(isEnough, this.clock);
+    const { session } = this;
+    this.#peek = peek;
+    try {
+      const over = peek.begin(timeoutMs, () =>
+        session === undefined ? new UnreadReader(socket, peek.see, peek.end) : session.legPeeked(bytesMax, peek.see),
+      );
+      if (socket.readableEnded || socket.destroyed) peek.end();
+      await over;
+    } finally {
+      if (this.#peek === peek) this.#peek = undefined;
+      // As it was before, unless another one reads it now.
+      if (this.session === undefined && socket === this.#socket && this.hasTag('linked')) socket.pause();
+    }
+  }
+
+  #checkPeek(socket: Socket): void {
+    if (this.#headerReader !== undefined || this.hasTag('handshaking')) {
+      throw new NotEstablishedError(this.id, this.state, 'peek in admit, or later');
+    }
+    if (this.#peek !== undefined) throw new NotSupportedError(`${this.id} is peeked at already: await that first.`);
+    if (isBelowTls(socket)) throw new NotSupportedError(`TLS was put over the socket of ${this.id}, and reads it.`);
+    if (this.session !== undefined) return;
+    const { readableFlowing, readableEncoding } = socket;
+    if (readableFlowing === true || socket.listenerCount('data') + socket.listenerCount('readable') > 0) {
+      throw new NotSupportedError(
+        `The socket of ${this.id} is read by other code: pause it, and take its listeners off.`,
+      );
+    }
+    if (readableEncoding) throw new NotSupportedError(`The socket of ${this.id} has an encoding (setEncoding).`);
+  }
+
+  /** @internal What has come must do. */
+  endPeek(): void {
+    this.#peek?.end();
+    this.#peek = undefined;
   }
 
   /**
@@ -391,6 +518,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
 
   /** @internal */
   override unlinkSocket(): void {
+    this.endPeek();
     this.abortSignal(this.#admission);
     this.#headerReader?.stop();
     this.#headerReader = undefined;
@@ -446,6 +574,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
 
   /** @internal */
   protected override setSocket(socket: Socket): void {
+    this.endPeek();
     this.#socket = socket;
     socket.pause();
   }
@@ -475,6 +604,7 @@ export function checkAdoptable(socket: Duplex): void {
   if (!isStream(socket) || inObjectMode(socket)) {
     throw new OptionError('socket', socket, 'a net.Socket, or another Duplex of bytes');
   }
+  if (socket.readableEncoding) throw new OptionError('socket', socket, 'one of bytes, without setEncoding()');
   if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
 }
 

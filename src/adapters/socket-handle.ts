@@ -27,6 +27,12 @@ export interface LegOwner {
   legClosed(leg: Leg, outcome: Outcome): void;
   /** The owner turns the client away. */
   legRefused(words: Words | undefined): void;
+  /**
+   * The first bytes of the client, `bytesMax` of them at least, are shown as they come, and still relayed.
+   *
+   * @throws NotSupportedError once bytes are relayed
+   */
+  legPeeked(bytesMax: number, seen: (chunk: Buffer) => void): { stop(): void };
 }
 
 /** @internal What a session needs of its client and its backend. */

@@ -112,6 +112,11 @@ export const BUFFER_LIMITS = {
   connectBufferBytes: count(16_384, 'bytes to read from a client before its server is there', { ...FLAG, least: 0 }),
 };
 
+/** A look at the first bytes of a client. */
+export const PEEK_LIMITS = {
+  timeoutMs: time(5_000, 'the first bytes of a client, for `client.peek()` and `client.clientHello()`'),
+};
+
 /** A set of servers. */
 export const SERVERS_LIMITS = {
   downFor: time(10_000, 'how long a server that failed is chosen last; then one connection tries it', FLAG),

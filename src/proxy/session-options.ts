@@ -202,6 +202,9 @@ function checkClient(client: Client): void {
   }
   if (client.session !== undefined) throw new OptionError('client', client, 'a client that has no session yet');
   if (client.isTakenOver) throw TAKEN_OVER.error;
+  if (client.socket.readableEncoding) {
+    throw new OptionError('client', client, 'a client whose socket gives bytes, without setEncoding()');
+  }
   if (!client.hasTag('linked') || !client.hasTag('served')) {
     throw new NotEstablishedError(client.id, client.state, 'call createSession() once it is established');
   }

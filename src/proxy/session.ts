@@ -235,6 +235,15 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   }
 
   /** @internal */
+  legPeeked(bytesMax: number, seen: (chunk: Buffer) => void): { stop(): void } {
+    if (this.hasTag('joined')) {
+      throw new NotSupportedError(`${this.id} relays bytes already: peek before its backend is established.`);
+    }
+    this.#readAhead();
+    return this.relay.peek(bytesMax, seen);
+  }
+
+  /** @internal */
   backendEstablished(): void {
     this.instance.send(ESTABLISHED);
   }
@@ -294,6 +303,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   }
 
   #route(): void {
+    this.client.endPeek();
     this.backend.begin();
     const { route, key } = this.#config;
     try {
@@ -385,6 +395,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   #startRelay(): void {
     const { transform } = this.#config;
     const socket = this.backend.socket as Socket;
+    this.client.endPeek();
     if (transform === undefined) this.relay.start(socket);
     else this.relay.start(socket, this.#transforms(transform), (error) => this.#transformFailed(error));
     this.#owner.notify('established', this);

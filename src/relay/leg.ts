@@ -37,6 +37,8 @@ export class Leg {
   #early: Buffer[] | undefined = undefined;
   /** Listeners of the user's were there when Node emitted it. */
   #isEarlySeen = false;
+  /** Is shown what is read early. */
+  #peek: ((chunk: Buffer) => void) | undefined = undefined;
   /** What the next read goes into. */
   #next: Buffer = SHARED;
   /** The buffer that is being written out: no socket may read into it. */
@@ -65,6 +67,21 @@ export class Leg {
     this.#earlyMax = bytesMax;
     this.#attach(from);
     if (this.bytes < bytesMax) this.#resume(from);
+  }
+
+  /** Shows what is read before there is a socket to write it to, from the first byte on; reads on up to `bytesMax`. */
+  peek(bytesMax: number, seen: (chunk: Buffer) => void): void {
+    for (const chunk of this.#early ?? []) seen(chunk);
+    this.#peek = seen;
+    const from = this.#from;
+    if (from === undefined || bytesMax <= this.#earlyMax) return;
+    this.#earlyMax = bytesMax;
+    if (this.bytes < bytesMax) this.#resume(from);
+  }
+
+  /** Shows nothing more. */
+  stopPeek(): void {
+    this.#peek = undefined;
   }
 
   start(from: Socket, to: Socket): void {
@@ -259,6 +276,7 @@ export class Leg {
   #keep(chunk: Buffer): boolean {
     if (this.#early === undefined) this.#early = [chunk];
     else this.#early.push(chunk);
+    this.#peek?.(chunk);
     return this.bytes < this.#earlyMax;
   }
 

@@ -59,6 +59,14 @@ export class Relay {
     this.#up.readAhead(this.#client, bytesMax);
   }
 
+  /** Shows what is read ahead, from the first byte on; reads on up to `bytesMax`. */
+  peek(bytesMax: number, seen: (chunk: Buffer) => void): { stop(): void } {
+    if (this.#up === undefined) this.readAhead(bytesMax);
+    const up = this.#up as unknown as Leg;
+    up.peek(bytesMax, seen);
+    return { stop: () => up.stopPeek() };
+  }
+
   /** What the next socket to the backend is dialled with; none for a socket that a hook makes. */
   dialled(byUs: boolean): OnReadOpts | undefined {
     this.#down = new Leg(byUs);

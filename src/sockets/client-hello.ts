@@ -25,7 +25,7 @@ export interface ClientHello {
  */
 const MESSAGE_MAX = 16_384;
 /** The same with the headers of its records, which a client may make as small as it likes. */
-const BYTES_MAX = MESSAGE_MAX + 2_048;
+export const BYTES_MAX = MESSAGE_MAX + 2_048;
 /** The longest record. */
 const RECORD_MAX = 16_384;
 

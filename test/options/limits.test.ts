@@ -15,6 +15,7 @@ const groups = Object.fromEntries(
 /** Which interface has the options of which tables. */
 const INTERFACES: Readonly<Record<string, readonly string[]>> = {
   ClientLimits: ['CLIENT_LIMITS'],
+  PeekOptions: ['PEEK_LIMITS'],
   ListenerLimits: ['LISTENER_LIMITS'],
   'DialLimits, BackendLimits': ['BACKEND_LIMITS'],
   'SessionLimits, ProxyOptions': ['SESSION_LIMITS', 'BUFFER_LIMITS'],

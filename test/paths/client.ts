@@ -84,6 +84,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
         legUnlinked: () => heard.unlinked++,
         legClosed: () => {},
         legRefused: (words) => client.turnAway(undefined, words),
+        legPeeked: () => ({ stop() {} }),
       };
     }
     client.on('dropped', () => heard.dropped++);

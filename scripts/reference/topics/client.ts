@@ -10,5 +10,6 @@ export {
   type ClientEvents,
   type ClientLimits,
   type ClientOptions,
+  type PeekOptions,
   type Peer,
 } from 'sockchart';
