@@ -334,22 +334,23 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   }
 
   /**
-   * The first bytes of the client, which it keeps: they are read, or relayed, as if nothing had seen them. For `admit`,
-   * `route` and the other hooks until the session relays bytes, and for a client of your own until you read it. It comes
-   * after the PROXY header and the TLS handshake of a listener, so it sees what is encrypted in the clear. Nothing else
-   * may read the socket until the promise has settled.
+   * The first bytes of the client. They stay where they are: you read them, or the session relays them, as if nothing had
+   * seen them. Call it in `admit`, in `route` and in the other hooks until the session relays bytes; for a client of your
+   * own, before you read its socket or make a session. What a listener reads itself is not among the bytes: a PROXY header,
+   * and what TLS that is terminated here adds. No other code may read the socket until the promise has settled.
    *
-   * The promise resolves whatever the client does, to fewer bytes and perhaps to none: where the client has ended, is
-   * reset or is closed before, and where it has not sent enough in time, as one that waits for the server to speak first.
+   * The promise resolves to fewer bytes, perhaps none, if the client ends, is reset or is closed before, and if it has
+   * not sent enough in time: a client that waits for the server to speak first sends nothing.
    *
-   * @param bytes how many are needed, from 1 to 65,536. Default 1. More are given where more have come.
-   * @returns a copy of the bytes
+   * @param bytes how many are needed, from 1 to 65,536. Default 1.
+   * @param options how long to wait for them
+   * @returns a copy of the bytes: as many as are needed, and those that have come with them
    * @throws OptionError
    * @throws NotEstablishedError before `admit` is called
-   * @throws NotSupportedError where the bytes are relayed, or read by other code, and while another peek has not settled
+   * @throws NotSupportedError if the bytes are relayed, or read by other code, or if an earlier call has not settled
    * @example
    * ```ts
-   * admit: async (client) => (await client.peek(4)).toString('latin1') === 'SSH-',
+   * admit: async (client) => (await client.peek(4)).toString('latin1', 0, 4) === 'SSH-',
    * ```
    */
   async peek(bytes = 1, options: PeekOptions = {}): Promise<Buffer> {
@@ -365,16 +366,18 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   }
 
   /**
-   * What the first message of a TLS client says that is not terminated here: the name of the server that it wants, and the
-   * application protocols and versions that it offers. As {@link peek}, it keeps the bytes, and may be called where that may.
+   * Reads the first message of a client whose TLS goes through to the server: the name of the server that the client wants,
+   * and the application protocols and versions that it offers. The bytes stay where they are; it can be called where
+   * {@link peek} can.
    *
-   * @returns nothing for a client that does not speak TLS, and for one that has ended, is reset, is closed or has not
-   *   sent its message in time
+   * @param options how long to wait for the message
+   * @returns the message; `undefined` if the client does not speak TLS, and if it ends, is reset or is closed before its
+   *   message is complete, or does not send it in time
    * @throws ClientHelloError for a message that is malformed, or longer than 16,384 bytes
    * @throws OptionError
    * @throws NotEstablishedError before `admit` is called
-   * @throws NotSupportedError as {@link peek}, and for a client whose TLS is terminated here: its socket has `servername`
-   *   and `alpnProtocol`
+   * @throws NotSupportedError as {@link peek}, and if the client's TLS is terminated here: `client.socket` has `servername`
+   *   and `alpnProtocol` then
    * @example
    * ```ts
    * const sites = new Map([['one.example.com', new Servers([{ port: 7443 }])]]);

@@ -3,7 +3,15 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { adoptClient, createProxy, createSession, type ProxyOptions, Servers, type Session } from '../../src/index.js';
+import {
+  adoptClient,
+  type Client,
+  createProxy,
+  createSession,
+  type ProxyOptions,
+  Servers,
+  type Session,
+} from '../../src/index.js';
 import { useBench } from '../support/bench.js';
 import { BACKOFF, makers, PROXY_WAITS } from '../support/make.js';
 import { Reader } from '../support/peers.js';
@@ -304,6 +312,29 @@ describe('createSession()', () => {
       /"client" must be a client of createListener/,
     );
   });
+});
+
+test('a socket that gives text is refused, and left alone', async () => {
+  const { proxy } = await started({ servers: [(await bench.echo()).at as At] });
+  const sockets = gate<Socket>();
+  bench.own(connect(await accepting(sockets.open)));
+  const socket = bench.own((await sockets.promise).setEncoding('utf8'));
+  for (const adopt of [() => proxy.adopt(socket), () => adoptClient(socket)]) {
+    expect(adopt).toThrow(/^Option "socket" must be one of bytes, without setEncoding\(\)/);
+  }
+  expect(socket.destroyed).toBe(false);
+
+  const clients = gate<Client>();
+  const listener = makeListener();
+  listener.on('client', clients.open);
+  await listener.start();
+  bench.own(connect(listener.address as At));
+  const client = await clients.promise;
+  client.socket.setEncoding('latin1');
+  expect(() => createSession(client, { to: { port: 1 } })).toThrow(
+    /^Option "client" must be .*without setEncoding\(\)/,
+  );
+  expect(client.matches('live.established')).toBe(true);
 });
 
 test('both ends dialled: a tunnel', async () => {
