@@ -69,7 +69,7 @@ export { encodeProxyHeader, type ProxyHeaderOptions } from './sockets/proxy-enco
 export type { ProxyHeader, ProxySsl, ProxyTlv } from './sockets/proxy-header.js';
 export { type ParsedProxyHeader, ProxyHeaderParser } from './sockets/proxy-parser.js';
 export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js';
-export type { BackoffOptions } from './upstream/backoff.js';
+export type { BackoffOptions, ServersBackoffOptions } from './upstream/backoff.js';
 export {
   type Balance,
   type Balancer,

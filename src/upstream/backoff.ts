@@ -18,6 +18,20 @@ export interface BackoffOptions {
   readonly jitter?: number | undefined;
 }
 
+/** The backoff of a set of servers. */
+export interface ServersBackoffOptions extends BackoffOptions {
+  /**
+   * True: all connections that share the set back off together. While a server has not answered since its last failure, one
+   * connection at a time tries it, one wait after the last of these attempts has failed; the waits grow as above. A
+   * connection that finds no other server waits in a queue, as for a server that is full, for at most its
+   * `queueTimeout`. When an attempt comes up, all go on at once. It is meant for programs that make a backend for each
+   * request: a new backend knows nothing of the failures of the others, and connects at once otherwise. Default `false`.
+   */
+  readonly shared?: boolean | undefined;
+}
+
+const OPTIONS = ['initialMs', 'factor', 'maxMs', 'jitter'] as const satisfies readonly (keyof BackoffOptions)[];
+
 /** The waits between rounds of attempts; see {@link BackoffOptions}. */
 export class Backoff {
   readonly initialMs: number;
@@ -26,8 +40,8 @@ export class Backoff {
   readonly jitter: number;
 
   /** @throws OptionError */
-  constructor(options: BackoffOptions = {}, name = 'backoff') {
-    onlyKnown(name, options, ['initialMs', 'factor', 'maxMs', 'jitter'], `${name}.`);
+  constructor(options: BackoffOptions = {}, name = 'backoff', more: readonly string[] = []) {
+    onlyKnown(name, options, [...OPTIONS, ...more], `${name}.`);
     this.initialMs = number(`${name}.initialMs`, options.initialMs, 100, 1, 3_600_000);
     this.factor = number(`${name}.factor`, options.factor, 2, 1, 100);
     this.maxMs = number(`${name}.maxMs`, options.maxMs, Math.max(10_000, this.initialMs), this.initialMs, 86_400_000);

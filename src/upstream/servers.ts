@@ -9,6 +9,7 @@ import {
   clock as checkClock,
   count,
   everyOption,
+  flag,
   hook,
   integer,
   limits,
@@ -22,7 +23,7 @@ import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { inNoContext } from '../runtime/context.js';
 import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
-import { Backoff, type BackoffOptions } from './backoff.js';
+import { Backoff, type ServersBackoffOptions } from './backoff.js';
 import { type Balance, type Balancer, balancerOf, type Wanted } from './balance.js';
 import { RetryBudget, type RetryBudgetOptions } from './budget.js';
 import { guarded, lookUp } from './lookup.js';
@@ -164,6 +165,10 @@ export class Server {
   excludedUntil = 0;
   /** @internal The one connection that tries it after it was down; the others wait for what becomes of that. */
   trial: Requester | undefined = undefined;
+  /** @internal Where the backoff is shared: when the next trial may begin, and how many have failed in a row. */
+  trialAt = 0;
+  /** @internal */
+  trialsFailed = 0;
 
   readonly #addressMs: number | undefined;
   /** How many addresses its name had the last time; one of its own needs no look-up. */
@@ -290,7 +295,7 @@ export interface ServersOptions {
   /** How the next server is chosen. Default `roundRobin`. */
   readonly balance?: Balance | undefined;
   /** Waits between rounds of attempts. Default: from 100 ms to 10 s, twice as long each time. */
-  readonly backoff?: BackoffOptions | undefined;
+  readonly backoff?: ServersBackoffOptions | undefined;
   /** Retries of all connections together. Default: 20 % of the first attempts and 10 a second, at most 100 at once. */
   readonly retryBudget?: RetryBudgetOptions | undefined;
   /**
@@ -412,6 +417,8 @@ export class Servers {
   readonly clock: Clock;
   readonly #balancer: Balancer;
   readonly #backoff: Backoff;
+  /** All connections back off together. */
+  readonly #isShared: boolean;
   readonly #budget: RetryBudget;
   readonly #downFor: number;
   readonly #isPermanent: (cause: Cause) => boolean;
@@ -420,6 +427,8 @@ export class Servers {
   readonly #queue = new Map<Requester, Timer | undefined>();
   /** When the first server that is excluded for a time may be chosen again. */
   #readmitAt = Number.POSITIVE_INFINITY;
+  /** The timer of the next trial of a server, while connections wait for it. */
+  #trialTimer: Timer | undefined = undefined;
   #isServing = false;
 
   /** @throws OptionError */
@@ -433,7 +442,9 @@ export class Servers {
     for (const server of this.list) server.set = this;
     this.clock = checkClock('clock', options.clock) ?? systemClock;
     this.#balancer = balancerOf(options.balance);
-    this.#backoff = new Backoff(options.backoff);
+    this.#backoff = new Backoff(options.backoff, 'backoff', ['shared']);
+    this.#isShared = flag('backoff.shared', options.backoff?.shared, false);
+    if (this.#isShared) this.#isOpen = this.#isOpenForTrial;
     this.#budget = new RetryBudget(options.retryBudget);
     this.#downFor = options.downFor === false ? 0 : limits(SERVERS_LIMITS, options).downFor;
     this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
@@ -448,9 +459,12 @@ export class Servers {
   /**
    * Answers a connection that wants a server. A chosen one counts the connection until {@link leave}; after `full`,
    * the requester is called when there is a place, or when those that failed may be tried again, unless it {@link forget}s.
+   * Where the backoff is shared, a server that has failed is as good as full, but for one connection at a time.
    */
   choose(requester: Requester): Choice {
     const { memory } = requester;
+    // A trial that may begin is for the connection that has waited longest, and not for a newcomer.
+    if (this.#isShared && this.#queue.size > 0 && !this.#queue.has(requester)) this.#serve();
     this.#now = this.clock.now();
     if (this.#now >= this.#readmitAt) this.#readmit();
     if (memory === undefined) {
@@ -484,7 +498,7 @@ export class Servers {
       memory.retryAt = undefined;
     }
     // Was it down, and may be tried again: by this connection, and by no other until that is over.
-    if (server.downUntil > 0 && server.downUntil <= this.#now && server.trial === undefined) {
+    if (server.failures > 0 && server.trial === undefined && (this.#isShared || this.#wasDown(server))) {
       server.trial = requester;
       requester.trial = server;
     }
@@ -495,7 +509,9 @@ export class Servers {
   /** The connection no longer wants a server, or is over: its place in the queue, and a trial, are given up. */
   forget(requester: Requester): void {
     this.#leaveQueue(requester);
+    if (requester.trial === undefined) return;
     this.#endTrial(requester);
+    if (this.#isShared) this.#serve();
   }
 
   /** The connection, or the attempt, is over: its place is free for the connection that has waited longest. */
@@ -521,10 +537,14 @@ export class Servers {
 
   /** An attempt has come up. */
   succeeded(server: Server): void {
+    const hadFailed = server.failures > 0;
     server.hasAnswered = true;
     server.failures = 0;
     server.downUntil = 0;
     if (server.trial !== undefined) this.#endTrial(server.trial);
+    if (!hadFailed) return;
+    server.trialsFailed = 0;
+    if (this.#isShared) this.#serve();
   }
 
   /**
@@ -533,8 +553,10 @@ export class Servers {
    * changes nothing for the others.
    */
   failed(requester: Requester, server: Server, cause: Cause): void {
+    const wasTrial = requester.trial === server;
     this.#endTrial(requester);
     const memory = this.#memoryOf(requester);
+    if (wasTrial) this.#delayTrial(server, memory.failedAt);
     const isBacklogFull = cause.code === 'EAGAIN' && server.path !== undefined;
     // Another server may be connected from another address.
     const isOfAddress = cause.code === 'EADDRNOTAVAIL' && server.localAddress !== undefined;
@@ -545,8 +567,9 @@ export class Servers {
     memory.tried.add(server);
     // A Unix socket whose backlog is full lives, and has no room for the moment.
     if (isBacklogFull) return;
-    server.failures++;
     const now = memory.failedAt;
+    // Attempts that began before the first failure are not counted as trials.
+    if (++server.failures === 1) this.#delayTrial(server, now);
     server.downUntil = this.#downFor === 0 ? 0 : now + this.#downFor;
     let reason = cause;
     let until = now;
@@ -586,6 +609,7 @@ export class Servers {
       one.excluded = undefined;
       one.excludedUntil = 0;
       one.downUntil = 0;
+      one.trialAt = 0;
     }
     this.#serve();
   }
@@ -649,20 +673,67 @@ export class Servers {
     const timer = this.#queue.get(requester);
     if (timer !== undefined) this.clock.clearTimeout(timer);
     // A connection that waits already keeps its place in the queue.
-    this.#queue.set(requester, wakeAt === Number.POSITIVE_INFINITY ? undefined : this.#wake(requester, wakeAt));
+    this.#queue.set(
+      requester,
+      wakeAt === Number.POSITIVE_INFINITY ? undefined : this.#wake(() => requester.serverFreed(), wakeAt - this.#now),
+    );
+    if (this.#isShared && this.#trialTimer === undefined) this.#awaitTrial();
   }
 
-  #wake(requester: Requester, wakeAt: number): Timer {
-    const delayMs = Math.max(0, Math.ceil(wakeAt - this.#now));
-    const timer = inNoContext(() => this.clock.setTimeout(() => requester.serverFreed(), delayMs));
+  #wake(callback: () => void, afterMs: number): Timer {
+    const timer = inNoContext(() => this.clock.setTimeout(callback, Math.max(0, Math.ceil(afterMs))));
     timer.unref();
     return timer;
+  }
+
+  /** Where the backoff is shared: a trial has failed, or the first attempt. The next trial follows after a wait. */
+  #delayTrial(server: Server, now: number): void {
+    if (!this.#isShared) return;
+    server.trialAt = now + this.#backoff.delayMs(server.trialsFailed++, this.#random());
+    this.#awaitTrial();
+  }
+
+  /** The next trial is for the connection that has waited longest. */
+  #awaitTrial(): void {
+    this.#stopAwaitingTrial();
+    if (this.#queue.size === 0) return;
+    const now = this.clock.now();
+    let trialAt = Number.POSITIVE_INFINITY;
+    for (const { failures, trial, trialAt: at } of this.list) {
+      // A trial that is under way is waited for; one that might have begun already suits no connection in the queue.
+      if (failures > 0 && trial === undefined && at > now) trialAt = Math.min(trialAt, at);
+    }
+    if (trialAt === Number.POSITIVE_INFINITY) return;
+    this.#trialTimer = this.#wake(() => {
+      this.#trialTimer = undefined;
+      this.#serve();
+      this.#awaitTrial();
+    }, trialAt - now);
+  }
+
+  #stopAwaitingTrial(): void {
+    if (this.#trialTimer === undefined) return;
+    this.clock.clearTimeout(this.#trialTimer);
+    this.#trialTimer = undefined;
+  }
+
+  /** How long until a server may be tried; nothing while one of them has answered its last attempt. */
+  #untilTrialMs(requester: Requester): number | undefined {
+    let trialAt = Number.POSITIVE_INFINITY;
+    for (const server of this.#listFor(requester)) {
+      if (server.excluded !== undefined) continue;
+      if (server.failures === 0) return undefined;
+      if (server.trial === undefined) trialAt = Math.min(trialAt, server.trialAt);
+    }
+    // While all of them are being tried, it waits in the queue.
+    return trialAt === Number.POSITIVE_INFINITY ? 0 : Math.max(0, Math.ceil(trialAt - this.#now));
   }
 
   #leaveQueue(requester: Requester): void {
     const timer = this.#queue.get(requester);
     if (timer !== undefined) this.clock.clearTimeout(timer);
     this.#queue.delete(requester);
+    if (this.#queue.size === 0) this.#stopAwaitingTrial();
   }
 
   #mayRetry(memory: RequesterMemory | undefined): memory is RequesterMemory {
@@ -673,6 +744,13 @@ export class Servers {
     if (this.#isExhausted(requester)) return this.#allExcluded(requester);
     memory.rested = true;
     if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#restMs(memory) };
+    const untilTrialMs = this.#isShared ? this.#untilTrialMs(requester) : undefined;
+    if (untilTrialMs !== undefined) {
+      // It waits for its failure once, and with the others: neither its own backoff nor the budget adds to that.
+      memory.tried.clear();
+      memory.retryAt = undefined;
+      return { kind: 'deferred', delayMs: untilTrialMs };
+    }
     if (this.#isRoundOver(requester, memory)) return { kind: 'deferred', delayMs: this.#endRound(memory) };
     // The first attempt at each server is no repeat.
     return { kind: 'deferred', delayMs: memory.round === 0 ? 0 : this.#bounded(memory, this.#budgetMs()) };
@@ -719,9 +797,18 @@ export class Servers {
   // Asked once per server and attempt: fields in place of closures.
   #now = 0;
   #tried: Set<Server> | undefined;
-  readonly #isOpen = (server: Server): boolean =>
+  readonly #hasPlace = (server: Server): boolean =>
     server.excluded === undefined && server.connections < server.connectionsMax;
+  /** Where the backoff is shared, a server that has failed is open to one connection at a time, after a wait. */
+  readonly #isOpenForTrial = (server: Server): boolean =>
+    this.#hasPlace(server) &&
+    (server.failures === 0 || (server.trial === undefined && server.trialAt <= this.clock.now()));
+  #isOpen = this.#hasPlace;
   readonly #isUsable = (server: Server): boolean => this.#isOpen(server) && this.#tried?.has(server) !== true;
   readonly #isUp = (server: Server): boolean =>
-    this.#isUsable(server) && (server.downUntil === 0 || (server.downUntil <= this.#now && server.trial === undefined));
+    this.#isUsable(server) && (server.downUntil === 0 || (this.#wasDown(server) && server.trial === undefined));
+
+  #wasDown({ downUntil }: Server): boolean {
+    return downUntil > 0 && downUntil <= this.#now;
+  }
 }

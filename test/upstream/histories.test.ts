@@ -9,6 +9,8 @@ import type { Requester } from '../../src/upstream/servers.js';
 import { Random, seeds } from '../runtime/random.js';
 
 const MAX_MS = 1_000;
+/** The longest time in which a server answers. */
+const ANSWER_MS = 300;
 const CODES = ['ECONNREFUSED', 'ETIMEDOUT', 'EACCES', 'EMFILE', 'EAGAIN', 'CERT_HAS_EXPIRED'];
 
 function must(isSo: boolean, what: string): void {
@@ -39,6 +41,7 @@ class Connection implements Requester {
     readonly set: Servers,
     readonly clock: ManualClock,
     readonly truth: Map<Server, Truth>,
+    readonly isShared: boolean,
   ) {}
 
   choose(): void {
@@ -81,6 +84,7 @@ class Connection implements Requester {
   #connect(server: Server): void {
     this.state = 'connecting';
     this.server = server;
+    must(!this.isShared || server.failures === 0 || this.trial === server, 'two trials of one server');
     this.missed.clear();
     this.#later((this.truth.get(server) as Truth).answersMs, () => {
       const { works, code } = this.truth.get(server) as Truth;
@@ -109,11 +113,17 @@ function play(seed: number): void {
   const clock = new ManualClock();
   clock.advance(1);
   const count = random.between(1, 4);
+  const isShared = random.percent(50);
   const options: ServersOptions = {
     clock,
     random: () => random.between(0, 999) / 1_000,
     balance: random.pick(['roundRobin', 'inOrder', 'leastConnections']),
-    backoff: { initialMs: random.between(1, 200), maxMs: MAX_MS, jitter: random.pick([0, 0.5, 1]) },
+    backoff: {
+      initialMs: random.between(1, 200),
+      maxMs: MAX_MS,
+      jitter: random.pick([0, 0.5, 1]),
+      shared: isShared,
+    },
     retryBudget: { burst: random.between(1, 5), perSecond: random.between(0, 5), ratio: random.pick([0, 0.2]) },
     downFor: random.pick([false, 50, 500, 5_000, 60_000]),
   };
@@ -122,9 +132,11 @@ function play(seed: number): void {
     ...(random.percent(60) && { connectionsMax: random.between(1, 3) }),
   }));
   const set = new Servers(list, options);
+  // Where the backoff is shared, a connection may also wait for the trial of another one.
+  const mostMs = isShared ? MAX_MS + ANSWER_MS : MAX_MS;
   const truth = new Map<Server, Truth>();
   const change = (server: Server): void => {
-    truth.set(server, { works: random.percent(50), code: random.pick(CODES), answersMs: random.between(0, 300) });
+    truth.set(server, { works: random.percent(50), code: random.pick(CODES), answersMs: random.between(0, ANSWER_MS) });
   };
   for (const server of set.list) change(server);
   let connections: Connection[] = [];
@@ -133,14 +145,17 @@ function play(seed: number): void {
     const one = connections.length > 0 ? random.pick(connections) : undefined;
     const action = random.between(0, 9);
     if (action < 2 && connections.length < 12) {
-      const fresh = new Connection(set, clock, truth);
+      const fresh = new Connection(set, clock, truth, isShared);
       connections.push(fresh);
       fresh.choose();
-    } else if (action === 2) one?.end();
-    else if (action === 3 && one?.state === 'established') one.drop();
+    } else if (action === 2) {
+      // A trial that is given up tells nothing: the next one begins.
+      if (one?.trial !== undefined) for (const { missed } of connections) missed.delete(one.trial);
+      one?.end();
+    } else if (action === 3 && one?.state === 'established') one.drop();
     else if (action === 4) change(random.pick([...set.list]));
     else clock.advance(random.between(1, 60));
-    check(set, clock, connections, truth);
+    check(set, clock, connections, truth, mostMs);
   }
   for (const connection of connections) connection.end();
   clock.advance(MAX_MS * 2);
@@ -150,7 +165,13 @@ function play(seed: number): void {
   }
 }
 
-function check(set: Servers, clock: ManualClock, connections: readonly Connection[], truth: Map<Server, Truth>): void {
+function check(
+  set: Servers,
+  clock: ManualClock,
+  connections: readonly Connection[],
+  truth: Map<Server, Truth>,
+  mostMs: number,
+): void {
   const now = clock.now();
   for (const server of set.list) {
     let using = 0;
@@ -169,7 +190,7 @@ function check(set: Servers, clock: ManualClock, connections: readonly Connectio
         (state === 'waiting' || state === 'queued') && works && server.connections < server.connectionsMax;
       if (!isMissed) missed.delete(server);
       else if (!missed.has(server)) missed.set(server, now);
-      else must(now - (missed.get(server) as number) <= MAX_MS, `it waits in vain, ${state}`);
+      else must(now - (missed.get(server) as number) <= mostMs, `it waits in vain, ${state}`);
     }
   }
 }

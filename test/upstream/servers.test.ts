@@ -218,6 +218,209 @@ describe('balancers', () => {
   });
 });
 
+describe('a shared backoff', () => {
+  const SHARED = { backoff: { ...BACKOFF, shared: true } };
+  const one = (options: object = {}) => setOf([{ port: 1 }], { ...SHARED, ...options });
+
+  /** A connection that the server has refused, and that gives up. */
+  const refused = (set: Servers): void => {
+    const connection = new Connection(set);
+    connection.fail(connection.chosen());
+  };
+
+  test('newcomers wait while the server is down; one of them tries it after each wait, which grows', () => {
+    const set = one();
+    refused(set);
+    const order: string[] = [];
+    const waiting = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => new Connection(set, name, order));
+    for (const connection of waiting) expect(connection.ask().kind).toBe('full');
+    const trials: number[] = [];
+    const [server] = set.list as [Server];
+    for (let time = 0; time < 3_000; time++) {
+      const trying = server.trial as Connection | undefined;
+      if (trying !== undefined) {
+        trials.push(clock.now() - 1_000);
+        trying.fail(server);
+      }
+      expect(server.connections).toBe(0);
+      clock.advance(1);
+    }
+    expect(trials).toEqual([100, 300, 700, 1_500, 2_500]);
+    expect(order).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test('a trial that comes up lets all go on at once, and the next failure begins with the shortest wait', () => {
+    const set = one();
+    const [server] = set.list as [Server];
+    refused(set);
+    const waiting = Array.from({ length: 5 }, () => new Connection(set));
+    for (const connection of waiting) connection.ask();
+    clock.advance(100);
+    (server.trial as Connection).fail(server);
+    clock.advance(199);
+    expect(waiting.map(({ answered }) => answered?.kind === 'chosen')).toEqual([true, false, false, false, false]);
+    clock.advance(1);
+    expect(server.connections).toBe(1);
+    set.succeeded(server);
+    expect(waiting.every(({ answered }) => answered?.kind === 'chosen')).toBe(true);
+    expect(new Connection(set).chosen()).toBe(server);
+    expect(clock.pending).toBe(0);
+    refused(set);
+    expect(new Connection(set).ask().kind).toBe('full');
+    clock.advance(100);
+    expect(server.trial).toBeDefined();
+  });
+
+  test('a connection whose attempt has failed waits for the next trial, and not for a backoff of its own as well', () => {
+    const set = one({ retryBudget: { burst: 1, perSecond: 0, ratio: 0 } });
+    const [server] = set.list as [Server];
+    const first = new Connection(set);
+    first.fail(first.chosen());
+    expect(first.delay()).toBe(100);
+    clock.advance(100);
+    expect(first.chosen()).toBe(server);
+    first.fail(server);
+    expect(first.delay()).toBe(200);
+    // Time that has passed counts.
+    clock.advance(150);
+    const other = new Connection(set);
+    expect(other.ask().kind).toBe('full');
+    clock.advance(50);
+    expect(other.answered).toMatchObject({ kind: 'chosen' });
+    // Another connection tries it: it waits for that.
+    expect(first.ask().kind).toBe('full');
+  });
+
+  test('attempts that were under way at the first failure count as one', () => {
+    const set = one();
+    const [server] = set.list as [Server];
+    const early = Array.from({ length: 20 }, () => new Connection(set));
+    for (const connection of early) connection.chosen();
+    for (const connection of early) connection.fail(server);
+    expect(early.map((connection) => connection.delay())).toEqual(early.map(() => 100));
+    clock.advance(100);
+    expect(early.map((connection) => connection.ask().kind)).toEqual(['chosen', ...early.slice(1).map(() => 'full')]);
+  });
+
+  test('the longest waiting one comes before newcomers', () => {
+    const set = one();
+    const [server] = set.list as [Server];
+    const first = new Connection(set);
+    first.fail(first.chosen());
+    first.delay();
+    const waiting = new Connection(set);
+    waiting.ask();
+    clock.advance(99);
+    // A timer may be late: the time has come, and the newcomer asks first.
+    server.trialAt = clock.now();
+    expect(new Connection(set).ask().kind).toBe('full');
+    expect(waiting.answered?.kind).toBe('chosen');
+  });
+
+  test('a trial that is given up is for the next one at once', () => {
+    const set = one();
+    const [server] = set.list as [Server];
+    refused(set);
+    const [trying, next] = [new Connection(set), new Connection(set)];
+    trying.ask();
+    next.ask();
+    clock.advance(100);
+    expect(server.trial).toBe(trying);
+    set.leave(server);
+    set.forget(trying);
+    expect(server.trial).toBe(next);
+    set.leave(server);
+    set.forget(next);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('a shortage of this process is a trial as well: the next one waits', () => {
+    const set = one();
+    const [server] = set.list as [Server];
+    refused(set);
+    const [trying, next] = [new Connection(set), new Connection(set)];
+    trying.ask();
+    next.ask();
+    clock.advance(100);
+    trying.fail(server, { ...REFUSED, code: 'EMFILE' });
+    expect(server).toMatchObject({ trial: undefined, failures: 1 });
+    clock.advance(199);
+    expect(next.answered).toBeUndefined();
+    clock.advance(1);
+    expect(server.trial).toBe(next);
+  });
+
+  test('a server that is up is chosen at once; each of those that are down has its own waits', () => {
+    const set = setOf([{ port: 1 }, { port: 2 }, { port: 3, connectionsMax: 1 }], { ...SHARED, balance: 'inOrder' });
+    const [first, second, third] = set.list as [Server, Server, Server];
+    refused(set);
+    refused(set);
+    const using = new Connection(set);
+    expect(using.chosen()).toBe(third);
+    const [a, b, c] = [new Connection(set), new Connection(set), new Connection(set)];
+    for (const connection of [a, b, c]) expect(connection.ask().kind).toBe('full');
+    clock.advance(100);
+    expect([first.trial, second.trial]).toEqual([a, b]);
+    set.leave(third);
+    expect(c.answered).toMatchObject({ server: third });
+  });
+
+  test('where a connection may go to one server alone, only the failures of that count', () => {
+    const set = setOf([{ port: 1 }, { port: 2 }], { ...SHARED, balance: 'inOrder' });
+    const [first, second] = set.list as [Server, Server];
+    refused(set);
+    const bound = Object.assign(new Connection(set), { only: first });
+    expect(bound.ask().kind).toBe('full');
+    const other = Object.assign(new Connection(set), { only: second });
+    expect(other.chosen()).toBe(second);
+    clock.advance(100);
+    expect(first.trial).toBe(bound);
+  });
+
+  test('a server that is excluded is no reason to wait, and is tried by one when it is back', () => {
+    const set = one();
+    const connection = new Connection(set);
+    connection.fail(connection.chosen(), UNTRUSTED);
+    expect(new Connection(set).ask().kind).toBe('exhausted');
+    clock.advance(1_000);
+    expect([new Connection(set).ask().kind, new Connection(set).ask().kind]).toEqual(['chosen', 'full']);
+  });
+
+  test('restored, it is tried at once', () => {
+    const set = one();
+    refused(set);
+    const waiting = new Connection(set);
+    waiting.ask();
+    set.restore();
+    expect(waiting.answered?.kind).toBe('chosen');
+  });
+
+  test('a drop is no failed attempt: the connection has its own backoff', () => {
+    const set = one();
+    const connection = new Connection(set);
+    const server = connection.chosen();
+    set.succeeded(server);
+    set.leave(server);
+    set.dropped(connection, server);
+    expect(connection.delay()).toBe(100);
+    expect(new Connection(set).chosen()).toBe(server);
+  });
+
+  test('is not shared by default: a newcomer connects at once', () => {
+    const set = setOf([{ port: 1 }]);
+    refused(set);
+    expect(new Connection(set).ask().kind).toBe('chosen');
+  });
+
+  test('takes true or false, and for servers only', () => {
+    const shared = (value: unknown) => () => new Servers([{ port: 1 }], { backoff: { shared: value as never } });
+    expect(shared(false)).not.toThrow();
+    expect(shared(undefined)).not.toThrow();
+    expect(shared('yes')).toThrow(/backoff\.shared/);
+    expect(() => new Backoff({ shared: true } as never)).toThrow(/backoff\.shared/);
+  });
+});
+
 describe('Servers', () => {
   test('counts connections until they are left', () => {
     const set = setOf();

@@ -17,6 +17,7 @@ export {
   type Server,
   type ServerOptions,
   Servers,
+  type ServersBackoffOptions,
   type ServersOptions,
   type Wanted,
 } from 'sockchart';
