@@ -365,6 +365,31 @@ describe('a shared backoff', () => {
     expect(c.answered).toMatchObject({ server: third });
   });
 
+  test('servers that failed at different times are tried at different times', () => {
+    const set = setOf([{ port: 1 }, { port: 2 }], { ...SHARED, balance: 'inOrder' });
+    const [first, second] = set.list as [Server, Server];
+    refused(set);
+    clock.advance(50);
+    refused(set);
+    const [a, b] = [new Connection(set), new Connection(set)];
+    for (const connection of [a, b]) expect(connection.ask().kind).toBe('full');
+    clock.advance(50);
+    expect([first.trial, second.trial]).toEqual([a, undefined]);
+    clock.advance(50);
+    expect([first.trial, second.trial]).toEqual([a, b]);
+  });
+
+  test('without a connection that waits there is no timer', () => {
+    const set = one();
+    refused(set);
+    expect(clock.pending).toBe(0);
+    const waiting = new Connection(set);
+    waiting.ask();
+    expect(clock.pending).toBe(1);
+    set.forget(waiting);
+    expect(clock.pending).toBe(0);
+  });
+
   test('where a connection may go to one server alone, only the failures of that count', () => {
     const set = setOf([{ port: 1 }, { port: 2 }], { ...SHARED, balance: 'inOrder' });
     const [first, second] = set.list as [Server, Server];
