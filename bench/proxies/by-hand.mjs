@@ -4,44 +4,16 @@
  * retries, no reports: what is left is the price of `net`.
  */
 import net from 'node:net';
+import { onData, onDrain, pair } from './pairs.mjs';
 import { backend, listen } from './report.mjs';
 
-/** @typedef {net.Socket & { peer: Paired }} Paired */
-
-/** @this {Paired} @param {Buffer} chunk */
-function onData(chunk) {
-  if (!this.peer.write(chunk)) this.pause();
-}
-
-/** @this {Paired} */
-function onDrain() {
-  this.peer.resume();
-}
-
-/** @this {Paired} */
-function onEnd() {
-  this.peer.end();
-}
-
-/** @this {Paired} */
-function onError() {
-  this.peer.destroy();
-}
-
-/** @this {Paired} */
-function onClose() {
-  // After both ends this finds the peer closed or closing by itself; else it was cut.
-  if (!this.readableEnded || !this.writableFinished) this.peer.destroy();
-}
+/** @typedef {import('./pairs.mjs').Paired} Paired */
 
 /** @param {Paired} socket @param {Paired} peer */
 function join(socket, peer) {
-  socket.peer = peer;
+  pair(socket, peer);
   socket.on('data', onData);
   socket.on('drain', onDrain);
-  socket.on('end', onEnd);
-  socket.on('error', onError);
-  socket.on('close', onClose);
 }
 
 const options = { ...backend, allowHalfOpen: true, noDelay: true };

@@ -3,48 +3,16 @@
  * proxy to imitate (Node has it for sockets that connect, not for those accepted), but a mark to compare with.
  */
 import net from 'node:net';
+import { onData, onDrain, pair } from './pairs.mjs';
 import { backend, listen } from './report.mjs';
 
-/** @typedef {net.Socket & { peer: net.Socket }} Paired */
+/** @typedef {import('./pairs.mjs').Paired} Paired */
 
 const BUFFER_BYTES = 65_536;
 const NOTHING = Buffer.alloc(0);
 
 /** @type {Uint8Array[]} */
 const pool = [];
-
-/** @this {Paired} @param {Buffer} chunk */
-function onData(chunk) {
-  if (!this.peer.write(chunk)) this.pause();
-}
-
-/** @this {Paired} */
-function onDrain() {
-  this.peer.resume();
-}
-
-/** @this {Paired} */
-function onEnd() {
-  this.peer.end();
-}
-
-/** @this {Paired} */
-function onError() {
-  this.peer.destroy();
-}
-
-/** @this {Paired} */
-function onClose() {
-  if (!this.readableEnded || !this.writableFinished) this.peer.destroy();
-}
-
-/** @param {Paired} socket @param {net.Socket} peer */
-function join(socket, peer) {
-  socket.peer = peer;
-  socket.on('end', onEnd);
-  socket.on('error', onError);
-  socket.on('close', onClose);
-}
 
 listen(
   net.createServer({ allowHalfOpen: true, noDelay: true }, (accepted) => {
@@ -68,8 +36,8 @@ listen(
         },
       })
     );
-    join(client, socket);
-    join(socket, client);
+    pair(client, socket);
+    pair(socket, client);
     client.on('data', onData);
     socket.on('drain', onDrain);
     socket.on('close', () => {

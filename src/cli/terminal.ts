@@ -25,7 +25,7 @@ export function hasColours(stream: { readonly isTTY?: boolean }, env: NodeJS.Pro
   return stream.isTTY === true;
 }
 
-export function painter(coloured: boolean): Paint {
+function painter(coloured: boolean): Paint {
   return coloured ? (style, text) => styleText(style, text, { validateStream: false }) : (_style, text) => text;
 }
 

@@ -40,6 +40,15 @@ async function accepting(accept: (socket: Socket) => void): Promise<At> {
   return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
 }
 
+/** A client that says hello and ends gets both back. */
+async function isEchoed(at: At): Promise<void> {
+  const socket = bench.own(connect(at));
+  const reader = new Reader(socket);
+  socket.end('hello');
+  expect(await reader.ends()).toBe('end');
+  expect(reader.text).toBe('hello');
+}
+
 describe('a proxy without a listener', () => {
   test('runs, serves what it adopts, and is drained', async () => {
     const server = await bench.echo();
@@ -181,11 +190,7 @@ describe('createSession()', () => {
     });
     const dead = await bench.refusing();
     const at = (await listener.start()) as At;
-    const socket = bench.own(connect(at));
-    const reader = new Reader(socket);
-    socket.end('hello');
-    expect(await reader.ends()).toBe('end');
-    expect(reader.text).toBe('hello');
+    await isEchoed(at);
     expect(how(await (sessions[0] as Session).closed)).toMatch(/^ended/);
     expect(seen).toEqual(['retry 2', `failover to ${server.port}`, 'established']);
   });
@@ -203,11 +208,7 @@ describe('createSession()', () => {
         });
       });
     });
-    const socket = bench.own(connect(at));
-    const reader = new Reader(socket);
-    socket.end('hello');
-    expect(await reader.ends()).toBe('end');
-    expect(reader.text).toBe('hello');
+    await isEchoed(at);
     await (await session.promise).closed;
     expect(servers.list[0]?.connections).toBe(0);
   });
@@ -257,11 +258,7 @@ describe('createSession()', () => {
       session.open(bench.keep(createSession(client, { to })));
     });
     const at = (await listener.start()) as At;
-    const socket = bench.own(connect(at));
-    const reader = new Reader(socket);
-    socket.end('hello');
-    expect(await reader.ends()).toBe('end');
-    expect(reader.text).toBe('hello');
+    await isEchoed(at);
     await (await session.promise).closed;
   });
 

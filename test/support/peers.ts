@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import {
   type ConnectionOptions,
   createServer as createTlsServer,
@@ -170,6 +171,20 @@ export function plainServer(handler: (socket: Socket, index: number) => void, pa
 export const echo = (socket: Socket): void => {
   socket.pipe(socket);
 };
+
+/** A socket for a TLS client that sends only its first flight by itself: the test sends the others. */
+export function firstFlight(raw: Socket): { readonly wire: Duplex; readonly flights: Buffer[] } {
+  const flights: Buffer[] = [];
+  const wire = new Duplex({
+    read: () => {},
+    write: (chunk: Buffer, _encoding, done) => {
+      if (flights.push(chunk) === 1) raw.write(chunk);
+      done();
+    },
+  });
+  raw.on('data', (chunk) => wire.push(chunk));
+  return { wire, flights };
+}
 
 /**
  * A port that refuses until somebody listens on it. It lies below those that the system gives to outgoing connections,

@@ -4,13 +4,12 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import { createServer, connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import type { Outcome, Session } from '../../src/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers } from '../support/make.js';
-import { CERTIFICATE, PeerServer, Reader } from '../support/peers.js';
+import { CERTIFICATE, firstFlight, PeerServer, Reader } from '../support/peers.js';
 import { how } from '../support/record.js';
 import { until, within } from '../support/wait.js';
 
@@ -101,15 +100,7 @@ test('a client whose reset Node has not reported, and a server that resets', asy
   const closed = new Promise<Outcome>((resolve) => proxy.once('sessionClosed', ({ outcome }) => resolve(outcome)));
   const established = new Promise<Session>((resolve) => proxy.once('established', resolve));
   const raw = bench.own(connect({ ...at, allowHalfOpen: true }));
-  const flights: Buffer[] = [];
-  const wire = new Duplex({
-    read: () => {},
-    write: (chunk: Buffer, _encoding, done) => {
-      if (flights.push(chunk) === 1) raw.write(chunk);
-      done();
-    },
-  });
-  raw.on('data', (chunk) => wire.push(chunk));
+  const { wire, flights } = firstFlight(raw);
   const client = tlsConnect({ socket: wire, ...TRUST, servername: 'localhost', minVersion: 'TLSv1.3' });
   client.on('error', () => {});
   await once(client, 'secureConnect');

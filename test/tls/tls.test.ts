@@ -3,7 +3,6 @@ import dns from 'node:dns';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import {
   type ConnectionOptions,
   createServer as createTlsServer,
@@ -26,7 +25,7 @@ import {
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers } from '../support/make.js';
-import { CERTIFICATE, echo, PeerServer, Reader, send } from '../support/peers.js';
+import { CERTIFICATE, echo, firstFlight, PeerServer, Reader, send } from '../support/peers.js';
 import { how, times } from '../support/record.js';
 import { until, within } from '../support/wait.js';
 
@@ -348,15 +347,7 @@ describe('a listener', () => {
     async (version) => {
       const { listener, clients, at } = await listening(CERTIFICATE);
       const raw = bench.own(connect({ ...at, allowHalfOpen: true }));
-      const flights: Buffer[] = [];
-      const wire = new Duplex({
-        read: () => {},
-        write: (chunk: Buffer, _encoding, done) => {
-          if (flights.push(chunk) === 1) raw.write(chunk);
-          done();
-        },
-      });
-      raw.on('data', (chunk) => wire.push(chunk));
+      const { wire, flights } = firstFlight(raw);
       const socket = tlsConnect({
         socket: wire,
         ...TRUST,

@@ -13,25 +13,31 @@ const { makeBackend, makeProxy } = makers(bench);
 
 const BACKOFF = { initialMs: 100, maxMs: 1_000, jitter: 0 };
 
-/** A server that refuses until it is told to listen, and a set of it whose time is that of the test. */
-async function down(shared: boolean) {
+/** A server that refuses until it is told to listen, and how often it was dialled. */
+async function refuser() {
   const port = await bench.refusing();
-  const clock = new ManualClock();
   let dials = 0;
   const dialled = () => {
     dials++;
     return connect(port, '127.0.0.1');
   };
-  const servers = new Servers([{ port, connect: dialled }], { clock, backoff: { ...BACKOFF, shared } });
+  return { options: { port, connect: dialled }, dials: () => dials, listen: () => bench.echo({ port }) };
+}
+
+/** A set of one such server, whose time is that of the test. */
+async function down(shared: boolean) {
+  const { options, dials, listen } = await refuser();
+  const clock = new ManualClock();
+  const servers = new Servers([options], { clock, backoff: { ...BACKOFF, shared } });
   const [server] = servers.list as [Servers['list'][number]];
   return {
     clock,
     servers,
     server,
-    make: (options: Omit<BackendOptions, 'servers'> = {}) =>
-      makeBackend({ servers, clock, persistent: false, connectTimeout: 60_000, queueTimeout: 60_000, ...options })
-        .backend,
-    dials: () => dials,
+    make: (more: Omit<BackendOptions, 'servers'> = {}) =>
+      makeBackend({ servers, clock, persistent: false, connectTimeout: 60_000, queueTimeout: 60_000, ...more }).backend,
+    dials,
+    listen,
     /** Lets time pass, and each attempt that begins be answered. */
     async pass(ms: number): Promise<void> {
       for (let passed = 0; passed < ms; passed += 50) {
@@ -39,7 +45,6 @@ async function down(shared: boolean) {
         await until('the answers', () => server.connections === 0);
       }
     },
-    listen: () => bench.echo({ port }),
   };
 }
 
@@ -118,16 +123,11 @@ describe('a server is down, and a program makes a backend per request', () => {
 });
 
 test('createProxy: the sessions of a server that is down wait together', async () => {
-  const port = await bench.refusing();
+  const { options, dials, listen } = await refuser();
   const clock = new ManualClock();
-  let dials = 0;
-  const dialled = () => {
-    dials++;
-    return connect(port, '127.0.0.1');
-  };
   const { at, proxy } = await makeProxy({
     clock,
-    servers: [{ port, connect: dialled }],
+    servers: [options],
     backoff: { ...BACKOFF, shared: true },
     queueTimeout: 60_000,
     connectTimeout: 60_000,
@@ -137,10 +137,10 @@ test('createProxy: the sessions of a server that is down wait together', async (
   await until('the refusal', () => proxy.sessions[0]?.backend.state === 'active.waiting');
   for (let index = 0; index < 20; index++) clients.push(await bench.dial(at));
   await until('the sessions', () => proxy.sessions.length === 21);
-  expect(dials).toBe(1);
-  const peer = await bench.echo({ port });
+  expect(dials()).toBe(1);
+  const peer = await listen();
   clock.advance(100);
   await until('the connections', () => peer.accepted === 21);
-  expect(dials).toBe(1 + 21);
+  expect(dials()).toBe(1 + 21);
   await proxy.abort();
 });
