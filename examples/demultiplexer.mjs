@@ -1,7 +1,6 @@
 // One port for TLS and HTTP. TLS goes to a server as it is; HTTP is answered here, and its upgrades go to another server:
 // node examples/demultiplexer.mjs 8080 7443 7080
-import { createServer as createHttpServer } from 'node:http';
-import { createServer } from 'node:net';
+import { createServer } from 'node:http';
 import { closeOnSignals, createProxy, Servers } from 'sockchart';
 
 const [port = 8080, tlsPort, upgradePort] = process.argv.slice(2).map(Number);
@@ -9,13 +8,23 @@ const host = '127.0.0.1';
 
 /** The first byte of a TLS client; no method of HTTP begins with it. */
 const HANDSHAKE = 22;
-const FIRST_BYTE_MS = 5_000;
 
 const tls = new Servers([{ host, port: tlsPort }]);
 const upgrades = new Servers([{ host, port: upgradePort }]);
-const proxy = createProxy({ route: ({ data }) => data, attemptsMax: 3 });
 
-const http = createHttpServer((request, response) => response.end(`${request.url} is answered here\n`));
+const proxy = createProxy({
+  listen: { host, port },
+  attemptsMax: 3,
+  async route(client) {
+    if (client.data !== undefined) return client.data; // an upgrade
+    const [first] = await client.peek();
+    if (first === HANDSHAKE) return tls;
+    if (first !== undefined) client.handOver((socket) => http.emit('connection', socket));
+    return false; // of a client that was handed over it no longer matters
+  },
+});
+
+const http = createServer((request, response) => response.end(`${request.url} is answered here\n`));
 http.on('upgrade', (request, socket, head) => {
   proxy.adopt(socket, { head: Buffer.concat([headOf(request), head]), data: upgrades });
 });
@@ -26,25 +35,10 @@ function headOf({ method, url, rawHeaders }) {
   return Buffer.from(`${method} ${url} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
 }
 
-const server = createServer({ allowHalfOpen: true }, (socket) => {
-  const drop = () => socket.destroy();
-  socket.on('error', drop).setTimeout(FIRST_BYTE_MS, drop);
-  socket.once('readable', () => {
-    const bytes = socket.read();
-    if (bytes === null) return drop(); // it has ended without a byte
-    socket.setTimeout(0).off('timeout', drop).off('error', drop).unshift(bytes);
-    if (bytes[0] === HANDSHAKE) proxy.adopt(socket, { data: tls });
-    else http.emit('connection', socket);
-  });
-});
-
 closeOnSignals(proxy, {
   timeoutMs: 5_000,
-  onSignal() {
-    server.close();
-    http.close(); // those that are idle; the others end with their answers
-  },
+  onSignal: () => http.close(), // those that are idle; the others end with their answers
 });
-await proxy.start();
-server.listen(port, host, () => console.log(`listening on ${host}:${server.address().port}`));
+const [address] = await proxy.start();
+console.log(`listening on ${host}:${address.port}`);
 console.log((await proxy.closed).ending);

@@ -20,6 +20,7 @@ export {
   type ClientEvents,
   type ClientLimits,
   type ClientOptions,
+  clientOf,
 } from './adapters/client.js';
 export type { CloseOptions, Handle, HandleOptions } from './adapters/handle.js';
 export type { Connection, Hold } from './adapters/holds.js';

@@ -283,7 +283,7 @@ function StateFilter({ state, change }: { readonly state: string; readonly chang
   );
 }
 
-const ENDS: ReadonlySet<string> = new Set(['ended', 'closed', 'aborted', 'dropped', 'refused', 'failed']);
+const ENDS: ReadonlySet<string> = new Set(['ended', 'closed', 'aborted', 'dropped', 'handedOver', 'refused', 'failed']);
 
 /** States where somebody is now, and the states around them. */
 function choicesOf(whole: Overview | undefined): string[] {

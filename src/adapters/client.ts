@@ -26,8 +26,10 @@ import {
   isOwned,
   link,
   listenersOf,
+  ownerOf,
   setRef,
   TAKEN_OVER,
+  takeBack,
   unlinkOwner,
 } from '../sockets/socket.js';
 import { UnreadReader } from '../sockets/unread.js';
@@ -145,6 +147,7 @@ const FINISHED = { type: 'socket.finished' } as const;
 const CLOSED = { type: 'socket.closed' } as const;
 const ADMITTED = { type: 'owner.admitted' } as const;
 const UNRELAYED = { type: 'owner.refused', cause: TAKEN_OVER } as const;
+const HAND_OVER = { type: 'client.handOver' } as const;
 const HEADER_DONE = { type: 'header.done' } as const;
 const HANDSHAKE_DONE = { type: 'handshake.done' } as const;
 
@@ -170,6 +173,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
       'owner.establish': (client) => client.#establishOwner(),
       'owner.drop': (client, { cause }) => client.notify('dropped', { cause }),
       'owner.release': (client) => client.notify('released'),
+      'socket.give': (client) => client.#give(),
     },
   };
 
@@ -197,6 +201,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   #socket: Socket;
   #admission: AbortController | undefined = undefined;
   #peek: Peek | undefined = undefined;
+  #take: ((socket: Socket) => void) | undefined = undefined;
   #socketClosed = false;
 
   /** @internal */
@@ -475,6 +480,48 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     return this.closed;
   }
 
+  /**
+   * Gives the socket to other code, such as an HTTP server: in `admit`, in `route`, or once it is established; not while a
+   * session relays it. The library takes its listeners and limits off, and calls `take` with the socket: at once, or,
+   * within a listener of this client or a hook that is not async, right after that. What was read of it already
+   * (`peek`, `connectBufferBytes`) is read again. What `admit` or `route` answers no longer matters.
+   *
+   * The client counts towards `clientsMax`, and a close of its listener or proxy waits for it, until the socket closes:
+   * then it ends as `handedOver`, and its session, if it had one in `route`, has ended so before. {@link clientOf} finds it
+   * by its socket. `close()` waits for the new owner to end the socket, and resets it when the time is up; `abort()` resets
+   * it. The socket is half open: `allowHalfOpen` is true. It can be adopted again, which ends this client.
+   *
+   * @param take gets the socket, paused; it is resumed if it has a `data` listener then. If it throws, the client is
+   * aborted, with the error in its cause
+   * @returns {@link closed}
+   * @throws OptionError for what is no function
+   * @throws NotSupportedError before it can be admitted, once its session has a route, and once it has ended
+   * @example
+   * ```ts
+   * const http = createServer((request, response) => response.end(`hello ${clientOf(request.socket)?.peer}`));
+   * const proxy = createProxy({
+   *   listen: { port: 8080 },
+   *   route: async (client) => {
+   *     if ((await client.clientHello()) !== undefined) return { host: '10.0.0.1', port: 443 };
+   *     client.handOver((socket) => http.emit('connection', socket));
+   *     return false;
+   *   },
+   * });
+   * ```
+   */
+  handOver(take: (socket: Socket) => void): Promise<Outcome> {
+    if (typeof take !== 'function') throw new OptionError('take', take, 'a function, which gets the socket');
+    this.endPeek();
+    if (!this.hasTag('givable') || this.session?.legHandedOver() === false) {
+      throw new NotSupportedError(
+        `${this.id} cannot be handed over: it ${this.hasTag('ending') ? 'has ended' : `is ${this.state}`}. It can be in admit, in route, and while it is established without a session.`,
+      );
+    }
+    this.#take = take;
+    this.instance.send(HAND_OVER);
+    return this.closed;
+  }
+
   /** @internal */
   turnAway(cause: Report | undefined, words: Words | undefined): void {
     this.instance.send({ type: 'client.refuse', ...(cause && { cause }), ...(words !== undefined && { words }) });
@@ -532,6 +579,26 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   /** @internal */
   override abandonSocket(): void {
     abandon(this.#socket);
+  }
+
+  /** @internal Its socket, which it has given away, is adopted again. */
+  leave(): void {
+    forget(this.#socket);
+    this.socketClosed();
+  }
+
+  #give(): void {
+    const take = this.#take;
+    this.#take = undefined;
+    const socket = this.#socket;
+    try {
+      takeBack(socket);
+      take?.(socket);
+      // It was paused, and so does not start to flow by itself.
+      if (socket.listenerCount('data') > 0) socket.resume();
+    } catch (error) {
+      void this.abort(hookReportOf(error));
+    }
   }
 
   #beginHeader(): void {
@@ -602,13 +669,29 @@ export function checkWords(name: string, words: unknown): Words | undefined {
   throw new OptionError(name, words, 'a string, a Buffer or another Uint8Array, or undefined for none');
 }
 
+/**
+ * The client that owns this socket; nothing for a socket that was never adopted, or has closed. It also finds a client that
+ * was handed over: an HTTP server knows by it where a request comes from.
+ *
+ * @example
+ * ```ts
+ * createServer((request, response) => response.end(`${clientOf(request.socket)?.peer}`));
+ * ```
+ */
+export function clientOf<Data = unknown>(socket: Duplex): Client<Data> | undefined {
+  const owner = ownerOf(socket as Socket);
+  return owner instanceof Client ? (owner as unknown as Client<Data>) : undefined;
+}
+
 /** @internal @throws OptionError for what is no socket, or has an owner */
 export function checkAdoptable(socket: Duplex): void {
   if (!isStream(socket) || inObjectMode(socket)) {
     throw new OptionError('socket', socket, 'a net.Socket, or another Duplex of bytes');
   }
   if (socket.readableEncoding) throw new OptionError('socket', socket, 'one of bytes, without setEncoding()');
-  if (isOwned(socket)) throw new OptionError('socket', socket, 'a socket that was not adopted already');
+  if (isOwned(socket as Socket) && clientOf(socket)?.hasTag('lent') !== true) {
+    throw new OptionError('socket', socket, 'a socket that was not adopted already, or was handed over');
+  }
 }
 
 /** @internal Checks the options of a client, once for all that share them. */
@@ -657,11 +740,10 @@ export function adoptClient<Data = unknown>(socket: Duplex, options: ClientOptio
   checkAdoptable(socket);
   onlyKnown('adoptClient', options, CLIENT_OPTIONS);
   const signal = checkSignal('signal', options.signal);
-  const client = new Client<Data>(
-    socket as Socket,
-    clientConfig(options as ClientOptions, false),
-    environmentOf(options),
-  );
+  const config = clientConfig(options as ClientOptions, false);
+  const environment = environmentOf(options);
+  clientOf(socket)?.leave();
+  const client = new Client<Data>(socket as Socket, config, environment);
   client.begin(signal);
   return client;
 }

@@ -25,6 +25,8 @@ export interface LegOwner {
   /** The socket is no longer the owner's. */
   legUnlinked(leg: Leg): void;
   legClosed(leg: Leg, outcome: Outcome): void;
+  /** The client is to be given to other code; false where its bytes may be relayed already. */
+  legHandedOver(): boolean;
   /** The owner turns the client away. */
   legRefused(words: Words | undefined): void;
   /**

@@ -87,7 +87,7 @@ const isMaybeText = (value: unknown): value is string | undefined => value === u
 
 const INITIATORS: ReadonlySet<unknown> = new Set<Initiator>(['peer', 'owner', 'library', 'system']);
 const MANNERS: ReadonlySet<unknown> = new Set<Manner>([
-  ...(['end', 'reset', 'refusal', 'timeout', 'error', 'close', 'abort', 'destroy', 'limit'] as const),
+  ...(['end', 'reset', 'refusal', 'timeout', 'error', 'close', 'abort', 'destroy', 'handOver', 'limit'] as const),
 ]);
 const PHASES: ReadonlySet<unknown> = new Set<Phase>([
   ...(['idle', 'routing', 'choosing', 'waiting', 'connecting', 'preparing', 'disposing', 'binding'] as const),
@@ -95,7 +95,7 @@ const PHASES: ReadonlySet<unknown> = new Set<Phase>([
 ]);
 const LEGS: ReadonlySet<unknown> = new Set<NonNullable<Cause['leg']>>(['client', 'backend']);
 const ENDINGS: ReadonlySet<unknown> = new Set<Ending>([
-  ...(['ended', 'closed', 'aborted', 'dropped', 'refused', 'failed'] as const),
+  ...(['ended', 'closed', 'aborted', 'dropped', 'handedOver', 'refused', 'failed'] as const),
 ]);
 
 /** Where a part says that it listens, if it says so rightly. */

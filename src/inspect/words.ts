@@ -48,6 +48,7 @@ const OWNER: Record<Cause['manner'], string> = {
   close: 'the owner asked for a close',
   abort: 'the owner aborted it',
   destroy: 'other code destroyed the socket',
+  handOver: 'the owner gave the socket to other code',
   limit: 'the owner’s limit was reached',
 };
 

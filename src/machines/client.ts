@@ -9,6 +9,8 @@
  *    owner's own abort resets it. A deadline lets the socket linger: incoming bytes are read and thrown away, for a
  *    bounded time, and then the socket is closed.
  *
+ * 5. A socket that the owner gives to other code is counted until it closes: only its end, a close and an abort are heard.
+ *
  * Left out on purpose: why admission says no (a hook decides), what a PROXY header and a TLS handshake say, and the
  * bytes.
  */
@@ -46,17 +48,19 @@ const noHeader = ignored(['header.done', 'header.failed'], 'No PROXY header is a
 const noHandshake = ignored(['handshake.done', 'handshake.failed'], 'No handshake is under way.');
 /** What comes before admission is over. */
 const noPrelude = { ...noHeader, ...noHandshake };
+const notGivenYet = ignored(['client.handOver'], 'Which client this is has yet to be known.');
 const noHookYet = ignored(['owner.admitted'], 'No hook was called yet.');
 const dying = ignored(
   ['socket.ended', 'socket.finished', 'socket.failed', 'socket.idled'],
   'The socket is being destroyed: only its close counts.',
 );
 
-/** The end is decided: reports of what comes before it, and last words, come too late. */
+/** The end is decided: reports of what comes before it, and requests for another end, come too late. */
 const tooLate = {
   ...noHook,
   ...noPrelude,
   ...ignored(['client.refuse'], 'The end is decided already: nothing more can be said.'),
+  ...ignored(['client.handOver'], 'The end is decided already.'),
 };
 
 /** Only the socket's close is left, or its absence: then the client is in the state `next`. */
@@ -99,6 +103,18 @@ const turnAway = (phase: Phase) =>
     ],
   }) as const;
 
+/** What follows is for other code to decide. */
+const handOver = (phase: Phase) =>
+  ({ 'client.handOver': { target: '#client.lent', actions: ['noteBytesWritten', note(phase)] } }) as const;
+
+/** The owner’s abort, or a deadline, of a socket that other code has. */
+const takeBack = (phase: Phase) =>
+  aborts(
+    'client',
+    { target: '#client.lingering', actions: note(phase) } as const,
+    { target: '#client.aborting', actions: note(phase) } as const,
+  );
+
 /** The owner’s abort, or a deadline. */
 const abortIn = (phase: Phase) => aborts('client', linger(phase), reset(phase));
 
@@ -109,7 +125,7 @@ export const clientMachine = setup({
     emitted: {} as client.ClientCommand,
     input: {} as client.ClientInput,
     output: {} as Outcome,
-    tags: {} as 'holdsSocket' | 'linked' | 'handshaking' | 'served' | 'ending',
+    tags: {} as 'holdsSocket' | 'linked' | 'handshaking' | 'givable' | 'lent' | 'served' | 'ending',
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
@@ -139,6 +155,7 @@ export const clientMachine = setup({
     resetSocket: emit({ type: 'socket.reset' }),
     unlinkSocket: emit({ type: 'socket.unlink' }),
     abandonSocket: emit({ type: 'socket.abandon' }),
+    giveSocket: emit({ type: 'socket.give' }),
   },
   guards: {
     hasWords: client.hasWords,
@@ -204,6 +221,7 @@ export const clientMachine = setup({
               entry: 'beginHeader',
               on: {
                 ...noHookYet,
+                ...notGivenYet,
                 ...noHandshake,
                 'header.done': admissionBegins,
                 'header.failed': refuse(),
@@ -218,6 +236,7 @@ export const clientMachine = setup({
               entry: 'beginHandshake',
               on: {
                 ...noHookYet,
+                ...notGivenYet,
                 ...noHeader,
                 ...ignored(['socket.ended'], 'The handshake cannot be done any more, and fails.'),
                 // Words in the clear would be no TLS.
@@ -228,16 +247,20 @@ export const clientMachine = setup({
             },
             open: {
               description: 'A hook may be deciding; the client may still send.',
+              tags: 'givable',
               entry: 'admitOwner',
               on: {
                 ...noPrelude,
+                ...handOver('accepted'),
                 'owner.admitted': { target: '#client.live.established' },
                 'socket.ended': { target: 'peerEnded', actions: note('accepted') },
               },
             },
             peerEnded: {
               description: 'The client has sent its last byte before it was admitted: that is no reason to refuse it.',
+              tags: 'givable',
               on: {
+                ...handOver('accepted'),
                 ...endedOnce,
                 ...noPrelude,
                 'owner.admitted': { target: '#client.live.established.peerEnded' },
@@ -247,7 +270,7 @@ export const clientMachine = setup({
         },
         established: {
           description: 'Admitted: it can be written to.',
-          tags: 'served',
+          tags: ['served', 'givable'],
           entry: ['noteEstablished', 'establishOwner'],
           on: {
             ...noHook,
@@ -256,6 +279,7 @@ export const clientMachine = setup({
             'socket.closed': { target: '#client.dropping', actions: note('established') },
             'client.close': { target: '#client.closing', actions: ['noteCloseTimeout', note('established')] },
             ...turnAway('established'),
+            ...handOver('established'),
             ...abortIn('established'),
           },
           initial: 'open',
@@ -266,6 +290,43 @@ export const clientMachine = setup({
             silent: linger('established', 'halfCloseTimeout'),
             closed: { target: '#client.ended', actions: letGo },
           }),
+        },
+      },
+    },
+
+    lent: {
+      description:
+        'Other code has the socket, such as an HTTP server. The client counts until it closes, and hears of no byte.',
+      tags: ['holdsSocket', 'served', 'lent'],
+      entry: [...letGo, 'giveSocket'],
+      on: {
+        ...noHook,
+        ...noPrelude,
+        ...notProbed,
+        ...ignored(['client.handOver'], 'It was given away already.'),
+        ...ignored(['client.refuse'], 'Its new owner may have written to it.'),
+        ...ignored(['socket.ended'], 'What the socket reads is its new owner’s.'),
+        ...failedLate,
+        'socket.finished': { actions: 'noteFlushed' },
+      },
+      initial: 'open',
+      states: {
+        open: {
+          description: 'Its new owner ends it when it likes.',
+          on: {
+            'client.close': { target: 'closing', actions: ['noteCloseTimeout', note('established')] },
+            'socket.closed': { target: '#client.handedOver' },
+            ...takeBack('established'),
+          },
+        },
+        closing: {
+          description: 'Its new owner has this long to end it.',
+          on: {
+            ...closeChangesNothing('client'),
+            'socket.closed': { target: '#client.closed' },
+            ...takeBack('closing'),
+          },
+          after: { closeTimeout: { description: 'Too slow: reset, unless all was sent.', actions: 'abortClose' } },
         },
       },
     },
@@ -397,6 +458,7 @@ export const clientMachine = setup({
     },
 
     ...finalStates,
+    handedOver: final('handedOver', 'Given to other code, and closed by that or by its peer.'),
     refused: final('refused', 'Turned away, or gone before it was established.'),
   },
 });

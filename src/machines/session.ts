@@ -26,7 +26,10 @@ export type {
 } from './functions/session.js';
 
 const notIdle = ignored(['relay.idled'], 'No probe is out.');
-const routedOnce = ignored(['route.chosen', 'route.refused'], 'The route is decided: the hook has settled late.');
+const routedOnce = {
+  ...ignored(['route.chosen', 'route.refused'], 'The route is decided: the hook has settled late.'),
+  ...ignored(['client.handedOver'], 'A client is given to other code while its route is open.'),
+};
 const noRefusal = ignored(['session.refuse'], 'Bytes may have been relayed, or its end is under way.');
 const establishedOnce = ignored(['backend.established'], 'It is established once.');
 const streamsOver = ignored(['client.ended', 'backend.ended'], 'Both streams are over, or cut.');
@@ -170,13 +173,14 @@ export const sessionMachine = setup({
     emitted: {} as session.SessionCommand,
     input: {} as session.SessionInput,
     output: {} as Outcome,
-    tags: {} as 'joined' | 'ending',
+    tags: {} as 'routing' | 'joined' | 'ending',
   },
   actions: {
     noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
     noteDrain: assign({ ending: 'closed', closeTimeoutMs: session.askedCloseTimeout }),
     noteClosedEarly: assign({ ending: 'closed', isClosedEarly: true }),
     noteRefused: assign({ ending: 'refused' }),
+    noteHandedOver: assign({ ending: 'handedOver' }),
     noteAborted: assign({ ending: 'aborted' }),
     noteLegLost: assign({ ending: session.endingOfLoss }),
     noteUndelivered: assign(session.undelivered),
@@ -199,6 +203,7 @@ export const sessionMachine = setup({
   },
   guards: {
     willBeClosed: session.willBeClosed,
+    willBeHandedOver: session.willBeHandedOver,
     willBeRefused: session.willBeRefused,
     willBeDropped: session.willBeDropped,
     willBeAborted: session.willBeAborted,
@@ -221,12 +226,18 @@ export const sessionMachine = setup({
   states: {
     routing: {
       description: 'The owner says where the client goes.',
+      tags: 'routing',
       entry: 'routeClient',
       ...routing,
       on: {
         ...routing.on,
         ...ignored(['backend.established'], 'No backend connects yet.'),
         'route.refused': refuse('routing'),
+        'client.handedOver': {
+          description: 'The owner gives the client to other code: no backend is wanted.',
+          target: '#session.finishing.backendOnly',
+          actions: ['revokeRoute', 'noteHandedOver', note('routing'), 'abortBackend'],
+        },
       },
       initial: 'open',
       states: {
@@ -327,6 +338,7 @@ export const sessionMachine = setup({
       description: 'Both legs are gone; how it ended was decided on the way.',
       always: [
         { guard: 'willBeClosed', target: 'closed' },
+        { guard: 'willBeHandedOver', target: 'handedOver' },
         { guard: 'willBeRefused', target: 'refused' },
         { guard: 'willBeDropped', target: 'dropped' },
         { guard: 'willBeAborted', target: 'aborted' },
@@ -339,5 +351,6 @@ export const sessionMachine = setup({
     aborted: final('aborted', 'Cut: by the owner, or by a limit.'),
     dropped: final('dropped', 'A leg was lost.'),
     refused: final('refused', 'No backend came up for it.'),
+    handedOver: final('handedOver', 'Its client was given to other code.'),
   },
 });

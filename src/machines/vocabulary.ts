@@ -32,6 +32,8 @@ export type Manner =
   | 'abort'
   /** A socket was destroyed without asking its handle. */
   | 'destroy'
+  /** The owner gave the socket to other code. */
+  | 'handOver'
   /** A maximum was reached: `code` is its name, such as `clientsMax`. */
   | 'limit';
 
@@ -99,7 +101,7 @@ export interface Cause {
 /** A cause as it is reported from outside: the machine adds the phase, for only the machine knows it. */
 export type Report = Omit<Cause, 'phase'> & { readonly phase?: Phase };
 
-/** The six ways in which an instance ends. */
+/** The ways in which an instance ends. */
 export type Ending =
   /** By itself: both sides have sent their last byte. */
   | 'ended'
@@ -109,6 +111,8 @@ export type Ending =
   | 'aborted'
   /** Lost after it was established; a session: one of its legs was. */
   | 'dropped'
+  /** A client whose socket the owner gave to other code, which has closed it; a session whose client was. */
+  | 'handedOver'
   /** Never established: a client that was turned away, or a session that got no backend. */
   | 'refused'
   /** It could not do what it was made for: bind, start, or connect. */
@@ -175,6 +179,8 @@ const BY_EVENT: Record<string, Report> = {
   refuse: { initiator: 'owner', manner: 'refusal' },
   ended: { initiator: 'peer', manner: 'end' },
   finished: { initiator: 'owner', manner: 'end' },
+  handOver: { initiator: 'owner', manner: 'handOver' },
+  handedOver: { initiator: 'owner', manner: 'handOver' },
   closed: { initiator: 'owner', manner: 'destroy' },
   idled: { initiator: 'library', manner: 'timeout', code: 'halfCloseTimeout' },
 };

@@ -13,6 +13,7 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['live.established.peerEnded', 'the client has sent its last byte'],
     ['live.established.localEnded', 'our last byte to the client is sent'],
     ['live.established.bothEnded', 'both sides have sent their last byte'],
+    ['lent', 'the client is given to other code, which has its socket now'],
     ['refusing', 'the client is turned away'],
     ['explaining', 'the client is turned away: it is told why'],
     ['alerting', 'the client is turned away: its TLS handshake has failed'],
@@ -109,6 +110,7 @@ export const ENDINGS: Readonly<Record<string, string>> = {
   aborted: 'it was cut',
   dropped: 'it was dropped',
   refused: 'it was refused',
+  handedOver: 'its socket was given to other code',
   failed: 'it has failed',
 };
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Backend } from '../adapters/backend.js';
 import { type BackendSocketOptions, backendConfig, type DialLimits, serversOf } from '../adapters/backend-options.js';
-import { Client, type ClientConfig } from '../adapters/client.js';
+import { Client, type ClientConfig, clientOf } from '../adapters/client.js';
 import {
   environmentOf,
   HANDLE_OPTIONS,
@@ -217,6 +217,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
     if (!this.hasTag('serving') && !this.hasTag('ending'))
       throw new NotSupportedError(`${this.id} was not started yet: call start() first.`);
     const { head, data } = options;
+    clientOf(socket)?.leave();
     if (head !== undefined && head.length > 0) socket.unshift(head);
     const client = new Client<Data>(
       socket as Socket,

@@ -96,6 +96,7 @@ const CLIENT_FINISHED = { type: 'client.finished' } as const;
 const BACKEND_FINISHED = { type: 'backend.finished' } as const;
 const CLIENT_ENDED = { type: 'client.ended' } as const;
 const BACKEND_ENDED = { type: 'backend.ended' } as const;
+const CLIENT_HANDED_OVER = { type: 'client.handedOver' } as const;
 const IDLED = { type: 'relay.idled' } as const;
 
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'finishProbe', 'durationMax']);
@@ -241,6 +242,14 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
     }
     this.#readAhead();
     return this.relay.peek(bytesMax, seen);
+  }
+
+  /** @internal */
+  legHandedOver(): boolean {
+    if (!this.hasTag('routing')) return false;
+    this.relay.giveBack();
+    this.instance.send(CLIENT_HANDED_OVER);
+    return true;
   }
 
   /** @internal */

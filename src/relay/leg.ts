@@ -13,7 +13,7 @@ import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
 import { isSocket, writesThrough } from '../sockets/socket.js';
 import { acquire, discard, release, SHARED } from './buffers.js';
-import { canReadInto, readInto, readIntoShared } from './onread.js';
+import { canReadInto, readAsBefore, readInto, readIntoShared } from './onread.js';
 
 const LEG = Symbol('sockchart.leg');
 
@@ -171,6 +171,19 @@ export class Leg {
     from.removeListener('data', onData);
     from.removeListener('drain', onDrain);
     this.opposite?.stop();
+  }
+
+  /** Before there is a socket to write to: the socket reads as any other again, first what was read ahead. */
+  giveBack(): void {
+    const from = this.#from;
+    if (from === undefined) return;
+    const early = this.#early;
+    this.leave();
+    this.#from = undefined;
+    from[LEG] = undefined;
+    from.pause();
+    if (this.#readsInto) readAsBefore(from);
+    if (early !== undefined && !from.destroyed) from.unshift(Buffer.concat(early));
   }
 
   /** Nothing has come for long: gives back the buffer that was taken because it looked as if more would come. */

@@ -69,3 +69,12 @@ export function readIntoShared(socket: Socket): boolean {
   handle.useUserBuffer(SHARED);
   return true;
 }
+
+/** Undoes {@link readInto}: the handle keeps the shared buffer, and what comes is copied from it and read as ever. */
+export function readAsBefore(socket: Socket): void {
+  if (keys !== undefined) (socket as unknown as Inside)[keys.callback] = push;
+}
+
+function push(this: Socket, bytes: number, buffer: Buffer): boolean {
+  return this.push(Buffer.from(buffer.subarray(0, bytes)));
+}

@@ -67,6 +67,12 @@ export class Relay {
     return { stop: () => up.stopPeek() };
   }
 
+  /** The client goes elsewhere: what was read ahead goes back, and it is read as if it never had been. */
+  giveBack(): void {
+    this.#up?.giveBack();
+    this.#up = undefined;
+  }
+
   /** What the next socket to the backend is dialled with; none for a socket that a hook makes. */
   dialled(byUs: boolean): OnReadOpts | undefined {
     this.#down = new Leg(byUs);

@@ -19,7 +19,7 @@ const types = (step: ReplayedStep): string[] => step.commands.map(({ type }) => 
 
 /** Requests that end an instance, as long as they do something. */
 const asked = (step: ReplayedStep): boolean =>
-  /\.(close|abort|refuse)$/.test(step.event) && step.from !== step.to && step.taken.length > 0;
+  /\.(close|abort|refuse|handOver)$/.test(step.event) && step.from !== step.to && step.taken.length > 0;
 
 /** Why an instance can end so. */
 const ENDINGS: Record<string, RegExp> = {
@@ -29,6 +29,7 @@ const ENDINGS: Record<string, RegExp> = {
   dropped: /^(end|error|reset|destroy)$/,
   refused: /^(error|timeout|reset|destroy|end|refusal)$/,
   failed: /^(error|timeout|end|destroy)$/,
+  handedOver: /^handOver$/,
 };
 
 const finalOutcome: Check = (model) => {
@@ -462,6 +463,7 @@ const finsArePassedOn: Check = (model) => {
   const gone = { client: false, backend: false };
   let cut = false;
   for (const step of model.steps) {
+    if (step.event === 'client.handedOver' && step.from.startsWith('routing')) gone.client = true;
     const report = /^(client|backend)\.(ended|closed)$/.exec(step.event);
     if (report !== null && step.taken.length > 0) {
       const leg = report[1] as 'client' | 'backend';
@@ -565,6 +567,24 @@ const wordsComeLast: Check = ({ steps }, events) => {
   }
 };
 
+/** Other code gets the socket once no listener of its owner's is on it; only its close, or its owner, ends the client then. */
+const givenOnceUnlinked: Check = (model) => {
+  const own = model.steps.findIndex(({ event, taken }) => event === 'client.handOver' && taken.length > 0);
+  for (const [index, step] of model.steps.entries()) {
+    if (index === own && step.to !== step.from) {
+      expect(types(step)).toEqual(['socket.unlink', 'owner.release', 'socket.give']);
+    } else {
+      expect(types(step), `${step.from} ${step.event}`).not.toContain('socket.give');
+    }
+    if (index <= own || own === -1 || !step.from.startsWith('lent') || step.to.startsWith('lent')) continue;
+    expect(shortName(step.event)).toMatch(/^(socket\.closed|client\.abort|closeTimeout)$/);
+  }
+  const { outcome, steps } = model;
+  const isGiven = steps.some((step) => types(step).includes('socket.give'));
+  if (outcome?.ending === 'handedOver') expect(isGiven).toBe(true);
+  if (isGiven) expect(outcome?.ending ?? 'handedOver').toMatch(/^(handedOver|closed|aborted)$/);
+};
+
 /**
  * A backend connects once the hook has said where the client goes, and not before. The hook is told when its answer is no
  * longer wanted, and only then.
@@ -656,11 +676,11 @@ const NEWS: Record<string, RegExp> = {
   backend:
     /^(active.choosing server.exhausted|active.connecting socket.failed|active.preparing (owner.failed|socket.(ended|failed|closed))|active.established.(open|peerEnded|localEnded) socket.(failed|closed)|active.established.open socket.(ended|finished)|active.established.* backend.renew|active.established.(open|peerEnded|localEnded) socket.idled|(idle|active.*|closing.*|lingering.*) backend.abort|(idle|active.*) backend.close|.* (choose|connect|prepare|close)Timeout|lingering.* lingerMax)$/,
   client:
-    /^(live.accepted.identifying (header.failed|socket.ended|proxyHeaderTimeout)|live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort|refuse)|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
+    /^(live.accepted.identifying (header.failed|socket.ended|proxyHeaderTimeout)|live.accepted.handshaking handshake.failed|live.accepted.* (owner.refused|socket.(failed|closed)|acceptTimeout)|live.* client.(close|abort|refuse)|live.(accepted.(open|peerEnded)|established.*) client.handOver|lent.open client.close|lent.* client.abort|lent.closing closeTimeout|live.(accepted|established).open socket.ended|live.established.(open|peerEnded|localEnded) socket.(failed|closed)|live.established.open socket.finished|live.established.(open|peerEnded|localEnded) socket.idled|(closing|lingering.*) client.abort|closing closeTimeout|lingering.* lingerMax)$/,
   listener:
     /^((idle|serving.*|draining|refusing|cutting) listener.abort|(idle|serving.*) listener.close|serving.binding server.failed|serving.listening.* server.(failed|closed)|refusing clients.served)$/,
   session:
-    /^((routing.*|connecting.*|relaying.*) session.close|(routing|connecting|relaying|draining).* session.abort|(routing|connecting|relaying|draining).* (client|backend).closed|routing.* route.refused|(routing|connecting).* session.refuse|(routing|connecting).open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (routeTimeout|sessionConnectTimeout|durationMax|closeTimeout))$/,
+    /^((routing.*|connecting.*|relaying.*) session.close|(routing|connecting|relaying|draining).* session.abort|(routing|connecting|relaying|draining).* (client|backend).closed|routing.* (route.refused|client.handedOver)|(routing|connecting).* session.refuse|(routing|connecting).open client.ended|(relaying|draining).both (client|backend).ended|(relaying|draining).* relay.idled|.* (routeTimeout|sessionConnectTimeout|durationMax|closeTimeout))$/,
   proxy:
     /^((idle|starting.*|running) proxy.close|(idle|starting.*|running|draining|stopping.(refusing|listeners|backends)) proxy.abort|starting.connecting backends.failed|(idle|starting.*|running) listeners.failed|stopping.refusing sessions.served)$/,
 };
@@ -679,8 +699,8 @@ const PHASES: Record<string, readonly (readonly [RegExp, string])[]> = {
   ],
   client: [
     [/^live.accepted/, 'accepted'],
-    [/^live.established/, 'established'],
-    [/^(closing|lingering)/, 'closing'],
+    [/^(live.established|lent.open)/, 'established'],
+    [/^(lent.closing|closing|lingering)/, 'closing'],
   ],
   listener: [
     [/^idle/, 'idle'],
@@ -714,6 +734,8 @@ const MANNERS: Record<string, string> = {
   failed: 'error',
   refused: 'error',
   refuse: 'refusal',
+  handOver: 'handOver',
+  handedOver: 'handOver',
   exhausted: 'error',
 };
 
@@ -782,6 +804,7 @@ export const properties: Record<string, readonly Check[]> = {
     causesTell('client'),
     preludeComesFirst,
     wordsComeLast,
+    givenOnceUnlinked,
     closeIsFinal,
     dropsAreLosses,
     releasedOnce,

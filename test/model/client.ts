@@ -21,6 +21,8 @@ export interface ClientModel {
   readonly established: boolean;
   readonly dropped: boolean;
   readonly over: boolean;
+  /** Other code has the socket. */
+  readonly given: boolean;
   /** The owner has asked for this, once or more often. */
   readonly closed: boolean;
   readonly aborted: boolean;
@@ -38,6 +40,10 @@ const performances: Record<string, (model: ClientModel) => ClientModel> = {
     return { ...model, handshaking: true };
   },
   'owner.accept': (model) => model,
+  'socket.give': (model) => {
+    must(!model.socket.linked && !model.owned, 'It gives away a socket that has an owner (3)');
+    return { ...model, given: true };
+  },
   'owner.admit': (model) => {
     must(!model.identifying && !model.handshaking, 'It calls its hook before a header or a handshake is over');
     return { ...model, hook: 'running' };
@@ -94,6 +100,7 @@ export const clientRules: ModelRules<ClientModel> = {
     established: false,
     dropped: false,
     over: false,
+    given: false,
     closed: false,
     aborted: false,
     turnedAway: false,
@@ -148,8 +155,18 @@ export const clientRules: ModelRules<ClientModel> = {
     may({ closed: true, over: true }, { type: 'client.close' });
     may({ aborted: true, over: true }, { type: 'client.abort' });
     may({ cut: true, over: true }, { type: 'client.abort', deliver: true } as EventObject);
-    may({ turnedAway: true, over: true }, { type: 'client.refuse' });
-    may({ turnedAway: true, over: true }, { type: 'client.refuse', words: 'no' } as EventObject);
+    may({}, { type: 'client.handOver' });
+    if (model.given && model.socket.phase === 'open') {
+      const does = (what: string, socket: Partial<SocketModel>): void => {
+        chances.push({ who: 'owner', what, model: { ...model, socket: { ...model.socket, ...socket } } });
+      };
+      if (model.socket.local === 'open') does('its new owner ends the socket', { local: 'ending' });
+      does('its new owner destroys the socket', { phase: 'closing' });
+    }
+    // One that was given away is not the owner's to turn away.
+    const refused = model.given ? {} : { turnedAway: true, over: true };
+    may(refused, { type: 'client.refuse' });
+    may(refused, { type: 'client.refuse', words: 'no' } as EventObject);
     return chances;
   },
 
@@ -161,5 +178,5 @@ export const clientRules: ModelRules<ClientModel> = {
   },
 
   /** Once one side has ended, time must lead on; once both have, the socket closes by itself. */
-  mayRest: ({ over }, state) => !over && /^live\.established\.(open|bothEnded)/.test(state),
+  mayRest: ({ over }, state) => !over && /^(live\.established\.(open|bothEnded)|lent\.open)/.test(state),
 };

@@ -283,7 +283,8 @@ export function finishConnection(stage: ConnectionStage, part: ConnectionPart, o
   const { ending, cause, flushed } = outcome as Outcome & { cause: { phase: string } };
   if (part === 'session') {
     const { client, backend } = stage.model.left;
-    must(client !== undefined && backend !== undefined, 'It ends before its legs (6)');
+    const isGiven = ending === 'handedOver' && stage.model.client.given;
+    must((client !== undefined || isGiven) && backend !== undefined, 'It ends before its legs (6)');
     must(!flushed || (client?.flushed === true && backend?.flushed === true), 'It says that all was flushed (8)');
     must(ending !== 'ended' || (hasEndedWell(client) && hasEndedWell(backend)), 'It was cut, and says ended');
     must(ending !== 'refused' || !stage.model.relayed, 'It was relayed, and says refused');
@@ -345,6 +346,14 @@ export function modelTurns(
       });
     answers({ type: 'route.chosen' });
     answers({ type: 'route.refused', cause: WHO } as EventObject);
+    if (at.client?.state.startsWith('live')) {
+      may('owner', 'hands the client over', (stage) => {
+        stage.change({ routing: false });
+        alter(stage, 'client', { given: true });
+        stage.tell('session', { type: 'client.handedOver' });
+        stage.tell('client', { type: 'client.handOver' });
+      });
+    }
   }
   if (client.hook !== 'none') {
     tells('client', { hook: 'none' }, { type: 'owner.admitted' });
@@ -406,6 +415,7 @@ export function ownerTurns(
 
 /** Once an end was asked for, or one side has ended, something has to follow. */
 export function connectionMayRest({ client, backend }: ConnectionModel, at: Everywhere<ConnectionPart>): boolean {
+  if (at.client?.state === 'lent.open') return !client.over && at.session?.ending !== undefined;
   return !client.over && !backend.over && at.session?.state === 'relaying.both';
 }
 

@@ -1,5 +1,6 @@
 /** Makes each event of the client's machine happen on real loopback sockets. */
 
+import type { Socket } from 'node:net';
 import type { EventObject } from 'xstate';
 import { Client, type ClientOwner } from '../../src/adapters/client.js';
 import { environmentOf } from '../../src/adapters/handle.js';
@@ -42,6 +43,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
     };
     let isDeadline = false;
     let words: string | undefined;
+    const taken: Socket[] = [];
     /** Whether its last words must not leave before something happens to its socket. */
     const isStuck = path.some(
       ({ from, event }) => from === 'explaining' && /^socket\.(failed|closed)$/.test(event.type),
@@ -83,6 +85,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
         legEnded: () => {},
         legUnlinked: () => heard.unlinked++,
         legClosed: () => {},
+        legHandedOver: () => true,
         legRefused: (words) => client.turnAway(undefined, words),
         legPeeked: () => ({ stop() {} }),
       };
@@ -126,6 +129,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
         }
         void client.refuse(words);
       },
+      'client.handOver': () => void client.handOver((socket) => taken.push(socket)),
       'socket.idled': () => stayStill(client, clock),
       'owner.admitted': () => decide(() => admission.resolve(true)),
       'owner.refused': (step, index) => {
@@ -158,7 +162,7 @@ export function clientDriver(loopback: Loopback, owned: boolean, { lingerTimeout
       'socket.closed': (step) => {
         if (isHandshaking(step)) return 'a handshake whose socket is gone has failed first';
         if (/^(closing|lingering)/.test(step.from)) peer.end();
-        else if (step.from === 'explaining') client.socket.destroy();
+        else if (step.from === 'explaining' || step.from.startsWith('lent')) client.socket.destroy();
         else if (step.from.startsWith('live.') && !step.from.endsWith('bothEnded')) client.socket.destroy();
         return undefined;
       },

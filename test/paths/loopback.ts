@@ -365,7 +365,7 @@ export async function takePaths<M extends AnyStateMachine>(
   let stopped = 0;
   for (const path of paths) {
     const driven = await drivePath(path, makeDriver, 10_000).catch((error: Error) => {
-      throw new Error(`on the path ${describePath(path)}`, { cause: error });
+      throw new Error(`on the path ${describePath(path)}: ${(error as Error).message}`, { cause: error });
     });
     steps += driven.steps;
     for (const transition of driven.taken) taken.add(transition);

@@ -199,6 +199,7 @@ export function sessionDriver(loopback: Loopback) {
       'route.refused': () => routed.resolve(false),
       'session.close': () => void session.close(),
       'session.refuse': () => void client.refuse(),
+      'client.handedOver': () => void client.handOver((socket) => socket.resume()),
       'session.abort': () => void session.abort(),
       'client.ended': () => {
         peer.end();
@@ -264,6 +265,7 @@ export function sessionDriver(loopback: Loopback) {
       dispose: async () => {
         hold?.release();
         void session.abort();
+        if (client.hasTag('lent')) void client.abort();
         await Promise.all([session.closed, client.closed, backend.closed]);
         peer.destroy();
         loopback.dropPeers();

@@ -10,6 +10,7 @@ export {
   type ClientEvents,
   type ClientLimits,
   type ClientOptions,
+  clientOf,
   type PeekOptions,
   type Peer,
 } from 'sockchart';

@@ -29,6 +29,8 @@ export type ClientEvent =
   | { type: 'client.abort'; cause?: Report; deliver?: boolean }
   /** The owner turns the client away; with words, which are sent before its end. */
   | { type: 'client.refuse'; words?: Words; cause?: Report }
+  /** The owner gives the socket to other code. */
+  | { type: 'client.handOver' }
   | SocketEvent
   /** The PROXY header is read: the client's address is known, and what follows are its first bytes. */
   | { type: 'header.done' }
@@ -54,7 +56,9 @@ export type ClientCommand =
   | { type: 'owner.admit' }
   | { type: 'owner.establish' }
   | { type: 'owner.drop'; cause: Cause }
-  | { type: 'owner.release' };
+  | { type: 'owner.release' }
+  /** Give the socket to its new owner: no listener of the old one is on it. */
+  | { type: 'socket.give' };
 
 interface Given {
   readonly context: ClientContext;

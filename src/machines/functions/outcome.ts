@@ -12,6 +12,7 @@ interface Told {
 
 // Guards: the ending was decided before the last part had ended.
 export const willBeClosed = ({ context }: Given): boolean => context.ending === 'closed';
+export const willBeHandedOver = ({ context }: Given): boolean => context.ending === 'handedOver';
 export const willBeRefused = ({ context }: Given): boolean => context.ending === 'refused';
 export const willBeDropped = ({ context }: Given): boolean => context.ending === 'dropped';
 export const willBeAborted = ({ context }: Given): boolean => context.ending === 'aborted';

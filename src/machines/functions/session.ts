@@ -11,7 +11,7 @@ import {
   type Words,
 } from '../vocabulary.js';
 
-export { willBeAborted, willBeClosed, willBeDropped, willBeRefused } from './outcome.js';
+export { willBeAborted, willBeClosed, willBeDropped, willBeHandedOver, willBeRefused } from './outcome.js';
 
 /** What all sessions of one proxy share. */
 export interface SessionSettings extends SettingsOf<typeof SESSION_LIMITS> {
@@ -47,6 +47,8 @@ export type SessionEvent =
   | { type: 'client.finished' }
   /** The client has ended for good. */
   | { type: 'client.closed'; ending: Ending; cause: Cause; flushed: boolean }
+  /** The client was given to other code: it is no leg of this session any more. */
+  | { type: 'client.handedOver' }
   /** The owner has said where the client goes. */
   | { type: 'route.chosen' }
   /** The owner turns the client away. */

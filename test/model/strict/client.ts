@@ -35,7 +35,7 @@ function follow(model: StrictClient, chance: Chance<ClientModel>, state: string)
     (type === 'client.abort' &&
       chance.event !== undefined &&
       !('deliver' in chance.event && model.socket.local === 'finished'));
-  const isOut = what === 'finished' && /^(live\.established|closing|explaining)/.test(state);
+  const isOut = what === 'finished' && /^(live\.established|lent|closing|explaining)/.test(state);
   return {
     ...chance,
     event: type === 'client.close' ? ({ type, timeoutMs: CLOSE_MS } as EventObject) : event,
@@ -47,7 +47,7 @@ function follow(model: StrictClient, chance: Chance<ClientModel>, state: string)
         isAsked && state.startsWith('live.accepted') ? model.socket.local === 'finished' : model.flushed || isOut,
       lost:
         model.lost ||
-        (type === 'socket.failed' && /^(live\.established\.(?!both)|closing|explaining|lingering)/.test(state)),
+        (type === 'socket.failed' && /^(live\.established\.(?!both)|lent|closing|explaining|lingering)/.test(state)),
       // What finishes after a failure does not make it whole.
       whole: model.whole || (what === 'closed' && state.endsWith('bothEnded')),
     },
@@ -73,6 +73,7 @@ export const strictClient: ModelRules<StrictClient> = {
     const effect = clientRules.perform(model, command);
     const now = effect.model as StrictClient;
     if (type === 'socket.linger') return { ...effect, model: { ...now, letGo: true } };
+    if (type === 'socket.give') return { ...effect, model: { ...now, flushed: now.socket.local === 'finished' } };
     if (type === 'socket.write') return { ...effect, model: { ...now, flushed: false } };
     if (type === 'handshake.end') return { ...effect, model: { ...now, reset: true } };
     if (type === 'socket.end') return { ...effect, model: { ...now, fin: true } };
@@ -81,7 +82,12 @@ export const strictClient: ModelRules<StrictClient> = {
       const undone = model.undone || (!model.lost && model.socket.local === 'finished');
       return {
         ...effect,
-        model: { ...now, reset: true, undone, lost: now.lost || isAsked || now.established || (undone && now.letGo) },
+        model: {
+          ...now,
+          reset: true,
+          undone,
+          lost: now.lost || isAsked || now.established || now.given || (undone && now.letGo),
+        },
       };
     }
     if (type !== 'owner.establish') return { ...effect, model: now };
@@ -94,7 +100,7 @@ export const strictClient: ModelRules<StrictClient> = {
 
   check(model, state, isDone, context) {
     clientRules.check(model, state, isDone, context);
-    const { socket, hook, established, dropped, over, closed, aborted, turnedAway } = model;
+    const { socket, hook, established, dropped, over, closed, aborted, turnedAway, given } = model;
     must(state !== 'closing' || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
     must(socket.phase !== 'none' || isDone, 'Its socket has closed, and it lives on (6)');
     must(!model.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
@@ -121,9 +127,10 @@ export const strictClient: ModelRules<StrictClient> = {
       'It ends as refused, and was not (9)',
     );
     must(
-      state !== 'closed' || (closed && (!aborted || model.letGo) && model.fin),
+      state !== 'closed' || (closed && (!aborted || model.letGo) && (model.fin || given)),
       'It ends as closed, and was not (8)',
     );
+    must((state === 'handedOver') === (given && !over), 'It ends as handed over, and was not, or the other way round');
     must(state !== 'aborted' || ((over || model.idled) && wasCut), 'It ends as aborted, and was not (9)');
   },
 
