@@ -39,6 +39,7 @@ closeOnSignals(proxy, {
   timeoutMs: 5_000,
   onSignal: () => http.close(), // those that are idle; the others end with their answers
 });
-const [address] = await proxy.start();
+await proxy.start();
+const [address] = proxy.addresses;
 console.log(`listening on ${host}:${address.port}`);
 console.log((await proxy.closed).ending);
