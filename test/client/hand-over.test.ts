@@ -160,7 +160,7 @@ describe('a client of a listener', () => {
         resolve(client);
       });
     });
-    const peer = connect(port, host);
+    const peer = connect(port, host).on('error', () => {});
     const client = await given;
     peer.resetAndDestroy();
     expect(await client.closed).toMatchObject({ ending: 'handedOver', flushed: false });
@@ -294,7 +294,7 @@ describe('a client of a proxy', () => {
 test('what is no function is refused, and a client that has ended', async () => {
   const [listener, port] = await listen();
   const seen = new Promise<Client>((resolve) => listener.once('client', resolve));
-  const socket = connect(port, host);
+  const socket = connect(port, host).on('error', () => {});
   const client = await seen;
   expect(() => client.handOver('http' as never)).toThrow(OptionError);
   expect(clientOf(client.socket)).toBe(client);
