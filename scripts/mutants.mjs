@@ -210,18 +210,19 @@ function summary(/** @type {Map<Mutant, Result>} */ results) {
 
 /** What does not agree with the list of survivors. */
 function complaints(/** @type {Map<Mutant, Result>} */ results, /** @type {Mutant[]} */ all) {
-  /** @type {{ why: string, mutants: string[] }[]} */
-  const listed = JSON.parse(readFileSync(SURVIVORS, 'utf8'));
-  const excused = listed.flatMap(({ mutants }) => mutants);
   const known = new Set(all.map(({ id }) => id));
   const found = [];
   for (const [{ id }, { by, test }] of results) {
-    if (by === undefined && !excused.includes(id)) found.push(`Nobody finds out: ${id}`);
-    if (by !== undefined && excused.includes(id)) found.push(`Listed as a survivor, and found by ${test ?? by}: ${id}`);
+    if (by === undefined && !excused.has(id)) found.push(`Nobody finds out: ${id}`);
+    if (by !== undefined && excused.has(id)) found.push(`Listed as a survivor, and found by ${test ?? by}: ${id}`);
   }
   for (const id of excused) if (!known.has(id)) found.push(`Listed as a survivor, and there is none: ${id}`);
   return found;
 }
+
+/** @type {{ why: string, mutants: string[] }[]} */
+const listed = JSON.parse(readFileSync(SURVIVORS, 'utf8'));
+const excused = new Set(listed.flatMap(({ mutants }) => mutants));
 
 const { part: parts, only, list, lanes: count, pure, report, resume } = options();
 const lanes = Array.from({ length: list ? 1 : count }, () => new Lane());
@@ -278,8 +279,11 @@ async function hunt(/** @type {Lane} */ lane, /** @type {Mutant} */ mutant, /** 
   }
 }
 
-/** Those that nobody has found yet. */
-const left = () => wanted.filter((mutant) => results.get(mutant)?.by === undefined);
+/** Those that nobody has found yet; last the listed ones, for which all tests are run. */
+const left = () => {
+  const unfound = wanted.filter((mutant) => results.get(mutant)?.by === undefined);
+  return [...unfound.filter(({ id }) => !excused.has(id)), ...unfound.filter(({ id }) => excused.has(id))];
+};
 
 if (resume && report !== undefined) {
   const before = JSON.parse(readFileSync(report, 'utf8'));
