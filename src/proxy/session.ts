@@ -405,8 +405,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
     const { transform } = this.#config;
     const socket = this.backend.socket as Socket;
     this.client.endPeek();
-    if (transform === undefined) this.relay.start(socket);
-    else this.relay.start(socket, this.#transforms(transform), (error) => this.#transformFailed(error));
+    this.relay.start(socket, transform && this.#transforms(transform));
     this.#owner.notify('established', this);
     this.notify('established', this);
     this.relay.begin();
@@ -414,19 +413,17 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
 
   /** Nothing where a hook has failed: then the session is cut. */
   #transforms({ fromClient, fromBackend }: TransformHooks): Transforms | undefined {
+    const failed = (error: unknown): void => this.cut({ ...hookReportOf(error), phase: 'established' });
     let first: Duplex | undefined;
     try {
       first = checkedTransform('transform.fromClient', fromClient?.(this));
-      return { fromClient: first, fromBackend: checkedTransform('transform.fromBackend', fromBackend?.(this), first) };
+      const second = checkedTransform('transform.fromBackend', fromBackend?.(this), first);
+      return { fromClient: first, fromBackend: second, failed };
     } catch (error) {
       first?.destroy();
-      this.#transformFailed(error);
+      failed(error);
       return undefined;
     }
-  }
-
-  #transformFailed(error: unknown): void {
-    this.cut({ ...hookReportOf(error), phase: 'established' });
   }
 
   #probeRelay(): void {

@@ -14,6 +14,8 @@ const NOTHING = Buffer.alloc(0);
 export interface Transforms {
   readonly fromClient?: Duplex | undefined;
   readonly fromBackend?: Duplex | undefined;
+  /** Called when one of them fails, or ends before it was told to. */
+  readonly failed: (error: Error) => void;
 }
 
 /** The bytes of one session. */
@@ -79,8 +81,7 @@ export class Relay {
     return byUs ? this.#down.onread() : undefined;
   }
 
-  /** @param failed is called when a transform fails, or ends before it was told to */
-  start(backend: Socket, transforms?: Transforms, failed?: (error: Error) => void): void {
+  start(backend: Socket, transforms?: Transforms): void {
     const client = this.#client;
     this.#backend = backend;
     const up = this.#up ?? new Leg();
@@ -89,8 +90,8 @@ export class Relay {
     down.opposite = up;
     this.#up = up;
     this.#down = down;
-    if (transforms !== undefined && failed !== undefined) {
-      const { fromClient, fromBackend } = transforms;
+    if (transforms !== undefined) {
+      const { fromClient, fromBackend, failed } = transforms;
       if (fromClient !== undefined) this.#toBackend = new Transforming(fromClient, up, down, backend, failed);
       if (fromBackend !== undefined) this.#toClient = new Transforming(fromBackend, down, up, client, failed);
     }

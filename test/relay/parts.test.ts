@@ -3,7 +3,7 @@
  * bytes go, when a socket waits, and who owns a buffer.
  */
 import { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
 import { acquire, buffersAcquired, discard, release, SHARED } from '../../src/relay/buffers.js';
 import { Leg } from '../../src/relay/leg.js';
@@ -137,6 +137,22 @@ test('progress is what was read, what of it was written out, and each end', asyn
   expect(backend.writableEnded).toBe(true);
 });
 
+test('what comes out of a transform is progress, too, of either direction', async () => {
+  const [client, backend] = [new Peer(), new Peer()];
+  const relay = new Relay(client.socket);
+  relay.start(backend.socket, {
+    fromClient: new PassThrough(),
+    fromBackend: new PassThrough(),
+    failed: () => expect.unreachable(),
+  });
+  relay.begin();
+  await says(client, '12');
+  expect([backend.text, relay.progress]).toEqual(['12', 4]);
+  await says(backend, '123');
+  expect([client.text, relay.progress]).toEqual(['123', 10]);
+  relay.release();
+});
+
 test('before there is a backend, what waits for the client is no progress', () => {
   const client = new Peer();
   const relay = new Relay(client.socket);
@@ -198,6 +214,15 @@ test('flush writes no byte of its own', async () => {
   await client.drain();
   await flushed;
   expect(Buffer.concat(client.got)).toEqual(Buffer.from('x'));
+});
+
+test('flush of a socket of Node’s writes no byte of its own either', () => {
+  const client = unconnected();
+  const relay = new Relay(client);
+  relay.start(new Peer().socket);
+  client.write('abc');
+  relay.flush(client, () => {});
+  expect(client.writableLength).toBe(3);
 });
 
 test('a socket that is none of the two is not left', async () => {
