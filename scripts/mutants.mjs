@@ -39,7 +39,7 @@ const SUITES = {
     'proxy/stop proxy/start proxy/prepare proxy/proxy handles/contract listener/listener proxy/scenarios backend/scenarios tls/tls paths/proxy',
   ),
   relay: files(
-    'relay/parts relay/relay session/transform options/times proxy/proxy handles/edges backend/failover backend/scenarios',
+    'relay/parts relay/relay session/transform session/ends session/half-close options/times proxy/proxy handles/edges backend/failover backend/scenarios',
   ),
   upstream: files(
     'upstream/servers upstream/histories upstream/lookup upstream/addresses upstream/choosing options/options backend/failover backend/scenarios',

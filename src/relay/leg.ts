@@ -134,7 +134,7 @@ export class Leg {
     if (early !== undefined) {
       let isTaken = true;
       for (const chunk of early) {
-        if (!this.#isEarlySeen && from.listenerCount('data') > 0) show(from, chunk);
+        if (!this.#isEarlySeen) show(from, chunk);
         isTaken = this.#write(to, chunk);
       }
       if (!this.#flows(to, isTaken)) {

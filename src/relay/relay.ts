@@ -143,7 +143,7 @@ export class Relay {
    */
   flush(socket: Socket, flushed: () => void): void {
     const transforming = this.#transforming(socket);
-    if (transforming === undefined || !transforming.goesOn || socket.destroyed) this.#flush(socket, flushed);
+    if (transforming === undefined || transforming.stream.destroyed || socket.destroyed) this.#flush(socket, flushed);
     else transforming.end(() => this.#flush(socket, flushed));
   }
 
@@ -203,11 +203,6 @@ class Transforming {
       if (!this.#isEnded) this.#fail(endedEarly());
     });
     this.leg.start(this.stream, to);
-  }
-
-  /** False once all that it has to give was written. */
-  get goesOn(): boolean {
-    return !this.#isEnded && !this.stream.destroyed;
   }
 
   /** The last byte was written to it. @param ended is called when it has given its own last byte */

@@ -3,8 +3,8 @@
  * bytes go, when a socket waits, and who owns a buffer.
  */
 import { Socket } from 'node:net';
-import { Duplex, PassThrough } from 'node:stream';
-import { afterEach, expect, test } from 'vitest';
+import { Duplex, PassThrough, Transform } from 'node:stream';
+import { afterEach, describe, expect, test } from 'vitest';
 import { acquire, buffersAcquired, discard, release, SHARED } from '../../src/relay/buffers.js';
 import { Leg } from '../../src/relay/leg.js';
 import { Relay } from '../../src/relay/relay.js';
@@ -65,6 +65,27 @@ function handled(): Peer {
 /** A socket of Node's that keeps what is written to it, for it is never connected. */
 function unconnected(): Socket {
   return Object.assign(new Socket(), { connecting: true });
+}
+
+/** A socket of Node's without a network: what is written to it waits for `drain()`. */
+function slow(): { socket: Socket; got: string[]; drain: () => Promise<void> } {
+  const got: string[] = [];
+  let waiting: (() => void) | undefined;
+  const socket = Object.assign(new Socket(), {
+    _writev: undefined,
+    _write(chunk: Buffer | string, _encoding: string, done: () => void): void {
+      got.push(String(chunk));
+      waiting = done;
+    },
+  });
+  const drain = async (): Promise<void> => {
+    for (let done = waiting; done !== undefined; done = waiting) {
+      waiting = undefined;
+      done();
+      await turns(2);
+    }
+  };
+  return { socket, got, drain };
 }
 
 /** What Node reads comes in one of our buffers. */
@@ -140,17 +161,15 @@ test('progress is what was read, what of it was written out, and each end', asyn
 test('what comes out of a transform is progress, too, of either direction', async () => {
   const [client, backend] = [new Peer(), new Peer()];
   const relay = new Relay(client.socket);
-  relay.start(backend.socket, {
-    fromClient: new PassThrough(),
-    fromBackend: new PassThrough(),
-    failed: () => expect.unreachable(),
-  });
+  const [fromClient, fromBackend] = [new PassThrough(), new PassThrough()];
+  relay.start(backend.socket, { fromClient, fromBackend, failed: () => expect.unreachable() });
   relay.begin();
   await says(client, '12');
   expect([backend.text, relay.progress]).toEqual(['12', 4]);
   await says(backend, '123');
   expect([client.text, relay.progress]).toEqual(['123', 10]);
   relay.release();
+  expect([fromClient.destroyed, fromBackend.destroyed]).toEqual([true, true]);
 });
 
 test('before there is a backend, what waits for the client is no progress', () => {
@@ -216,13 +235,161 @@ test('flush writes no byte of its own', async () => {
   expect(Buffer.concat(client.got)).toEqual(Buffer.from('x'));
 });
 
-test('flush of a socket of Node’s writes no byte of its own either', () => {
-  const client = unconnected();
-  const relay = new Relay(client);
-  relay.start(new Peer().socket);
-  client.write('abc');
-  relay.flush(client, () => {});
-  expect(client.writableLength).toBe(3);
+describe('flush of a socket of Node’s', () => {
+  test('calls back once its bytes are written out, and writes none of its own', async () => {
+    const { socket, got, drain } = slow();
+    const relay = new Relay(socket);
+    relay.start(new Peer().socket);
+    socket.write('abc');
+    let flushed = 0;
+    relay.flush(socket, () => flushed++);
+    await turns(2);
+    expect(flushed).toBe(0);
+    await drain();
+    expect(flushed).toBe(1);
+    expect(got.join('')).toBe('abc');
+  });
+
+  test.each(['nothing waits', 'it is destroyed'])('calls back at once where %s', (why) => {
+    const socket = unconnected();
+    const relay = new Relay(socket);
+    relay.start(new Peer().socket);
+    if (why === 'it is destroyed') {
+      socket.write('never written out');
+      socket.on('error', () => {}).destroy();
+    }
+    let flushed = 0;
+    relay.flush(socket, () => flushed++);
+    expect(flushed).toBe(1);
+  });
+});
+
+test('before there is a backend, flush of a stream calls back at once', () => {
+  const client = new Peer();
+  client.isSlow = true;
+  client.write('greeting');
+  let flushed = 0;
+  new Relay(client.socket).flush(client.socket, () => flushed++);
+  expect(flushed).toBe(1);
+});
+
+describe('a transform', () => {
+  /** The one of the bytes of the client; it is told of no failure. */
+  function transformed(fromClient: Duplex, [client, backend] = [new Peer(), new Peer()]) {
+    const relay = new Relay(client.socket);
+    relay.start(backend.socket, { fromClient, failed: () => expect.unreachable() });
+    return { client, backend, relay };
+  }
+
+  /** Keeps all to its end, which comes when it is told to. */
+  function keeper(): { stream: Transform; finish: () => void } {
+    let kept = '';
+    const made = {
+      stream: new Transform({
+        autoDestroy: false,
+        transform(chunk, _encoding, done) {
+          kept += chunk;
+          done();
+        },
+        flush(done) {
+          made.finish = () => done(null, kept);
+        },
+      }),
+      finish: () => {},
+    };
+    return made;
+  }
+
+  test('what it gives before the relay begins waits', async () => {
+    const stream = new PassThrough();
+    stream.write('head');
+    const { backend, relay } = transformed(stream);
+    await turns(4);
+    expect(backend.text).toBe('');
+    relay.begin();
+    await turns(4);
+    expect(backend.text).toBe('head');
+    relay.release();
+  });
+
+  test('no more goes into it than comes out', async () => {
+    const { client, backend, relay } = transformed(new PassThrough({ highWaterMark: 1 }), [new Peer(), new Peer(1)]);
+    relay.begin();
+    backend.isSlow = true;
+    let sent = '';
+    for (const text of 'abcdefgh') {
+      if (client.isPaused()) break;
+      await says(client, text);
+      sent += text;
+    }
+    expect(client.isPaused()).toBe(true);
+    await backend.drain();
+    await turns(8);
+    expect([client.isPaused(), backend.text]).toEqual([false, sent]);
+    relay.release();
+  });
+
+  test('what it has kept comes before a reset, and after an end that is owed', async () => {
+    for (const isOwed of [false, true]) {
+      const made = keeper();
+      const { client, backend, relay } = transformed(made.stream);
+      relay.begin();
+      await says(client, 'abc');
+      if (isOwed) relay.end(backend.socket);
+      let flushed = 0;
+      relay.flush(backend.socket, () => flushed++);
+      await turns(4);
+      expect([flushed, backend.text]).toEqual([0, '']);
+      made.finish();
+      await turns(4);
+      expect([flushed, backend.text, backend.writableEnded]).toEqual([1, 'abc', isOwed]);
+      relay.release();
+    }
+  });
+
+  test('fails once, and not any more once the relay is released', async () => {
+    for (const isReleased of [false, true]) {
+      const stream = new PassThrough();
+      const relay = new Relay(new Peer().socket);
+      let failures = 0;
+      relay.start(new Peer().socket, { fromClient: stream, failed: () => failures++ });
+      relay.begin();
+      if (isReleased) relay.release();
+      else stream.destroy(new Error('broken'));
+      await turns(4);
+      expect(failures).toBe(isReleased ? 0 : 1);
+      relay.release();
+    }
+  });
+
+  test('that reads into buffers gives them back', () => {
+    const stream = handled();
+    const relay = new Relay(new Peer().socket);
+    relay.start(unconnected(), { fromClient: stream, failed: () => {} });
+    readInto(stream, SHARED.length);
+    expect(buffersAcquired()).toBe(1);
+    relay.release();
+    expect(buffersAcquired()).toBe(0);
+  });
+
+  test.each(['ended', 'destroyed'])('that was %s is not waited for', async (how) => {
+    const made = keeper();
+    const { backend, relay } = transformed(made.stream);
+    relay.begin();
+    if (how === 'destroyed') {
+      relay.release();
+    } else {
+      relay.end(backend.socket);
+      await turns(2);
+      made.finish();
+      await turns(4);
+    }
+    let flushed = 0;
+    relay.flush(backend.socket, () => flushed++);
+    await turns(2);
+    expect(flushed).toBe(1);
+    relay.release();
+  });
 });
 
 test('a socket that is none of the two is not left', async () => {
@@ -267,6 +434,29 @@ test('what a client sends early is kept up to the limit, and comes first', async
   // All was written once.
   relay.begin();
   expect(backend.text).toBe('abcdef');
+});
+
+test.each([1, 2])('what waits unread counts: one byte of at most %d', (bytesMax) => {
+  const client = handled();
+  client.push('a');
+  new Leg().readAhead(client.socket, bytesMax);
+  // All of it, and then more, unless it is enough.
+  expect(client.reads).toEqual(bytesMax === 1 ? [undefined] : [undefined, 0]);
+});
+
+test('code that listens to a client sees early bytes once, when they are relayed', () => {
+  const [client, backend] = [handled(), new Peer()];
+  const relay = new Relay(client.socket);
+  relay.readAhead(10);
+  let seen = '';
+  client.on('data', (chunk) => {
+    seen += chunk;
+  });
+  readInto(client, fill(SHARED, 'abc'));
+  expect(seen).toBe('');
+  relay.start(backend.socket);
+  relay.begin();
+  expect([seen, backend.text]).toEqual(['abc', 'abc']);
 });
 
 test('a leg that has kept more than is taken at once waits for the drain', async () => {
