@@ -250,13 +250,14 @@ export class Leg {
   data(chunk: Buffer): void {
     this.bytes += chunk.length;
     const to = this.#to;
+    const from = this.#from as Socket;
     if (to === undefined) {
-      if ((this.#from?.listenerCount('data') ?? 0) > 1) this.#isEarlySeen = true;
+      if (from.listenerCount('data') > 1) this.#isEarlySeen = true;
       // Without a maximum it has nowhere to go: another listener may have ended the socket.
-      if (this.#earlyMax > 0 && !this.#keep(chunk)) this.#from?.pause();
+      if (this.#earlyMax > 0 && !this.#keep(chunk)) from.pause();
       return;
     }
-    if (!this.#flows(to, this.#write(to, chunk))) this.#from?.pause();
+    if (!this.#flows(to, this.#write(to, chunk))) from.pause();
   }
 
   #write(to: Socket, chunk: Buffer): boolean {

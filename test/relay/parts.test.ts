@@ -444,6 +444,17 @@ test.each([1, 2])('what waits unread counts: one byte of at most %d', (bytesMax)
   expect(client.reads).toEqual(bytesMax === 1 ? [undefined] : [undefined, 0]);
 });
 
+test('one byte is a limit, too', async () => {
+  const [client, backend] = [new Peer(), new Peer()];
+  const relay = new Relay(client.socket);
+  relay.readAhead(1);
+  await says(client, 'a');
+  expect(client.isPaused()).toBe(true);
+  relay.start(backend.socket);
+  relay.begin();
+  expect(backend.text).toBe('a');
+});
+
 test('code that listens to a client sees early bytes once, when they are relayed', () => {
   const [client, backend] = [handled(), new Peer()];
   const relay = new Relay(client.socket);
@@ -454,6 +465,20 @@ test('code that listens to a client sees early bytes once, when they are relayed
   });
   readInto(client, fill(SHARED, 'abc'));
   expect(seen).toBe('');
+  relay.start(backend.socket);
+  relay.begin();
+  expect([seen, backend.text]).toEqual(['abc', 'abc']);
+});
+
+test.each(['early', 'late'])('so does code that listens %s to a client that emits data', async (when) => {
+  const [client, backend] = [new Peer(), new Peer()];
+  const relay = new Relay(client.socket);
+  relay.readAhead(10);
+  let seen = '';
+  const listen = (): unknown => client.on('data', (chunk) => (seen += chunk));
+  if (when === 'early') listen();
+  await says(client, 'abc');
+  if (when === 'late') listen();
   relay.start(backend.socket);
   relay.begin();
   expect([seen, backend.text]).toEqual(['abc', 'abc']);
