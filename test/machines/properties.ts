@@ -200,6 +200,7 @@ const ANSWERED: readonly (readonly [states: RegExp, event: RegExp])[] = [
   [/^live\.accepted\.identifying$/, /^(header\.(done|failed)|socket\.ended)$/],
   [/^live\.accepted\.handshaking$/, /^handshake\.(done|failed)$/],
   [/^live\./, /^client\.refuse$/],
+  [/^live\.(accepted\.(open|peerEnded)$|established\.)/, /^client\.handOver$/],
   [/^live\.accepted\.open$|^(live|active)\.established\.(open|localEnded)$/, /^socket\.ended$/],
   [/^active\.connecting$/, /^socket\.failed$/],
   [/^(explaining|lingering|cutting$)/, /^\w+\.abort$/],
