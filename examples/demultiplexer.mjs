@@ -25,6 +25,8 @@ const proxy = createProxy({
 });
 
 const http = createServer((request, response) => response.end(`${request.url} is answered here\n`));
+// It never listens itself: this starts its list of connections, for its timeouts and its close().
+http.emit('listening');
 http.on('upgrade', (request, socket, head) => {
   proxy.adopt(socket, { head: Buffer.concat([headOf(request), head]), data: upgrades });
 });

@@ -499,6 +499,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
    * @example
    * ```ts
    * const http = createServer((request, response) => response.end(`hello ${clientOf(request.socket)?.peer}`));
+   * http.emit('listening'); // it never listens itself: this starts its list of connections
    * const proxy = createProxy({
    *   listen: { port: 8080 },
    *   route: async (client) => {

@@ -206,10 +206,9 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
    * @example
    * ```ts
    * const server = http.createServer();
-   * server.on('connect', ({ url }, socket, head) => {
-   *   socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-   *   proxy.adopt(socket, { head, data: url });
-   * });
+   * server.on('connect', ({ url }, socket, head) => proxy.adopt(socket, { head, data: url }));
+   * // Once there is a server; until then, `refusal` may say that there is none.
+   * proxy.on('established', ({ client }) => client.socket.write('HTTP/1.1 200 Connection Established\r\n\r\n'));
    * ```
    */
   adopt(socket: Duplex, options: AdoptOptions<Data> = {}): Client<Data> {
@@ -294,7 +293,8 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
   connections(): ConnectionInfo[] {
     const infos: ConnectionInfo[] = [];
     for (const { clients } of this.#acceptors) {
-      for (const client of clients) if (client.session === undefined) infos.push(admissionInfo(client));
+      for (const client of clients)
+        if (client.session === undefined || client.hasTag('lent')) infos.push(infoOf(client));
     }
     for (const session of this.#sessions) infos.push(session.info());
     return infos;
@@ -448,7 +448,8 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
 
   #refuseAdmissions(cause: Report): void {
     each(this.#acceptors, (acceptor) => acceptor.refuseAdmissions(cause));
-    if (this.#sessions.size > 0) this.instance.send(SERVED);
+    const areLent = this.#acceptors.some(({ clients }) => [...clients].some((client) => client.hasTag('lent')));
+    if (this.#sessions.size > 0 || areLent) this.instance.send(SERVED);
   }
 
   #announceRunning(): void {
@@ -483,8 +484,8 @@ function abortAll(parts: readonly Part[], cause: Cause, deliver: boolean): void 
   each(parts, (part) => (deliver ? part.cut(cause) : void part.abort(cause)));
 }
 
-/** A client that is still being admitted has no session. */
-function admissionInfo(client: Client): ConnectionInfo {
+/** A client that is still being admitted has no session, nor has one that was handed over. */
+function infoOf(client: Client): ConnectionInfo {
   return {
     id: client.id,
     state: client.state,

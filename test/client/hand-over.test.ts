@@ -1,7 +1,7 @@
 /** A client whose socket is given to other code: an HTTP server of Node's, most often. */
 import { once } from 'node:events';
 import { createServer, get, type Server as HttpServer, request } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
@@ -55,6 +55,14 @@ async function serve(options: Omit<Parameters<typeof createProxy>[0], 'listen'>)
   await proxy.start();
   const [address] = proxy.addresses;
   return [proxy, (address as { port: number }).port];
+}
+
+/** A server of Node's own; its port. */
+async function bareServer(accepted: (socket: Socket) => void): Promise<number> {
+  const server = createNetServer({ allowHalfOpen: true }, accepted).listen(0, host);
+  open.push({ abort: () => server.close() });
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
 }
 
 const ends = (client: Client): Promise<Outcome> => client.closed;
@@ -264,6 +272,25 @@ describe('a client of a proxy', () => {
     socket.end('over and out');
     expect(await text(socket)).toBe('over and out');
     expect((await proxy.close()).ending).toBe('closed');
+  });
+
+  test.each(['by its listener', 'elsewhere'])('accepted %s: the deadline of a drain resets it', async (where) => {
+    const [proxy, port] = await serve({
+      route: (client) => {
+        void client.handOver((socket) => socket.on('error', () => {}).pipe(socket));
+        return false;
+      },
+    });
+    const other = await bareServer((socket) => proxy.adopt(socket));
+    const socket = connect(where === 'elsewhere' ? other : port, host);
+    socket.write('x');
+    await once(socket, 'data');
+    const [info] = proxy.connections();
+    expect(info).toMatchObject({ state: 'lent.open', backend: undefined });
+    const cut = once(socket, 'close').catch((error) => error);
+    expect(await proxy.close({ timeoutMs: 20 })).toMatchObject({ ending: 'aborted', flushed: false });
+    expect(await cut).toMatchObject({ code: 'ECONNRESET' });
+    expect(proxy.connections()).toEqual([]);
   });
 
   test('once its session has a route it cannot be handed over', async () => {
