@@ -27,7 +27,7 @@ const SUITES = {
     'session/ends backend/on-demand backend/hooks backend/prepare backend/streams backend/scenarios client/scenarios proxy/scenarios backend/failover handles/known-failures handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/backend paths/session',
   ),
   client: files(
-    'session/ends session/refuse client/peer client/peek client/streams client/scenarios backend/scenarios listener/listener handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/client paths/session',
+    'session/ends session/refuse client/peer client/peek client/hand-over client/streams client/scenarios backend/scenarios listener/listener handles/edges proxy/stop handles/contract tls/tls proxy/proxy relay/relay paths/client paths/session',
   ),
   listener: files(
     'listener/listener listener/drain proxy/stop handles/contract listener/scenarios client/scenarios tls/tls proxy/start handles/edges paths/listener',
@@ -39,7 +39,7 @@ const SUITES = {
     'proxy/stop proxy/start proxy/prepare proxy/proxy handles/contract listener/listener proxy/scenarios backend/scenarios tls/tls paths/proxy',
   ),
   relay: files(
-    'relay/parts relay/relay client/peek session/transform session/ends session/half-close options/times proxy/proxy handles/edges backend/failover backend/scenarios',
+    'relay/parts relay/relay client/peek client/hand-over session/transform session/ends session/half-close options/times proxy/proxy handles/edges backend/failover backend/scenarios',
   ),
   upstream: files(
     'upstream/servers upstream/histories upstream/lookup upstream/addresses upstream/choosing options/options backend/failover backend/scenarios',

@@ -9,6 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Backend, createBackend, createProxy, type ServerOptions } from '../index.js';
 import { causeText } from '../inspect/words.js';
+import { deferred } from '../promise.js';
 import type { TourArgs } from './args.js';
 import { onStop } from './stop.js';
 import { plural } from './tally.js';
@@ -141,7 +142,7 @@ class Clients {
    * A conversation that does not end by itself: the server has yet to read a part of what it was sent, so its death
    * cannot look like an end.
    */
-  async upload(to: string, onCut: (code: string) => void): Promise<void> {
+  async upload(to: string, onBegin: () => void, onCut: (code: string) => void): Promise<void> {
     for (;;) {
       if (this.#signal.aborted) return;
       const socket = this.#connect();
@@ -159,6 +160,7 @@ class Clients {
         }
         socket.resume();
         socket.write('upload\n');
+        onBegin();
         socket.write(Buffer.alloc(UPLOAD_BYTES, 'upload '));
         while (!this.#signal.aborted && !socket.destroyed) await this.#pause(100);
         socket.end();
@@ -286,13 +288,16 @@ export async function tour({ output, linesMax, inspect, record, speed }: TourArg
     const pings = setInterval(() => {
       for (const backend of [spare, alone]) void ping(backend);
     }, 400 / speed);
-    const uploading = clients.upload('B', (code) =>
+    const begun = deferred<void>();
+    const uploading = clients.upload('B', begun.resolve, (code) =>
       remark(`The upload was cut by a reset (${code}): nobody takes it for complete`),
     );
     const talking = [clients.talk()];
     await pause(1_000);
     if (!enough.signal.aborted) talking.push(clients.talk());
     await pause(2_500);
+    // B is killed under an upload, however slow the machine is.
+    await Promise.race([begun.promise, uploading]);
 
     if (!enough.signal.aborted) {
       headline('B is killed (SIGKILL). Established connections are dropped; new ones fail over to A.');

@@ -104,8 +104,8 @@ const turnAway = (phase: Phase) =>
   }) as const;
 
 /** What follows is for other code to decide. */
-const handOver = (phase: Phase) =>
-  ({ 'client.handOver': { target: '#client.lent', actions: ['noteBytesWritten', note(phase)] } }) as const;
+const handOver = <const A extends readonly 'noteBytesWritten'[]>(phase: Phase, ...also: A) =>
+  ({ 'client.handOver': { target: '#client.lent', actions: [...also, note(phase)] } }) as const;
 
 /** The owner’s abort, or a deadline, of a socket that other code has. */
 const takeBack = (phase: Phase) =>
@@ -251,7 +251,7 @@ export const clientMachine = setup({
               entry: 'admitOwner',
               on: {
                 ...noPrelude,
-                ...handOver('accepted'),
+                ...handOver('accepted', 'noteBytesWritten'),
                 'owner.admitted': { target: '#client.live.established' },
                 'socket.ended': { target: 'peerEnded', actions: note('accepted') },
               },
@@ -260,7 +260,7 @@ export const clientMachine = setup({
               description: 'The client has sent its last byte before it was admitted: that is no reason to refuse it.',
               tags: 'givable',
               on: {
-                ...handOver('accepted'),
+                ...handOver('accepted', 'noteBytesWritten'),
                 ...endedOnce,
                 ...noPrelude,
                 'owner.admitted': { target: '#client.live.established.peerEnded' },

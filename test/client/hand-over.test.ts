@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, get, type Server as HttpServer, request } from 'node:http';
 import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   type Client,
@@ -15,6 +16,8 @@ import {
   type Outcome,
   type TcpProxy,
 } from '../../src/index.js';
+import { deferred } from '../../src/promise.js';
+import { CERTIFICATE } from '../support/peers.js';
 import { until } from '../support/wait.js';
 
 const open: { abort(): unknown }[] = [];
@@ -238,6 +241,29 @@ describe('a client of a proxy', () => {
     const socket = connect(port, host);
     socket.end(Buffer.from(Uint8Array.from({ length: size }, (_, index) => index % 251)));
     expect(await text(socket)).toBe(String(size));
+  });
+
+  test.each(['TCP', 'TLS'])('what was read ahead over %s waits for other code that reads later', async (over) => {
+    const given = deferred<Socket>();
+    const proxy = createProxy({
+      listen: { host, port: 0, ...(over === 'TLS' && { tls: CERTIFICATE }) },
+      route: async (client) => {
+        await client.peek(5);
+        void client.handOver(given.resolve);
+        return false;
+      },
+    });
+    open.push(proxy);
+    await proxy.start();
+    const { port } = proxy.addresses[0] as { port: number };
+    const peer =
+      over === 'TLS' ? connectTls({ port, host, ca: CERTIFICATE.cert, servername: 'localhost' }) : connect(port, host);
+    peer.write('first');
+    const socket = await given.promise;
+    // The peer's FIN is known to be sent before the first byte is read here.
+    await new Promise<void>((resolve) => void peer.end(' and last', resolve));
+    expect(await text(socket)).toBe('first and last');
+    socket.end();
   });
 
   test('an upgrade comes back: the socket is adopted again, by a new client', async () => {

@@ -464,7 +464,10 @@ const finsArePassedOn: Check = (model) => {
   const gone = { client: false, backend: false };
   let cut = false;
   for (const step of model.steps) {
-    if (step.event === 'client.handedOver' && step.from.startsWith('routing')) gone.client = true;
+    if (step.event === 'client.handedOver' && step.from.startsWith('routing')) {
+      gone.client = true;
+      expect(step.to, 'its backend alone is left').toBe('finishing.backendOnly');
+    }
     const report = /^(client|backend)\.(ended|closed)$/.exec(step.event);
     if (report !== null && step.taken.length > 0) {
       const leg = report[1] as 'client' | 'backend';
