@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * The files that take longest, the longest first: a long one that comes last has one of the two workers wait for it.
+ * The files that take longest, the longest first: a long one that comes last has the other workers wait for it.
  * Their sizes do not show how long they take.
  */
 const LONG = [
@@ -20,6 +20,9 @@ const LONG = [
   'paths/client',
   'runtime/equivalence',
   'cli/cli',
+  'recipes/contract',
+  'paths/listener',
+  'inspect/server',
   'machines/machines',
   'runtime/machines',
   'simulation/mutants',
@@ -40,7 +43,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Sockets of one file must not wait for another file's event loop.
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the two cores that CI has: while a browser, a process or a timer is waited for, the others go on.
+    maxWorkers: 3,
     sequence: { sequencer: LongFirst },
     testTimeout: 20_000,
     hookTimeout: 60_000,

@@ -20,13 +20,16 @@ import {
   CLOSED_ABOVE,
   commandCauseOf,
   destroy,
+  endAgain,
   forget,
   hookReportOf,
   isBelowTls,
   isOwned,
+  lend,
   link,
   listenersOf,
   ownerOf,
+  rawOf,
   setRef,
   TAKEN_OVER,
   takeBack,
@@ -201,7 +204,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   #socket: Socket;
   #admission: AbortController | undefined = undefined;
   #peek: Peek | undefined = undefined;
-  #take: ((socket: Socket) => void) | undefined = undefined;
+  #take: ((socket: Socket) => unknown) | undefined = undefined;
   #socketClosed = false;
 
   /** @internal */
@@ -435,6 +438,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     if (this.#headerReader !== undefined || this.hasTag('handshaking')) {
       throw new NotEstablishedError(this.id, this.state, 'peek in admit, or later');
     }
+    if (this.#take !== undefined) throw new NotSupportedError(`${this.id} was handed over.`);
     if (this.#peek !== undefined) throw new NotSupportedError(`${this.id} is peeked at already: await that first.`);
     if (isBelowTls(socket)) throw new NotSupportedError(`TLS was put over the socket of ${this.id}, and reads it.`);
     if (this.session !== undefined) return;
@@ -491,8 +495,8 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
    * by its socket. `close()` waits for the new owner to end the socket, and resets it when the time is up; `abort()` resets
    * it. The socket is half open: `allowHalfOpen` is true. It can be adopted again, which ends this client.
    *
-   * @param take gets the socket, paused; it is resumed if it has a `data` listener then. If it throws, the client is
-   * aborted, with the error in its cause
+   * @param take gets the socket, paused; it is resumed if it has a `data` listener then. If it throws, or its
+   * promise rejects, the client is aborted, with the error in its cause
    * @returns {@link closed}
    * @throws OptionError for what is no function
    * @throws NotSupportedError before it can be admitted, once its session has a route, and once it has ended
@@ -510,8 +514,9 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
    * });
    * ```
    */
-  handOver(take: (socket: Socket) => void): Promise<Outcome> {
+  handOver(take: (socket: Socket) => unknown): Promise<Outcome> {
     if (typeof take !== 'function') throw new OptionError('take', take, 'a function, which gets the socket');
+    if (this.#take !== undefined) throw new NotSupportedError(`${this.id} was handed over already.`);
     this.endPeek();
     if (!this.hasTag('givable') || this.session?.legHandedOver() === false) {
       throw new NotSupportedError(
@@ -592,13 +597,18 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     const take = this.#take;
     this.#take = undefined;
     const socket = this.#socket;
+    const failed = (error: unknown): void => void this.abort(hookReportOf(error));
+    // The end may have been seen here: its new owner has not.
+    if (socket.readableEnded) endAgain(socket);
+    lend(socket);
     try {
-      takeBack(socket);
-      take?.(socket);
+      Promise.resolve(take?.(socket)).catch(failed);
       // It was paused, and so does not start to flow by itself.
       if (socket.listenerCount('data') > 0) socket.resume();
     } catch (error) {
-      void this.abort(hookReportOf(error));
+      failed(error);
+    } finally {
+      takeBack(socket);
     }
   }
 
@@ -671,7 +681,7 @@ export function checkWords(name: string, words: unknown): Words | undefined {
 }
 
 /**
- * The client that owns this socket; nothing for a socket that was never adopted, or has closed. It also finds a client that
+ * The client that owns this socket, or the socket below its TLS; nothing for a socket that was never adopted, or has closed. It also finds a client that
  * was handed over: an HTTP server knows by it where a request comes from.
  *
  * @example
@@ -680,8 +690,11 @@ export function checkWords(name: string, words: unknown): Words | undefined {
  * ```
  */
 export function clientOf<Data = unknown>(socket: Duplex): Client<Data> | undefined {
-  const owner = ownerOf(socket as Socket);
-  return owner instanceof Client ? (owner as unknown as Client<Data>) : undefined;
+  for (let at: Socket | undefined = socket as Socket; at !== undefined; at = rawOf(at)) {
+    const owner = ownerOf(at);
+    if (owner instanceof Client) return owner as unknown as Client<Data>;
+  }
+  return undefined;
 }
 
 /** @internal @throws OptionError for what is no socket, or has an owner */

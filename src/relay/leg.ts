@@ -11,7 +11,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
-import { isSocket, writesThrough } from '../sockets/socket.js';
+import { endAgain, isSocket, writesThrough } from '../sockets/socket.js';
 import { acquire, discard, release, SHARED } from './buffers.js';
 import { canReadInto, readAsBefore, readInto, readIntoShared } from './onread.js';
 
@@ -183,7 +183,9 @@ export class Leg {
     from[LEG] = undefined;
     from.pause();
     if (this.#readsInto) readAsBefore(from);
-    if (early !== undefined && !from.destroyed) from.unshift(Buffer.concat(early));
+    if (early === undefined || from.destroyed) return;
+    endAgain(from);
+    from.unshift(Buffer.concat(early));
   }
 
   /** Nothing has come for long: gives back the buffer that was taken because it looked as if more would come. */

@@ -72,7 +72,10 @@ export function readIntoShared(socket: Socket): boolean {
 
 /** Undoes {@link readInto}: the handle keeps the shared buffer, and what comes is copied from it and read as ever. */
 export function readAsBefore(socket: Socket): void {
-  if (keys !== undefined) (socket as unknown as Inside)[keys.callback] = push;
+  if (keys === undefined) return;
+  const inside = socket as unknown as Inside;
+  inside[keys.callback] = push;
+  inside[keys.generator] = null;
 }
 
 function push(this: Socket, bytes: number, buffer: Buffer): boolean {

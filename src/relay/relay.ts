@@ -23,6 +23,8 @@ export class Relay {
   readonly #client: Socket;
   #backend: Socket | undefined = undefined;
   #up: Leg | undefined = undefined;
+  /** The client goes elsewhere: it is not read here any more. */
+  #isGivenBack = false;
   #down: Leg | undefined = undefined;
   #ends = 0;
   #hasClientLeft = false;
@@ -51,8 +53,9 @@ export class Relay {
     return this.fromClient + this.fromBackend + changed - waiting + this.#ends;
   }
 
+  /** True where it must not begin to. */
   get readsAhead(): boolean {
-    return this.#up !== undefined;
+    return this.#up !== undefined || this.#isGivenBack;
   }
 
   /** Reads up to `bytesMax` from the client before there is a backend, so that a reset is seen. */
@@ -73,6 +76,7 @@ export class Relay {
   giveBack(): void {
     this.#up?.giveBack();
     this.#up = undefined;
+    this.#isGivenBack = true;
   }
 
   /** What the next socket to the backend is dialled with; none for a socket that a hook makes. */

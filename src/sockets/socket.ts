@@ -187,6 +187,20 @@ function keepHalfOpen(this: Socket): void {
   this.allowHalfOpen = true;
 }
 
+/** What Node keeps of a readable side for itself. */
+interface ReadableInside {
+  readonly _readableState?: { readonly ended?: boolean; endEmitted?: boolean };
+}
+
+/** True once a FIN has arrived, though bytes before it may be unread and `end` is still to come. */
+export const knowsEnd = (socket: Socket): boolean => (socket as ReadableInside)._readableState?.ended === true;
+
+/** The end of the stream, which was emitted, comes again behind what is put back: Node refuses to put anything behind an end. */
+export function endAgain(socket: Socket): void {
+  const { _readableState: state } = socket as ReadableInside;
+  if (state?.endEmitted === true && !socket.destroyed) state.endEmitted = false;
+}
+
 /** What a socket reports that TLS of a hook's was put over, once that has closed it. */
 export const CLOSED_ABOVE: Report = {
   initiator: 'owner',

@@ -1,6 +1,7 @@
 /** Reads a paused socket, and puts all of it back. */
 import type { Socket } from 'node:net';
 import { FirstBytes } from './first-bytes.js';
+import { knowsEnd } from './socket.js';
 
 /**
  * Shows what comes, and keeps it: what came first is read first again once the reader has stopped. It consumes the bytes
@@ -34,5 +35,7 @@ export class UnreadReader {
     }
     this.#bytes.add(chunk);
     this.#seen(chunk);
+    // Where all is read Node emits the end a tick later: until then the bytes have to be back.
+    if (knowsEnd(this.#socket)) this.#ended();
   };
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, get, type Server as HttpServer, request } from 'node:http';
 import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   type Client,
@@ -17,6 +17,7 @@ import {
   type TcpProxy,
 } from '../../src/index.js';
 import { deferred } from '../../src/promise.js';
+import { knowsEnd as isEndKnown } from '../../src/sockets/socket.js';
 import { CERTIFICATE } from '../support/peers.js';
 import { until } from '../support/wait.js';
 
@@ -177,21 +178,25 @@ describe('a client of a listener', () => {
     expect(await client.closed).toMatchObject({ ending: 'handedOver', flushed: false });
   });
 
-  test('a function that throws: the client is aborted, with the error in its cause', async () => {
-    const [listener, port] = await listen();
-    const error = new Error('not now');
-    const ended = new Promise<Outcome>((resolve) => {
-      listener.once('client', (client) => {
-        resolve(
-          client.handOver(() => {
-            throw error;
-          }),
-        );
+  test.each(['throws', 'rejects'])(
+    'a function that %s: the client is aborted, with the error in its cause',
+    async (how) => {
+      const [listener, port] = await listen();
+      const error = new Error('not now');
+      const ended = new Promise<Outcome>((resolve) => {
+        listener.once('client', (client) => {
+          resolve(
+            client.handOver(() => {
+              if (how === 'rejects') return Promise.reject(error);
+              throw error;
+            }),
+          );
+        });
       });
-    });
-    connect(port, host).on('error', () => {});
-    expect(await ended).toMatchObject({ ending: 'aborted', cause: { initiator: 'owner', manner: 'error', error } });
-  });
+      connect(port, host).on('error', () => {});
+      expect(await ended).toMatchObject({ ending: 'aborted', cause: { initiator: 'owner', manner: 'error', error } });
+    },
+  );
 });
 
 describe('a client of a proxy', () => {
@@ -264,6 +269,72 @@ describe('a client of a proxy', () => {
     await new Promise<void>((resolve) => void peer.end(' and last', resolve));
     expect(await text(socket)).toBe('first and last');
     socket.end();
+  });
+
+  test.each([
+    ['TCP', 'once it was read ahead'],
+    ['TLS', 'once it was read ahead'],
+    ['TCP', 'in `admit`'],
+    ['TLS', 'in `admit`'],
+    ['TCP', 'at once'],
+    ['TLS', 'at once'],
+  ])('over %s, handed over %s: the bytes and the end of a client that has ended already', async (over, when) => {
+    const read = deferred<string>();
+    const take = (socket: Socket): void => {
+      text(socket).then(read.resolve, read.reject);
+      socket.once('end', () => socket.end());
+    };
+    const hasEnded = (socket: Socket): boolean => socket.readableEnded || isEndKnown(socket);
+    const later = async (client: Client): Promise<false> => {
+      await client.peek(1);
+      if (client.session === undefined) await client.peek(100);
+      else await until('its end', () => hasEnded(client.socket));
+      void client.handOver(take);
+      return false;
+    };
+    const atOnce = async (client: Client): Promise<false> => {
+      void client.handOver(take);
+      expect(() => client.handOver(take)).toThrow(/was handed over already/);
+      await expect(client.peek()).rejects.toThrow(/was handed over/);
+      return false;
+    };
+    const proxy = createProxy({
+      listen: { host, port: 0, ...(over === 'TLS' && { tls: CERTIFICATE }) },
+      ...(when === 'in `admit`' && { admit: later }),
+      route: when === 'at once' ? atOnce : later,
+    });
+    open.push(proxy);
+    await proxy.start();
+    const { port } = proxy.addresses[0] as { port: number };
+    const peer =
+      over === 'TLS' ? connectTls({ port, host, ca: CERTIFICATE.cert, servername: 'localhost' }) : connect(port, host);
+    peer.resume().end('request');
+    expect(await read.promise).toBe('request');
+    expect((await proxy.close()).ending).toBe('closed');
+  });
+
+  test('TLS over a socket that was handed over: it ends as that TLS does, and its client is found', async () => {
+    const found = deferred<Client | undefined>();
+    const secure = createTlsServer(CERTIFICATE, (socket) => {
+      found.resolve(clientOf(socket));
+      socket.resume();
+    });
+    const handed = deferred<Client>();
+    const [proxy, port] = await serve({
+      route: async (client) => {
+        await client.clientHello();
+        void client.handOver((socket) => secure.emit('connection', socket));
+        handed.resolve(client);
+        return false;
+      },
+    });
+    const peer = connectTls({ port, host, ca: CERTIFICATE.cert, servername: 'localhost' });
+    await once(peer, 'secureConnect');
+    const client = await handed.promise;
+    expect(await found.promise).toBe(client);
+    peer.resume().end();
+    expect((await client.closed).ending).toBe('handedOver');
+    expect((await proxy.close()).ending).toBe('closed');
   });
 
   test('an upgrade comes back: the socket is adopted again, by a new client', async () => {
