@@ -206,6 +206,8 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   #peek: Peek | undefined = undefined;
   #take: ((socket: Socket) => unknown) | undefined = undefined;
   #socketClosed = false;
+  /** Other code has the socket: the end of what that reads is no news here, and may come again. */
+  #isGiven = false;
 
   /** @internal */
   constructor(
@@ -287,6 +289,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
 
   /** @internal */
   override socketEnded(): void {
+    if (this.#isGiven) return;
     this.endPeek();
     super.socketEnded();
   }
@@ -597,6 +600,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     const take = this.#take;
     this.#take = undefined;
     const socket = this.#socket;
+    this.#isGiven = true;
     const failed = (error: unknown): void => void this.abort(hookReportOf(error));
     // The end may have been seen here: its new owner has not.
     if (socket.readableEnded) endAgain(socket);

@@ -140,6 +140,7 @@ const client = (name: string, simple: boolean, settings: Partial<ClientSettings>
       // A hook's last word, and a failure after a close, are left out where every simple path is walked: too many.
       const state = statePath(value);
       if (simple && type === 'socket.finished' && state.startsWith('live.accepted')) return [];
+      if (simple && type === 'client.handOver' && state !== 'live.established.open') return [];
       if (simple && type === 'socket.failed' && /^(closing|lingering|lent)/.test(state)) return [];
       if (type === 'client.refuse') return [{ type }, { type, words: 'no' }];
       return type === 'client.abort' ? aborts(type, context.sent === 'all') : [{ type }];
