@@ -206,7 +206,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   #peek: Peek | undefined = undefined;
   #take: ((socket: Socket) => unknown) | undefined = undefined;
   #socketClosed = false;
-  /** Other code has the socket: the end of what that reads is no news here, and may come again. */
+  /** Other code has the socket. Its end is still looked at, since it may hide a reset, but it may come twice: it is not told. */
   #isGiven = false;
 
   /** @internal */
@@ -355,7 +355,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
    *
    * @param bytes how many are needed, from 1 to 65,536. Default 1.
    * @param options how long to wait for them
-   * @returns a copy of the bytes: as many as are needed, and those that have come with them
+   * @returns a copy of the first bytes: as many as you asked for, and whatever arrived together with them
    * @throws OptionError
    * @throws NotEstablishedError before `admit` is called
    * @throws NotSupportedError if the bytes are relayed, or read by other code, or if an earlier call has not settled
@@ -501,7 +501,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
    * @param take gets the socket, paused; it is resumed if it has a `data` listener then. If it throws, or its
    * promise rejects, the client is aborted, with the error in its cause
    * @returns {@link closed}
-   * @throws OptionError for what is no function
+   * @throws OptionError if `take` is not a function
    * @throws NotSupportedError before it can be admitted, once its session has a route, and once it has ended
    * @example
    * ```ts
@@ -600,8 +600,8 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
     const take = this.#take;
     this.#take = undefined;
     const socket = this.#socket;
-    this.#isGiven = true;
     const failed = (error: unknown): void => void this.abort(hookReportOf(error));
+    this.#isGiven = true;
     // The end may have been seen here: its new owner has not.
     if (socket.readableEnded) endAgain(socket);
     lend(socket);
@@ -685,8 +685,8 @@ export function checkWords(name: string, words: unknown): Words | undefined {
 }
 
 /**
- * The client that owns this socket, or the socket below its TLS; nothing for a socket that was never adopted, or has closed. It also finds a client that
- * was handed over: an HTTP server knows by it where a request comes from.
+ * The client that owns this socket, or the socket below its TLS; nothing for a socket that was never adopted, or has
+ * closed. It also finds a client that was handed over: an HTTP server knows by it where a request comes from.
  *
  * @example
  * ```ts

@@ -45,7 +45,10 @@ export class Peek {
       reading.stop();
     } else {
       this.#reading = reading;
-      if (!isNever(timeoutMs)) this.#timer = this.#clock.setTimeout(this.end, timeoutMs);
+      if (isNever(timeoutMs)) return this.#over.promise;
+      this.#timer = this.#clock.setTimeout(this.end, timeoutMs);
+      // Whether the process lives on is for the socket to say, which is being read.
+      this.#timer.unref();
     }
     return this.#over.promise;
   }

@@ -63,6 +63,15 @@ const tooLate = {
   ...ignored(['client.handOver'], 'The end is decided already.'),
 };
 
+/** Our last bytes and a FIN are on their way. */
+const sendingLast = {
+  ...tooLate,
+  ...closeChangesNothing('client'),
+  ...notProbed,
+  ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
+  ...failedLate,
+};
+
 /** Only the socket's close is left, or its absence: then the client is in the state `next`. */
 const untilClosed = <const N extends string>(next: N) =>
   ({
@@ -343,11 +352,7 @@ export const clientMachine = setup({
       tags: ['holdsSocket', 'served'],
       entry: [...letGo, 'noteBytesWritten', 'writeWords', 'endSocket'],
       on: {
-        ...tooLate,
-        ...closeChangesNothing('client'),
-        ...notProbed,
-        ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
-        ...failedLate,
+        ...sendingLast,
         'socket.finished': { target: 'lingering', actions: 'noteFlushed' },
         'socket.closed': { target: 'refused' },
         'client.abort': { description: 'The cause stays why it was refused.', target: 'aborting' },
@@ -373,11 +378,7 @@ export const clientMachine = setup({
       tags: ['holdsSocket', 'served'],
       entry: [...letGo, 'endSocket'],
       on: {
-        ...tooLate,
-        ...closeChangesNothing('client'),
-        ...notProbed,
-        ...ignored(['socket.ended'], 'The socket closes by itself once our side is flushed.'),
-        ...failedLate,
+        ...sendingLast,
         'socket.finished': { actions: 'noteFlushed' },
         'socket.closed': { target: 'closed' },
         ...aborts(

@@ -39,7 +39,7 @@ const FULL: Report = { initiator: 'library', manner: 'limit', code: 'clientsMax'
 /** @internal */
 export class Adopted<Data> implements ClientOwner {
   readonly clients = new Set<Client<Data>>();
-  /** Those that were turned away at once. */
+  /** Clients that were turned away at once. */
   refused = 0;
   readonly #owner: AdoptedOwner<Data>;
   readonly #clientsMax: number;

@@ -484,7 +484,7 @@ function abortAll(parts: readonly Part[], cause: Cause, deliver: boolean): void 
   each(parts, (part) => (deliver ? part.cut(cause) : void part.abort(cause)));
 }
 
-/** A client that is still being admitted has no session, nor has one that was handed over. */
+/** A client has no session while it is being admitted, and once it was handed over. */
 function infoOf(client: Client): ConnectionInfo {
   return {
     id: client.id,

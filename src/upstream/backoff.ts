@@ -24,8 +24,10 @@ export interface ServersBackoffOptions extends BackoffOptions {
    * True: all connections that share the set back off together. While a server has not answered since its last failure, one
    * connection at a time tries it, one wait after the last of these attempts has failed; the waits grow as above. A
    * connection that finds no other server waits in a queue, as for a server that is full, for at most its
-   * `queueTimeout`. When an attempt comes up, all that queue go on at once; a connection whose own attempt has failed waits until the next one would have been due. It is meant for programs that make a backend for each
-   * request: a new backend knows nothing of the failures of the others, and connects at once otherwise. Default `false`.
+   * `queueTimeout`. When an attempt succeeds, all connections in the queue go on at once. A connection whose own attempt
+   * has failed is not in the queue: it waits until the next attempt was due. This is meant for programs that make a backend
+   * for each request: a new backend knows nothing of the failures of the others, and connects at once otherwise. Default
+   * `false`.
    */
   readonly shared?: boolean | undefined;
 }

@@ -700,7 +700,7 @@ export class Servers {
     const now = this.clock.now();
     let trialAt = Number.POSITIVE_INFINITY;
     for (const { failures, trial, trialAt: at } of this.list) {
-      // A trial that is under way is waited for; one that might have begun already suits no connection in the queue.
+      // The end of a trial wakes the queue by itself. A server whose trial is due, and has not begun, suits none of the queue.
       if (failures > 0 && trial === undefined && at > now) trialAt = Math.min(trialAt, at);
     }
     if (trialAt === Number.POSITIVE_INFINITY) return;

@@ -450,6 +450,26 @@ test('a look that route does not wait for is over when bytes are relayed', async
   await found.promise;
 });
 
+test('the time of a look does not keep the process alive: its socket does', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+  const looked = gate<[before: number, meanwhile: number]>();
+  const { at } = await makeProxy({
+    listen,
+    servers: [(await bench.echo()).at],
+    acceptTimeout: false,
+    async admit(client) {
+      const before = timers();
+      const peek = client.peek(1, { timeoutMs: 60_000 });
+      looked.open([before, timers()]);
+      await peek;
+    },
+  });
+  const socket = connect(at);
+  const [before, meanwhile] = await looked.promise;
+  expect(meanwhile).toBe(before);
+  socket.destroy();
+});
+
 test('what cannot be', async () => {
   const server = await bench.echo();
   const errors: unknown[] = [];
