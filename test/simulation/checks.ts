@@ -16,7 +16,7 @@ import { buffersAcquired } from '../../src/relay/buffers.js';
 import type { Endpoint, Listener } from './network.js';
 import { endpointOf } from './node.js';
 import { isSound, type Peer } from './peer.js';
-import { isCalm, PATIENCE_MS } from './plan.js';
+import { isCalm, PATIENCE_MS, verdictOf } from './plan.js';
 import { type ClientSide, FIRST_PORT, type Run } from './run.js';
 
 export interface Found {
@@ -326,13 +326,17 @@ export class Checks {
     const { initialMs = 100, factor = 2, maxMs = 10_000, jitter = 0.5 } = options.backoff ?? {};
     const { ratio = 0.2, perSecond = 10, burst = 100 } = options.retryBudget ?? {};
     this.count('dials');
+    const session = this.#proxy.sessions.find(({ backend }) => backend.id === who);
+    const client = session && this.#run.sideOf(session.client);
+    // A list is a set of its own, with a budget of its own.
+    const isShared = !this.#persistent.has(who) && !(this.#run.plan.hasRoute && client?.plan.target === 'list');
     const waited = at - (dials.at.at(-1) ?? 0);
     dials.at.push(at);
     dials.total++;
     // The first attempt at each server is no retry; and one that has waited for the slowest pace needs no budget.
     const isPaced = waited >= Math.floor(maxMs * (1 - jitter)) - 1;
     if (dials.total === 1) this.#firsts++;
-    else if (dials.total > this.#servers.list.length && !isPaced && !this.#persistent.has(who)) this.#retries++;
+    else if (dials.total > this.#servers.list.length && !isPaced && isShared) this.#retries++;
     const most = burst + ratio * this.#firsts + (perSecond * at) / 1_000;
     this.#must(5, this.#retries <= most, () => `${this.#retries} retries, the budget has ${most}`);
     if (dials.isHastened) return;
@@ -371,13 +375,24 @@ export class Checks {
   }
 
   #paired(session: Session): void {
-    const { clientsByPort } = this.#run;
     this.count('sessions');
-    const near = endpointOf(session.client.socket);
     const far = endpointOf(session.backend.socket as object);
+    const client = this.#run.sideOf(session.client);
+    const { plan, servers } = this.#run;
+    const verdict = client && verdictOf(plan, client.plan);
+    this.#must(
+      8,
+      verdict === undefined || verdict === 'accept',
+      () => `${client?.name} is served after all: ${verdict}`,
+    );
+    if (plan.hasRoute && client?.plan.target === 'one') {
+      this.count('routed to one server');
+      const isRight = far?.remote.host === servers[0]?.host;
+      this.#must(8, isRight, () => `${client.name} was routed to one server, and got ${far?.remote.host}`);
+    }
     this.#pairs.push({
       session,
-      client: clientsByPort.get(near?.remote.port ?? 0),
+      client,
       port: far?.local.port ?? 0,
       wasCut: false,
       outcome: undefined,
@@ -542,7 +557,9 @@ export class Checks {
   /** A leg that says that all was sent, and that nobody has reset: a peer that reads on sees its end. */
   #checkFlushed(outcome: Outcome | undefined, peer: Peer | undefined): void {
     if (outcome?.flushed !== true || peer === undefined) return;
-    if (!isSound(peer.script) || peer.endpoint.link.isCut) return;
+    // A server that goes down resets what it has, and then sees nothing itself.
+    const isKilled = peer.how === 'open' && peer.endpoint.isClosed;
+    if (!isSound(peer.script) || peer.endpoint.link.isCut || isKilled) return;
     this.count(`flushed, ${outcome.ending}`);
     this.#must(8, peer.how === 'end', () => {
       return `${peer.name} sees ${peer.how}, but all was sent: ${outcome.ending} ${outcome.cause.code ?? outcome.cause.manner}`;
@@ -573,9 +590,12 @@ export class Checks {
 
   #checkServed(): void {
     const { plan, clients } = this.#run;
-    const isDue = ({ plan: { script, verdict, verdictMs }, endpoint }: ClientSide): boolean => {
+    const isDue = (client: ClientSide): boolean => {
+      const { endpoint } = client;
+      const { script, admit, route } = client.plan;
       const at = endpoint && this.#acceptedAt.get(endpoint.peer);
-      return isSound(script) && verdict === 'admit' && at !== undefined && at + verdictMs + 1_000 < plan.stop.atMs;
+      const isAccepted = verdictOf(plan, client.plan) === 'accept';
+      return isSound(script) && isAccepted && at !== undefined && at + admit.ms + route.ms + 1_000 < plan.stop.atMs;
     };
     const due = isCalm(plan) ? [...this.#due, ...clients.filter(isDue)] : this.#due;
     for (const client of due) {

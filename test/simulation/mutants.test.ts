@@ -64,6 +64,24 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
         this.instance.send({ type: 'holds.emptied' });
       },
   ],
+  'a client that a hook turns away is admitted': [
+    [8],
+    Client.prototype,
+    'callHook',
+    (own) =>
+      function (name, hook, signal) {
+        return own.call(this, name, async () => (await hook()) || true, signal);
+      },
+  ],
+  'a client goes to another server than the hook answers': [
+    [8],
+    Session.prototype,
+    'goTo',
+    (own) =>
+      function (target) {
+        own.call(this, { ...target, only: undefined });
+      },
+  ],
   'an attempt that has failed is reported as a drop': [
     [4],
     Session.prototype,

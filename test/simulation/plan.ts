@@ -7,15 +7,25 @@ import { hash, Random } from '../runtime/random.js';
 import type { Way } from './network.js';
 import type { Script, Step } from './peer.js';
 
-export type Verdict = 'admit' | 'refuse' | 'throw' | 'hang';
+export type Verdict = 'accept' | 'refuse' | 'throw' | 'hang';
+
+/** What a hook decides about a client, and how long it takes. */
+export interface Decision {
+  readonly verdict: Verdict;
+  readonly ms: number;
+}
+
+export const ACCEPT: Decision = { verdict: 'accept', ms: 0 };
 
 export interface ClientPlan {
   readonly atMs: number;
   readonly listener: number;
   readonly script: Script;
-  /** What the hook decides, and how long it takes. */
-  readonly verdict: Verdict;
-  readonly verdictMs: number;
+  /** What the hooks decide, where the proxy has them. */
+  readonly admit: Decision;
+  readonly route: Decision;
+  /** What the hook `route` answers: the set of all servers, some of them by their addresses, or one of the set. */
+  readonly target: 'set' | 'list' | 'one';
 }
 
 export interface Outage {
@@ -103,6 +113,7 @@ export type Numbers = Pick<
   | 'bindBackoff'
   | 'attemptsMax'
   | 'queueTimeout'
+  | 'routeTimeout'
   | 'connectTimeout'
   | 'disposeTimeout'
   | 'sessionConnectTimeout'
@@ -122,6 +133,8 @@ export interface Plan {
   readonly serverWay: Way;
   readonly listeners: number;
   readonly hasAdmit: boolean;
+  /** It has the hook `route` in place of servers. */
+  readonly hasRoute: boolean;
   readonly balance: 'roundRobin' | 'inOrder';
   readonly options: Numbers;
   readonly servers: readonly ServerPlan[];
@@ -226,7 +239,13 @@ function server(random: Random, mood: Mood): ServerPlan {
   };
 }
 
-const VERDICTS = ['admit', 'refuse', 'throw', 'hang'] as const;
+function decision(random: Random, mood: Mood, isAsked: boolean): Decision {
+  return {
+    verdict:
+      isAsked && random.percent(mood.hooks) ? random.pick(['accept', 'refuse', 'throw', 'hang'] as const) : 'accept',
+    ms: !isAsked || random.percent(50) ? 0 : moment(random, 500),
+  };
+}
 
 export function planOf(seed: number): Plan {
   const random = new Random(hash(seed));
@@ -237,14 +256,19 @@ export function planOf(seed: number): Plan {
   const isTight = random.percent(mood.tight);
   const wait = (...choices: number[]): number => random.pick(choices);
   const hasAdmit = random.percent(40);
+  const hasRoute = random.percent(35);
+  const servers = range(random.between(1, 3), () => server(random, mood));
+  // Two sets know nothing of each other's connections.
+  const hasLimit = servers.some(({ connectionsMax }) => connectionsMax !== undefined);
   const listeners = random.percent(70) ? 1 : 2;
   const endMs = random.pick([500, 3_000, 8_000, 15_000]);
   const clients = range<ClientPlan>(random.between(1, 6), () => ({
     atMs: moment(random, Math.min(4_000, endMs)),
     listener: random.below(listeners),
     script: script(random, false, mood),
-    verdict: hasAdmit && random.percent(mood.hooks) ? random.pick(VERDICTS) : 'admit',
-    verdictMs: random.percent(50) ? 0 : moment(random, 500),
+    admit: decision(random, mood, hasAdmit),
+    route: decision(random, mood, hasRoute),
+    target: random.pick(hasLimit ? ['set', 'one'] : ['set', 'list', 'one']),
   }));
   return {
     seed,
@@ -253,6 +277,7 @@ export function planOf(seed: number): Plan {
     serverWay: way(random),
     listeners,
     hasAdmit,
+    hasRoute,
     balance: random.percent(75) ? 'roundRobin' : 'inOrder',
     options: {
       acceptTimeout: isTight ? wait(50, 1_000) : 5_000,
@@ -266,6 +291,7 @@ export function planOf(seed: number): Plan {
       bindBackoff: wait(10, 500),
       attemptsMax: random.percent(60) ? undefined : random.between(1, 6),
       queueTimeout: wait(500, 5_000),
+      routeTimeout: isTight ? wait(50, 1_000) : 5_000,
       connectTimeout: wait(200, 2_000),
       disposeTimeout: wait(100, 1_000),
       sessionConnectTimeout: isTight ? wait(100, 2_000) : 30_000,
@@ -282,7 +308,7 @@ export function planOf(seed: number): Plan {
       retryBudget: random.percent(30) ? { ratio: 0.2, perSecond: wait(0, 1, 10), burst: wait(1, 5) } : undefined,
       downFor: random.pick<number | false>([false, 100, 5_000]),
     },
-    servers: range(random.between(1, 3), () => server(random, mood)),
+    servers,
     clients,
     backends: random.percent(25)
       ? range(random.between(1, 2), () => ({
@@ -342,6 +368,12 @@ function fault(random: Random, listeners: number): Fault {
       { what: 'connect', code: random.pick(['ENETUNREACH', 'EADDRNOTAVAIL', 'EACCES'] as const) },
     ]),
   };
+}
+
+/** What the hooks of a proxy decide about a client, all in all. */
+export function verdictOf({ hasAdmit, hasRoute }: Plan, { admit, route }: ClientPlan): Verdict {
+  const { verdict } = hasAdmit ? admit : ACCEPT;
+  return verdict === 'accept' && hasRoute ? route.verdict : verdict;
 }
 
 /** Nothing goes wrong but what the peers do: every sound client has to be served. */

@@ -10,6 +10,8 @@ import {
   createProxy,
   type Hold,
   type ProxyOptions,
+  type RouteHook,
+  type Server,
   Servers,
   type Session,
   type SockchartError,
@@ -23,7 +25,7 @@ import { Checks, type Counts, type Found } from './checks.js';
 import { type Address, type Endpoint, Network, type Way } from './network.js';
 import { endpointOf, inhabit, SimulatedProcess } from './node.js';
 import { Peer, type Script } from './peer.js';
-import type { Act, BackendPlan, ClientPlan, Hook, Plan } from './plan.js';
+import { ACCEPT, type Act, type BackendPlan, type ClientPlan, type Decision, type Hook, type Plan } from './plan.js';
 import { NOWHERE, SimulatedServer } from './server.js';
 import { SimulatedClock, Time } from './time.js';
 
@@ -50,6 +52,7 @@ export interface Result {
 /** What was dialled, or came, and what the plan says of it. */
 export interface ClientSide {
   readonly name: string;
+  readonly stream: number;
   readonly plan: ClientPlan;
   peer: Peer | undefined;
   /** It never got through. */
@@ -146,7 +149,7 @@ export class Run {
     const name = `client-${this.clients.length + 1}`;
     const stream = this.clients.length + 1;
     const from = { host: `10.0.1.${stream}`, port: this.network.freePort() };
-    const client: ClientSide = { name, plan, peer: undefined, error: undefined, endpoint: undefined };
+    const client: ClientSide = { name, stream, plan, peer: undefined, error: undefined, endpoint: undefined };
     this.clients.push(client);
     this.clientsByPort.set(from.port, client);
     this.tell(name, `dials from ${from.port}`);
@@ -229,18 +232,17 @@ export class Run {
     for (const backend of plan.backends) this.#makeBackend(backend, servers);
     this.proxy = createProxy({
       ...(Object.fromEntries(Object.entries(plan.options).filter(([, value]) => value !== undefined)) as object),
-      backoff: undefined,
+      ...(!plan.hasRoute && { backoff: undefined, downFor: undefined }),
       retryBudget: undefined,
-      downFor: undefined,
       listen: this.#addresses(),
-      servers,
+      ...(plan.hasRoute
+        ? { route: this.#router(servers), random: () => this.random.below(1_000) / 1_000 }
+        : { servers }),
       backends: this.backends,
       clock: this.clock,
       runtime: plan.runtime,
       signal: abort.signal,
-      ...(plan.hasAdmit && {
-        admit: (client: Client, context: { signal: AbortSignal }) => this.#admit(client, context.signal),
-      }),
+      ...(plan.hasAdmit && { admit: (client) => this.#decide(this.sideOf(client)?.plan.admit ?? ACCEPT, true) }),
     });
     const { proxy } = this;
     checks.watch(proxy, this.backends, servers);
@@ -340,15 +342,26 @@ export class Run {
     });
   }
 
-  #admit(client: Client, signal: AbortSignal): unknown {
-    const { plan } = this.clientsByPort.get(endpointOf(client.socket)?.remote.port ?? 0) ?? {};
-    const verdict = plan?.verdict ?? 'admit';
-    if (verdict === 'hang') return this.#settle(signal.aborted ? 'throw' : 'deaf', 0, signal);
-    const settle = (): boolean => {
-      if (verdict === 'throw') throw new Error('Nobody is let in.');
-      return verdict === 'admit';
+  /** A client that had reset before it was accepted has no address; a socket that has closed has no endpoint. */
+  sideOf({ peer, socket }: Client): ClientSide | undefined {
+    return this.clientsByPort.get(endpointOf(socket)?.remote.port ?? peer?.port ?? 0);
+  }
+
+  #router(set: Servers): RouteHook {
+    const list = this.servers.map((server, index) => server.options(this.#randomOf(300 + index)));
+    return (client) => {
+      const { route, target } = this.sideOf(client)?.plan ?? { route: ACCEPT, target: 'set' };
+      return this.#decide(route, { set, list, one: set.list[0] as Server }[target]);
     };
-    const ms = plan?.verdictMs ?? 0;
+  }
+
+  /** What a hook answers: `accepted`, if that is the decision. */
+  #decide<T>({ verdict, ms }: Decision, accepted: T): T | false | Promise<T | false> {
+    const settle = (): T | false | Promise<never> => {
+      if (verdict === 'throw') throw new Error('Nobody is let in.');
+      if (verdict === 'hang') return new Promise(() => {});
+      return verdict === 'accept' && accepted;
+    };
     return ms === 0 ? settle() : this.time.sleep(ms).then(settle);
   }
 
@@ -539,7 +552,7 @@ export class Run {
     checks.watch(this.proxy, [], this.proxy.servers);
     await this.proxy.start();
     for (let listener = 0; listener < this.plan.listeners; listener++) {
-      const plan: ClientPlan = { atMs: time.ms, listener, script: sound, verdict: 'admit', verdictMs: 0 };
+      const plan: ClientPlan = { atMs: time.ms, listener, script: sound, admit: ACCEPT, route: ACCEPT, target: 'set' };
       checks.mustBeServed(this.dial(plan, listener, this.random.fork(), this.plan.serverWay));
     }
     await time.sleep(2_000);

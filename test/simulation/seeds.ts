@@ -28,6 +28,7 @@ const COVERED = [
   'resets seen by clients',
   'resets seen by servers',
   'retries',
+  'routed to one server',
   'sessions aborted',
   'sessions dropped',
   'sessions refused',

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { main } from './main.js';
-import { type Plan, planOf } from './plan.js';
+import { ACCEPT, type Plan, planOf } from './plan.js';
 import { play } from './simulate.js';
 
 describe('found by simulation', { timeout: 120_000 }, () => {
@@ -16,6 +16,7 @@ describe('found by simulation', { timeout: 120_000 }, () => {
     serverWay: { latency: [0, 300], segmentBytes: 8_192, sendBytes: 2_048, receiveBytes: 2_048 },
     listeners: 1,
     hasAdmit: false,
+    hasRoute: false,
     balance: 'roundRobin',
     options: { closeTimeout: 2_000, abortTimeout: 1_000, drainTimeout: 500, idleTimeout: 200_000 },
     servers: [
@@ -40,8 +41,9 @@ describe('found by simulation', { timeout: 120_000 }, () => {
         atMs: 10,
         listener: 0,
         script: { steps: [{ do: 'send', bytes: 10_416 }, { do: 'end' }], readBytes: 65_536, readEveryMs: 0 },
-        verdict: 'admit',
-        verdictMs: 0,
+        admit: ACCEPT,
+        route: ACCEPT,
+        target: 'set',
       },
     ],
     backends: [],
