@@ -464,7 +464,7 @@ export class Servers {
   choose(requester: Requester): Choice {
     const { memory } = requester;
     // A trial that may begin is for the connection that has waited longest, and not for a newcomer.
-    if (this.#isShared && this.#queue.size > 0 && !this.#queue.has(requester)) this.#serve();
+    if (this.#isShared && !this.#queue.has(requester)) this.#serve();
     this.#now = this.clock.now();
     if (this.#now >= this.#readmitAt) this.#readmit();
     if (memory === undefined) {
@@ -537,13 +537,11 @@ export class Servers {
 
   /** An attempt has come up. */
   succeeded(server: Server): void {
-    const hadFailed = server.failures > 0;
     server.hasAnswered = true;
     server.failures = 0;
     server.downUntil = 0;
-    if (server.trial !== undefined) this.#endTrial(server.trial);
-    if (!hadFailed) return;
     server.trialsFailed = 0;
+    if (server.trial !== undefined) this.#endTrial(server.trial);
     if (this.#isShared) this.#serve();
   }
 

@@ -98,6 +98,7 @@ test('autoSelectFamilyAttemptTimeout: the time until the next address is tried',
 
 const REFUSED: [string, unknown, Partial<ServerOptions>][] = [
   ['localAddress', 'eth0', {}],
+  ['localAddress', 'eth0', { host: 'db.test' }],
   ['localAddress', '', {}],
   ['localAddress', 7, {}],
   ['localAddress', '::1', { host: '127.0.0.1' }],

@@ -242,9 +242,9 @@ describe('questions to the system, one by one', () => {
   });
 
   /** Asks, and says what was answered so far. */
-  function ask(host: string, all = true, asks = lookUp): unknown[][] {
+  function ask(host: string, all = true, asks = lookUp, family?: number): unknown[][] {
     const answers: unknown[][] = [];
-    asks(host, { all }, (...answer: unknown[]) => void answers.push(answer));
+    asks(host, { all, family }, (...answer: unknown[]) => void answers.push(answer));
     return answers;
   }
 
@@ -312,6 +312,16 @@ describe('questions to the system, one by one', () => {
     await new Promise(process.nextTick);
     const both = [HERE, { address: '::1', family: 6 }];
     expect(answers).toEqual([[[null, both]], [[null, '127.0.0.1', 4]]]);
+  });
+
+  test.each([
+    [4, '127.0.0.1'],
+    [6, '::1'],
+  ])('localhost of one family, %i, has the address of that family alone', async (family, address) => {
+    for (const host of ['a', 'b']) ask(host);
+    const answers = ask('localhost', true, lookUp, family);
+    await new Promise(process.nextTick);
+    expect(answers).toEqual([[null, [{ address, family }]]]);
   });
 
   test('one thread is kept from names that are silent', () => {

@@ -291,6 +291,22 @@ describe('a shared backoff', () => {
     expect(first.ask().kind).toBe('full');
   });
 
+  test('an attempt that began before the first failure fails during a trial: its connection waits for the trial alone', () => {
+    const set = one();
+    const [server] = set.list as [Server];
+    const [first, second] = [new Connection(set), new Connection(set)];
+    for (const connection of [first, second]) connection.chosen();
+    first.fail(server);
+    expect(first.delay()).toBe(100);
+    clock.advance(100);
+    expect(first.chosen()).toBe(server);
+    second.fail(server);
+    expect(second.delay()).toBe(0);
+    expect(second.ask().kind).toBe('full');
+    set.succeeded(server);
+    expect(second.answered).toEqual({ kind: 'chosen', server });
+  });
+
   test('attempts that were under way at the first failure count as one', () => {
     const set = one();
     const [server] = set.list as [Server];
