@@ -448,8 +448,9 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
 
   #refuseAdmissions(cause: Report): void {
     each(this.#acceptors, (acceptor) => acceptor.refuseAdmissions(cause));
-    const areLent = this.#acceptors.some(({ clients }) => [...clients].some((client) => client.hasTag('lent')));
-    if (this.#sessions.size > 0 || areLent) this.instance.send(SERVED);
+    // Other code may have them, or they may still be getting their last words.
+    const areServed = this.#acceptors.some(({ clients }) => [...clients].some((client) => client.hasTag('served')));
+    if (this.#sessions.size > 0 || areServed) this.instance.send(SERVED);
   }
 
   #announceRunning(): void {

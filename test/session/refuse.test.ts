@@ -194,6 +194,30 @@ describe('client.refuse', () => {
     expect(await reader.ends()).toBe('reset');
   });
 
+  test('in admit, and the client reads nothing: a drain cuts it at its deadline, and ends after it', async () => {
+    const refused = gate<Client>();
+    const { proxy, at } = await makeProxy({
+      servers: [{ port: 1 }],
+      admit: (admitted) => {
+        void admitted.refuse('x'.repeat(16 * 1_024 * 1_024));
+        refused.open(admitted);
+      },
+      closeTimeout: 60_000,
+    });
+    const reader = new Reader(bench.own(connect(at)), { keep: false, flow: false });
+    const { state, closed } = await refused.promise;
+    expect(state).toBe('explaining');
+    let isOver = false;
+    void closed.then(() => {
+      isOver = true;
+    });
+    const outcome = await within(5_000, 'the proxy', proxy.close({ timeoutMs: 20 }));
+    expect(outcome).toMatchObject({ ending: 'aborted', cause: { code: 'drainTimeout' } });
+    expect(isOver).toBe(true);
+    reader.socket.resume();
+    expect(await reader.ends()).toBe('reset');
+  });
+
   test('a client that stays is let go of when it is silent for lingerTimeout', async () => {
     const { proxy, at } = await makeProxy({ route: () => false, refusal: () => 'no' });
     const outcome = clientEnd(proxy);

@@ -17,7 +17,7 @@ import type { Endpoint, Listener } from './network.js';
 import { endpointOf } from './node.js';
 import { isSound, type Peer } from './peer.js';
 import { isCalm, PATIENCE_MS, verdictOf } from './plan.js';
-import { type ClientSide, FIRST_PORT, type Run } from './run.js';
+import { type ClientSide, FIRST_PORT, type Run, type Source } from './run.js';
 
 export interface Found {
   /** The number of the property. */
@@ -131,7 +131,13 @@ export class Checks {
     proxy.on('retry', () => this.count('retries'));
     proxy.on('failover', () => this.count('failovers'));
     proxy.on('refused', () => this.count('turned away at the limit'));
-    proxy.on('clientClosed', ({ outcome }) => this.count(`clients ${outcome.ending}`));
+    proxy.on('clientClosed', ({ client, outcome }) => {
+      this.count(`clients ${outcome.ending}`);
+      const side = this.#run.sideOf(client);
+      if (side === undefined) return;
+      side.client = client;
+      side.wasCut = this.#run.time.ms >= this.#cutAt;
+    });
     proxy.on('dropped', ({ session, leg }) => {
       this.count(`dropped ${leg}`);
       const isEstablished = leg === 'client' || this.#pairs.some((pair) => pair.session === session);
@@ -430,7 +436,8 @@ export class Checks {
     const waits = how === 'abort' || how === 'signal' ? 0 : (timeoutMs ?? options.drainTimeout ?? 30_000);
     this.#bound(Number(waits) + this.#closeMs);
     // An abort by the owner hastens what was let go of.
-    if (waits === 0) this.#lingersUntil = 0;
+    const until = this.#run.time.ms + this.#closeMs + SLACK_MS;
+    if (waits === 0) this.#lingersUntil = Math.min(this.#lingersUntil, until);
   }
 
   /** The promise of the end is kept: nothing is left, and it did not take too long. */
@@ -482,6 +489,7 @@ export class Checks {
 
   /** A stream that is not whole never looks like one that is. */
   #checkClient(client: ClientSide, peer: Peer): void {
+    this.#checkTold(client, peer);
     if (peer.how === 'reset') this.count('resets seen by clients');
     if (peer.how !== 'end') return;
     const { starved } = this.#run.process;
@@ -491,8 +499,7 @@ export class Checks {
     }
     if (this.#toldToEnd.has(peer.endpoint)) return;
     const pair = this.#pairs.find((one) => one.client === client);
-    const other = pair && this.#run.serverSides.get(pair.port)?.peer;
-    this.#mustBeWhole(peer, other);
+    this.#mustBeWhole(peer, client.other ?? (pair && this.#run.serverSides.get(pair.port)?.peer));
   }
 
   #checkServer(port: number, peer: Peer): void {
@@ -510,9 +517,23 @@ export class Checks {
     this.#mustBeWhole(peer, pair.client?.peer);
   }
 
-  #mustBeWhole(peer: Peer, other: Peer | undefined): void {
+  /** Last words arrive as a whole, and so does the FIN after them, at a client that reads. */
+  #checkTold({ name, other, client, wasCut }: ClientSide, peer: Peer): void {
+    const { lingerTimeout, lingerMax } = this.#run.plan.options;
+    const isPatient = Number(lingerTimeout) >= 1_000 && Number(lingerMax) >= 5_000;
+    if (other === undefined || client?.outcome?.ending !== 'refused') return;
+    this.#checkFlushed(client.outcome, peer);
+    if (wasCut || this.#disturbed.has(client.session as Session) || !isPatient) return;
+    if (!isSound(peer.script) || peer.script.readEveryMs > 0 || peer.endpoint.link.isCut) return;
+    this.count('clients that got the last words');
+    this.#must(8, peer.how === 'end' && peer.received === other.sent, () => {
+      return `${name} sees ${peer.how} after ${peer.received} of ${other.sent} bytes of the last words`;
+    });
+  }
+
+  #mustBeWhole(peer: Peer, other: Source | Peer | undefined): void {
     this.count('ends seen');
-    if (other !== undefined && this.#run.process.mistaken.has(other.endpoint.peer)) {
+    if (other !== undefined && 'endpoint' in other && this.#run.process.mistaken.has(other.endpoint.peer)) {
       this.count('resets that nobody could tell from an end');
       return;
     }
@@ -581,10 +602,12 @@ export class Checks {
       );
       this.#must(8, !isMixed(far, near), () => `${far?.name} got stream ${far?.from}, its client's is ${near?.stream}`);
     }
-    for (const { name, peer } of clients) {
+    for (const { name, peer, other } of clients) {
       if (peer === undefined || peer.received === 0) continue;
       const isPaired = this.#pairs.some(({ client }) => client?.peer === peer);
-      this.#must(8, isPaired, () => `${name} got ${peer.received} bytes of nobody`);
+      const isRight = peer.from === undefined || other === undefined || peer.from === other.stream;
+      this.#must(8, isRight, () => `${name} got stream ${peer.from}, the hook sent ${other?.stream}`);
+      this.#must(8, isPaired || other !== undefined, () => `${name} got ${peer.received} bytes of nobody`);
     }
   }
 

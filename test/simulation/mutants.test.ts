@@ -82,6 +82,24 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
         own.call(this, { ...target, only: undefined });
       },
   ],
+  'last words are cut short': [
+    [9],
+    Client.prototype,
+    'turnAway',
+    (own) =>
+      function (cause, words) {
+        own.call(this, cause, words?.subarray(0, -1));
+      },
+  ],
+  'a client is reset in place of last words': [
+    [8],
+    Client.prototype,
+    'turnAway',
+    (own) =>
+      function (cause) {
+        own.call(this, cause, undefined);
+      },
+  ],
   'an attempt that has failed is reported as a drop': [
     [4],
     Session.prototype,

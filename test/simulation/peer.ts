@@ -38,7 +38,7 @@ const random = new Random(1);
 for (let index = 0; index < PATTERN_BYTES; index++) pattern[index] = random.below(256);
 
 /** The bytes of a stream from an offset on; its first two are its number. */
-function bytesOf(stream: number, offset: number, length: number): Buffer {
+export function bytesOf(stream: number, offset: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   let at = (stream * 7_919 + offset) % PATTERN_BYTES;
   for (let done = 0; done < length; ) {

@@ -7,7 +7,7 @@ import { hash, Random } from '../runtime/random.js';
 import type { Way } from './network.js';
 import type { Script, Step } from './peer.js';
 
-export type Verdict = 'accept' | 'refuse' | 'throw' | 'hang';
+export type Verdict = 'accept' | 'refuse' | 'throw' | 'hang' | 'words';
 
 /** What a hook decides about a client, and how long it takes. */
 export interface Decision {
@@ -26,6 +26,8 @@ export interface ClientPlan {
   readonly route: Decision;
   /** What the hook `route` answers: the set of all servers, some of them by their addresses, or one of the set. */
   readonly target: 'set' | 'list' | 'one';
+  /** How many bytes the last words are that it gets, where it is turned away with some. */
+  readonly words: number;
 }
 
 export interface Outage {
@@ -135,6 +137,8 @@ export interface Plan {
   readonly hasAdmit: boolean;
   /** It has the hook `route` in place of servers. */
   readonly hasRoute: boolean;
+  /** It has last words for clients that get no backend. */
+  readonly hasRefusal: boolean;
   readonly balance: 'roundRobin' | 'inOrder';
   readonly options: Numbers;
   readonly servers: readonly ServerPlan[];
@@ -239,11 +243,15 @@ function server(random: Random, mood: Mood): ServerPlan {
   };
 }
 
+/** What hooks decide that do not fail. */
+const WELL: readonly Verdict[] = ['accept', 'accept', 'accept', 'accept', 'words'];
+
 function decision(random: Random, mood: Mood, isAsked: boolean): Decision {
+  if (!isAsked) return ACCEPT;
+  const isWell = !random.percent(mood.hooks);
   return {
-    verdict:
-      isAsked && random.percent(mood.hooks) ? random.pick(['accept', 'refuse', 'throw', 'hang'] as const) : 'accept',
-    ms: !isAsked || random.percent(50) ? 0 : moment(random, 500),
+    verdict: random.pick(isWell ? WELL : ['accept', 'refuse', 'throw', 'hang', 'words']),
+    ms: random.percent(50) ? 0 : moment(random, 500),
   };
 }
 
@@ -268,6 +276,7 @@ export function planOf(seed: number): Plan {
     script: script(random, false, mood),
     admit: decision(random, mood, hasAdmit),
     route: decision(random, mood, hasRoute),
+    words: random.percent(20) ? 0 : random.between(2, 3_000),
     target: random.pick(hasLimit ? ['set', 'one'] : ['set', 'list', 'one']),
   }));
   return {
@@ -278,6 +287,7 @@ export function planOf(seed: number): Plan {
     listeners,
     hasAdmit,
     hasRoute,
+    hasRefusal: random.percent(30),
     balance: random.percent(75) ? 'roundRobin' : 'inOrder',
     options: {
       acceptTimeout: isTight ? wait(50, 1_000) : 5_000,

@@ -24,7 +24,7 @@ import { how } from '../support/record.js';
 import { Checks, type Counts, type Found } from './checks.js';
 import { type Address, type Endpoint, Network, type Way } from './network.js';
 import { endpointOf, inhabit, SimulatedProcess } from './node.js';
-import { Peer, type Script } from './peer.js';
+import { bytesOf, Peer, type Script } from './peer.js';
 import { ACCEPT, type Act, type BackendPlan, type ClientPlan, type Decision, type Hook, type Plan } from './plan.js';
 import { NOWHERE, SimulatedServer } from './server.js';
 import { SimulatedClock, Time } from './time.js';
@@ -34,6 +34,8 @@ const HOME = '10.0.0.1';
 export const FIRST_PORT = 80;
 /** Streams of servers' connections have numbers from here on. */
 const SERVER_STREAM = 0x8000;
+/** And those of last words. */
+const WORDS_STREAM = 0x4000;
 
 /** A run that takes more has no end. */
 const EVENTS_MAX = 300_000;
@@ -49,6 +51,9 @@ export interface Result {
   readonly events: number;
 }
 
+/** A stream that a peer gets. */
+export type Source = Pick<Peer, 'name' | 'stream' | 'sent' | 'hasEnded'>;
+
 /** What was dialled, or came, and what the plan says of it. */
 export interface ClientSide {
   readonly name: string;
@@ -58,6 +63,12 @@ export interface ClientSide {
   /** It never got through. */
   error: string | undefined;
   endpoint: Endpoint | undefined;
+  /** Where the bytes come from that it gets, unless a server sends them: the last words. */
+  other: Source | undefined;
+  /** What the library has made of it, once that has ended. */
+  client: Client | undefined;
+  /** It lived on until whatever lived was cut. */
+  wasCut: boolean;
 }
 
 export interface ServerSide {
@@ -149,7 +160,17 @@ export class Run {
     const name = `client-${this.clients.length + 1}`;
     const stream = this.clients.length + 1;
     const from = { host: `10.0.1.${stream}`, port: this.network.freePort() };
-    const client: ClientSide = { name, stream, plan, peer: undefined, error: undefined, endpoint: undefined };
+    const client: ClientSide = {
+      name,
+      stream,
+      plan,
+      peer: undefined,
+      error: undefined,
+      endpoint: undefined,
+      other: undefined,
+      client: undefined,
+      wasCut: false,
+    };
     this.clients.push(client);
     this.clientsByPort.set(from.port, client);
     this.tell(name, `dials from ${from.port}`);
@@ -242,7 +263,10 @@ export class Run {
       clock: this.clock,
       runtime: plan.runtime,
       signal: abort.signal,
-      ...(plan.hasAdmit && { admit: (client) => this.#decide(this.sideOf(client)?.plan.admit ?? ACCEPT, true) }),
+      ...(plan.hasAdmit && {
+        admit: (client) => this.#decide(client, this.sideOf(client)?.plan.admit ?? ACCEPT, true),
+      }),
+      ...(plan.hasRefusal && { refusal: (_cause, client) => this.#words(client) }),
     });
     const { proxy } = this;
     checks.watch(proxy, this.backends, servers);
@@ -351,18 +375,28 @@ export class Run {
     const list = this.servers.map((server, index) => server.options(this.#randomOf(300 + index)));
     return (client) => {
       const { route, target } = this.sideOf(client)?.plan ?? { route: ACCEPT, target: 'set' };
-      return this.#decide(route, { set, list, one: set.list[0] as Server }[target]);
+      return this.#decide(client, route, { set, list, one: set.list[0] as Server }[target]);
     };
   }
 
   /** What a hook answers: `accepted`, if that is the decision. */
-  #decide<T>({ verdict, ms }: Decision, accepted: T): T | false | Promise<T | false> {
+  #decide<T>(client: Client, { verdict, ms }: Decision, accepted: T): T | false | Promise<T | false> {
     const settle = (): T | false | Promise<never> => {
       if (verdict === 'throw') throw new Error('Nobody is let in.');
       if (verdict === 'hang') return new Promise(() => {});
-      return verdict === 'accept' && accepted;
+      if (verdict === 'words') void client.refuse(client.hasTag('linked') ? this.#words(client) : undefined);
+      // What it answers after the last words does not matter.
+      return verdict !== 'refuse' && accepted;
     };
     return ms === 0 ? settle() : this.time.sleep(ms).then(settle);
+  }
+
+  #words(client: Client): Buffer | undefined {
+    const side = this.sideOf(client);
+    if (side === undefined || side.plan.words === 0) return undefined;
+    const { stream, plan } = side;
+    side.other = { name: 'the hook', stream: WORDS_STREAM + stream, sent: plan.words, hasEnded: true };
+    return bytesOf(side.other.stream, 0, plan.words);
   }
 
   #scheduleFaults(): void {
@@ -552,7 +586,15 @@ export class Run {
     checks.watch(this.proxy, [], this.proxy.servers);
     await this.proxy.start();
     for (let listener = 0; listener < this.plan.listeners; listener++) {
-      const plan: ClientPlan = { atMs: time.ms, listener, script: sound, admit: ACCEPT, route: ACCEPT, target: 'set' };
+      const plan: ClientPlan = {
+        atMs: time.ms,
+        listener,
+        script: sound,
+        admit: ACCEPT,
+        route: ACCEPT,
+        target: 'set',
+        words: 0,
+      };
       checks.mustBeServed(this.dial(plan, listener, this.random.fork(), this.plan.serverWay));
     }
     await time.sleep(2_000);

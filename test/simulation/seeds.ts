@@ -11,6 +11,7 @@ const COVERED = [
   'clients dropped',
   'clients refused',
   'clients aborted',
+  'clients that got the last words',
   'clients that had to be served',
   'closed for want of files',
   'cut',

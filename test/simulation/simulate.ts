@@ -55,6 +55,7 @@ function* simpler(plan: Plan): Generator<Plan> {
   if (plan.listeners > 1 && plan.clients.every(({ listener }) => listener === 0)) yield { ...plan, listeners: 1 };
   if (plan.hasAdmit) yield { ...plan, hasAdmit: false };
   if (plan.hasRoute) yield { ...plan, hasRoute: false };
+  if (plan.hasRefusal) yield { ...plan, hasRefusal: false };
   for (const name of ['retryBudget', 'attemptsMax', 'durationMax', 'connectBufferBytes'] as const) {
     if (plan.options[name] !== undefined) yield { ...plan, options: { ...plan.options, [name]: undefined } };
   }

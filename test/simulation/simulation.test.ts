@@ -17,6 +17,7 @@ describe('found by simulation', { timeout: 120_000 }, () => {
     listeners: 1,
     hasAdmit: false,
     hasRoute: false,
+    hasRefusal: false,
     balance: 'roundRobin',
     options: { closeTimeout: 2_000, abortTimeout: 1_000, drainTimeout: 500, idleTimeout: 200_000 },
     servers: [
@@ -44,6 +45,7 @@ describe('found by simulation', { timeout: 120_000 }, () => {
         admit: ACCEPT,
         route: ACCEPT,
         target: 'set',
+        words: 0,
       },
     ],
     backends: [],
