@@ -45,7 +45,7 @@ const SUITES = {
     'upstream/servers upstream/histories upstream/lookup upstream/addresses upstream/choosing options/options backend/failover backend/scenarios',
   ),
   inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli/cli'),
-  processes: files('cluster/cluster'),
+  processes: files('cluster/messages cluster/cluster'),
   worker: files('cluster/cluster'),
   cluster: files('cluster/cluster'),
 };

@@ -937,6 +937,8 @@ describe('reload', () => {
     await within(10_000, 'the reload', cluster.reload({ timeoutMs: 50 }));
     for (const { reader } of visitors) expect(await reader.ends()).toBe('reset');
     expect(cluster.state).toBe('running.steady');
+    // What was cut by a reload is no part of how the cluster ends.
+    expect(how(await cluster.close())).toBe('closed owner/close/serving');
   });
 
   test('before the start', async () => {

@@ -6,8 +6,16 @@ import { withLines } from './lines.js';
 
 const FILE = 'src/cluster/entry.ts';
 
-/** Beside the other one, for what it imports; as it is resolved by the file that forks it. */
+/** Beside the other one, for what it imports. */
 export const ENTRY_MUTANTS: string = new URL('../../dist/cluster/entry.mutants.js', import.meta.url).href;
+
+const PROGRAM = "'../../dist/cluster/entry.js'";
+
+/** The source of the file that forks the program: it forks the one with the choices instead. */
+export function forking(source: string): string {
+  if (!source.includes(PROGRAM)) throw new Error(`src/cluster/worker.ts no longer forks ${PROGRAM}`);
+  return source.replace(PROGRAM, JSON.stringify(ENTRY_MUTANTS));
+}
 
 /** Builds it; `dist` must be there. */
 export async function buildEntry(): Promise<void> {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseAst } from 'vite';
 import { expect, test } from 'vitest';
 import { clientMachine } from '../../src/machines/index.js';
+import { ENTRY_MUTANTS, forking } from './entry.js';
 import { LINE_FILES, lines, withLines } from './lines.js';
 import { judge, machineOf, mutants } from './pure.js';
 import { rows, withChoices } from './tables.js';
@@ -85,6 +86,11 @@ test('plain code with a choice in every place is code, and so is each mutant of 
       for (const id of found) expect(source.split(`__mutant(${JSON.stringify(id)})`), id).toHaveLength(2);
     }
   }
+});
+
+test('the workers of a cluster run the program that has the choices', () => {
+  expect(forking(readFileSync('src/cluster/worker.ts', 'utf8'))).toContain(JSON.stringify(ENTRY_MUTANTS));
+  expect(() => forking('')).toThrow('no longer forks');
 });
 
 test('a line can be wrong in several ways, each of which is one choice', () => {

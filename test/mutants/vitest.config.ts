@@ -1,6 +1,6 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from '../../vitest.config.js';
-import { ENTRY_MUTANTS } from './entry.js';
+import { forking } from './entry.js';
 import { partOf, withLines } from './lines.js';
 import { withChoices } from './tables.js';
 
@@ -8,7 +8,7 @@ import { withChoices } from './tables.js';
 function changed(source: string, id: string): string | undefined {
   const [part, file] = partOf(id) ?? [];
   if (part === undefined || file === undefined) return withChoices(id, source);
-  const own = file === 'src/cluster/worker.ts' ? source.replace("'./entry.js'", JSON.stringify(ENTRY_MUTANTS)) : source;
+  const own = file === 'src/cluster/worker.ts' ? forking(source) : source;
   return withLines(part, file, own);
 }
 
