@@ -648,6 +648,22 @@ describe('what began before anybody watched', () => {
     expect(observer.totals()).toMatchObject({ closed: 0, endings: { ended: 1 } });
   });
 
+  test('a client that has no session yet is shown, with its address and its age', () => {
+    const { client } = session(1, ['connecting.open', 'live.accepted.open', 'active.connecting']);
+    const listener = {
+      id: 'listener#t',
+      state: 'serving.listening.accepting',
+      timers: () => [],
+      accepts: () => [],
+      address: undefined,
+      clients: [{ ...client, peer: '192.0.2.1:5000' }],
+    };
+    const observer = observe({ registries: [registry({ listeners: [listener] })] });
+    expect(connectionsPage(observer, query()).rows).toMatchObject([{ id: 'client#t1', peer: '192.0.2.1:5000' }]);
+    expect(observer.find('client#t1')?.since).toBe(observer.since - 5);
+    expect(statesOf(observer, 'client')).toEqual({ 'live.accepted.open': 1 });
+  });
+
   test('a backend that is over is not taken for that of a session which is heard of later', () => {
     const observer = observe();
     tell({ who: 'backend#t1', machine: 'backend', parent: 'session#t1', to: 'ended', event: 'socket.closed' });

@@ -267,6 +267,17 @@ describe('a recording', () => {
     await expect(exportRecording(file, join(folder, 'out.html'))).rejects.toThrow('is no recording');
   });
 
+  test('the last lines of it: the first one counts the steps before them', async () => {
+    const recorder = await record(file);
+    tell(0, { to: 7n as never });
+    for (let number = 1; number <= 10; number++) tell(number);
+    await recorder.stop();
+    // Three steps and the end.
+    const [head, gap, ...last] = await lastLines(file, 4);
+    expect([head, gap]).toMatchObject([{ recording: 1 }, { missing: 8 }]);
+    expect(last).toMatchObject([{ who: 'x#8' }, { who: 'x#9' }, { who: 'x#10' }, { end: 10 }]);
+  });
+
   test('a line that was cut off is left out', async () => {
     const recorder = await record(file);
     tell(1);
@@ -494,6 +505,25 @@ describe('what is exported', () => {
     expect((await readdir(folder)).sort()).toEqual(['run.jsonl', 'run.jsonl.1']);
     expect(await exportRecording(file, out())).toEqual({ steps: 2, missing: 0, hasEnd: true });
     expect(await exportRecording(`${file}.1`, out())).toEqual({ steps: 1, missing: 0, hasEnd: true });
+  });
+
+  test('has nothing of an earlier run that kept more files', async () => {
+    const write = async (filesMax: number, from: number, to: number): Promise<void> => {
+      const recorder = await record(file, { bytesMax: 4_096, filesMax });
+      for (let number = from; number < to; number++) tell(number);
+      await recorder.stop();
+    };
+    await write(5, 0, 150);
+    await write(2, 1_000, 1_300);
+    // The third file is of the first run: the second run keeps two, and leaves it where it is.
+    expect((await readdir(folder)).sort().slice(0, 3)).toEqual(['run.jsonl', 'run.jsonl.1', 'run.jsonl.2']);
+    const numbers = stepsOf(await everyLine()).map(({ who }) => Number(who.slice(2)));
+    expect(numbers).toEqual(numbers.map((_, index) => 1_300 - numbers.length + index));
+    expect(await exportRecording(file, out())).toEqual({
+      steps: numbers.length,
+      missing: 300 - numbers.length,
+      hasEnd: true,
+    });
   });
 
   test('says that a recording is cut', async () => {

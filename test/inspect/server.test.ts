@@ -400,6 +400,7 @@ describe('what there is to see', () => {
       expect(detail.steps.at(0)).toMatchObject({ machine: 'client', from: '', to: 'live.accepted.open' });
       expect(detail.instances.every(({ description }) => description !== '')).toBe(true);
     }
+    expect((await browser.get('/api/connections?limit=500')).status).toBe(200);
     for (const query of ['sort=x', 'order=up', 'limit=501', 'limit=-1', 'offset=1e3', 'limit=']) {
       expect((await browser.get(`/api/connections?${query}`)).status, query).toBe(400);
     }
@@ -557,8 +558,10 @@ describe('actions', () => {
     expect(await status({}, { ...action, action: 'constructor' })).toBe(400);
     expect(await status({}, { ...action, action: 'toString' })).toBe(400);
     expect(await status({}, { action: 'close', id: 7 })).toBe(400);
-    expect(await status({}, { ...action, more: 'x'.repeat(5_000) })).toBe(413);
-    expect(await status({}, { action: 'close', id: 'session#0' })).toBe(404);
+    const unknown = JSON.stringify({ action: 'close', id: 'session#0' });
+    expect(await status({}, unknown)).toBe(404);
+    expect(await status({}, unknown.padEnd(4_096))).toBe(404);
+    expect(await status({}, unknown.padEnd(4_097))).toBe(413);
     expect(
       (await browser.get('/api/actions', { 'content-type': 'application/json', 'x-sockchart': 'action' })).status,
     ).toBe(405);
@@ -619,6 +622,25 @@ describe('actions', () => {
     second.end();
     expect((await proxy.closed).ending).toBe('closed');
     await backend.abort();
+  });
+
+  test('of a page that was given proxies act on no connection of another one; of a page that was given none, on each that it shows', async () => {
+    const echo = await bench.echo();
+    const { proxy } = await makeProxy({ servers: [echo.at] });
+    const { proxy: another, at } = await makeProxy({ servers: [echo.at] });
+    const some = await visit(await serve({ proxies: [proxy], actions: true }));
+    const all = await visit(await serve({ actions: true }));
+    for (const browser of [some, all]) await browser.get('/api/about');
+    await bench.dial(at);
+    await until('the session', () => another.sessions[0]?.matches('relaying') === true);
+    const session = another.sessions[0];
+    const action = { action: 'abort', id: session?.id };
+    expect((await some.get(pathOf(session?.id ?? ''))).status).toBe(200);
+    expect((await some.post('/api/actions', action)).status).toBe(404);
+    expect((await all.post('/api/actions', { ...action, id: 'session#0' })).status).toBe(404);
+    expect(session?.outcome).toBeUndefined();
+    expect((await all.post('/api/actions', action)).status).toBe(204);
+    expect((await session?.closed)?.ending).toBe('aborted');
   });
 });
 
