@@ -11,8 +11,8 @@ import { growthBenchmarks } from './growth.mjs';
 import { lifeBenchmark } from './life.mjs';
 import { buildLoad } from './load/load.mjs';
 import { describeMachine } from './machine.mjs';
-import { observersBenchmark } from './observers.mjs';
 import { proxyBenchmarks } from './proxy.mjs';
+import { variantBenchmarks } from './variants.mjs';
 
 /**
  * @typedef {object} Settings
@@ -29,7 +29,7 @@ const benchmarks = {
   ...proxyBenchmarks,
   ...failoverBenchmark,
   ...growthBenchmarks,
-  ...observersBenchmark,
+  ...variantBenchmarks,
 };
 
 const HELP = `npm run bench -- [--only NAME[,NAME …]] [--rounds N] [--quick] [--json FILE]

@@ -11,6 +11,7 @@ import { addressOf, serversOf } from '../load/addresses.mjs';
  * @property {{ host: string, port: number }[]} [servers] backends of their own instead
  * @property {boolean} [inOrder] the first server that works, instead of each in turn
  * @property {string} [observer] who watches the transitions
+ * @property {boolean} [route] a function chooses for each client, and answers at once
  */
 
 /** @type {Task} */

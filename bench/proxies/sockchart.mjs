@@ -1,16 +1,18 @@
 /** This library, with every timeout on. */
 import { subscribe } from 'node:diagnostics_channel';
-import { createProxy, TRANSITION_CHANNEL } from 'sockchart';
+import { createProxy, Servers, TRANSITION_CHANNEL } from 'sockchart';
 import { observers } from './observers.mjs';
 import { listening, servers, task } from './report.mjs';
 
 const observer = observers[task.observer ?? ''];
 if (observer !== undefined) subscribe(TRANSITION_CHANNEL, observer);
 
+const balance = task.inOrder ? 'inOrder' : 'roundRobin';
+const chosen = new Servers(servers, { balance });
+
 const proxy = createProxy({
   listen: { host: '127.0.0.1', port: 0, backlog: 4096 },
-  servers,
-  balance: task.inOrder ? 'inOrder' : 'roundRobin',
+  ...(task.route ? { route: () => chosen } : { servers, balance }),
   // The defaults have the others on; these are named because proxies differ in them.
   sessionConnectTimeout: 15_000,
   idleTimeout: 60_000,

@@ -8,7 +8,6 @@ import type { Description } from '../runtime/instance.js';
 import { checkedStream, discard, isConnected, isPromise } from '../sockets/given.js';
 import {
   abandon,
-  CLOSED_ABOVE,
   commandCauseOf,
   cut,
   forget,
@@ -371,9 +370,10 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
   /** @internal */
   socketClosed(): void {
     this.#refuseLate();
+    const socket = this.#socket;
     this.#socket = undefined;
     this.#attempts.leave();
-    if (this.isTakenOver) this.socketFailed(CLOSED_ABOVE);
+    this.reportUntold(socket);
     this.instance.send(CLOSED);
   }
 

@@ -17,7 +17,6 @@ import { type Peer, peerOf } from '../sockets/peer.js';
 import type { ProxyHeader } from '../sockets/proxy-header.js';
 import {
   abandon,
-  CLOSED_ABOVE,
   commandCauseOf,
   destroy,
   endAgain,
@@ -297,7 +296,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   /** @internal */
   socketClosed(): void {
     this.#socketClosed = true;
-    if (this.isTakenOver) this.socketFailed(CLOSED_ABOVE);
+    this.reportUntold(this.#socket);
     // Why the handshake has failed comes after the close, in the same turn.
     if (this.#config.handshakes !== undefined && this.hasTag('handshaking'))
       setImmediate(() => this.instance.send(CLOSED));

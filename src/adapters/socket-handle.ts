@@ -6,7 +6,18 @@ import type { Cause, Outcome, Report, Words } from '../machines/vocabulary.js';
 import type { Instance } from '../runtime/instance.js';
 import { checkedStream, connected, isStream } from '../sockets/given.js';
 import { closeWith, linkOver } from '../sockets/over.js';
-import { endGracefully, lend, listenersOf, progressOf, readsOf, reset, takeBack } from '../sockets/socket.js';
+import {
+  CLOSED_ABOVE,
+  CUT_SHORT,
+  endGracefully,
+  isCutShort,
+  lend,
+  listenersOf,
+  progressOf,
+  readsOf,
+  reset,
+  takeBack,
+} from '../sockets/socket.js';
 import { type CommandTable, type Events, Handle } from './handle.js';
 
 const ENDED = { type: 'socket.ended' } as const;
@@ -196,6 +207,12 @@ export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> 
   /** @internal */
   socketFailed(cause: Report): void {
     this.report({ type: 'socket.failed', cause });
+  }
+
+  /** A socket may close without an error though it is a loss. */
+  protected reportUntold(socket: Socket | undefined): void {
+    if (this.isTakenOver) this.socketFailed(CLOSED_ABOVE);
+    else if (socket !== undefined && isCutShort(socket) && this.hasTag('linked')) this.socketFailed(CUT_SHORT);
   }
 
   /** @internal */

@@ -103,6 +103,17 @@ const lost = [
   { target: '#backend.dropping', actions: note('established') },
 ] as const;
 
+/** The owner has destroyed the socket that it was given: that is no loss. */
+const destroyed = [
+  {
+    guard: 'isPersistent',
+    description: 'Another connection follows.',
+    target: '#backend.active.disposing.revoking',
+    actions: ['noteLoss', 'unlinkSocket', note('established')],
+  },
+  reset(['unlinkSocket'], 'established'),
+] as const;
+
 export const backendMachine = setup({
   types: {
     context: {} as backend.BackendContext,
@@ -117,6 +128,7 @@ export const backendMachine = setup({
     noteUnexplained: assign({ cause: backend.closedUnexplained }),
     noteBackoff: assign({ backoffMs: backend.deferredMs }),
     noteCloseTimeout: assign({ closeTimeoutMs: connection.askedCloseTimeout }),
+    noteLoss: assign({ loss: backend.lossOf }),
     noteDrop: assign({ loss: backend.lossOf, sent: 'lost' }),
     noteWanted: assign({ loss: backend.lossOnceAsked }),
     noteBytesWritten: assign({ sent: 'some' }),
@@ -283,7 +295,7 @@ export const backendMachine = setup({
             ...lateReports('choice', 'hook', 'holds', 'expiry', 'connect'),
             ...nothingToTry,
             'socket.failed': lost,
-            'socket.closed': lost,
+            'socket.closed': destroyed,
             'backend.renew': [
               {
                 guard: 'isPersistent',

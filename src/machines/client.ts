@@ -285,7 +285,10 @@ export const clientMachine = setup({
             ...noHook,
             ...noPrelude,
             'socket.failed': { target: '#client.dropping', actions: note('established') },
-            'socket.closed': { target: '#client.dropping', actions: note('established') },
+            'socket.closed': {
+              description: 'The owner has destroyed it: that is no loss.',
+              ...reset('established'),
+            },
             'client.close': { target: '#client.closing', actions: ['noteCloseTimeout', note('established')] },
             ...turnAway('established'),
             ...handOver('established'),

@@ -221,6 +221,18 @@ export const TAKEN_OVER: Report = {
   ),
 };
 
+/**
+ * True for a stream that has closed without an error before both of its sides had ended, where that may be the other end's
+ * doing. A socket of the system says why it fails: where it does not, its owner has destroyed it.
+ */
+export function isCutShort(stream: Socket): boolean {
+  if ((stream.readableEnded && stream.writableFinished) || stream.errored) return false;
+  return !isSocket(stream) || ('encrypted' in stream && rawOf(stream) === undefined);
+}
+
+/** What such a stream reports. */
+export const CUT_SHORT: Report = { initiator: 'peer', manner: 'reset', code: 'ERR_STREAM_PREMATURE_CLOSE' };
+
 const RESET: Report = { initiator: 'peer', manner: 'reset', code: 'ECONNRESET' };
 
 /**

@@ -24,9 +24,9 @@ const asked = (step: ReplayedStep): boolean =>
 /** Why an instance can end so. */
 const ENDINGS: Record<string, RegExp> = {
   closed: /^(close|destroy|end)$/,
-  aborted: /^(abort|timeout|error|reset)$/,
+  aborted: /^(abort|timeout|error|reset|destroy)$/,
   ended: /^end$/,
-  dropped: /^(end|error|reset|destroy)$/,
+  dropped: /^(end|error|reset)$/,
   refused: /^(error|timeout|reset|destroy|end|refusal)$/,
   failed: /^(error|timeout|end|destroy)$/,
   handedOver: /^handOver$/,
@@ -86,7 +86,8 @@ const dropsAreLosses: Check = (model) => {
     const { event } = step;
     over ||= asked(step);
     peerEnded ||= event === 'socket.ended';
-    const isGone = event === 'socket.failed' || event === 'socket.closed';
+    // A close without a failure is its owner's doing.
+    const isGone = event === 'socket.failed';
     const isIdle = event === 'socket.idled';
     // The end of the peer, or its silence, is the end of a connection that is to last, unless we had ended it before.
     const isLeft: boolean = settings.persistent === true && (event === 'socket.ended' || isIdle) && !weEnded;

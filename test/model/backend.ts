@@ -1,7 +1,15 @@
 /** The model of a backend: one socket at a time, servers that answer when they like, a hook, a holder, and an owner. */
 import type { EventObject } from 'xstate';
 import { type Chance, type Effect, type ModelRules, must } from './explore.js';
-import { ALWAYS_DONE, cutSocket, NO_SOCKET, performOnSocket, type SocketModel, socketChances } from './socket.js';
+import {
+  ALWAYS_DONE,
+  cutSocket,
+  isDestroyed,
+  NO_SOCKET,
+  performOnSocket,
+  type SocketModel,
+  socketChances,
+} from './socket.js';
 
 export interface BackendModel {
   readonly socket: SocketModel;
@@ -16,6 +24,8 @@ export interface BackendModel {
   readonly owned: boolean;
   readonly established: boolean;
   readonly dropped: boolean;
+  /** Its socket closed by itself while it was established: its owner has destroyed it. */
+  readonly destroyed: boolean;
   /** The end was asked for. */
   readonly over: boolean;
   /** The owner has asked for this, once or more often. */
@@ -36,6 +46,7 @@ const INITIAL: BackendModel = {
   owned: false,
   established: false,
   dropped: false,
+  destroyed: false,
   over: false,
   connected: false,
   closed: false,
@@ -75,7 +86,7 @@ const performances: Record<string, (model: BackendModel) => Effect<BackendModel>
     return { model };
   },
   'server.rest': (model) => {
-    must(model.dropped && !model.choosing, 'It rests without a drop');
+    must((model.dropped || model.destroyed) && !model.choosing, 'It rests without a drop');
     return { model };
   },
   'owner.prepare': (model) => {
@@ -90,6 +101,7 @@ const performances: Record<string, (model: BackendModel) => Effect<BackendModel>
   'owner.drop': (model) => {
     must(model.established && !model.dropped, 'Only what was established can drop, and once (2)');
     must(!model.over, 'It drops after the end was asked for (2)');
+    must(!model.destroyed, 'It drops what its owner has destroyed (2)');
     return { model: { ...model, dropped: true } };
   },
   'owner.release': (model) => {
@@ -119,7 +131,7 @@ export const backendRules: ModelRules<BackendModel> = {
     if (command.type !== 'socket.open') return { model: changed, reports: onSocket.reports };
     must(!model.over, 'It opens a socket after the end was asked for (1)');
     must(!model.owned, 'It opens a socket before the last incarnation was released (3)');
-    return { model: { ...changed, established: false, dropped: false } };
+    return { model: { ...changed, established: false, dropped: false, destroyed: false } };
   },
 
   fails(model, command) {
@@ -140,7 +152,7 @@ export const backendRules: ModelRules<BackendModel> = {
     const { choosing, hook, held } = model;
     const chances: Chance<BackendModel>[] = socketChances(model.socket, model.owned).map((chance) => ({
       ...chance,
-      model: { ...model, socket: chance.model },
+      model: { ...model, socket: chance.model, destroyed: model.destroyed || isDestroyed(chance, state) },
     }));
     const may = (who: Chance<BackendModel>['who'], change: Partial<BackendModel>, event: EventObject): void => {
       chances.push({ who, what: event.type, model: { ...model, ...change }, event });

@@ -6,6 +6,7 @@ import {
   ALWAYS_DONE,
   cutSocket,
   FAILED,
+  isDestroyed,
   NO_SOCKET,
   performOnSocket,
   type SocketModel,
@@ -20,6 +21,8 @@ export interface ClientModel {
   readonly owned: boolean;
   readonly established: boolean;
   readonly dropped: boolean;
+  /** Its socket closed by itself while it was established: its owner has destroyed it. */
+  readonly destroyed: boolean;
   readonly over: boolean;
   /** Other code has the socket. */
   readonly given: boolean;
@@ -60,6 +63,7 @@ const performances: Record<string, (model: ClientModel) => ClientModel> = {
   'owner.drop': (model) => {
     must(model.established && !model.dropped, 'Only what was established can drop, and once (2)');
     must(!model.over, 'It drops after the end was asked for (2)');
+    must(!model.destroyed, 'It drops what its owner has destroyed (2)');
     return { ...model, dropped: true };
   },
   'owner.release': (model) => {
@@ -99,6 +103,7 @@ export const clientRules: ModelRules<ClientModel> = {
     owned: true,
     established: false,
     dropped: false,
+    destroyed: false,
     over: false,
     given: false,
     closed: false,
@@ -131,11 +136,11 @@ export const clientRules: ModelRules<ClientModel> = {
     }));
   },
 
-  chances(model) {
+  chances(model, state) {
     const { hook } = model;
     const chances: Chance<ClientModel>[] = socketChances(model.socket, model.owned).map((chance) => ({
       ...chance,
-      model: { ...model, socket: chance.model },
+      model: { ...model, socket: chance.model, destroyed: model.destroyed || isDestroyed(chance, state) },
     }));
     const may = (change: Partial<ClientModel>, event: EventObject): void => {
       chances.push({ who: 'owner', what: event.type, model: { ...model, ...change }, event });

@@ -80,6 +80,10 @@ export function socketChances(socket: SocketModel, mine: boolean): Chance<Socket
   return chances;
 }
 
+/** A socket that was established closes, and no failure came before: its owner has destroyed it. */
+export const isDestroyed = ({ event }: { readonly event?: EventObject | undefined }, state: string): boolean =>
+  event?.type === 'socket.closed' && /established\.(open|peerEnded|localEnded)$/.test(state);
+
 /** The socket is gone; whether it was unlinked is still to be seen. */
 const NO_SOCKET_KEEPING = (linked: boolean): SocketModel => ({ ...NO_SOCKET, linked });
 

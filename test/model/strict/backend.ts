@@ -3,6 +3,7 @@ import type { EventObject } from 'xstate';
 import { nothingLost, type Sent } from '../../../src/machines/vocabulary.js';
 import { type BackendModel, backendRules } from '../backend.js';
 import { type Chance, type ModelRules, must } from '../explore.js';
+import { isDestroyed } from '../socket.js';
 
 interface StrictBackend extends BackendModel {
   /** It was told to send a FIN; it was reset, and has to be where something may have been written. */
@@ -20,7 +21,7 @@ interface StrictBackend extends BackendModel {
   readonly flushed: boolean;
   /** Both sides had sent FIN when it closed. */
   readonly whole: boolean;
-  /** There was a drop, and no connection since. */
+  /** There was a drop, or the owner has destroyed the socket, and no connection since. */
   readonly toRepair: boolean;
   /** The owner was told that it backs off; that it is exhausted, now and before this attempt. */
   readonly retried: boolean;
@@ -134,7 +135,10 @@ function changed(model: StrictBackend, { what, event }: Chance<BackendModel>, st
     case 'socket.finished':
       return { flushed: model.flushed || isHeard };
     case 'socket.closed':
-      return { whole: model.whole || (what === 'closed' && state.endsWith('bothEnded')) };
+      return {
+        whole: model.whole || (what === 'closed' && state.endsWith('bothEnded')),
+        ...(isDestroyed({ event }, state) && { toRepair: true, wanted: false }),
+      };
     case 'server.chosen':
       return { chosen: true };
     case 'server.exhausted':
@@ -264,6 +268,10 @@ export const strictBackend: ModelRules<StrictBackend> = {
     must(context.cause !== undefined, 'It ends without a cause');
     const isKept = (model.flushed && !model.lost && state !== 'dropped') || state === 'failed';
     must(flushed === isKept, `It says that what was written is out: ${flushed} (8)`);
+    must(
+      settings.persistent || !model.destroyed || state === 'aborted',
+      'Its owner has destroyed it, and it ends as something else (2)',
+    );
     must(state !== 'dropped' || dropped, 'It ends as dropped, and was not (2)');
     must(settings.persistent || !dropped || state === 'dropped', 'It was dropped, and ends as something else (2)');
     must((state === 'ended') === model.whole, 'It ends as if by itself, and did not, or the other way round (2)');

@@ -118,6 +118,7 @@ export const strictClient: ModelRules<StrictClient> = {
       nothingLost(context.sent as Sent) === isKept,
       `It says that what was written is out: ${nothingLost(context.sent as Sent)} (8)`,
     );
+    must(!model.destroyed || state === 'aborted', 'Its owner has destroyed it, and it ends as something else (2)');
     must(dropped === (state === 'dropped'), 'It ends as dropped, and was not, or the other way round (2)');
     const isEnded = established && !over && model.whole;
     must(isEnded === (state === 'ended'), 'It ends as if by itself, and did not, or the other way round (2)');
@@ -131,7 +132,10 @@ export const strictClient: ModelRules<StrictClient> = {
       'It ends as closed, and was not (8)',
     );
     must((state === 'handedOver') === (given && !over), 'It ends as handed over, and was not, or the other way round');
-    must(state !== 'aborted' || ((over || model.idled) && wasCut), 'It ends as aborted, and was not (9)');
+    must(
+      state !== 'aborted' || ((over || model.idled || model.destroyed) && wasCut),
+      'It ends as aborted, and was not (9)',
+    );
   },
 
   forget: (model) => ({ ...model, failed: false }),
