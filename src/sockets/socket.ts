@@ -22,8 +22,15 @@ const OWNER = Symbol('sockchart.owner');
 /** The socket that a hook has put this stream over: see `over.ts`. */
 const LOWER = Symbol('sockchart.lower');
 
+/** TLS over a stream that is no socket. */
+const OVER_STREAM = Symbol('sockchart.overStream');
+
 /** A socket that may have an owner. The owner is a property, so that the listeners need no closure. */
-type OwnedSocket = Socket & { [OWNER]?: SocketOwner | undefined; readonly [LOWER]?: Socket };
+type OwnedSocket = Socket & {
+  [OWNER]?: SocketOwner | undefined;
+  readonly [LOWER]?: Socket;
+  [OVER_STREAM]?: true;
+};
 
 export const ownerOf = (socket: OwnedSocket): SocketOwner | undefined => socket[OWNER];
 
@@ -46,6 +53,7 @@ export function link(socket: Socket, owner: SocketOwner): void {
   if (isSocket(socket)) {
     socket.on('end', onEnd);
     socket.on('finish', onFinish);
+    if ('encrypted' in socket && isOverStream(socket)) (socket as OwnedSocket)[OVER_STREAM] = true;
   } else {
     adaptStream(socket);
   }
@@ -146,7 +154,7 @@ function reportClosed(stream: OwnedSocket): void {
 }
 
 function onError(this: OwnedSocket, error: Error): void {
-  this[OWNER]?.socketFailed(reportOf(error));
+  this[OWNER]?.socketFailed(isSocket(this) ? socketReportOf(error) : reportOf(error));
   // A TLS socket with a bad record, or one that was used wrongly, may report an error and live on. Only now, for where
   // the socket below it is gone its close comes at once.
   if (!this.destroyed) this.destroy();
@@ -225,9 +233,20 @@ export const TAKEN_OVER: Report = {
  * True for a stream that has closed without an error before both of its sides had ended, where that may be the other end's
  * doing. A socket of the system says why it fails: where it does not, its owner has destroyed it.
  */
-export function isCutShort(stream: Socket): boolean {
+export function isCutShort(stream: OwnedSocket): boolean {
+  const lower = stream[LOWER];
+  if (lower !== undefined) return isCutShort(lower);
   if ((stream.readableEnded && stream.writableFinished) || stream.errored) return false;
-  return !isSocket(stream) || ('encrypted' in stream && rawOf(stream) === undefined);
+  return OVER_STREAM in stream || !isSocket(stream);
+}
+
+/** True for TLS over a stream that is no socket. Asked while it is open: Node forgets what was below. */
+function isOverStream(socket: Socket): boolean {
+  const { _handle: handle, _parent: parent } = socket as unknown as {
+    _handle?: { _parentWrap?: unknown } | null;
+    _parent?: unknown;
+  };
+  return handle?._parentWrap != null && parent == null;
 }
 
 /** What such a stream reports. */
@@ -584,6 +603,12 @@ export function reportOf(error: unknown): Report {
   return { initiator, manner, code, error };
 }
 
+/** Every error of a socket of Node's has a code: one without comes from `destroy(error)`, or from a hook. */
+function socketReportOf(error: unknown): Report {
+  const report = reportOf(error);
+  return hasCode(error) ? report : { ...report, initiator: 'owner' };
+}
+
 /** Node attaches the chain of certificates, which refers to itself: JSON could not hold the error. */
 function hideCertificate(error: object): void {
   try {
@@ -614,14 +639,18 @@ export function commandCauseOf(error: unknown): Cause {
 
 /** Anything can be thrown: also an object whose properties throw when they are read. */
 function codeOf(error: unknown): string {
-  if (error === null || typeof error !== 'object') return 'UNKNOWN';
+  return text(error, 'code') ?? text(error, 'name') ?? 'UNKNOWN';
+}
+
+const hasCode = (error: unknown): boolean => text(error, 'code') !== undefined;
+
+function text(error: unknown, property: 'code' | 'name'): string | undefined {
+  if (error === null || typeof error !== 'object') return undefined;
   try {
-    const { code } = error as { code?: unknown };
-    if (typeof code === 'string' && code !== '') return code;
-    const { name } = error as { name?: unknown };
-    if (typeof name === 'string' && name !== '') return name;
+    const { [property]: value } = error as Record<string, unknown>;
+    return typeof value === 'string' && value !== '' ? value : undefined;
   } catch {
-    // It has no code that could be known.
+    // It has none that could be known.
+    return undefined;
   }
-  return 'UNKNOWN';
 }

@@ -74,12 +74,12 @@ describe.each([false, true])('a stream that is careless: %s', (careless) => {
     expect(ours.destroyed).toBe(true);
   });
 
-  test('is lost with its socket: also where that is destroyed', async () => {
+  test('is aborted with its socket, where the owner destroys that', async () => {
     const { backend, ours, below } = await over(careless);
     below.destroy();
-    expect(await within(3_000, 'the drop', backend.closed)).toMatchObject({
-      ending: 'dropped',
-      cause: { manner: 'destroy' },
+    expect(await within(3_000, 'the end', backend.closed)).toMatchObject({
+      ending: 'aborted',
+      cause: { initiator: 'owner', manner: 'destroy' },
     });
     expect(ours.destroyed).toBe(true);
   });
@@ -113,7 +113,7 @@ describe.each([false, true])('a stream that is careless: %s', (careless) => {
     const { backend, ours, below, theirs } = await over(careless);
     const reader = new Reader(theirs);
     ours.destroy();
-    expect(await within(3_000, 'the drop', backend.closed)).toMatchObject({ ending: 'dropped' });
+    expect(await within(3_000, 'the drop', backend.closed)).toMatchObject({ ending: 'aborted' });
     expect(below.destroyed).toBe(true);
     // The stream has closed its own socket, unless it is careless: then the library says what it is.
     expect(await reader.ends()).toBe(careless ? 'reset' : 'end');

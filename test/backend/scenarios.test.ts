@@ -2,13 +2,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Backend, type Cause, createBackend, createProxy, type Server, Servers } from '../../src/index.js';
 import { useBench } from '../support/bench.js';
 import { BACKOFF, makers, WAITS } from '../support/make.js';
-import { dialTls, echo, Reader, refusingPort } from '../support/peers.js';
+import { CERTIFICATE, dialTls, echo, Reader, refusingPort } from '../support/peers.js';
 import { how, recordBackend, times } from '../support/record.js';
-import { gate, turns, within } from '../support/wait.js';
+import { gate, turns, until, within } from '../support/wait.js';
 
 const bench = useBench();
 
@@ -378,14 +378,54 @@ test('a FIN that nobody asked for is a drop of a persistent backend', async () =
   expect(seen).toEqual(['established 1', 'dropped 1 peer/end/established', 'released 1', 'retry 2', 'established 2']);
 });
 
-test('a socket that its owner destroys is a drop, once', async () => {
-  const server = await bench.echo();
-  const { backend, seen } = makeBackend({ servers: [server.at], persistent: false });
-  const { socket } = await backend.connect();
-  socket.destroy(new Error('mine'));
-  expect(how(await backend.closed)).toMatch(/^dropped /);
-  expect(times(seen, 'dropped')).toBe(1);
-  expect(times(seen, 'released')).toBe(1);
+describe('a socket that its owner destroys', () => {
+  test.each(['tcp', 'tls'] as const)('is no drop: one conversation is aborted, over %s', async (kind) => {
+    const server = await (kind === 'tcp' ? bench.echo() : bench.tls());
+    const tls = kind === 'tcp' ? {} : { tls: { ca: CERTIFICATE.cert } };
+    const { backend, seen } = makeBackend({ servers: [{ ...server.at, ...tls }], persistent: false });
+    const { socket } = await backend.connect();
+    const hold = backend.hold();
+    socket.destroy();
+    expect(how(await within(3_000, 'the end', backend.closed))).toBe('aborted owner/destroy/established');
+    expect(hold.signal.aborted).toBe(true);
+    expect([times(seen, 'dropped'), times(seen, 'released')]).toEqual([0, 1]);
+  });
+
+  test('is replaced, where the backend is persistent', async () => {
+    const server = await bench.echo();
+    const repaired: number[] = [];
+    const { backend, seen } = makeBackend({
+      servers: [server.at],
+      repair: (_socket, { incarnation }) => void repaired.push(incarnation),
+    });
+    const { socket } = await backend.connect();
+    socket.destroy();
+    await nextEstablished(backend);
+    expect(seen).toEqual(['established 1', 'released 1', 'retry 2', 'established 2']);
+    expect(repaired).toEqual([2]);
+  });
+
+  test('rests, where it connects on demand', async () => {
+    const server = await bench.echo();
+    const { backend, seen } = makeBackend({ servers: [server.at], reconnect: 'onDemand' });
+    const { socket } = await backend.connect();
+    socket.destroy();
+    await until('the rest', () => backend.state === 'idle');
+    expect(times(seen, 'dropped')).toBe(0);
+    expect((await backend.connect()).incarnation).toBe(2);
+  });
+
+  test('with an error it is a drop, once, and the error is told', async () => {
+    const server = await bench.echo();
+    const { backend, seen } = makeBackend({ servers: [server.at], persistent: false });
+    const { socket } = await backend.connect();
+    const mine = new Error('mine');
+    socket.destroy(mine);
+    const outcome = await backend.closed;
+    expect(how(outcome)).toBe('dropped owner/error/established/Error');
+    expect(outcome.cause.error).toBe(mine);
+    expect([times(seen, 'dropped'), times(seen, 'released')]).toEqual([1, 1]);
+  });
 });
 
 test('a signal that is aborted already opens nothing', async () => {

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Duplex, PassThrough } from 'node:stream';
-import { connect as tlsConnect } from 'node:tls';
+import { TLSSocket, connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import type { Cause, Client, ConnectContext } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/index.js';
@@ -320,8 +320,26 @@ describe('a backend over a stream that is no socket', () => {
     other.theirs.destroy();
     expect(await within(3_000, 'the drop', other.backend.closed)).toMatchObject({
       ending: 'dropped',
-      cause: { manner: 'destroy' },
+      cause: { initiator: 'peer', manner: 'reset', code: 'ERR_STREAM_PREMATURE_CLOSE' },
     });
+  });
+
+  test('TLS over such a stream that closes without an end is lost, by whomever', async () => {
+    for (const which of ['below', 'above']) {
+      const [ours, theirs] = pairs.make();
+      const peer = new TLSSocket(theirs, { isServer: true, ...CERTIFICATE });
+      peer.on('error', () => {}).resume();
+      const { backend } = makeBackend({
+        ...once1,
+        servers: [{ port: 1, connect: () => tlsConnect({ socket: ours, host: 'localhost', ca: CERTIFICATE.cert }) }],
+      });
+      const { socket } = await within(3_000, 'the connection', backend.connect());
+      (which === 'below' ? ours : socket).destroy();
+      expect(await within(3_000, 'the end', backend.closed)).toMatchObject({
+        ending: 'dropped',
+        cause: { code: 'ERR_STREAM_PREMATURE_CLOSE' },
+      });
+    }
   });
 
   test('it is idle when nothing moves, and only then', async () => {

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { adoptClient, type Client } from '../../src/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
-import { connectAndResetAtOnce, plainServer } from '../support/peers.js';
+import { CERTIFICATE, connectAndResetAtOnce, dialTls, plainServer, Reader } from '../support/peers.js';
 import { how, recordClient } from '../support/record.js';
 import { gate, until, within } from '../support/wait.js';
 
@@ -33,6 +33,28 @@ test('a client that resets before it is adopted', async () => {
   client.on('established', ({ socket }) => socket.resume());
   expect((await within(1_000, 'the end', client.closed)).ending).toBe('dropped');
   expect(seen).toEqual(['established', 'dropped peer/reset/established/ECONNRESET', 'released', 'closed dropped']);
+});
+
+test.each(['tcp', 'tls', 'unix'] as const)('a socket that its owner destroys is no drop: %s', async (kind) => {
+  const where = kind === 'unix' ? { path: bench.path() } : {};
+  const listener = makeListener({ ...where, ...(kind === 'tls' && { tls: CERTIFICATE }) });
+  const given = gate<Client>();
+  const seen: string[][] = [];
+  listener.on('client', (client) => {
+    seen.push(recordClient(client));
+    client.socket?.resume();
+    given.open(client);
+  });
+  const address = await listener.start();
+  const at = typeof address === 'object' && 'path' in address ? { path: address.path } : (address as { port: number });
+  const peer = kind === 'tls' ? dialTls(at) : await bench.dial(at);
+  const reader = new Reader(peer.on('error', () => {}));
+  const client = await given.promise;
+  client.socket?.destroy();
+  expect(how(await within(1_000, 'the end', client.closed))).toBe('aborted owner/destroy/established');
+  expect(await reader.ends()).toBe('end');
+  peer.destroy();
+  expect(seen[0]?.filter((line) => !line.startsWith('established'))).toEqual(['released', 'closed aborted']);
 });
 
 test('a socket that was destroyed before it is adopted', async () => {

@@ -100,7 +100,7 @@ describe.each(['compiled', 'xstate'] as const)('on the runtime %s', (runtime) =>
     let failures = 2;
     places.events('backend', backend, 'established', 'dropped', 'failover', 'retry', 'closing', 'released', 'closed');
     await storage.run('asked', () => within(5_000, 'the first connection', backend.connect()));
-    storage.run('cut', () => (backend.connection as { socket: Socket }).socket.destroy());
+    storage.run('cut', () => (backend.connection as { socket: Socket }).socket.destroy(new Error('stuck')));
     await until('the drop', () => backend.connection === undefined);
     await storage.run('asked', () => within(5_000, 'the second connection', backend.ready()));
     const hold = storage.run('held', () => backend.hold());

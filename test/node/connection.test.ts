@@ -310,7 +310,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'write is false, written ERR_STREAM_DESTROYED, close',
-    instance: 'open, dropped owner/destroy/established',
+    instance: 'open, aborted owner/destroy/established',
   },
   {
     what: 'we destroy with writes in flight',
@@ -327,7 +327,7 @@ const situations: readonly Situation[] = [
       20: 'written ok, written ERR_STREAM_DESTROYED, written ERR_STREAM_DESTROYED, close, errored undefined',
       22: 'written ECANCELED, written ECANCELED, written ECANCELED, close, errored ECANCELED',
     }),
-    instance: 'open, dropped owner/destroy/established',
+    instance: 'open, aborted owner/destroy/established',
   },
   {
     what: 'we destroy it for an error, and then for another',
@@ -351,7 +351,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'data, end @destroyed, close',
-    instance: 'open, peerEnded, dropped owner/destroy/established',
+    instance: 'open, peerEnded, aborted owner/destroy/established',
   },
   {
     what: 'we destroy it when its end is sent: its finish comes later',
@@ -361,7 +361,7 @@ const situations: readonly Situation[] = [
       await closed();
     },
     emits: 'finish @destroyed, close',
-    instance: 'open, localEnded, dropped owner/destroy/established',
+    instance: 'open, localEnded, aborted owner/destroy/established',
   },
   {
     what: 'a timeout, once for each time it is idle',

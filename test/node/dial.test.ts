@@ -285,7 +285,7 @@ const diallings: readonly Dialling[] = [
       socket.prependListener('connect', () => called('destroy'));
     },
     emits: 'connectionAttempt @opening, connect @open, ready @destroyed, close',
-    instance: 'open, dropped owner/destroy/established',
+    instance: 'open, aborted owner/destroy/established',
   },
   {
     what: 'destroyed by whoever hears first that it is connected',
@@ -299,7 +299,7 @@ const diallings: readonly Dialling[] = [
       Unix: 'connect @destroyed, ready @destroyed, close',
       TLS: 'connectionAttempt @opening, connect @open, ready @open, secure @open, secureConnect @destroyed, close',
     },
-    instance: 'open, dropped owner/destroy/established',
+    instance: 'open, aborted owner/destroy/established',
   },
   {
     what: 'written to and ended before it is refused',
