@@ -3,8 +3,8 @@
  *
  * 1. Which side ended a connection, and when, decides what follows: a failed attempt is retried, the loss of an established
  *    connection is a drop, the owner's close is final. Of a persistent backend a FIN from its server is such a loss, unless
- *    its owner has sent a FIN before. That a close is final can be seen: it leaves `active`, and no
- *    transition leads back.
+ *    its owner has sent a FIN before; a socket that its owner destroys is none. That a close is final can be seen: it
+ *    leaves `active`, and no transition leads back.
  * 2. Letting go of the owner's resources and closing the socket are two things, each done once: first unlink, then the
  *    holds end, then release; the socket closes in its own time.
  * 3. At most one socket is held. A state that may hold one is tagged `holdsSocket`; a state that holds none can be

@@ -74,6 +74,25 @@ test('a server that speaks and dies in one breath', async () => {
   expect(spare.accepted).toBe(0);
 });
 
+test.each(['client', 'backend'] as const)(
+  'the owner destroys the socket of the %s: the other side is cut, and nothing dropped',
+  async (leg) => {
+    const server = await bench.echo();
+    const { seen, at, proxy } = await makeProxy({ servers: [server.at] });
+    const ends = gate<string[]>();
+    proxy.on('established', ({ client, backend, closed }) => {
+      void Promise.all([closed, client.closed, backend.closed]).then((outcomes) => ends.open(outcomes.map(how)));
+      (leg === 'client' ? client : backend.connection)?.socket?.destroy();
+    });
+    const reader = new Reader(await bench.dial(at));
+    const [session, ...legs] = await ends.promise;
+    expect(session).toBe('aborted owner/destroy/established');
+    expect(legs.map((line) => line.split(' ')[0])).toEqual(['aborted', 'aborted']);
+    expect(await reader.ends()).toBe(leg === 'client' ? 'end' : 'reset');
+    expect(seen).toEqual(['established', 'session aborted owner/destroy/established']);
+  },
+);
+
 test('a client that ends while its backend is being connected', async () => {
   const down = await bench.refusing();
   const { at, proxy } = await makeProxy({ servers: [{ port: down }], attemptsMax: 1_000 });
