@@ -6,7 +6,7 @@ import type { Observer } from './observer.js';
 import { now } from './plain.js';
 import type { RecordedLine } from './protocol.js';
 import { headOf, type Recorder } from './record.js';
-import { closeParts, lastLines, openParts } from './recording.js';
+import { closeParts, lastLines, openParts, type Part } from './recording.js';
 import { Refusal } from './requests.js';
 
 /** Steps in an export. */
@@ -48,11 +48,13 @@ export async function sendRecording(response: ServerResponse, recorder: Recorder
       'content-type': 'application/x-ndjson; charset=utf-8',
       'content-disposition': 'attachment; filename="sockchart.jsonl"',
     });
-    for (const { handle } of parts) {
-      await pipeline(handle.createReadStream({ start: 0, autoClose: false }), response, { end: false });
-    }
-    response.end();
+    await pipeline(bytesOf(parts), response);
   } finally {
     await closeParts(parts);
   }
+}
+
+/** The bytes of all files, as one stream: a pipeline for each file would add its listeners to the response each time. */
+async function* bytesOf(parts: readonly Part[]): AsyncGenerator<Buffer> {
+  for (const { handle } of parts) yield* handle.createReadStream({ start: 0, autoClose: false });
 }

@@ -497,6 +497,10 @@ describe('what there is to see', () => {
     bench.later(() => recorder.stop());
     const browser = await visit(await serve({ recorder }));
     publish('new', 150);
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    bench.later(() => process.off('warning', onWarning));
     const expected = Array.from({ length: 150 }, (_, number) => `new#${number}`);
     const lines = (await browser.get('/api/recording')).text
       .trim()
@@ -508,6 +512,8 @@ describe('what there is to see', () => {
     const exported = JSON.parse(data) as { who?: string; missing?: number }[];
     expect(exported.flatMap(({ who }) => who ?? [])).toEqual(expected);
     expect(exported.at(-1)).toMatchObject({ end: 150 });
+    // Such as one about too many listeners of the response.
+    expect(warnings).toEqual([]);
     await recorder.stop();
   });
 });
