@@ -462,8 +462,9 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   /**
    * Turns the client away, in `admit`, in `route`, or while its session connects; a client of your own also later, unless
    * it has a session. With words, these are sent, and a FIN after them; what the client still sends is thrown away until
-   * it is silent (`lingerTimeout`), and a client that does not read them is reset after `closeTimeout`. Without words it
-   * is reset, unless its proxy has a hook `refusal` which has some. Final; what `admit` or `route` answers no longer matters.
+   * it is silent (`lingerTimeout`), and a client that does not read them is reset after `closeTimeout`. Empty words, `''`,
+   * are a FIN alone. Without words it is reset, unless its proxy has a hook `refusal` which has some. Final; what `admit`
+   * or `route` answers no longer matters.
    *
    * The client and its session end as `refused`, and the outcome of the client says whether all words were sent
    * (`flushed`).
@@ -489,8 +490,8 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   /**
    * Gives the socket to other code, such as an HTTP server: in `admit`, in `route`, or once it is established; not while a
    * session relays it. The library takes its listeners and limits off, and calls `take` with the socket: at once, or,
-   * within a listener of this client or a hook that is not async, right after that. What was read of it already
-   * (`peek`, `connectBufferBytes`) is read again. What `admit` or `route` answers no longer matters.
+   * within a listener of this client and in a `route` that has awaited nothing yet, right after that. What was read of it
+   * already (`peek`, `connectBufferBytes`) is read again. What `admit` or `route` answers no longer matters.
    *
    * The client counts towards `clientsMax`, and a close of its listener or proxy waits for it, until the socket closes:
    * then it ends as `handedOver`, and its session, if it had one in `route`, has ended so before. {@link clientOf} finds it

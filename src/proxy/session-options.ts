@@ -68,7 +68,7 @@ export interface SessionHooks<Data = unknown> {
   readonly prepare?: PrepareHook<Client<Data>> | undefined;
   /**
    * Changes the bytes of one direction, or of both. (Code that only looks at them listens to `data` on `client.socket` or
-   * `backend.socket`: that changes nothing.)
+   * `backend.connection.socket`: that changes nothing.)
    *
    * @example
    * ```ts

@@ -227,6 +227,40 @@ describe('a client of a proxy', () => {
     expect((await proxy.close()).ending).toBe('closed');
   });
 
+  const gives = (client: Client, note: (isAtOnce: boolean) => void): false => {
+    let isAtOnce = false;
+    void client.handOver((socket) => {
+      isAtOnce = true;
+      socket.end('given');
+    });
+    note(isAtOnce);
+    return false;
+  };
+
+  test.each<
+    [string, boolean, (note: (isAtOnce: boolean) => void) => Omit<Parameters<typeof createProxy>[0], 'listen'>]
+  >([
+    ['`admit`', true, (note) => ({ servers: [{ port: 1 }], admit: (client) => gives(client, note) })],
+    ['an async `admit`', true, (note) => ({ servers: [{ port: 1 }], admit: async (client) => gives(client, note) })],
+    ['`route`', false, (note) => ({ route: (client) => gives(client, note) })],
+    ['an async `route` before its first await', false, (note) => ({ route: async (client) => gives(client, note) })],
+    [
+      'an async `route` that has awaited something',
+      true,
+      (note) => ({
+        route: async (client) => {
+          await undefined;
+          return gives(client, note);
+        },
+      }),
+    ],
+  ])('in %s: whether the other code has the socket at once (%s)', async (_where, expected, hooks) => {
+    const seen: boolean[] = [];
+    const [, port] = await serve(hooks((isAtOnce) => seen.push(isAtOnce)));
+    expect(await text(connect(port, host))).toBe('given');
+    expect(seen).toEqual([expected]);
+  });
+
   test('large requests that were read ahead in part, and what comes later, come in order', async () => {
     const size = 3_000_000;
     const [, port] = await serve({

@@ -62,6 +62,13 @@ describe.each([
     expect(seen).toEqual(['refusal ECONNREFUSED 127.0.0.1']);
   });
 
+  test('empty words are a FIN alone', async () => {
+    const { proxy, at } = await makeProxy({ listen, route: () => false, refusal: () => '' });
+    const outcome = clientEnd(proxy);
+    await getsWords(client(at, isTls), '');
+    expect(await outcome).toMatchObject({ ending: 'refused', flushed: true });
+  });
+
   test('client.refuse in admit; what the hook then says does not matter', async () => {
     const { proxy, at } = await makeProxy({
       listen,

@@ -55,7 +55,7 @@ describe('a data listener', () => {
       const seen: Buffer[] = [];
       const established = gate<Session>();
       proxy.on('established', (session) => {
-        const { socket } = which.startsWith('the client') ? session.client : session.backend;
+        const socket = which.startsWith('the client') ? session.client.socket : session.backend.connection?.socket;
         (socket as Socket).on('data', (chunk: Buffer) => seen.push(chunk));
         established.open(session);
       });
