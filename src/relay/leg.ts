@@ -111,6 +111,8 @@ export class Leg {
     if (unread === null) return;
     this.bytes += unread.length;
     this.#early = [unread];
+    // Their end may have come with them.
+    lastReader = this;
   }
 
   /** False where it is certain that something else was read since its last byte. */

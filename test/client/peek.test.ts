@@ -224,6 +224,22 @@ describe.each(Object.entries(PLACES))('in %s', (name, place) => {
     expect((await ended).cause).toMatchObject({ initiator: 'peer', manner: 'reset' });
   });
 
+  test('a client that has sent and reset in one breath: its server sees no end', async () => {
+    const hasReset = gate<void>();
+    // It answers nothing: to write to a client that has reset would fail.
+    const server = await bench.silent();
+    const { at, found, ended } = await place(server.at, async (client) => {
+      await hasReset.promise;
+      return client.peek(3);
+    });
+    const socket = bench.own(connect(at));
+    socket.on('close', () => hasReset.open());
+    await pieces(socket, Buffer.from('abc'));
+    socket.resetAndDestroy();
+    await found.catch(() => {});
+    expect((await ended).cause).toMatchObject({ initiator: 'peer', manner: 'reset' });
+  });
+
   test.each(['close', 'abort', 'refuse'] as const)('%s while it is looked at', async (end) => {
     const clients: Client[] = [];
     const { at, found, ended } = await place((await bench.echo()).at, (client) => {

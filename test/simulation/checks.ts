@@ -4,6 +4,7 @@
  */
 import type {
   Backend,
+  Client,
   Hold,
   Outcome,
   Servers,
@@ -15,8 +16,8 @@ import type {
 import { buffersAcquired } from '../../src/relay/buffers.js';
 import type { Endpoint, Listener } from './network.js';
 import { endpointOf } from './node.js';
-import { isSound, type Peer } from './peer.js';
-import { isCalm, PATIENCE_MS, verdictOf } from './plan.js';
+import { bytesOf, isSound, type Peer } from './peer.js';
+import { type Decision, isCalm, PATIENCE_MS, verdictOf } from './plan.js';
 import { type ClientSide, FIRST_PORT, type Run, type Source } from './run.js';
 
 export interface Found {
@@ -62,6 +63,8 @@ const SLACK_MS = 60;
 const STABLE_MS = 2_000;
 const HOLD_MS = 400;
 
+const tookMs = ({ ms, peek }: Decision): number => ms + (peek?.ms ?? 0);
+
 export class Checks {
   found: Found | undefined;
   readonly counts: Counts = new Map();
@@ -76,6 +79,8 @@ export class Checks {
   readonly #offered = new Set<number>();
   readonly #toldToEnd = new Set<Endpoint>();
   readonly #due: ClientSide[] = [];
+  /** Looks that are not over. */
+  readonly #peeks = new Set<object>();
   readonly #acceptedAt = new Map<Endpoint, number>();
   #proxy!: TcpProxy;
   #servers!: Servers;
@@ -233,6 +238,25 @@ export class Checks {
     const socket = leg && session[leg].socket;
     const endpoint = socket && endpointOf(socket);
     if (endpoint !== undefined) this.#toldToEnd.add(endpoint.peer);
+  }
+
+  /** Looks at a client's first bytes: it sees what the client has sent, and has to wait only for so long. */
+  async peek(client: Client, bytes: number, timeoutMs: number): Promise<void> {
+    const { time } = this.#run;
+    const side = this.#run.sideOf(client);
+    const due = time.ms + timeoutMs;
+    const peek = {};
+    this.#peeks.add(peek);
+    const seen = await client.peek(bytes, { timeoutMs });
+    this.#peeks.delete(peek);
+    this.count('looks at the first bytes');
+    this.#must(6, time.ms <= due + SLACK_MS, () => `a look was over after ${time.ms} ms, due at ${due}`);
+    if (side?.peer === undefined) return;
+    const { name, stream, peer } = side;
+    this.#must(8, seen.equals(bytesOf(stream, 0, seen.length)), () => `a look at ${name} saw other bytes`);
+    const canSend = client.hasTag('linked') && !peer.hasEnded && !peer.endpoint.isClosed && !peer.endpoint.isDead;
+    const isEnough = seen.length >= bytes || time.ms >= due - 1;
+    this.#must(6, isEnough || !canSend, () => `a look at ${name} saw ${seen.length} of ${bytes} bytes, and gave up`);
   }
 
   mustBeServed(client: ClientSide): void {
@@ -446,6 +470,7 @@ export class Checks {
     this.count(`proxy ${outcome.ending}`);
     this.#must(6, process.handles.size === 0, () => `${process.handles.size} sockets are left at the end`);
     this.#must(6, clock.pending.size === 0, () => `${clock.pending.size} timers are left at the end`);
+    this.#must(6, this.#peeks.size === 0, () => `${this.#peeks.size} looks are not over at the end`);
     this.#must(6, this.#proxy.sessions.length === 0, () => 'sessions are left at the end');
     for (const { clients } of this.#proxy.listeners)
       this.#must(6, clients.size === 0, () => 'clients are left at the end');
@@ -521,9 +546,9 @@ export class Checks {
   #checkTold({ name, other, client, wasCut }: ClientSide, peer: Peer): void {
     const { lingerTimeout, lingerMax } = this.#run.plan.options;
     const isPatient = Number(lingerTimeout) >= 1_000 && Number(lingerMax) >= 5_000;
-    if (other === undefined || client?.outcome?.ending !== 'refused') return;
+    if (other === undefined || client?.outcome?.ending !== 'refused' || !isPatient) return;
     this.#checkFlushed(client.outcome, peer);
-    if (wasCut || this.#disturbed.has(client.session as Session) || !isPatient) return;
+    if (wasCut || this.#disturbed.has(client.session as Session)) return;
     if (!isSound(peer.script) || peer.script.readEveryMs > 0 || peer.endpoint.link.isCut) return;
     this.count('clients that got the last words');
     this.#must(8, peer.how === 'end' && peer.received === other.sent, () => {
@@ -618,7 +643,9 @@ export class Checks {
       const { script, admit, route } = client.plan;
       const at = endpoint && this.#acceptedAt.get(endpoint.peer);
       const isAccepted = verdictOf(plan, client.plan) === 'accept';
-      return isSound(script) && isAccepted && at !== undefined && at + admit.ms + route.ms + 1_000 < plan.stop.atMs;
+      return (
+        isSound(script) && isAccepted && at !== undefined && at + tookMs(admit) + tookMs(route) + 1_000 < plan.stop.atMs
+      );
     };
     const due = isCalm(plan) ? [...this.#due, ...clients.filter(isDue)] : this.#due;
     for (const client of due) {

@@ -4,10 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { Backend } from '../../src/adapters/backend.js';
 import { Client } from '../../src/adapters/client.js';
 import { Listener } from '../../src/adapters/listener.js';
+import { Peek } from '../../src/adapters/peek.js';
+import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { TcpProxy } from '../../src/proxy/proxy.js';
 import { Session } from '../../src/proxy/session.js';
 import { Leg } from '../../src/relay/leg.js';
 import { Relay } from '../../src/relay/relay.js';
+import { FirstBytes } from '../../src/sockets/first-bytes.js';
 import { Backoff } from '../../src/upstream/backoff.js';
 import { RetryBudget } from '../../src/upstream/budget.js';
 import { Servers } from '../../src/upstream/servers.js';
@@ -98,6 +101,24 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
     (own) =>
       function (cause) {
         own.call(this, cause, undefined);
+      },
+  ],
+  'a look at the first bytes loses some': [
+    [8, 9],
+    FirstBytes.prototype,
+    'add',
+    (own) =>
+      function (chunk) {
+        own.call(this, chunk.subarray(0, 1_000));
+      },
+  ],
+  'a look waits for bytes that never come': [
+    [6],
+    Peek.prototype,
+    'begin',
+    (own) =>
+      function (_timeoutMs, read) {
+        return own.call(this, NEVER_MS, read);
       },
   ],
   'an attempt that has failed is reported as a drop': [

@@ -13,9 +13,11 @@ export type Verdict = 'accept' | 'refuse' | 'throw' | 'hang' | 'words';
 export interface Decision {
   readonly verdict: Verdict;
   readonly ms: number;
+  /** How many of the first bytes it looks at before, and how long it waits for them. */
+  readonly peek: { readonly bytes: number; readonly ms: number } | undefined;
 }
 
-export const ACCEPT: Decision = { verdict: 'accept', ms: 0 };
+export const ACCEPT: Decision = { verdict: 'accept', ms: 0, peek: undefined };
 
 export interface ClientPlan {
   readonly atMs: number;
@@ -199,7 +201,8 @@ function script(random: Random, isServer: boolean, mood: Mood): Script {
   const pause = (): void => {
     if (random.percent(30)) steps.push({ do: 'wait', ms: moment(random, 300) });
   };
-  if (isServer && random.percent(70)) steps.push({ do: 'receive', bytes: bytes(random), ms: 2_000 });
+  // Some clients wait for the server to speak first.
+  if (random.percent(isServer ? 70 : 15)) steps.push({ do: 'receive', bytes: bytes(random), ms: 2_000 });
   for (let part = random.below(3); part >= 0; part--) {
     pause();
     steps.push({ do: 'send', bytes: bytes(random) });
@@ -252,6 +255,7 @@ function decision(random: Random, mood: Mood, isAsked: boolean): Decision {
   return {
     verdict: random.pick(isWell ? WELL : ['accept', 'refuse', 'throw', 'hang', 'words']),
     ms: random.percent(50) ? 0 : moment(random, 500),
+    peek: random.percent(30) ? { bytes: bytes(random) % 10_000 || 1, ms: random.pick([5, 100, 1_000]) } : undefined,
   };
 }
 

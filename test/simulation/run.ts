@@ -380,7 +380,7 @@ export class Run {
   }
 
   /** What a hook answers: `accepted`, if that is the decision. */
-  #decide<T>(client: Client, { verdict, ms }: Decision, accepted: T): T | false | Promise<T | false> {
+  #decide<T>(client: Client, { verdict, ms, peek }: Decision, accepted: T): T | false | Promise<T | false> {
     const settle = (): T | false | Promise<never> => {
       if (verdict === 'throw') throw new Error('Nobody is let in.');
       if (verdict === 'hang') return new Promise(() => {});
@@ -388,7 +388,11 @@ export class Run {
       // What it answers after the last words does not matter.
       return verdict !== 'refuse' && accepted;
     };
-    return ms === 0 ? settle() : this.time.sleep(ms).then(settle);
+    if (ms === 0 && peek === undefined) return settle();
+    return this.time
+      .sleep(ms)
+      .then(() => peek && this.checks.peek(client, peek.bytes, peek.ms))
+      .then(settle);
   }
 
   #words(client: Client): Buffer | undefined {

@@ -20,6 +20,7 @@ const COVERED = [
   'failovers',
   'flushed, aborted',
   'let go of by a client',
+  'looks at the first bytes',
   'pairs that got everything',
   'persistent backends dropped',
   'proxy aborted',
