@@ -400,8 +400,10 @@ export class Checks {
     const listener = this.#proxy.listeners[endpoint.local.port - FIRST_PORT];
     if (listener === undefined) return;
     this.#must(11, listener.matches('serving.listening'), () => `a listener accepts that is ${listener.state}`);
-    const { clientsMax, clients } = listener;
-    this.#must(6, clients.size <= clientsMax, () => `${clients.size} clients, where ${clientsMax} may be`);
+    const { clientsMax } = listener;
+    let open = 0;
+    for (const handle of this.#run.process.handles) if (handle.endpoint?.local.port === endpoint.local.port) open++;
+    this.#must(6, open <= clientsMax, () => `${open} clients, where ${clientsMax} may be`);
   }
 
   #paired(session: Session): void {
@@ -515,6 +517,7 @@ export class Checks {
   /** A stream that is not whole never looks like one that is. */
   #checkClient(client: ClientSide, peer: Peer): void {
     this.#checkTold(client, peer);
+    this.#checkHandedOver(client, peer);
     if (peer.how === 'reset') this.count('resets seen by clients');
     if (peer.how !== 'end') return;
     const { starved } = this.#run.process;
@@ -553,6 +556,18 @@ export class Checks {
     this.count('clients that got the last words');
     this.#must(8, peer.how === 'end' && peer.received === other.sent, () => {
       return `${name} sees ${peer.how} after ${peer.received} of ${other.sent} bytes of the last words`;
+    });
+  }
+
+  /** Other code gets every byte, and its answer arrives, unless a drain ends before. */
+  #checkHandedOver({ name, other, client, wasCut }: ClientSide, peer: Peer): void {
+    if (other !== peer || client?.outcome === undefined) return;
+    const { ending, cause } = client.outcome;
+    if (wasCut || !isSound(peer.script) || peer.endpoint.link.isCut) return;
+    if (this.#disturbed.has(client.session as Session)) return;
+    this.count('clients that other code has served');
+    this.#must(8, ending === 'handedOver' && peer.how === 'end' && peer.received === peer.sent, () => {
+      return `${name} sees ${peer.how}, ${peer.received} of ${peer.sent} bytes: ${ending} ${cause.code ?? cause.manner}`;
     });
   }
 

@@ -121,6 +121,16 @@ const BREAKS: Record<string, readonly [readonly number[], ...Break]> = {
         return own.call(this, NEVER_MS, read);
       },
   ],
+  'what was read before the socket is handed over is lost': [[6, 7, 8, 9], Relay.prototype, 'giveBack', nothing],
+  'a drain does not wait for a socket that other code has': [
+    [6],
+    Client.prototype,
+    'hasTag',
+    (own) =>
+      function (tag) {
+        return own.call(this, tag) && (tag !== 'served' || !this.state.startsWith('lent'));
+      },
+  ],
   'an attempt that has failed is reported as a drop': [
     [4],
     Session.prototype,

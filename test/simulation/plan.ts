@@ -7,7 +7,7 @@ import { hash, Random } from '../runtime/random.js';
 import type { Way } from './network.js';
 import type { Script, Step } from './peer.js';
 
-export type Verdict = 'accept' | 'refuse' | 'throw' | 'hang' | 'words';
+export type Verdict = 'accept' | 'refuse' | 'throw' | 'hang' | 'words' | 'handOver';
 
 /** What a hook decides about a client, and how long it takes. */
 export interface Decision {
@@ -30,6 +30,8 @@ export interface ClientPlan {
   readonly target: 'set' | 'list' | 'one';
   /** How many bytes the last words are that it gets, where it is turned away with some. */
   readonly words: number;
+  /** How long other code waits that gets its socket, until it reads and sends all of it back. */
+  readonly lateMs: number;
 }
 
 export interface Outage {
@@ -247,13 +249,13 @@ function server(random: Random, mood: Mood): ServerPlan {
 }
 
 /** What hooks decide that do not fail. */
-const WELL: readonly Verdict[] = ['accept', 'accept', 'accept', 'accept', 'words'];
+const WELL: readonly Verdict[] = ['accept', 'accept', 'accept', 'accept', 'words', 'handOver'];
 
 function decision(random: Random, mood: Mood, isAsked: boolean): Decision {
   if (!isAsked) return ACCEPT;
   const isWell = !random.percent(mood.hooks);
   return {
-    verdict: random.pick(isWell ? WELL : ['accept', 'refuse', 'throw', 'hang', 'words']),
+    verdict: random.pick(isWell ? WELL : ['accept', 'refuse', 'throw', 'hang', 'words', 'handOver']),
     ms: random.percent(50) ? 0 : moment(random, 500),
     peek: random.percent(30) ? { bytes: bytes(random) % 10_000 || 1, ms: random.pick([5, 100, 1_000]) } : undefined,
   };
@@ -281,6 +283,7 @@ export function planOf(seed: number): Plan {
     admit: decision(random, mood, hasAdmit),
     route: decision(random, mood, hasRoute),
     words: random.percent(20) ? 0 : random.between(2, 3_000),
+    lateMs: random.percent(50) ? 0 : moment(random, 1_000),
     target: random.pick(hasLimit ? ['set', 'one'] : ['set', 'list', 'one']),
   }));
   return {

@@ -3,6 +3,7 @@
  * the plan has them. After it is over, everything heals, and a new proxy takes the same ports.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import {
   type Backend,
   type Client,
@@ -63,8 +64,10 @@ export interface ClientSide {
   /** It never got through. */
   error: string | undefined;
   endpoint: Endpoint | undefined;
-  /** Where the bytes come from that it gets, unless a server sends them: the last words. */
+  /** Where the bytes come from that it gets, unless a server sends them: last words, or an echo of its own. */
   other: Source | undefined;
+  /** Other code has its socket; it may not know yet that it is connected. */
+  isEchoed: boolean;
   /** What the library has made of it, once that has ended. */
   client: Client | undefined;
   /** It lived on until whatever lived was cut. */
@@ -168,6 +171,7 @@ export class Run {
       error: undefined,
       endpoint: undefined,
       other: undefined,
+      isEchoed: false,
       client: undefined,
       wasCut: false,
     };
@@ -179,6 +183,7 @@ export class Run {
       if (error === undefined) {
         client.endpoint = attempt.endpoint as Endpoint;
         client.peer = new Peer(name, stream, plan.script, client.endpoint, this.time, this);
+        if (client.isEchoed) client.other = client.peer;
         if (this.#isHealed) client.peer.relent();
       } else {
         client.error = error;
@@ -385,7 +390,8 @@ export class Run {
       if (verdict === 'throw') throw new Error('Nobody is let in.');
       if (verdict === 'hang') return new Promise(() => {});
       if (verdict === 'words') void client.refuse(client.hasTag('linked') ? this.#words(client) : undefined);
-      // What it answers after the last words does not matter.
+      if (verdict === 'handOver') void client.handOver((socket) => this.#echo(client, socket));
+      // What it answers after that does not matter.
       return verdict !== 'refuse' && accepted;
     };
     if (ms === 0 && peek === undefined) return settle();
@@ -393,6 +399,17 @@ export class Run {
       .sleep(ms)
       .then(() => peek && this.checks.peek(client, peek.bytes, peek.ms))
       .then(settle);
+  }
+
+  /** Other code that has a client's socket: it sends back what it gets. */
+  #echo(client: Client, socket: Socket): void {
+    const side = this.sideOf(client);
+    if (side !== undefined) {
+      side.isEchoed = true;
+      side.other = side.peer;
+    }
+    socket.on('error', () => {});
+    this.time.after((side?.plan.lateMs ?? 0) * 1_000, () => void socket.pipe(socket));
   }
 
   #words(client: Client): Buffer | undefined {
@@ -598,6 +615,7 @@ export class Run {
         route: ACCEPT,
         target: 'set',
         words: 0,
+        lateMs: 0,
       };
       checks.mustBeServed(this.dial(plan, listener, this.random.fork(), this.plan.serverWay));
     }

@@ -8,11 +8,13 @@ import { play, report } from './simulate.js';
 /** What has to have happened at all, for else the simulation has no longer seen it. */
 const COVERED = [
   'clients ended',
+  'clients handedOver',
   'clients dropped',
   'clients refused',
   'clients aborted',
   'clients that got the last words',
   'clients that had to be served',
+  'clients that other code has served',
   'closed for want of files',
   'cut',
   'dropped backend',

@@ -46,6 +46,7 @@ describe('found by simulation', { timeout: 120_000 }, () => {
         route: ACCEPT,
         target: 'set',
         words: 0,
+        lateMs: 0,
       },
     ],
     backends: [],
