@@ -64,6 +64,9 @@ function watchLateness(): () => number {
   };
 }
 
+/** Long enough for a hundred clients to end in, on a machine that has much else to do. */
+const DRAIN_MS = 3_000;
+
 describe('with 1,000 live connections', () => {
   test('Stopping the proxy with 1,000 live connections, half of them with data in flight and some whose peers never answer, ends within the timeouts, with no reconnect, and nothing left open (handles counted)', async () => {
     const crowd = new Crowd();
@@ -98,7 +101,7 @@ describe('with 1,000 live connections', () => {
     const startedAt = performance.now();
     const cpuBefore = process.cpuUsage();
     const lateMs = watchLateness();
-    const closing = proxy.close({ timeoutMs: 1_500 });
+    const closing = proxy.close({ timeoutMs: DRAIN_MS });
     await crowd.ask('finish');
     const outcome = await within(30_000, 'the stop', closing);
     const took = performance.now() - startedAt;
@@ -107,8 +110,8 @@ describe('with 1,000 live connections', () => {
 
     expect(how(outcome)).toBe('aborted library/timeout/closing/drainTimeout');
     // The deadline, and then the time to cut; a machine that is busy with something else may be late, but idling is not.
-    expect(took).toBeGreaterThanOrEqual(1_490);
-    expect(took - late).toBeLessThan(1_500 + 2 * 1_000);
+    expect(took).toBeGreaterThanOrEqual(DRAIN_MS - 10);
+    expect(took - late).toBeLessThan(DRAIN_MS + 2 * 1_000);
     expect((cpu.user + cpu.system) / 1_000).toBeLessThan(5_000);
     // No reconnect: nothing was opened after the close, and the server saw as many as there were clients.
     expect(transitions.filter(({ machine, to }) => machine === 'backend' && to.startsWith('active.c'))).toEqual([]);
