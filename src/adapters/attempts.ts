@@ -79,7 +79,7 @@ export class Attempts implements Requester {
     if (server.lookup !== undefined && socket !== undefined) server.cameUp(socket);
   }
 
-  /** The established connection is lost: no failed attempt. */
+  /** The established connection is gone: no failed attempt. */
   dropped(): void {
     this.#fate = 'dropped';
   }

@@ -106,6 +106,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
       'server.choose': (backend, { attempt, cause }) => backend.#chooseServer(attempt, cause),
       'server.forget': (backend) => backend.#attempts.forget(),
       'server.restore': (backend) => backend.#restoreServers(),
+      'server.drop': (backend) => backend.#attempts.dropped(),
       'server.renew': (backend) => backend.#attempts.renewed(),
       'server.rest': (backend, { attempt, cause }) => backend.#settleLast(attempt, cause),
       'socket.open': (backend, { incarnation }) => backend.dialServer(incarnation),
@@ -622,7 +623,6 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
 
   /** @internal */
   dropOwner(cause: Cause): void {
-    this.#attempts.dropped();
     this.notify('dropped', { incarnation: this.incarnation, server: this.#attempts.last as Server, cause });
   }
 

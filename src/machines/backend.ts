@@ -107,9 +107,9 @@ const lost = [
 const destroyed = [
   {
     guard: 'isPersistent',
-    description: 'Another connection follows.',
+    description: 'Another connection follows; its server has not failed.',
     target: '#backend.active.disposing.revoking',
-    actions: ['noteLoss', 'unlinkSocket', note('established')],
+    actions: ['noteLoss', 'dropServer', 'unlinkSocket', note('established')],
   },
   reset(['unlinkSocket'], 'established'),
 ] as const;
@@ -146,6 +146,7 @@ export const backendMachine = setup({
     chooseServer: emit(backend.choose),
     forgetServer: emit({ type: 'server.forget' }),
     restoreServers: emit({ type: 'server.restore' }),
+    dropServer: emit({ type: 'server.drop' }),
     renewServer: emit({ type: 'server.renew' }),
     restServers: emit(backend.rest),
     openSocket: emit(backend.open),
@@ -411,7 +412,7 @@ export const backendMachine = setup({
           description:
             'Dropped: unlinked and destroyed; its holders were told and let go before the next server is chosen.',
           tags: 'holdsSocket',
-          entry: ['unlinkSocket', 'noteDrop', 'dropOwner', 'destroySocket', 'revokeHolds'],
+          entry: ['unlinkSocket', 'noteDrop', 'dropServer', 'dropOwner', 'destroySocket', 'revokeHolds'],
           on: {
             ...lateReports('choice', 'hook', 'expiry'),
             ...nextFollows,

@@ -403,6 +403,20 @@ describe('a socket that its owner destroys', () => {
     await nextEstablished(backend);
     expect(seen).toEqual(['established 1', 'released 1', 'retry 2', 'established 2']);
     expect(repaired).toEqual([2]);
+    expect(backend.servers.list[0]?.failures).toBe(0);
+  });
+
+  test('again and again: each wait is longer, and the server has not failed', async () => {
+    const server = await bench.echo();
+    const { backend } = makeBackend({ servers: [server.at] });
+    const waits: number[] = [];
+    backend.on('retry', ({ delayMs }) => waits.push(delayMs));
+    backend.on('established', ({ socket }) => socket.destroy());
+    void backend.connect();
+    await until('three waits', () => waits.length === 3);
+    expect(waits[1]).toBeGreaterThan(waits[0] as number);
+    expect(waits[2]).toBeGreaterThan(waits[1] as number);
+    expect(backend.servers.list[0]?.failures).toBe(0);
   });
 
   test('rests, where it connects on demand', async () => {

@@ -81,6 +81,10 @@ const performances: Record<string, (model: BackendModel) => Effect<BackendModel>
   },
   'server.forget': (model) => ({ model: { ...model, choosing: false } }),
   'server.restore': (model) => ({ model }),
+  'server.drop': (model) => {
+    must(model.established, 'It leaves a server that it never reached');
+    return { model };
+  },
   'server.renew': (model) => {
     must(model.established && !model.over, 'It replaces what was never offered');
     return { model };

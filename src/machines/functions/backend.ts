@@ -62,6 +62,8 @@ export type BackendCommand =
   | { type: 'server.forget' }
   /** The owner starts afresh: servers that were excluded may be tried again. */
   | { type: 'server.restore' }
+  /** An established connection is gone: the other servers are tried first. It is no failed attempt. */
+  | { type: 'server.drop' }
   /** The owner wants this connection replaced: that is no failed attempt. */
   | { type: 'server.renew' }
   /** No attempt follows until the owner asks; `cause` says what became of the last one. */
