@@ -22,7 +22,10 @@ export interface ListenAddress {
   readonly path?: string | undefined;
   /** A file descriptor that listens, as from a service manager. */
   readonly fd?: number | undefined;
-  /** A server that exists: listening, or with one of the above. It is closed with the listener. */
+  /**
+   * A server that exists: listening, or with one of the above. Where your own code calls its `listen()` later, make the
+   * listener or proxy in its `listening` event. It is closed with the listener.
+   */
   readonly server?: NetServer | undefined;
   /** Length of the queue of connections that were not accepted yet. Default 511, as Node's. */
   readonly backlog?: number | undefined;

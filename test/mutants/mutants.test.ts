@@ -63,7 +63,7 @@ test.each([
 });
 
 test('what is right is not found', () => {
-  const id = 'client: aborting: entry: destroySocket left out';
+  const id = 'listener: serving.listening: entry: resetAttempts left out';
   expect(survivors.flatMap((group) => group.mutants)).toContain(id);
   expect(judge(id, false)).toBeUndefined();
 });
