@@ -21,6 +21,8 @@ interface StrictBackend extends BackendModel {
   readonly flushed: boolean;
   /** Both sides had sent FIN when it closed. */
   readonly whole: boolean;
+  /** The set of servers was told that this connection is gone. */
+  readonly left: boolean;
   /** There was a drop, or the owner has destroyed the socket, and no connection since. */
   readonly toRepair: boolean;
   /** The owner was told that it backs off; that it is exhausted, now and before this attempt. */
@@ -53,6 +55,7 @@ const FACTS = {
   news: undefined,
   flushed: true,
   whole: false,
+  left: false,
   toRepair: false,
   retried: false,
   exhausted: false,
@@ -75,7 +78,11 @@ type Command = EventObject & { readonly repair: boolean; readonly delayMs: numbe
 
 /** What a command tells the owner, or the model. */
 const followed: Record<string, (model: StrictBackend, command: Command) => Partial<StrictBackend>> = {
-  'server.choose': () => ({ retried: false, exhausted: false, hastened: false, gaveUp: false }),
+  'server.drop': () => ({ left: true }),
+  'server.choose'({ dropped, destroyed, left }) {
+    must(!(dropped || destroyed) || left, 'It has lost a server, and the set of servers was not told');
+    return { retried: false, exhausted: false, hastened: false, gaveUp: false };
+  },
   'server.renew': () => ({ renewed: false }),
   'server.rest'({ wanted }) {
     must(!wanted, 'It rests, and was asked for a connection');
@@ -85,7 +92,7 @@ const followed: Record<string, (model: StrictBackend, command: Command) => Parti
   'server.restore': () => ({ afresh: 'restored' }),
   'socket.open'({ chosen }) {
     must(chosen, 'It opens a socket, and no server was chosen');
-    return { chosen: false, fin: false, rested: false, afresh: 'no' };
+    return { chosen: false, fin: false, rested: false, afresh: 'no', left: false };
   },
   'socket.end': ({ flushed, socket }) => ({ fin: true, flushed: flushed || socket.local === 'finished' }),
   'socket.linger': () => ({ letGo: true }),
@@ -219,6 +226,8 @@ export const strictBackend: ModelRules<StrictBackend> = {
     must(!is(/^active\.exhausted/) || model.exhausted, 'It is exhausted, and nobody is told');
     must(settings.persistent || !is(/^active\.(failover|exhausted|renewing)/), 'It goes on after its one conversation');
     must(!settings.persistent || !is(/^(dropp|fail)/), 'It is lost, and not replaced');
+    const mustGoOn = settings.persistent && model.destroyed && !over;
+    must(!mustGoOn || is(/^(active|idle)/), 'Its owner has destroyed a socket, and it does not go on (2)');
     must(!model.impatient || !DONE_WITH.test(state), 'It waits on for those whom nobody waits for');
     const isGone = model.news === 'failed' || socket.phase === 'none';
     must(!is(/^closing\.holding/) || !isGone, 'Its socket is gone, and its holders are not told');

@@ -101,7 +101,15 @@ export const strictClient: ModelRules<StrictClient> = {
   check(model, state, isDone, context) {
     clientRules.check(model, state, isDone, context);
     const { socket, hook, established, dropped, over, closed, aborted, turnedAway, given } = model;
-    must(state !== 'closing' || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
+    must(!/(^|\.)closing$/.test(state) || context.closeTimeoutMs === CLOSE_MS, 'It closes in its own time');
+    must(!aborted || !state.startsWith('lingering'), 'Its owner has aborted it, and it lingers (8)');
+    if (state.startsWith('live.established')) {
+      const ends = socket.peerEnded ? ['peerEnded', 'bothEnded'] : ['open', 'localEnded'];
+      must(
+        state.endsWith(ends[socket.local === 'finished' ? 1 : 0] as string),
+        `It is ${state}, and its socket is not`,
+      );
+    }
     must(socket.phase !== 'none' || isDone, 'Its socket has closed, and it lives on (6)');
     must(!model.failed || /^(?!live)|bothEnded/.test(state), 'Its socket has failed, and it lives on (2)');
     must(state !== 'aborting' || !model.undone || aborted || model.letGo, 'It resets what is complete (8)');
