@@ -354,7 +354,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
    *
    * @param bytes how many are needed, from 1 to 65,536. Default 1.
    * @param options how long to wait for them
-   * @returns a copy of the first bytes: as many as you asked for, and whatever arrived together with them
+   * @returns a copy of the first bytes: as many as you asked for, and the bytes that arrived together with these
    * @throws OptionError
    * @throws NotEstablishedError before `admit` is called
    * @throws NotSupportedError if the bytes are relayed, or read by other code, or if an earlier call has not settled
@@ -489,9 +489,10 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
 
   /**
    * Gives the socket to other code, such as an HTTP server: in `admit`, in `route`, or once it is established; not while a
-   * session relays it. The library takes its listeners and limits off, and calls `take` with the socket: at once, or,
-   * within a listener of this client and in a `route` that has awaited nothing yet, right after that. What was read of it
-   * already (`peek`, `connectBufferBytes`) is read again. What `admit` or `route` answers no longer matters.
+   * session relays it. The library takes its listeners and limits off, and calls `take` with the socket: at once. Only
+   * within a listener of this client, and in a `route` that has awaited nothing yet, it does so right after that code.
+   * What was read of it already (`peek`, `connectBufferBytes`) is read again. What `admit` or `route` answers no longer
+   * matters.
    *
    * The client counts towards `clientsMax`, and a close of its listener or proxy waits for it, until the socket closes:
    * then it ends as `handedOver`, and its session, if it had one in `route`, has ended so before. {@link clientOf} finds it

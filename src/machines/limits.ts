@@ -87,7 +87,7 @@ export const LISTENER_LIMITS = {
 export const DIAL_LIMITS = {
   attemptsMax: countOf('none with `sessionConnectTimeout`; else one per server, at least 3', 'attempts in a row', FLAG),
   queueTimeout: time(10_000, 'wait for a place while every server that has not failed is full', FLAG),
-  connectTimeout: time(5_000, 'one attempt to connect a server, its TLS handshake included', FLAG),
+  connectTimeout: time(5_000, 'one attempt to connect a server, its TLS handshake and `connect` hook included', FLAG),
   disposeTimeout: time(1_000, 'the close of a destroyed socket; then the socket is forgotten', FLAG),
   prepareTimeout: time(10_000, 'the hooks `prepare` and `repair` together'),
   holdTimeout: time(5_000, 'holders and hooks, once they were told to let go'),

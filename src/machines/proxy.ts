@@ -3,8 +3,9 @@
  *
  * 1. Start from the back: backends that stay up first, then the listeners; a start that fails undoes what was started.
  * 2. Stop from the front: first no new clients, then the sessions end, then the backends are closed.
- * 3. Every wait has an end: a drain has a deadline, the parts bound their own closes. A client that is being admitted then
- *    does not turn the end into `aborted`; one that still gets its last words does, and so does one that other code has.
+ * 3. Every wait has an end: a drain has a deadline, the parts bound their own closes. A client that is being
+ *    admitted at the deadline does not turn the end into `aborted`. A client that still gets its last words does, and so
+ *    does a client that other code has.
  * 4. A listener that was closed through its own handle is not missed while there are others, before the start as after.
  *
  * Left out on purpose: what the parts are. They report as one ("all listeners are bound", "the last client is gone").
