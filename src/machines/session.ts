@@ -202,6 +202,7 @@ export const sessionMachine = setup({
     cutOff: raise({ type: 'session.abort', deliver: true, cause: deadline('closeTimeout') }),
   },
   guards: {
+    asksRoute: session.asksRoute,
     willBeClosed: session.willBeClosed,
     willBeHandedOver: session.willBeHandedOver,
     willBeRefused: session.willBeRefused,
@@ -222,8 +223,13 @@ export const sessionMachine = setup({
   description: 'One client paired with one backend.',
   context: ({ input }) => session.startOf(input.settings),
   output: session.outcomeOf,
-  initial: 'routing',
+  initial: 'arrived',
   states: {
+    arrived: {
+      description: 'It begins.',
+      always: [{ guard: 'asksRoute', target: 'routing' }, { target: 'connecting' }],
+    },
+
     routing: {
       description: 'The owner says where the client goes.',
       tags: 'routing',

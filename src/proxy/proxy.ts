@@ -537,7 +537,11 @@ function checkedProxy(options: ProxyOptions) {
   const { servers, sets, route, key } = checkedWhere(options);
   // Two files per client: its own socket and its backend's.
   const listener = listenerLimits(options, 2, true);
-  const settings = { ...limits(SESSION_LIMITS, options), closeTimeout: listener.settings.drainTimeout };
+  const settings = {
+    ...limits(SESSION_LIMITS, options),
+    closeTimeout: listener.settings.drainTimeout,
+    asksRoute: route !== undefined || key !== undefined,
+  };
   const backend = backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS);
   const session: SessionConfig = {
     input: { settings },

@@ -160,7 +160,7 @@ export function createSession<Data>(client: Client<Data>, options: SessionOption
   const closeTimeout = timeout('drainTimeout', drainTimeout, DRAIN_MS);
   const backend = backendConfig(options, servers, false, true, settings.sessionConnectTimeout < NEVER_MS);
   const config: SessionConfig = {
-    input: { settings: { ...settings, closeTimeout } },
+    input: { settings: { ...settings, closeTimeout, asksRoute: false } },
     environment: environmentOf({ ...options, clock }),
     backend,
     ...limits(BUFFER_LIMITS, options),
@@ -186,7 +186,7 @@ export function createSession<Data>(client: Client<Data>, options: SessionOption
 /** @internal What a session does when one side has ended. */
 export function endsOf(
   { halfClose }: Pick<SessionLimits, 'halfClose'>,
-  { halfCloseTimeout, closeTimeout }: SessionSettings,
+  { halfCloseTimeout, closeTimeout }: Pick<SessionSettings, 'halfCloseTimeout' | 'closeTimeout'>,
   { input: { settings } }: BackendConfig,
 ): Pick<SessionConfig, 'halfClose' | 'legCloseTimeout'> {
   return {

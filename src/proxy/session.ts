@@ -196,6 +196,13 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   }
 
   /** @internal */
+  override begin(signal?: AbortSignal): void {
+    this.client.endPeek();
+    this.backend.begin();
+    super.begin(signal);
+  }
+
+  /** @internal */
   legEnded(leg: Leg): void {
     this.instance.send(leg === this.client ? CLIENT_ENDED : BACKEND_ENDED);
   }
@@ -312,15 +319,13 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   }
 
   #route(): void {
-    this.client.endPeek();
-    this.backend.begin();
     const { route, key } = this.#config;
     try {
       if (route !== undefined) {
         this.#askHook(route);
         return;
       }
-      if (key !== undefined) this.backend.goTo(this.backend.servers, undefined, checkedKey('key', key(this.client)));
+      this.backend.goTo(this.backend.servers, undefined, checkedKey('key', (key as KeyHook)(this.client)));
       this.instance.send(ROUTED);
     } catch (error) {
       this.#refuse(hookReportOf(error));

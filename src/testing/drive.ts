@@ -121,6 +121,8 @@ class Witness<M extends AnyStateMachine> {
     this.#driver = driver;
     this.#path = path;
     this.model = new Model(driver.machine, driver.input);
+    // The handle has begun already: that it began in the same way shows by where it goes on.
+    for (const name of this.model.steps[0]?.taken ?? []) this.taken.add(name);
   }
 
   hear(transition: Transition): void {

@@ -149,6 +149,28 @@ const client = (name: string, simple: boolean, settings: Partial<ClientSettings>
   simple,
 });
 
+/** Its route comes before all else: then every edge is enough. */
+const session = (name: string, asksRoute: boolean): Bounded => ({
+  name,
+  machine: sessionMachine,
+  options: {
+    input: {
+      settings: { ...settingsOf(SESSION_LIMITS, T), closeTimeout: T, asksRoute },
+    },
+    // Closed before there was a backend, or after: only the latter can still turn out otherwise.
+    key: ({ context }) => `${context.ending} ${context.isClosedEarly}`,
+    events: (type) =>
+      type === 'client.closed' || type === 'backend.closed'
+        ? [
+            { type, ending: 'ended', flushed: true, cause: CAUSE },
+            { type, ending: 'dropped', flushed: false, cause: CAUSE },
+            { type, ending: 'aborted', flushed: false, cause: CAUSE },
+          ]
+        : [{ type }],
+  },
+  simple: !asksRoute,
+});
+
 export const bounded: readonly Bounded[] = [
   backend(true, 1),
   backend(false, 1),
@@ -186,26 +208,8 @@ export const bounded: readonly Bounded[] = [
     },
     simple: true,
   },
-  {
-    name: 'session',
-    machine: sessionMachine,
-    options: {
-      input: {
-        settings: { ...settingsOf(SESSION_LIMITS, T), closeTimeout: T },
-      },
-      // Closed before there was a backend, or after: only the latter can still turn out otherwise.
-      key: ({ context }) => `${context.ending} ${context.isClosedEarly}`,
-      events: (type) =>
-        type === 'client.closed' || type === 'backend.closed'
-          ? [
-              { type, ending: 'ended', flushed: true, cause: CAUSE },
-              { type, ending: 'dropped', flushed: false, cause: CAUSE },
-              { type, ending: 'aborted', flushed: false, cause: CAUSE },
-            ]
-          : [{ type }],
-    },
-    simple: true,
-  },
+  session('session', false),
+  session('session, its route', true),
   {
     name: 'proxy',
     machine: proxyMachine,

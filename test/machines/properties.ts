@@ -591,15 +591,14 @@ const givenOnceUnlinked: Check = (model) => {
 };
 
 /**
- * A backend connects once the hook has said where the client goes, and not before. The hook is told when its answer is no
- * longer wanted, and only then.
+ * A backend connects once the hook has said where the client goes, and not before; at once where there is no hook. The hook
+ * is told when its answer is no longer wanted, and only then.
  */
 const routesAreAwaited: Check = (model) => {
   for (const step of model.steps) {
     const isRouting = step.from.startsWith('routing');
-    expect(types(step).includes('backend.connect'), `${step.from} ${step.event}`).toBe(
-      isRouting && step.event === 'route.chosen',
-    );
+    const isDue = step === model.steps[0] ? step.to === 'connecting.open' : isRouting && step.event === 'route.chosen';
+    expect(types(step).includes('backend.connect'), `${step.from} ${step.event}`).toBe(isDue);
     const isLeft = isRouting && !step.to.startsWith('routing');
     const isAnswered = /^route\.(chosen|refused)$/.test(step.event);
     expect(types(step).includes('route.revoke'), `${step.from} ${step.event}`).toBe(isLeft && !isAnswered);

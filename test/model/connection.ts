@@ -77,13 +77,14 @@ const WHO = { initiator: 'owner', manner: 'close' } as const;
 
 const BOUND = { idleTimeout: NEVER_MS, halfCloseTimeout: NEVER_MS };
 
-export function connectionParts({ attemptsMax, idleTimeout, tls = false }: ConnectionBounds) {
+export function connectionParts({ attemptsMax, idleTimeout, tls = false, hooks, routes = false }: ConnectionBounds) {
   const waits = {
     routeTimeout: 1,
     sessionConnectTimeout: 1,
     halfCloseTimeout: 4,
     durationMax: NEVER_MS,
     closeTimeout: 1,
+    asksRoute: hooks || routes,
   };
   return {
     // A session bounds its legs.
@@ -224,7 +225,7 @@ export function performConnection(
   stage: ConnectionStage,
   part: ConnectionPart,
   command: EventObject,
-  { hooks, admits = false, routes = false, halfClose = true }: ConnectionBounds,
+  { hooks, admits = false, halfClose = true }: ConnectionBounds,
   established: (stage: ConnectionStage) => void,
 ): void {
   const { type } = command;
@@ -238,10 +239,6 @@ export function performConnection(
     );
     if (failed !== undefined) stage.change({ faultsLeft: stage.model.faultsLeft - 1 });
     if (failed !== 'undone') perform(stage, command, halfClose);
-    if (type === 'client.route' && failed === undefined && !(hooks || routes)) {
-      stage.change({ routing: false });
-      stage.tell('session', { type: 'route.chosen' });
-    }
     if (failed !== undefined)
       stage.tell('session', { type: 'session.abort', cause: WHO, deliver: true } as EventObject);
     return;

@@ -40,6 +40,7 @@ const settingsFor = (path: Path) => {
     halfCloseTimeout: 1_000,
     durationMax: soon('durationMax'),
     closeTimeout: soon('closeTimeout'),
+    asksRoute: path[0]?.from.startsWith('routing') === true,
   };
 };
 
@@ -139,7 +140,7 @@ export function sessionDriver(loopback: Loopback) {
       backend: backendConfig({ ...BACKEND_LIMITS, attemptsMax: 1 }, servers, false, true),
       // It reads ahead, and so sees what the client does while the backend connects.
       connectBufferBytes: 1_024,
-      route: () => routed.promise,
+      route: settings.asksRoute ? () => routed.promise : undefined,
       key: undefined,
       transform: undefined,
       refusal: undefined,

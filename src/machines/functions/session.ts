@@ -17,6 +17,8 @@ export { willBeAborted, willBeClosed, willBeDropped, willBeHandedOver, willBeRef
 export interface SessionSettings extends SettingsOf<typeof SESSION_LIMITS> {
   /** The `drainTimeout` of the proxy. */
   readonly closeTimeout: number;
+  /** Whether a hook says where each client goes; otherwise all go to the same servers. */
+  readonly asksRoute: boolean;
 }
 
 export interface SessionInput {
@@ -170,6 +172,9 @@ export const abortBackend = ({ context, event }: GivenEvent): SessionCommand => 
   cause: context.cause as Cause,
   deliver: delivers(event),
 });
+
+// Guards.
+export const asksRoute = ({ context }: Given): boolean => context.settings.asksRoute;
 
 // Delays.
 export const routeTimeout = ({ context }: Given): number => context.settings.routeTimeout;
