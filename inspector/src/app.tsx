@@ -39,14 +39,14 @@ export function App({ isExport }: { readonly isExport: boolean }) {
       if (key === '?') help.current?.showModal();
       else if (isExport) return;
       else if (key === '/') search();
-      else if (key === 'Escape' && view === 'connection') go('#/connections');
+      else if (key === 'Escape' && route.value.view === 'connection') go('#/connections');
       else if (chosen !== undefined) go(chosen[2]);
       else return;
       event.preventDefault();
     };
     document.addEventListener('keydown', listen);
     return () => document.removeEventListener('keydown', listen);
-  }, [view, isExport]);
+  }, [isExport]);
 
   useEffect(() => {
     const name = view === 'connection' ? id : VIEWS.find(([known]) => known === view)?.[1];

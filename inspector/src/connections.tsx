@@ -79,7 +79,8 @@ export function Connections() {
   };
   const move = (by: number): void => {
     if (page === undefined || page.rows.length === 0) return;
-    const index = page.rows.findIndex(({ id }) => id === chosen);
+    // Not what was drawn last: the next key may come before that.
+    const index = page.rows.findIndex(({ id }) => id === selected.value);
     const at = index < 0 ? first - page.offset : index + by;
     const next = page.rows[Math.max(0, Math.min(at, page.rows.length - 1))] as ConnectionRow;
     selected.value = next.id;
@@ -89,8 +90,9 @@ export function Connections() {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === 'ArrowDown' || event.key === 'j') move(1);
     else if (event.key === 'ArrowUp' || event.key === 'k') move(-1);
-    else if (event.key === 'Enter' && chosen !== '' && !(event.target instanceof HTMLButtonElement)) go(hrefOf(chosen));
-    else return;
+    else if (event.key === 'Enter' && selected.value !== '' && !(event.target instanceof HTMLButtonElement)) {
+      go(hrefOf(selected.value));
+    } else return;
     event.preventDefault();
   };
   // Keys move the rows wherever one is on the page, but where they have a meaning of their own.

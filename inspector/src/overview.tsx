@@ -214,9 +214,12 @@ function Charts({ machines }: { readonly machines: readonly MachineInfo[] }) {
   const move = (event: KeyboardEvent): void => {
     const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
     if (by === 0) return;
-    const next = (names.indexOf(chosen) + by + names.length) % names.length;
+    const tabs = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('[role=tab]')];
+    // From the tab that has the focus: what is chosen may not be drawn yet.
+    const here = tabs.indexOf(event.target as HTMLElement);
+    const next = (here + by + tabs.length) % tabs.length;
     setChosen(names[next]);
-    (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('[role=tab]')[next]?.focus();
+    tabs[next]?.focus();
   };
   return (
     <section class="charts" aria-labelledby="charts-title">

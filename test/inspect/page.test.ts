@@ -198,6 +198,28 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
       await page.keyboard.press('?');
       await page.getByRole('dialog', { name: 'Keys' }).waitFor();
     });
+
+    test('keys that come faster than the page is drawn are all heard', async () => {
+      const server = await bench.echo();
+      const { proxy, at } = await makeProxy({ servers: [server.at] });
+      for (let index = 0; index < 4; index++) await talk(at);
+      const third = proxy.connections()[2]?.id as string;
+      const page = await visit({ proxies: [proxy] });
+      const press = (...keys: string[]): Promise<void> =>
+        page.evaluate(`for (const key of ${JSON.stringify(keys)}) {
+          document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+        }`);
+      await page.locator('.tabs [role=tab][aria-selected=true]').focus();
+      await press('ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowLeft');
+      const tabs = page.locator('.tabs [role=tab]');
+      await page.locator(`.tabs [role=tab][aria-selected=true]:text-is("${await tabs.nth(2).innerText()}")`).waitFor();
+      await page.keyboard.press('2');
+      await page.getByText('4 of 4').waitFor();
+      await press('j', 'j', 'ArrowDown', 'j', 'k', 'Enter');
+      await page.getByRole('heading', { level: 1, name: third }).waitFor();
+      await press('Escape');
+      await page.locator('tr.selected').getByText(third).waitFor();
+    });
   });
 
   describe('one connection', () => {

@@ -1,11 +1,17 @@
-/** In CI a test that is skipped is a failure: what was not run is not known to work. Also notes the counts for .ci/run. */
+/** In CI a test that is skipped is a failure: what was not run is not known to work. Also notes the counts and the failures for .ci/run. */
 import { appendFileSync } from 'node:fs';
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 /** Tests that may be skipped, with the reason. */
 const MAY_BE_SKIPPED: Readonly<Record<string, string>> = {
   'IPv6 loopback': 'a container may have no IPv6',
 };
+
+const failureOf = (failed: TestCase): string =>
+  `${failed.module.relativeModuleId}: ${failed.fullName}: ${failed.result().errors?.[0]?.message}`;
+
+const lineOf = (failure: string): string =>
+  `FAILED on Node ${process.versions.node}: ${failure.replaceAll(/\s+/g, ' ')}\n`;
 
 export default class NoSkips implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
@@ -16,7 +22,13 @@ export default class NoSkips implements Reporter {
     const broken = modules.filter(
       (module) => module.state() === 'failed' && [...module.children.allTests('failed')].length === 0,
     );
-    if (counts !== undefined) appendFileSync(counts, `${count('passed')} ${count('failed') + broken.length}\n`);
+    if (counts !== undefined) {
+      const failures = [
+        ...broken.map((module) => `${module.relativeModuleId}: ${module.errors()[0]?.message}`),
+        ...modules.flatMap((module) => [...module.children.allTests('failed')].map(failureOf)),
+      ];
+      appendFileSync(counts, `${count('passed')} ${count('failed') + broken.length}\n${failures.map(lineOf).join('')}`);
+    }
     const skipped = modules.flatMap((module) => [...module.children.allTests('skipped')]);
     const unexpected = skipped.filter(({ name }) => MAY_BE_SKIPPED[name] === undefined);
     for (const { name } of skipped) {
