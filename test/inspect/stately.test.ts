@@ -149,8 +149,6 @@ test('a conversation, message by message', async () => {
   expect(heard.of('session')).toMatchInlineSnapshot(`
     [
       "actor below listener",
-      "route.chosen",
-      "active {"connecting":"open"}",
       "backend.established from backend",
       "active {"relaying":"both"}",
       "client.ended from client",

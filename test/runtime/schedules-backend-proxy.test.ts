@@ -1,3 +1,3 @@
 import { testSchedules } from './schedules.js';
 
-testSchedules('schedules-backend-proxy.test.ts', { backend: 36_000, proxy: 16_000 });
+testSchedules('schedules-backend-proxy.test.ts', { backend: 18_000, proxy: 8_000 });

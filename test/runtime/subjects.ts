@@ -117,6 +117,9 @@ export const subjects = {
     ...times(random, LISTENER_LIMITS),
     ...waits(random, 'admissionTimeout', 'abortTimeout', 'lingerMax'),
   })),
-  session: subject(sessionMachine, (random) => waits(random, 'closeTimeout', ...namesOf(SESSION_LIMITS))),
+  session: subject(sessionMachine, (random) => ({
+    ...waits(random, 'closeTimeout', ...namesOf(SESSION_LIMITS)),
+    asksRoute: random.percent(40),
+  })),
   proxy: subject(proxyMachine, (random) => waits(random, 'drainTimeout', 'abortTimeout', 'lingerMax')),
 } satisfies Record<string, Subject>;
