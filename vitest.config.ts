@@ -43,6 +43,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Sockets of one file must not wait for another file's event loop.
     pool: 'forks',
+    // A process of its own for each file would load the library a hundred times: test/support/tidy.ts sees that none disturbs the next.
+    isolate: false,
+    setupFiles: ['test/support/tidy.ts'],
     // One more than the two cores that CI has: while a browser, a process or a timer is waited for, the others go on.
     maxWorkers: 3,
     sequence: { sequencer: LongFirst },

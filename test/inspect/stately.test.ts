@@ -193,8 +193,6 @@ test('on actors of XState it is the same', async () => {
   await until('the end of the session', () => heard.of('session').includes('done "ended"'));
   expect(heard.of('session')).toEqual([
     'actor below listener',
-    'route.chosen',
-    'active {"connecting":"open"}',
     'backend.established from backend',
     'active {"relaying":"both"}',
     'client.ended from client',

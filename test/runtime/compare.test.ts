@@ -1,14 +1,16 @@
 /** The comparison is itself tried: it finds what is wrong, and nothing where nothing is. */
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
 import { xstateRuntime } from '../../src/runtime/xstate.js';
-import { isSame, show } from './compare.js';
+import { isSame, show, watchTransitions } from './compare.js';
 import { Chance, mutant, mutations } from './mutants.js';
 import { hash } from './random.js';
 import { type Found, play, shorten, storyOf } from './schedule.js';
 import { subjects } from './subjects.js';
 
 const SEEDS = 120;
+
+afterAll(() => watchTransitions(false));
 
 describe.each(Object.keys(mutations) as (keyof typeof mutations)[])('%s', (name) => {
   test.each([xstateRuntime, compiledRuntime])('and that is seen: $name', (runtime) => {

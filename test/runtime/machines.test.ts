@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { createActor } from 'xstate';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
 import { xstateRuntime } from '../../src/runtime/xstate.js';
-import { nodesOf, RecordingClock, show } from './compare.js';
+import { nodesOf, RecordingClock, show, watchTransitions } from './compare.js';
 import { FEATURES, type Feature, type Generated, generate } from './generator.js';
 import { hash, isReplay, Random, replayWith, seeds } from './random.js';
 import { type Found, play, playPlan, type Runtimes, shorten, storyOf } from './schedule.js';
@@ -14,6 +14,8 @@ const SCHEDULES = 4;
 const NAME = 'random machines do the same on both runtimes';
 
 const { first, last } = seeds(MACHINES);
+
+afterAll(() => watchTransitions(false));
 
 test(NAME, { timeout: 60_000 + (last - first) * 20 }, () => {
   const features = new Map<Feature, number>(FEATURES.map((feature) => [feature, 0]));

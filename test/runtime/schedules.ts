@@ -1,9 +1,9 @@
 /** Random schedules over some of the five machines: the test that two files share, so that two workers do. */
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
 import { xstateRuntime } from '../../src/runtime/xstate.js';
-import { nodesOf } from './compare.js';
+import { nodesOf, watchTransitions } from './compare.js';
 import { isReplay, replayWith, seeds } from './random.js';
 import { play, type Runtimes, type Subject, shorten, storyOf } from './schedule.js';
 import { subjects } from './subjects.js';
@@ -11,6 +11,7 @@ import { subjects } from './subjects.js';
 const RUNTIMES: Runtimes = [xstateRuntime, compiledRuntime];
 
 export function testSchedules(file: string, counts: Partial<Record<keyof typeof subjects, number>>): void {
+  afterAll(() => watchTransitions(false));
   describe.each(Object.entries(counts))('%s', (name, count) => {
     const { first, last } = seeds(count);
     // As many as the environment asks for: then it takes as long as it takes.
