@@ -4,6 +4,7 @@
  */
 import { expect } from 'vitest';
 import { type AnyStateMachine, createActor, type EventObject, SimulatedClock } from 'xstate';
+import type { SessionContext } from '../../src/machines/session.js';
 import { QUIET_PROBES, type Sent } from '../../src/machines/vocabulary.js';
 import { statePath } from '../../src/runtime/xstate.js';
 import { type Model, type ReplayedStep, replay, shortName } from '../../src/testing/index.js';
@@ -531,6 +532,7 @@ const cutsAreTold: Check = (model) => {
   if (cut) expect(outcome.ending).not.toBe('ended');
   if (outcome.cause.manner === 'timeout') expect(outcome.ending).toMatch(/aborted|refused/);
   if (outcome.ending === 'closed') expect(model.steps.map(({ event }) => event)).toContain('session.close');
+  if (model.steps.some(({ to }) => to.startsWith('draining'))) expect(outcome.ending).not.toBe('ended');
 };
 
 /** A client is turned away exactly if no backend came up for it; what is relayed is never mixed with last words. */
@@ -544,7 +546,10 @@ const refusalsAreTold: Check = (model) => {
     );
     const isWaiting = /^(routing|connecting)/.test(step.from) && step.taken.length > 0;
     expect(types(step).includes('client.turnAway'), `${step.from} ${event}`).toBe(isRefusal && isWaiting);
-    if (types(step).includes('client.turnAway')) expect(step.snapshot.context.ending).toBe('refused');
+    if (types(step).includes('client.turnAway')) {
+      expect(step.snapshot.context.ending).toBe('refused');
+      expect(step.to).toBe(event === 'backend.closed' ? 'finishing.clientOnly' : 'finishing.both');
+    }
     expect(step.snapshot.hasTag('joined'), step.to).toBe(joined && /^(relaying|draining)/.test(step.to));
   }
 };
@@ -597,7 +602,9 @@ const givenOnceUnlinked: Check = (model) => {
 const routesAreAwaited: Check = (model) => {
   for (const step of model.steps) {
     const isRouting = step.from.startsWith('routing');
-    const isDue = step === model.steps[0] ? step.to === 'connecting.open' : isRouting && step.event === 'route.chosen';
+    const { asksRoute } = (step.snapshot.context as SessionContext).settings;
+    if (step.event === 'xstate.init') expect(step.to).toBe(asksRoute ? 'routing.open' : 'connecting.open');
+    const isDue = step.event === 'xstate.init' ? !asksRoute : isRouting && step.event === 'route.chosen';
     expect(types(step).includes('backend.connect'), `${step.from} ${step.event}`).toBe(isDue);
     const isLeft = isRouting && !step.to.startsWith('routing');
     const isAnswered = /^route\.(chosen|refused)$/.test(step.event);
