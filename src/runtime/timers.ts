@@ -5,28 +5,40 @@
 import type { Clock, Timer } from './clock.js';
 import { systemClock } from './clock.js';
 import { inNoContext } from './context.js';
-import type { TimerDefinition } from './table.js';
 
 /** Whose timers these are. */
 export interface TimerOwner {
   timerFired(timer: InstanceTimer): void;
 }
 
-/** A timer. Used again for another one after it was cleared or has fired. */
+/** One of the timers of a machine. */
+export interface TimerDefinition {
+  /** The name of the delay. */
+  readonly name: string;
+  /** Its place among the timers that may run at the same time. */
+  readonly slot: number;
+  /** Sent when the time is over. */
+  readonly event: { readonly type: string };
+}
+
+/** A timer that was armed. */
 export class InstanceTimer {
+  /** Nothing once it has fired or was cleared. */
   owner: TimerOwner | undefined;
-  definition: TimerDefinition | undefined;
-  delayMs = 0;
-  /** When it fires, once it is armed. */
+  readonly definition: TimerDefinition;
   dueAt = 0;
-  keepsAlive = true;
-  /** The next timer of the same owner. */
-  sibling: InstanceTimer | undefined;
-  list: DurationList | undefined;
-  previous: InstanceTimer | undefined;
-  next: InstanceTimer | undefined;
+  keepsAlive: boolean;
+  list: DurationList | undefined = undefined;
+  previous: InstanceTimer | undefined = undefined;
+  next: InstanceTimer | undefined = undefined;
   /** On any other clock than the process's own: its timer there. */
-  handle: Timer | undefined;
+  handle: Timer | undefined = undefined;
+
+  constructor(owner: TimerOwner, definition: TimerDefinition, keepsAlive: boolean) {
+    this.owner = owner;
+    this.definition = definition;
+    this.keepsAlive = keepsAlive;
+  }
 }
 
 /** All timers of one duration, the first to fire first. */
@@ -45,34 +57,7 @@ let lists = new Map<number, DurationList>();
 /** The function that the lists were armed with: code that replaces it, to own the time, gets lists of its own. */
 let armedWith = setTimeout;
 
-/** Timers to use again, linked by `next`. */
-let spare: InstanceTimer | undefined;
-let spares = 0;
-const SPARES_MAX = 4_096;
-
-/** Makes a timer, which has yet to be armed: one that is cleared in the same turn then costs nearly nothing. */
-export function makeTimer(owner: TimerOwner, definition: TimerDefinition, delayMs: number): InstanceTimer {
-  let timer = spare;
-  if (timer === undefined) {
-    timer = new InstanceTimer();
-  } else {
-    spare = timer.next;
-    spares--;
-    timer.next = undefined;
-  }
-  timer.owner = owner;
-  timer.definition = definition;
-  timer.delayMs = delayMs;
-  return timer;
-}
-
-export function isArmed({ list, handle }: InstanceTimer): boolean {
-  return list !== undefined || handle !== undefined;
-}
-
-export function armTimer(clock: Clock, now: number, timer: InstanceTimer, keepsAlive: boolean): void {
-  const { delayMs } = timer;
-  timer.keepsAlive = keepsAlive;
+export function armTimer(clock: Clock, now: number, timer: InstanceTimer, delayMs: number): void {
   if (clock === systemClock) {
     // As Node does: never in the same turn, and in whole milliseconds, which need no memory of their own.
     const delay = delayMs >= 1 ? delayMs : 1;
@@ -81,14 +66,14 @@ export function armTimer(clock: Clock, now: number, timer: InstanceTimer, keepsA
   } else {
     timer.dueAt = now + delayMs;
     timer.handle = inNoContext(setOn, clock, () => fire(timer), delayMs);
-    if (!keepsAlive) timer.handle.unref();
+    if (!timer.keepsAlive) timer.handle.unref();
   }
 }
 
 export function clearTimer(clock: Clock, timer: InstanceTimer): void {
   if (timer.list !== undefined) remove(timer.list, timer);
   else if (timer.handle !== undefined) clock.clearTimeout(timer.handle);
-  recycle(timer);
+  timer.owner = undefined;
 }
 
 export function refTimer(timer: InstanceTimer, keepsAlive: boolean): void {
@@ -171,17 +156,9 @@ function fireList(list: DurationList): void {
 }
 
 function fire(timer: InstanceTimer): void {
+  const { owner } = timer;
   // A user's clock may fire a timer that was cleared.
-  timer.owner?.timerFired(timer);
-}
-
-/** What has fired or was cleared can be used again; the owner calls this for one that has fired. */
-export function recycle(timer: InstanceTimer): void {
+  if (owner === undefined) return;
   timer.owner = undefined;
-  timer.definition = undefined;
-  timer.sibling = undefined;
-  if (timer.handle !== undefined || spares >= SPARES_MAX) return;
-  timer.next = spare;
-  spare = timer;
-  spares++;
+  owner.timerFired(timer);
 }

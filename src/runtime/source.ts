@@ -1,0 +1,632 @@
+/**
+ * Writes a class from the plan of a machine: one method for each type of event, which switches on the state, and one for
+ * each transition, which works everything out first and then performs it. Where a step leads to further ones (`always`,
+ * `raise`), they are followed here, and written into the same method.
+ *
+ * Names and strings of the machine come into the text only as JSON, or cut down to letters and digits.
+ */
+import { isNever } from './clock.js';
+import type { Call, Callable, Expression, Guard, Leaf, Op, Plan, Step } from './plan.js';
+
+/** How the text names what is outside of it. */
+export interface Surroundings {
+  /** A function of the machine. */
+  nameOf(run: Callable): string;
+  /** A value that the machine names: a command, an event, params. */
+  valueOf(value: unknown): string;
+  /** In TypeScript: the type of the context. */
+  readonly contextType?: string;
+  /** The delays of the machine are known to be numbers. */
+  readonly delaysAreNumbers?: boolean;
+  /** Whether the text is to be read. */
+  readonly isCommented?: boolean;
+}
+
+/** A method that becomes too long, or has no end, takes its steps one by one when it runs. */
+const STEPS_MAX = 10;
+
+class TooLong extends Error {}
+
+/** The source of the class `className`, with the constants that it needs. */
+export function sourceOf(plan: Plan, className: string, surroundings: Surroundings): string {
+  // Most machines never take more steps than are written down: only then it must be asked for.
+  const writer = new Writer(plan, className, surroundings, false);
+  const text = writer.write();
+  return writer.isOpen ? new Writer(plan, className, surroundings, true).write() : text;
+}
+
+/** A command that is performed at the end of a method: its place, and the text of the command. */
+interface Emitted {
+  readonly place: string;
+  readonly text: string;
+  readonly isStatic: boolean;
+}
+
+/** Where a method has come to. */
+interface Point {
+  readonly leaf: number;
+  /** The name of the current event, and of the argument with it if there is one. */
+  readonly event: string;
+  given: string | undefined;
+  /** What was raised: the type, and the text of the event. */
+  readonly raised: readonly (readonly [type: string, text: string])[];
+  readonly commands: readonly Emitted[];
+}
+
+class Writer {
+  /** True if more steps may follow than were written down. */
+  isOpen = false;
+  readonly #plan: Plan;
+  readonly #className: string;
+  readonly #outside: Surroundings;
+  readonly #asks: boolean;
+  readonly #places = new Map<unknown, string>();
+  readonly #constants: string[] = [];
+  /** The methods of transitions, by their text: many states share one. */
+  readonly #methods = new Map<string, string>();
+  readonly #taken = new Set<string>();
+  readonly #names = new Set<string>();
+
+  constructor(plan: Plan, className: string, outside: Surroundings, asks: boolean) {
+    this.#plan = plan;
+    this.#className = className;
+    this.#outside = outside;
+    this.#asks = asks;
+  }
+
+  write(): string {
+    const { id, leaves, slots, stepsMax, eventTypes } = this.#plan;
+    const events = this.#events();
+    const always = this.#always();
+    const start = this.#start();
+    const isTyped = this.#outside.contextType !== undefined;
+    const rows = leaves.map(({ path, tags, timers, isFinal }) =>
+      [path, tags, timers.map(({ name, type }) => [name, type]), ...(isFinal ? [true] : [])].map((part) => json(part)),
+    );
+    const context = this.#context();
+    return `
+const FACTS = factsOf(${json(id)}, ${json(eventTypes)}, [${rows.map((row, index) => `${this.#comment(String(index))}[${row.join(', ')}],`).join('\n')}], ${stepsMax});
+const makeContext = contextOf${isTyped ? `<${this.#outside.contextType}>` : ''}(${context});
+${this.#constants.join('\n')}
+
+class ${this.#className} extends MachineInstance${isTyped ? `<${this.#outside.contextType}>` : ''} {
+${range(slots, (slot) => `timer${slot}${isTyped ? ': Slot' : ''} = undefined;`)}
+
+constructor(${this.#typed('input', 'unknown')}, ${this.#typed('host', 'Host<Event>')}) {
+super(FACTS, host, makeContext(input), ${start.leaf}, input);
+${start.call}}
+
+${this.#override()}get facts() { return FACTS; }
+
+${events}
+${start.text}
+${always}
+${this.#timers(slots)}
+${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any')}) ${text}`).join('\n\n')}
+}
+`;
+  }
+
+  #context(): string {
+    const { context } = this.#plan;
+    if (typeof context === 'function') return this.#outside.nameOf(context);
+    return this.#outside.valueOf(context ?? {});
+  }
+
+  #typed(name: string, type: string): string {
+    return this.#outside.contextType === undefined ? name : `${name}: ${type}`;
+  }
+
+  #override(): string {
+    return this.#outside.contextType === undefined ? '' : 'protected override ';
+  }
+
+  /** A name of the machine in a comment: nothing in it can end that. */
+  #comment(text: string): string {
+    return this.#outside.isCommented ? `/* ${text.replace(/[^\w.$#→ -]/g, '_')} */ ` : '';
+  }
+
+  #leafName(leaf: number): string {
+    return this.#comment((this.#plan.leaves[leaf] as Leaf).path.join('.'));
+  }
+
+  #unique(name: string): string {
+    let unique = name;
+    for (let number = 2; this.#names.has(unique); number++) unique = `${name}${number}`;
+    this.#names.add(unique);
+    return unique;
+  }
+
+  // Events
+
+  #events(): string {
+    const { types, hasWildcards } = this.#plan;
+    const cases: string[] = [];
+    const methods: string[] = [];
+    const add = (label: string, name: string, text: string): void => {
+      cases.push(`${label} return this.${name}(event);`);
+      methods.push(`${name}(${this.#typed('event', 'any')}) ${text}`);
+    };
+    for (const type of types) {
+      const text = this.#switch((leaf) => this.#reaction(leaf, leaf.on.get(type) ?? []));
+      // Where a wildcard would take it otherwise, it must be said that it is ignored.
+      if (text !== undefined || hasWildcards) {
+        add(`case ${json(type)}:`, this.#unique(`on${capitals(type) || '_'}`), text ?? '{}');
+      }
+    }
+    const other = this.#switch((leaf) => this.#reaction(leaf, leaf.other));
+    if (other !== undefined) {
+      add('default:', this.#unique('onOther'), `{ this.unknown(event); ${other.slice(1)}`);
+    } else {
+      cases.push('default: return this.unknown(event);');
+    }
+    const take = `${this.#override()}take(${this.#typed('event', 'any')}) { switch (event.type) { ${cases.join('\n')} } }`;
+    return [take, ...methods].join('\n\n');
+  }
+
+  /** A method's body that does in each state what is said for it; nothing if it never does anything. */
+  #switch(textOf: (leaf: Leaf, number: number) => string): string | undefined {
+    const groups = new Map<string, number[]>();
+    for (const [number, leaf] of this.#plan.leaves.entries()) {
+      const text = textOf(leaf, number);
+      if (text === '') continue;
+      const group = groups.get(text);
+      if (group === undefined) groups.set(text, [number]);
+      else group.push(number);
+    }
+    if (groups.size === 0) return undefined;
+    const cases = [...groups].map(([text, numbers]) => {
+      const labels = numbers.map((number) => `case ${number}: ${this.#leafName(number)}`);
+      const block = text.startsWith('return') ? text : `{ ${text} }`;
+      return `${labels.join('\n')}${block}${text.split('\n').at(-1)?.startsWith('return') ? '' : ' break;'}`;
+    });
+    return `{ switch (this.leaf) { ${cases.join('\n')} } }`;
+  }
+
+  /** What is done in a state for an event that these steps may be taken for. */
+  #reaction(leaf: Leaf, steps: readonly Step[]): string {
+    const lines: string[] = [];
+    let given = false;
+    let isDecided = false;
+    for (const step of steps) {
+      const conditions: string[] = [];
+      if (step.wildcard !== undefined) conditions.push(wildcardTest(step.wildcard));
+      if (step.guard !== undefined) {
+        if (!given && calls(step.guard)) {
+          lines.push('const given = { context: this.context, event };');
+          given = true;
+        }
+        conditions.push(this.#guard(step.guard, 'given'));
+      }
+      const text = step.acts ? `return this.${this.#method(step)}(event);` : this.#idle(leaf) || 'return;';
+      if (conditions.length === 0) {
+        lines.push(text);
+        isDecided = true;
+        break;
+      }
+      lines.push(`if (${conditions.join(' && ')}) ${text}`);
+    }
+    if (!isDecided) lines.push(this.#idle(leaf) || 'return;');
+    // What does nothing at the end need not be said.
+    while (lines.at(-1) === 'return;') lines.pop();
+    return lines.some((line) => line.includes('return')) ? lines.join('\n') : '';
+  }
+
+  /** A step that needs no event may have waited for this event, though no transition takes it. */
+  #idle(leaf: Leaf): string {
+    if (!canRest(leaf)) return '';
+    const text = this.#attempt(
+      (lines) => {
+        if (this.#asks) lines.push('if (this.goesOn()) return;');
+        this.#go(lines, { leaf: this.#numberOf(leaf), event: 'event', given: undefined, raised: [], commands: [] }, true, new Budget());
+      },
+      (lines) => {
+        if (this.#asks) lines.push('if (this.goesOn()) return;');
+        lines.push('return this.follow(event);');
+      },
+    );
+    return `return this.${this.#methodNamed(text, 'idle')}(event);`;
+  }
+
+  #numberOf(leaf: Leaf): number {
+    return this.#plan.leaves.indexOf(leaf);
+  }
+
+  #always(): string {
+    const text = this.#switch((leaf) => {
+      const lines: string[] = [];
+      for (const step of leaf.always) {
+        if (lines.length === 0 && leaf.always.some(({ guard }) => guard !== undefined && calls(guard))) {
+          lines.push('const given = { context: this.context, event };');
+        }
+        const taken = `${step.acts ? `this.${this.#method(step)}(event); ` : ''}return ${step.changes};`;
+        if (step.guard === undefined) {
+          lines.push(taken);
+          break;
+        }
+        lines.push(`if (${this.#guard(step.guard, 'given')}) { ${taken} }`);
+      }
+      return lines.join('\n');
+    });
+    if (!this.#asks || text === undefined) return '';
+    return `${this.#override()}always(${this.#typed('event', 'any')})${this.#typed('', 'boolean | undefined')} ${text.slice(0, -1)} return undefined; }`;
+  }
+
+  // The start
+
+  #start(): { leaf: number; call: string; text: string } {
+    const { initial, leaves } = this.#plan;
+    const leaf = leaves[initial.to] as Leaf;
+    const event = this.#typed('event', 'any');
+    const enter = `${this.#override()}enter(${event})`;
+    const ways = startsOf(initial, leaf, leaves);
+    if (ways === undefined) {
+      const lines = this.#block((lines) => {
+        const { commands } = this.#step(lines, initial, startPoint(initial.to), true);
+        lines.push(`this.follow(${['event', ...pairs(commands)].join(', ')});`);
+      });
+      this.isOpen = true;
+      return { leaf: initial.to, call: 'this.prepare();\n', text: `${enter} ${lines}` };
+    }
+    const body = ({ ops, to }: Step): string =>
+      this.#block((lines) => {
+        const { commands } = this.#step(lines, { ...initial, ops, to }, startPoint(to), false);
+        if (this.#asks && ops.some(isDynamicDelay)) {
+          lines.push(`if (this.goesOn()) return this.followStart(${['event', ...pairs(commands)].join(', ')});`);
+        }
+        lines.push(`if (transitions.hasSubscribers) this.tellStart(${texts(commands)});`);
+        this.#perform(lines, commands);
+      });
+    const [only] = ways as [Step];
+    if (ways.length === 1) return { leaf: only.to, call: '', text: `${enter} ${body(only)}` };
+    const choose = ways.map(({ guard, to }) =>
+      guard === undefined ? `return ${to};` : `if (${this.#guard(guard, 'given')}) return ${to};`,
+    );
+    return {
+      leaf: initial.to,
+      call: 'this.chooseStart();\n',
+      text: `${this.#override()}choose(${event}) { const given = { context: this.context, event }; ${choose.join('\n')} }
+${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#leafName(way.to)}${body(way)} break;`).join('\n')} } }`,
+    };
+  }
+
+  // Transitions
+
+  /** The name of the method that takes this step, and those that follow. */
+  #method(step: Step): string {
+    const text = this.#attempt(
+      (lines) => this.#takeStep(lines, step),
+      (lines) => {
+        const { commands } = this.#step(lines, step, takePoint(), true);
+        this.#tell(lines, 'note', 'event', commands);
+        lines.push(`return this.follow(${['event', ...pairs(commands)].join(', ')});`);
+      },
+    );
+    const { path } = this.#plan.leaves[step.to] as Leaf;
+    return this.#methodNamed(text, `to${capitals(path.join('.')) || '_'}`);
+  }
+
+  #methodNamed(text: string, name: string): string {
+    let method = this.#methods.get(text);
+    if (method === undefined) {
+      method = this.#unique(name);
+      this.#methods.set(text, method);
+    }
+    return method;
+  }
+
+  /** The text of a method; if that is too long, the other one, which leaves the steps that follow to later. */
+  #attempt(write: (lines: string[]) => void, otherwise: (lines: string[]) => void): string {
+    try {
+      return this.#block(write);
+    } catch (error) {
+      if (!(error instanceof TooLong)) throw error;
+      this.isOpen = true;
+      return this.#block(otherwise);
+    }
+  }
+
+  #variables = 0;
+
+  #block(write: (lines: string[]) => void): string {
+    const lines: string[] = [];
+    this.#variables = 0;
+    write(lines);
+    if (lines.some((line) => /\bcontext\b/.test(line))) lines.unshift('const { context } = this;');
+    if (lines.some((line) => /\bfrom\b/.test(line))) lines.unshift('const from = this.leaf;');
+    return `{ ${lines.join('\n')} }`;
+  }
+
+  #takeStep(lines: string[], step: Step): void {
+    const next = this.#step(lines, step, takePoint(), false);
+    const isAlone = next.raised.length === 0 && !this.#mayGoOn(next.leaf, step);
+    this.#tell(lines, isAlone ? 'tell' : 'note', 'event', next.commands);
+    if (this.#asks) {
+      const raises = next.raised.map(([, text]) => `this.raise(${text});`);
+      const follow = `return this.follow(${['event', ...pairs(next.commands)].join(', ')});`;
+      lines.push(raises.length === 0 ? `if (this.goesOn()) ${follow}` : `if (this.goesOn()) { ${raises.join(' ')} ${follow} }`);
+    }
+    if (isAlone) this.#perform(lines, next.commands);
+    else this.#go(lines, next, true, new Budget());
+  }
+
+  #mayGoOn(leaf: number, step: Step): boolean {
+    const { always, isFinal } = this.#plan.leaves[leaf] as Leaf;
+    return always.length > 0 && !isFinal && !step.ops.some((op) => op.do === 'finish');
+  }
+
+  /** Follows what comes after a step: steps that need no event, then what was raised. */
+  #go(lines: string[], point: Point, asksAlways: boolean, budget: Budget): void {
+    const leaf = this.#plan.leaves[point.leaf] as Leaf;
+    const here = { ...point };
+    if (!leaf.isFinal && asksAlways && this.#choose(lines, here, leaf.always, true, budget)) return;
+    const [first, ...raised] = here.raised;
+    if (leaf.isFinal || first === undefined) {
+      lines.push('if (transitions.hasSubscribers) this.told();');
+      this.#perform(lines, here.commands);
+      return;
+    }
+    const [type, text] = first;
+    const event = this.#variable('event');
+    lines.push(`const ${event} = ${text};`);
+    const next = { ...here, event, given: undefined, raised };
+    const steps = leaf.on.get(type) ?? leaf.other.filter(({ wildcard }) => wildcard === undefined || matches(type, wildcard));
+    if (this.#choose(lines, next, steps, false, budget)) return;
+    this.#go(lines, next, leaf.always.length > 0, budget);
+  }
+
+  /** Takes one of these steps, and goes on from there. True if one is taken in any case. */
+  #choose(lines: string[], point: Point, steps: readonly Step[], isAlways: boolean, budget: Budget): boolean {
+    for (const step of steps) {
+      const { guard } = step;
+      if (guard !== undefined && calls(guard)) this.#given(lines, point);
+      const inner: string[] = guard === undefined ? lines : [];
+      budget.spend();
+      const next = step.acts ? this.#step(inner, step, point, false) : point;
+      if (step.acts) {
+        this.#tell(inner, 'note', point.event, next.commands.slice(point.commands.length), point.leaf);
+        if (this.#asks && step.ops.some(isDynamicDelay)) {
+          inner.push(`if (this.goesOn()) return this.follow(${[next.event, ...pairs(next.commands)].join(', ')});`);
+        }
+      }
+      this.#go(inner, next, isAlways ? step.changes : true, budget);
+      if (guard === undefined) return true;
+      lines.push(`if (${this.#guard(guard, point.given as string)}) { ${inner.join('\n')} return; }`);
+    }
+    return false;
+  }
+
+  #tell(lines: string[], how: 'tell' | 'note', event: string, commands: readonly Emitted[], from?: number): void {
+    const args = [from === undefined ? 'from' : String(from), event, ...commands.map(({ text }) => text)];
+    lines.push(`if (transitions.hasSubscribers) this.${how}(${args.join(', ')});`);
+  }
+
+  #perform(lines: string[], commands: readonly Emitted[]): void {
+    for (const { place, text, isStatic } of commands) {
+      lines.push(isStatic ? `this.emit(${place});` : `this.emitAs(${place}, ${text});`);
+    }
+  }
+
+  /** Works out one step. @param isLast what it raises is left to later */
+  #step(lines: string[], { ops, to, stays }: Step, point: Point, isLast: boolean): Point {
+    const here = { ...point };
+    const commands = [...point.commands];
+    const raised = [...point.raised];
+    const delaysAreSure = this.#outside.delaysAreNumbers === true;
+    const mixes = !delaysAreSure && ops.some(isDynamicDelay);
+    for (const op of ops) {
+      switch (op.do) {
+        case 'assign':
+          this.#assign(lines, here, op.parts);
+          break;
+        case 'merge':
+          lines.push(`Object.assign(context, ${this.#call(lines, here, op.call)});`);
+          break;
+        case 'emit':
+          commands.push(this.#emitted(lines, here, op.command));
+          break;
+        case 'set':
+          this.#setTimer(lines, here, op);
+          break;
+        case 'clear':
+          lines.push(`this.clearTimer${op.timer.slot}();`);
+          break;
+        case 'raise':
+          if (isLast) {
+            lines.push(`this.raise(${this.#expression(lines, here, op.event)});`);
+          } else {
+            const type = 'value' in op.event ? (op.event.value as { type?: unknown } | undefined)?.type : undefined;
+            if (typeof type !== 'string') throw new TooLong();
+            raised.push([type, this.#expression(lines, here, op.event)]);
+          }
+          break;
+        case 'complete': {
+          const output = op.output === undefined ? 'undefined' : this.#expression(lines, here, op.output);
+          const event = this.#variable('done');
+          lines.push(`const ${event} = { type: ${json(op.type)}, output: ${output} };`);
+          if (isLast) lines.push(`this.raise(${event});`);
+          else raised.push([op.type, event]);
+          break;
+        }
+        case 'finish':
+          lines.push(`this.done(${this.#output(lines, here, op)});`);
+          break;
+      }
+    }
+    if (!isLast && (this.#plan.stepsMax <= STEPS_MAX || mixes) && raised.length > 0) throw new TooLong();
+    if (!isLast && this.#plan.stepsMax <= STEPS_MAX && (this.#plan.leaves[to] as Leaf).always.length > 0) throw new TooLong();
+    if (!stays && to !== point.leaf) lines.push(`this.leaf = ${to};${this.#leafName(to)}`);
+    return { ...here, leaf: to, commands, raised };
+  }
+
+  #assign(lines: string[], point: Point, parts: readonly (readonly [string, Expression])[]): void {
+    const computed = parts.filter(([, value]) => 'call' in value).length;
+    const values = parts.map(([key, value]): [string, string] => {
+      const text = this.#expression(lines, point, value);
+      if (computed < 2 || 'value' in value) return [key, text];
+      const name = this.#variable('value');
+      lines.push(`const ${name} = ${text};`);
+      return [key, name];
+    });
+    // What is computed is computed before anything is written.
+    values.sort(([a], [b]) => Number(isConstant(parts, a)) - Number(isConstant(parts, b)));
+    for (const [key, text] of values) lines.push(`context[${json(key)}] = ${text};`);
+  }
+
+  #emitted(lines: string[], point: Point, command: Expression): Emitted {
+    if ('value' in command) {
+      const place = this.#place(command.value, String((command.value as { type?: unknown } | undefined)?.type), () =>
+        this.#outside.valueOf(command.value),
+      );
+      return { place, text: `${place}.command`, isStatic: true };
+    }
+    const { run } = command.call;
+    const text = this.#variable('command');
+    lines.push(`const ${text} = ${this.#call(lines, point, command.call)};`);
+    return { place: this.#place(run, this.#outside.nameOf(run), () => ''), text, isStatic: false };
+  }
+
+  #place(key: unknown, name: string, value: () => string): string {
+    let place = this.#places.get(key);
+    if (place === undefined) {
+      place = this.#unique(`do${capitals(name) || '_'}`);
+      this.#places.set(key, place);
+      this.#constants.push(`const ${place} = place(${value()});`);
+    }
+    return place;
+  }
+
+  #setTimer(lines: string[], point: Point, { timer, delay }: Extract<Op, { do: 'set' }>): void {
+    if ('value' in delay) {
+      const delayMs = delay.value as number;
+      if (!isNever(delayMs)) lines.push(`this.timer${timer.slot} = this.wait(${String(delayMs)});`);
+      return;
+    }
+    const delayMs = this.#call(lines, point, delay.call);
+    if (this.#outside.delaysAreNumbers) {
+      lines.push(`this.timer${timer.slot} = this.wait(${delayMs});`);
+    } else {
+      this.isOpen = true;
+      lines.push(`this.timer${timer.slot} = this.waitOrRaise(${delayMs}, ${json(timer.type)});`);
+    }
+  }
+
+  #output(lines: string[], point: Point, { output, type, final }: Extract<Op, { do: 'finish' }>): string {
+    if (output === undefined) return 'undefined';
+    const event = this.#variable('end');
+    if (!('call' in output)) return this.#expression(lines, point, output);
+    const told = final === undefined ? 'undefined' : this.#expression(lines, point, final);
+    lines.push(`const ${event} = { type: ${json(type)}, output: ${told} };`);
+    return this.#call(lines, { ...point, event, given: `{ context, event: ${event} }` }, output.call);
+  }
+
+  #expression(lines: string[], point: Point, expression: Expression): string {
+    return 'call' in expression ? this.#call(lines, point, expression.call) : this.#outside.valueOf(expression.value);
+  }
+
+  #call(lines: string[], point: Point, call: Call): string {
+    return this.#callWith(call, this.#given(lines, point));
+  }
+
+  #callWith({ run, params }: Call, given: string): string {
+    const name = this.#outside.nameOf(run);
+    if (params === undefined) return `${name}(${given})`;
+    const second = 'call' in params ? this.#callWith(params.call, given) : this.#outside.valueOf(params.value);
+    return `${name}(${given}, ${second})`;
+  }
+
+  /** The argument of the machine's functions: made once for an event. */
+  #given(lines: string[], point: Point): string {
+    if (point.given === undefined) {
+      point.given = point.event === 'event' ? 'given' : this.#variable('given');
+      const { event } = point;
+      lines.push(`const ${point.given} = { context, ${event === 'event' ? 'event' : `event: ${event}`} };`);
+    }
+    return point.given;
+  }
+
+  #guard(guard: Guard, given: string): string {
+    if ('call' in guard) return this.#callWith(guard.call, given);
+    if ('not' in guard) return `!(${this.#guard(guard.not, given)})`;
+    const parts = 'and' in guard ? guard.and : guard.or;
+    if (parts.length === 0) return String('and' in guard);
+    return parts.map((part) => `(${this.#guard(part, given)})`).join('and' in guard ? ' && ' : ' || ');
+  }
+
+  #variable(name: string): string {
+    return `${name}${this.#variables++}`;
+  }
+
+  #timers(slots: number): string {
+    if (slots === 0) return '';
+    const method = this.#override();
+    const slot = this.#typed('slot', 'number');
+    const last = slots - 1;
+    return `${method}timerAt(${slot}) { ${range(last, (at) => `if (slot === ${at}) return this.timer${at};`)} return this.timer${last}; }
+${method}setTimerAt(${slot}, ${this.#typed('timer', 'Slot')}) { ${range(last, (at) => `if (slot === ${at}) this.timer${at} = timer; else`)} this.timer${last} = timer; }
+${range(slots, (at) => `clearTimer${at}() { if (this.timer${at} !== undefined) this.timer${at} = this.unset(this.timer${at}); }`)}`;
+  }
+}
+
+class Budget {
+  #left = STEPS_MAX;
+  spend(): void {
+    if (this.#left-- === 0) throw new TooLong();
+  }
+}
+
+/** A body that many states may share knows the state before only as a variable. */
+const takePoint = (): Point => ({ leaf: -1, event: 'event', given: undefined, raised: [], commands: [] });
+const startPoint = (leaf: number): Point => ({ leaf, event: 'event', given: undefined, raised: [], commands: [] });
+
+/** The steps that may start it: undefined where one may follow from the other, or any computes. */
+function startsOf(initial: Step, leaf: Leaf, leaves: readonly Leaf[]): Step[] | undefined {
+  if (!initial.ops.every(isPlain)) return undefined;
+  if (leaf.always.length === 0) return [initial];
+  const ways: Step[] = [];
+  for (const step of leaf.always) {
+    const isKnown = ways.some(({ to }) => to === step.to);
+    if (isKnown || (leaves[step.to] as Leaf).always.length > 0 || !step.ops.every(isPlain)) return undefined;
+    ways.push({ ...step, ops: [...initial.ops, ...step.ops] });
+    if (step.guard === undefined) return ways;
+  }
+  return undefined;
+}
+
+const isPlain = (op: Op): boolean => op.do === 'emit' || op.do === 'set' || op.do === 'clear';
+
+const isDynamicDelay = (op: Op): boolean => op.do === 'set' && 'call' in op.delay;
+
+/** True where an instance may stay though there are steps that need no event. */
+const canRest = ({ always }: Leaf): boolean =>
+  always.length > 0 && (always.every(({ guard }) => guard !== undefined) || always.some(({ changes }) => !changes));
+
+const isConstant = (parts: readonly (readonly [string, Expression])[], key: string): boolean =>
+  parts.some(([name, value]) => name === key && 'value' in value);
+
+function calls(guard: Guard): boolean {
+  if ('call' in guard) return true;
+  if ('not' in guard) return calls(guard.not);
+  return ('and' in guard ? guard.and : guard.or).some(calls);
+}
+
+const matches = (type: string, wildcard: string): boolean =>
+  type === wildcard.slice(0, -2) || type.startsWith(wildcard.slice(0, -1));
+
+const wildcardTest = (wildcard: string): string =>
+  `(event.type === ${json(wildcard.slice(0, -2))} || event.type.startsWith(${json(wildcard.slice(0, -1))}))`;
+
+const pairs = (commands: readonly Emitted[]): string[] => commands.flatMap(({ place, text }) => [place, text]);
+const texts = (commands: readonly Emitted[]): string => commands.map(({ text }) => text).join(', ');
+
+const json = (value: unknown): string => JSON.stringify(value);
+
+/** `socket.closed` is `SocketClosed`: letters and digits, and nothing else. */
+const capitals = (text: string): string =>
+  text
+    .split(/[^A-Za-z0-9]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('');
+
+const range = (count: number, textOf: (index: number) => string): string =>
+  Array.from({ length: Math.max(0, count) }, (_, index) => textOf(index)).join('\n');
