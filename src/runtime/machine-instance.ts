@@ -62,12 +62,7 @@ export type LeafRow = readonly [
 /** The methods of transitions, and of what may follow an event that no transition takes. */
 const PROBED = /^(?:to|idle)/;
 
-export function factsOf(
-  id: string,
-  eventTypes: readonly string[],
-  rows: readonly LeafRow[],
-  stepsMax: number,
-): Facts {
+export function factsOf(id: string, eventTypes: readonly string[], rows: readonly LeafRow[], stepsMax: number): Facts {
   const leaves = rows.map(([path, tags, timers, isFinal = false]) => ({
     path: path.join('.'),
     within: new Set(path.map((_, index) => path.slice(0, index + 1).join('.'))),
@@ -199,8 +194,9 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   can(event: Event): boolean {
     const { facts } = this;
     facts.probe ??= probeOf(Object.getPrototypeOf(this));
-    const probe: MachineInstance<C> = Object.create(facts.probe);
-    Object.assign(probe, { context: this.context, leaf: this.leaf });
+    const probe = facts.probe as { context: object; leaf: number; take(event: Event): unknown };
+    probe.context = this.context;
+    probe.leaf = this.leaf;
     return probe.take(event) === true;
   }
 

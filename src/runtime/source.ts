@@ -218,7 +218,12 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
     const text = this.#attempt(
       (lines) => {
         if (this.#asks) lines.push('if (this.goesOn()) return;');
-        this.#go(lines, { leaf: this.#numberOf(leaf), event: 'event', given: undefined, raised: [], commands: [] }, true, new Budget());
+        this.#go(
+          lines,
+          { leaf: this.#numberOf(leaf), event: 'event', given: undefined, raised: [], commands: [] },
+          true,
+          new Budget(),
+        );
       },
       (lines) => {
         if (this.#asks) lines.push('if (this.goesOn()) return;');
@@ -344,7 +349,9 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     if (this.#asks) {
       const raises = next.raised.map(([, text]) => `this.raise(${text});`);
       const follow = `return this.follow(${['event', ...pairs(next.commands)].join(', ')});`;
-      lines.push(raises.length === 0 ? `if (this.goesOn()) ${follow}` : `if (this.goesOn()) { ${raises.join(' ')} ${follow} }`);
+      lines.push(
+        raises.length === 0 ? `if (this.goesOn()) ${follow}` : `if (this.goesOn()) { ${raises.join(' ')} ${follow} }`,
+      );
     }
     if (isAlone) this.#perform(lines, next.commands);
     else this.#go(lines, next, true, new Budget());
@@ -370,7 +377,8 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     const event = this.#variable('event');
     lines.push(`const ${event} = ${text};`);
     const next = { ...here, event, given: undefined, raised };
-    const steps = leaf.on.get(type) ?? leaf.other.filter(({ wildcard }) => wildcard === undefined || matches(type, wildcard));
+    const steps =
+      leaf.on.get(type) ?? leaf.other.filter(({ wildcard }) => wildcard === undefined || matches(type, wildcard));
     if (this.#choose(lines, next, steps, false, budget)) return;
     this.#go(lines, next, leaf.always.length > 0, budget);
   }
@@ -454,7 +462,8 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
       }
     }
     if (!isLast && (this.#plan.stepsMax <= STEPS_MAX || mixes) && raised.length > 0) throw new TooLong();
-    if (!isLast && this.#plan.stepsMax <= STEPS_MAX && (this.#plan.leaves[to] as Leaf).always.length > 0) throw new TooLong();
+    if (!isLast && this.#plan.stepsMax <= STEPS_MAX && (this.#plan.leaves[to] as Leaf).always.length > 0)
+      throw new TooLong();
     if (!stays && to !== point.leaf) lines.push(`this.leaf = ${to};${this.#leafName(to)}`);
     return { ...here, leaf: to, commands, raised };
   }
@@ -547,10 +556,10 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
 
   #guard(guard: Guard, given: string): string {
     if ('call' in guard) return this.#callWith(guard.call, given);
-    if ('not' in guard) return `!(${this.#guard(guard.not, given)})`;
+    if ('not' in guard) return `!${this.#guard(guard.not, given)}`;
     const parts = 'and' in guard ? guard.and : guard.or;
     if (parts.length === 0) return String('and' in guard);
-    return parts.map((part) => `(${this.#guard(part, given)})`).join('and' in guard ? ' && ' : ' || ');
+    return `(${parts.map((part) => this.#guard(part, given)).join('and' in guard ? ' && ' : ' || ')})`;
   }
 
   #variable(name: string): string {
