@@ -23,7 +23,7 @@ export interface HandleOptions {
   /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;
   /**
-   * How the machines run: on tables compiled from them, each on an XState actor (many times slower; for programs that compose
+   * How the machines run: as classes compiled from them, each on an XState actor (many times slower; for programs that compose
    * them with actors), or in a way of your own. Default `compiled`.
    */
   readonly runtime?: 'compiled' | 'xstate' | Runtime | undefined;

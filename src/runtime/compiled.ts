@@ -1,19 +1,19 @@
-/** Runs machines on tables that are compiled once: what the adapters use unless they are told otherwise. */
+/** Runs machines as classes that are compiled once: what the adapters use unless they are told otherwise. */
 import type { AnyStateMachine } from 'xstate';
 import { type CompiledMachine, compile } from './compile.js';
 import type { Runtime } from './instance.js';
 
-const tables = new WeakMap<AnyStateMachine, CompiledMachine<AnyStateMachine>>();
+const compiled = new WeakMap<AnyStateMachine, CompiledMachine<AnyStateMachine>>();
 
-/** Runs each machine on its table; see {@link compile}. */
+/** Runs each machine as a class of its own; see {@link compile}. */
 export const compiledRuntime: Runtime = {
   name: 'compiled',
   run(machine, input, host) {
-    let table = tables.get(machine);
-    if (table === undefined) {
-      table = compile<AnyStateMachine>(machine);
-      tables.set(machine, table);
+    let made = compiled.get(machine);
+    if (made === undefined) {
+      made = compile<AnyStateMachine>(machine);
+      compiled.set(machine, made);
     }
-    return table.run(input, host as never) as never;
+    return made.run(input, host as never) as never;
   },
 };

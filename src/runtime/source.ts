@@ -64,7 +64,6 @@ class Writer {
   readonly #constants: string[] = [];
   /** The methods of transitions, by their text: many states share one. */
   readonly #methods = new Map<string, string>();
-  readonly #taken = new Set<string>();
   readonly #names = new Set<string>();
 
   constructor(plan: Plan, className: string, outside: Surroundings, asks: boolean) {
@@ -196,7 +195,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
           lines.push('const given = { context: this.context, event };');
           given = true;
         }
-        conditions.push(this.#guard(step.guard, 'given'));
+        conditions.push(`(${this.#guard(step.guard, 'given')})`);
       }
       const text = step.acts ? `return this.${this.#method(step)}(event);` : this.#idle(leaf) || 'return;';
       if (conditions.length === 0) {
