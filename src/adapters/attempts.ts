@@ -21,6 +21,8 @@ export class Attempts implements Requester {
   memory: Requester['memory'] = undefined;
   /** @internal Kept by {@link Servers}. */
   trial: Requester['trial'] = undefined;
+  /** @internal Kept by {@link Servers}. */
+  queued: Requester['queued'] = undefined;
   /** The server that the current socket goes to: it takes a place there. */
   current: Server | undefined = undefined;
   /** The server that the last socket went to. */

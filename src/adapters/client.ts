@@ -195,6 +195,10 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
    * ```
    */
   data = undefined as Data;
+  /** @internal Its place among the clients of its listener, or among those that a proxy has adopted. */
+  previous: Client<Data> | undefined = undefined;
+  /** @internal */
+  next: Client<Data> | undefined = undefined;
   #peer: Peer | undefined;
   #via: Via | undefined = undefined;
   #headerReader: HeaderReader | undefined = undefined;

@@ -14,7 +14,7 @@ import type { Commands, Description, Instance, RunningTimer, Runtime } from '../
 import { xstateRuntime } from '../runtime/xstate.js';
 import { showManyShapes } from '../sockets/shapes.js';
 import { hookReportOf } from '../sockets/socket.js';
-import { follow, unfollow } from './signals.js';
+import { type Following, follow, unfollow } from './signals.js';
 
 /** Options that every handle takes. */
 export interface HandleOptions {
@@ -128,7 +128,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   readonly #parent: { readonly id: string } | undefined;
   #emitter: EventEmitter | undefined = undefined;
   #closed: Deferred<Outcome> | undefined = undefined;
-  #signal: AbortSignal | undefined = undefined;
+  #following: Following | undefined = undefined;
 
   /** Not for users: see the functions that make the handles. */
   protected constructor(
@@ -344,7 +344,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   /** @internal The machine has reached its end. */
   finish(outcome: Outcome): void {
     this.outcome = outcome;
-    if (this.#signal !== undefined) unfollow(this.#signal, this);
+    if (this.#following !== undefined) unfollow(this.#following);
     this.finished(outcome);
     this.notify('closed', ...([outcome] as unknown as E['closed']));
     this.#closed?.resolve(outcome);
@@ -354,12 +354,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   begin(signal?: AbortSignal): void {
     this.instance.start();
     if (signal === undefined || this.outcome !== undefined) return;
-    if (signal.aborted) {
-      this.signalAborted();
-    } else {
-      this.#signal = signal;
-      follow(signal, this);
-    }
+    if (signal.aborted) this.signalAborted();
+    else this.#following = follow(signal, this);
   }
 
   /** @internal */

@@ -1,5 +1,6 @@
 /** The users of a connection: its hook while it is prepared, then its holders. It is released only after them. */
 import type { Socket } from 'node:net';
+import { type Member, MemberList } from '../members.js';
 import type { Server } from '../upstream/servers.js';
 
 /** An established connection. */
@@ -28,10 +29,15 @@ export interface HoldersOwner {
   abortSignal(controller: AbortController | undefined): void;
 }
 
+/** One holder. */
+interface Claim extends Member<Claim> {
+  readonly controller: AbortController;
+}
+
 /** @internal The hook and the holders of one incarnation. */
 export class Holders {
   readonly #owner: HoldersOwner;
-  readonly #claims = new Set<AbortController>();
+  readonly #claims = new MemberList<Claim>();
   #hook: AbortController | undefined = undefined;
   #isAwaited = false;
 
@@ -44,12 +50,13 @@ export class Holders {
   }
 
   add(connection: Connection): Hold {
-    const claim = new AbortController();
+    const controller = new AbortController();
+    const claim: Claim = { controller, previous: undefined, next: undefined };
     this.#claims.add(claim);
     const release = (): void => {
       if (this.#claims.delete(claim)) this.#report();
     };
-    return { ...connection, signal: claim.signal, release, [Symbol.dispose]: release };
+    return { ...connection, signal: controller.signal, release, [Symbol.dispose]: release };
   }
 
   /** The hook holds the connection until {@link hookSettled}. */
@@ -76,7 +83,7 @@ export class Holders {
   revoke(): void {
     this.#isAwaited = false;
     this.#owner.abortSignal(this.#hook);
-    for (const claim of [...this.#claims]) this.#owner.abortSignal(claim);
+    for (const { controller } of [...this.#claims]) this.#owner.abortSignal(controller);
   }
 
   #report(): void {

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type ListenOptions, Server as NetServer
 import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { type Member, MemberList, type Members } from '../members.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
 import { type Deferred, optionalDeferred } from '../promise.js';
 import { listenProxyProtocol } from '../proxy-protocol.js';
@@ -56,6 +57,11 @@ export interface ListenerOwner {
   listenerClosed(listener: Listener, outcome: Outcome): void;
 }
 
+/** A socket whose TLS handshake is not over. */
+interface Handshaking extends Member<Handshaking> {
+  readonly socket: Socket;
+}
+
 const LISTENING = { type: 'server.listening' } as const;
 const SERVER_CLOSED = { type: 'server.closed' } as const;
 const CLIENTS_SERVED = { type: 'clients.served' } as const;
@@ -89,12 +95,11 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
     },
   };
 
-  /** The clients that live. */
-  readonly clients = new Set<Client<Data>>();
   /** Newcomers that were turned away. */
   refused = 0;
   /** Clients at once: the option `clientsMax`, or what the limit on open files permits. */
   readonly clientsMax: number;
+  readonly #clients = new MemberList<Client<Data>>();
   readonly #where: ListenAddress;
   readonly #server: NetServer;
   readonly #clientConfig: ClientConfig;
@@ -106,7 +111,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
   /** Counts what was asked of the server, so that what an earlier listen still finds out is not taken for news. */
   #turn = 0;
   /** Under a TLS server that was given: sockets whose handshake is not over. */
-  readonly #handshaking = new Set<Socket>();
+  readonly #handshaking = new MemberList<Handshaking>();
   readonly #handshakes: Handshakes | undefined;
   #started: Deferred<Address> | undefined;
   #keepAlive = true;
@@ -144,6 +149,11 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
     this.#server.on('error', this.#onError);
     this.#server.on('close', this.#onClose);
     this.begin(signal);
+  }
+
+  /** The clients that live, in the order in which they were accepted. */
+  get clients(): Members<Client<Data>> {
+    return this.#clients;
   }
 
   /** Where it listens, with the real port; nothing before it has listened. */
@@ -207,7 +217,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
   }
 
   override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), address: this.#address, clients: this.clients.size, refused: this.refused };
+    return { ...super.toJSON(), address: this.#address, clients: this.#clients.size, refused: this.refused };
   }
 
   /** @internal */
@@ -218,7 +228,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
 
   /** @internal */
   clientClosed(client: Client<Data>, outcome: Outcome): void {
-    this.clients.delete(client);
+    this.#clients.delete(client);
     client.session?.legClosed(client, outcome);
     this.#owner?.clientClosed(client, outcome);
     if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
@@ -243,7 +253,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
     server.off('connection', this.#onHandshake);
     server.off('tlsClientError', this.#onHandshakeFailed);
     // Its clients are gone: what is left has not shaken hands.
-    for (const socket of this.#handshaking) socket.destroy();
+    for (const { socket } of this.#handshaking) socket.destroy();
     server.off('listening', this.#onListening);
     server.off('close', this.#onClose);
     // A server of our own may still fail: that no longer matters.
@@ -255,7 +265,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
   /** @internal */
   protected override refSocket(keepAlive: boolean): void {
     this.#keepAlive = keepAlive;
-    for (const part of [this.#server, ...this.clients]) {
+    for (const part of [this.#server, ...this.#clients]) {
       if (keepAlive) part.ref();
       else part.unref();
     }
@@ -302,8 +312,9 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
 
   /** A socket has no client until its TLS handshake is over, but it must not outlive the listener. */
   readonly #onHandshake = (socket: Socket): void => {
-    this.#handshaking.add(socket);
-    socket.once('close', () => this.#handshaking.delete(socket));
+    const handshaking: Handshaking = { socket, previous: undefined, next: undefined };
+    this.#handshaking.add(handshaking);
+    socket.once('close', () => this.#handshaking.delete(handshaking));
   };
 
   /** Node leaves it open, such as one that has said nothing for `handshakeTimeout`; once the alert is out. */
@@ -372,11 +383,11 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
     let client: Client<Data> | undefined;
     try {
       client = new Client<Data>(socket, this.#clientConfig, this.#environment, this, this);
-      this.clients.add(client);
+      this.#clients.add(client);
       if (!this.#keepAlive) client.unref();
     } catch (error) {
       // It was counted, and will not be heard of.
-      if (client !== undefined) this.clients.delete(client);
+      if (client !== undefined) this.#clients.delete(client);
       socket.on('error', ignore);
       reset(socket);
       this.instance.send(CLIENT_CLOSED);
@@ -395,8 +406,8 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
 
   /** @internal */
   refuseAdmissions(cause: Report): void {
-    each(this.clients, (client) => client.refuseAdmission(cause));
-    for (const client of this.clients) {
+    each(this.#clients, (client) => client.refuseAdmission(cause));
+    for (const client of this.#clients) {
       if (!client.hasTag('served')) continue;
       this.instance.send(CLIENTS_SERVED);
       return;
@@ -404,7 +415,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
   }
 
   #abortClients(cause: Cause, deliver: boolean): void {
-    each(this.clients, (client) => (deliver ? client.cut(cause) : void client.abort(cause)));
+    each(this.#clients, (client) => (deliver ? client.cut(cause) : void client.abort(cause)));
   }
 
   #announceListening(): void {

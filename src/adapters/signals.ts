@@ -1,39 +1,55 @@
 /** Waits for `AbortSignal`s that many share: Node warns of a leak if more than ten listeners are on one. */
+import { type Member, MemberList } from '../members.js';
 
 /** A handle or a promise that ends with a signal. */
 export interface SignalFollower {
   signalAborted(signal: AbortSignal): void;
 }
 
-interface Following {
-  readonly followers: Set<SignalFollower>;
+/** One follower of a signal. */
+export interface Following extends Member<Following> {
+  readonly follower: SignalFollower;
+  readonly watch: Watch;
+}
+
+/** The one listener on a signal. */
+interface Watch {
+  readonly signal: AbortSignal;
+  readonly followings: MemberList<Following>;
   onAbort(): void;
 }
 
-const followings = new WeakMap<AbortSignal, Following>();
+const watches = new WeakMap<AbortSignal, Watch>();
 
-/** Calls `follower` when the signal aborts, in the order in which they came; not for one that is aborted already. */
-export function follow(signal: AbortSignal, follower: SignalFollower): void {
-  let following = followings.get(signal);
-  if (following === undefined) {
-    const followers = new Set<SignalFollower>();
-    following = {
-      followers,
+/**
+ * Calls `follower` when the signal aborts, in the order in which they came; not for one that is aborted already.
+ *
+ * @returns what {@link unfollow} takes
+ */
+export function follow(signal: AbortSignal, follower: SignalFollower): Following {
+  let watch = watches.get(signal);
+  if (watch === undefined) {
+    const followings = new MemberList<Following>();
+    watch = {
+      signal,
+      followings,
       onAbort() {
-        followings.delete(signal);
-        for (const each of followers) each.signalAborted(signal);
+        watches.delete(signal);
+        for (const following of followings) following.follower.signalAborted(signal);
       },
     };
-    followings.set(signal, following);
-    signal.addEventListener('abort', following.onAbort, { once: true });
+    watches.set(signal, watch);
+    signal.addEventListener('abort', watch.onAbort, { once: true });
   }
-  following.followers.add(follower);
+  const following: Following = { follower, watch, previous: undefined, next: undefined };
+  watch.followings.add(following);
+  return following;
 }
 
 /** Undoes {@link follow}; with the last follower goes the listener. */
-export function unfollow(signal: AbortSignal, follower: SignalFollower): void {
-  const following = followings.get(signal);
-  if (following === undefined || !following.followers.delete(follower) || following.followers.size > 0) return;
-  followings.delete(signal);
-  signal.removeEventListener('abort', following.onAbort);
+export function unfollow(following: Following): void {
+  const { signal, followings, onAbort } = following.watch;
+  if (!followings.delete(following) || followings.size > 0) return;
+  watches.delete(signal);
+  signal.removeEventListener('abort', onAbort);
 }

@@ -1,7 +1,8 @@
 /** The callers that wait until a backend is established. */
+import { type Member, MemberList } from '../members.js';
 import { signal as checkSignal, count, onlyKnown } from '../options.js';
 import type { Connection } from './holds.js';
-import { follow, type SignalFollower, unfollow } from './signals.js';
+import { type Following, follow, type SignalFollower, unfollow } from './signals.js';
 
 /** Options of {@link Backend.ready}. */
 export interface ReadyOptions {
@@ -11,25 +12,29 @@ export interface ReadyOptions {
   readonly failuresMax?: number | undefined;
 }
 
-interface Waiter extends SignalFollower {
+interface Waiter extends SignalFollower, Member<Waiter> {
   failuresLeft: number;
+  following: Following | undefined;
   resolve(connection: Connection): void;
   reject(error: Error): void;
 }
 
 /** @internal */
 export class Waiters {
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new MemberList<Waiter>();
 
   /** A promise of the next established connection. */
   add({ signal, failuresMax: failuresLeft = Number.POSITIVE_INFINITY }: ReadyOptions): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         this.#waiters.delete(waiter);
-        if (signal !== undefined) unfollow(signal, waiter);
+        if (waiter.following !== undefined) unfollow(waiter.following);
       };
       const waiter: Waiter = {
         failuresLeft,
+        following: undefined,
+        previous: undefined,
+        next: undefined,
         resolve: (established) => {
           settle();
           resolve(established);
@@ -41,7 +46,7 @@ export class Waiters {
         signalAborted: ({ reason }) => waiter.reject(reason),
       };
       this.#waiters.add(waiter);
-      if (signal !== undefined) follow(signal, waiter);
+      if (signal !== undefined) waiter.following = follow(signal, waiter);
     });
   }
 

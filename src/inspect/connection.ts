@@ -1,5 +1,6 @@
 /** A connection and its instances, with their steps: packed, because there may be a hundred thousand connections. */
 import type { Cause } from '../machines/vocabulary.js';
+import type { Member } from '../members.js';
 import type { Counted } from './counts.js';
 import type { Edge } from './edges.js';
 import type { Place } from './plain.js';
@@ -23,7 +24,7 @@ type Packed = number | Edge | Cause | Place | undefined;
 export const STEP = 4;
 
 /** A client with its session and its backend; or an instance that belongs to no connection. */
-export class ObservedConnection {
+export class ObservedConnection implements Member<ObservedConnection> {
   readonly number: number;
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -44,6 +45,10 @@ export class ObservedConnection {
   wasDropped = false;
   /** Steps that are no longer remembered. */
   forgotten = 0;
+  /** @internal Its place among those that live. */
+  previous: ObservedConnection | undefined = undefined;
+  /** @internal */
+  next: ObservedConnection | undefined = undefined;
   /** @internal */
   readonly packed: Packed[] = [];
 

@@ -3,6 +3,7 @@ import { MACHINES } from './charts.js';
 import { ObservedConnection, type ObservedInstance } from './connection.js';
 import type { State } from './edges.js';
 import type { History } from './history.js';
+import { MemberList } from '../members.js';
 import type { LiveBackend, LiveClient, LiveHandle, LiveSession } from './registry.js';
 
 /** Instances of users' machines: they may never end. */
@@ -10,9 +11,9 @@ const STRANGERS_MAX = 10_000;
 
 export class LiveInstances {
   /** Those of clients and servers that live, in the order in which they were met. */
-  readonly connections = new Set<ObservedConnection>();
+  readonly connections = new MemberList<ObservedConnection>();
   /** Those of users' machines, that live. */
-  readonly #strangers = new Set<ObservedConnection>();
+  readonly #strangers = new MemberList<ObservedConnection>();
   /** By id: those that live, and those of connections that are remembered. */
   readonly #instances = new Map<string, ObservedInstance>();
   /** By the handle of the client; where there is none, by the only handle of the connection. */
@@ -86,7 +87,7 @@ export class LiveInstances {
     const strangers = this.#strangers;
     strangers.add(connection);
     if (strangers.size <= STRANGERS_MAX) return;
-    const oldest = strangers.values().next().value as ObservedConnection;
+    const oldest = strangers.first as ObservedConnection;
     strangers.delete(oldest);
     // Its next transition adds it again.
     oldest.main.state.count--;
@@ -95,8 +96,7 @@ export class LiveInstances {
 
   /** The last part of a connection has ended. */
   end(connection: ObservedConnection): void {
-    this.connections.delete(connection);
-    this.#strangers.delete(connection);
+    (connection.other === undefined ? this.connections : this.#strangers).delete(connection);
     const oldest = this.#history.end(connection);
     if (oldest !== undefined) this.#forget(oldest);
   }
@@ -105,7 +105,7 @@ export class LiveInstances {
   forgetEnded(): void {
     for (const { connection } of [...this.#instances.values()]) {
       if (connection.living > 0) continue;
-      this.connections.delete(connection);
+      if (connection.other === undefined) this.connections.delete(connection);
       this.#forget(connection);
     }
   }

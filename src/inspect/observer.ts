@@ -5,6 +5,7 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
+import type { Members } from '../members.js';
 import type { Transition } from '../runtime/instance.js';
 import type { ObservedConnection, ObservedInstance } from './connection.js';
 import { Counts } from './counts.js';
@@ -68,7 +69,7 @@ export class Observer {
   }
 
   /** The connections that live, in the order in which they were met. */
-  get connections(): ReadonlySet<ObservedConnection> {
+  get connections(): Members<ObservedConnection> {
     return this.#live.connections;
   }
 

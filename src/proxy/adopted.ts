@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type Client, type ClientOwner, checkAdoptable } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { MemberList } from '../members.js';
 import { everyOption, onlyKnown } from '../options.js';
 import { each } from '../sockets/socket.js';
 
@@ -38,7 +39,7 @@ const FULL: Report = { initiator: 'library', manner: 'limit', code: 'clientsMax'
 
 /** @internal */
 export class Adopted<Data> implements ClientOwner {
-  readonly clients = new Set<Client<Data>>();
+  readonly clients = new MemberList<Client<Data>>();
   /** Clients that were turned away at once. */
   refused = 0;
   readonly #owner: AdoptedOwner<Data>;

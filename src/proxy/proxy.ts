@@ -24,6 +24,7 @@ import { ClosedError, NotSupportedError, OptionError } from '../errors.js';
 import { BUFFER_LIMITS, namesOf, PROXY_LIMITS, SESSION_LIMITS } from '../machines/limits.js';
 import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
+import { MemberList } from '../members.js';
 import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
 import { type Deferred, optionalDeferred } from '../promise.js';
 import type { Peer } from '../sockets/peer.js';
@@ -156,7 +157,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
   readonly #sessionConfig: SessionConfig;
   /** Clients that were accepted elsewhere. */
   readonly #adopted: Adopted<Data>;
-  readonly #sessions = new Set<Session<Data>>();
+  readonly #sessions = new MemberList<Session<Data>>();
   readonly #bound = new Set<Listener<Data>>();
   #listenersLeft: number;
   #listenersAwaited = false;
@@ -231,7 +232,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
     return client;
   }
 
-  /** The sessions that live. */
+  /** The sessions that live, in the order in which they began. */
   get sessions(): Session<Data>[] {
     return [...this.#sessions];
   }

@@ -131,6 +131,10 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   readonly backend: Backend;
   /** @internal */
   readonly relay: Relay;
+  /** @internal Its place among the sessions of its proxy. */
+  previous: Session<Data> | undefined = undefined;
+  /** @internal */
+  next: Session<Data> | undefined = undefined;
   readonly #owner: SessionOwner;
   readonly #config: SessionConfig;
   /** A hook that has yet to answer. */

@@ -21,28 +21,37 @@ const SPARE_MAX = 8;
 export const SHARED: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
 
 const spare: Buffer[] = [];
-const acquired = new Set<Buffer>();
+const acquired: Buffer[] = [];
 
 /** A buffer of one's own, if there is one left. */
 export function acquire(): Buffer | undefined {
-  if (acquired.size >= ACQUIRED_MAX) return undefined;
+  if (acquired.length >= ACQUIRED_MAX) return undefined;
   const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES);
-  acquired.add(buffer);
+  acquired.push(buffer);
   return buffer;
 }
 
 /** Gives a buffer back that no socket reads into any more, and whose bytes are written out. */
 export function release(buffer: Buffer): void {
   // One that was given up may still be in use, and never comes back.
-  if (acquired.delete(buffer) && spare.length < SPARE_MAX) spare.push(buffer);
+  if (forget(buffer) && spare.length < SPARE_MAX) spare.push(buffer);
 }
 
 /** Gives one up that may still be in use: it must not be used again. */
 export function discard(buffer: Buffer): void {
-  acquired.delete(buffer);
+  forget(buffer);
+}
+
+/** Returns false for one that was not acquired, or was given up. */
+function forget(buffer: Buffer): boolean {
+  const index = acquired.lastIndexOf(buffer);
+  if (index < 0) return false;
+  const last = acquired.pop() as Buffer;
+  if (last !== buffer) acquired[index] = last;
+  return true;
 }
 
 /** How many are acquired now. */
 export function buffersAcquired(): number {
-  return acquired.size;
+  return acquired.length;
 }

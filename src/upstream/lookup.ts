@@ -5,6 +5,7 @@
  */
 import dns, { type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { type Member, MemberList } from '../members.js';
 import { bound, inNoContext } from '../runtime/context.js';
 
 type Options = Parameters<LookupFunction>[1];
@@ -29,7 +30,7 @@ const loopbackOf = (family: Options['family']): readonly LookupAddress[] =>
   family === 4 || family === 6 ? LOOPBACK.filter((address) => address.family === family) : LOOPBACK;
 
 /** What is known of one name, asked for with the same options. */
-class Name {
+class Name implements Member<Name> {
   /** The last good answer. */
   good: readonly LookupAddress[] | undefined = undefined;
   /** Its last question was not answered in time. */
@@ -38,6 +39,8 @@ class Name {
   waiting: Callback[] = [];
   isAsked = false;
   isLate = false;
+  previous: Name | undefined = undefined;
+  next: Name | undefined = undefined;
 
   constructor(
     readonly host: string,
@@ -47,7 +50,7 @@ class Name {
 
 const names = new Map<string, Name>();
 /** Names that wait for a thread, the longest first. */
-const queue = new Set<Name>();
+let queue = new MemberList<Name>();
 let asked = 0;
 let silent = 0;
 /** Answers of an earlier era no longer count. */
@@ -142,7 +145,7 @@ function makeDo(name: Name): void {
 export function forgetNames(): void {
   era++;
   names.clear();
-  queue.clear();
+  queue = new MemberList();
   asked = 0;
   silent = 0;
 }

@@ -370,6 +370,17 @@ export interface Requester extends Wanted {
   memory: RequesterMemory | undefined;
   /** Kept by {@link Servers}: the server that it alone tries, after that was down. */
   trial: Server | undefined;
+  /** Kept by {@link Servers}: its place in the queue, while it waits for a server. */
+  queued: Queued | undefined;
+}
+
+/** A requester that waits for a place at a server. */
+interface Queued extends Member<Queued> {
+  readonly requester: Requester;
+  /** Counts those that have ever waited. */
+  readonly order: number;
+  /** Of one that may be called before there is a place. */
+  timer: Timer | undefined;
 }
 
 /** What is remembered of a connection between its attempts. */
@@ -423,8 +434,10 @@ export class Servers {
   readonly #downFor: number;
   readonly #isPermanent: (cause: Cause) => boolean;
   readonly #random: () => number;
-  /** The requesters that wait for a place, the longest first, and the timer of those that may be called before there is one. */
-  readonly #queue = new Map<Requester, Timer | undefined>();
+  /** The requesters that wait for a place, the longest first. */
+  readonly #queue = new MemberList<Queued>();
+  /** How many have ever waited. */
+  #queuedEver = 0;
   /** When the first server that is excluded for a time may be chosen again. */
   #readmitAt = Number.POSITIVE_INFINITY;
   /** The timer of the next trial of a server, while connections wait for it. */
@@ -464,11 +477,11 @@ export class Servers {
   choose(requester: Requester): Choice {
     const { memory } = requester;
     // A trial that may begin is for the connection that has waited longest, and not for a newcomer.
-    if (this.#isShared && !this.#queue.has(requester)) this.#serve();
+    if (this.#isShared && requester.queued === undefined) this.#serve();
     this.#now = this.clock.now();
     if (this.#now >= this.#readmitAt) this.#readmit();
     if (memory === undefined) {
-      if (!this.#queue.has(requester)) this.#budget.deposit();
+      if (requester.queued === undefined) this.#budget.deposit();
     } else if (!memory.rested) {
       return this.#defer(requester, memory);
     }
@@ -526,12 +539,24 @@ export class Servers {
     if (this.#isServing) return;
     this.#isServing = true;
     try {
-      for (const requester of this.#queue.keys()) {
-        if (!this.list.some(this.#isOpen)) return;
-        requester.serverFreed();
-      }
+      this.#callQueue(true);
     } finally {
       this.#isServing = false;
+    }
+  }
+
+  /** Calls each requester in the queue once, also those that enter it meanwhile. */
+  #callQueue(onlyWhileOpen: boolean): void {
+    let called = 0;
+    let queued = this.#queue.first;
+    while (queued !== undefined) {
+      if (queued.order > called) {
+        if (onlyWhileOpen && !this.list.some(this.#isOpen)) return;
+        called = queued.order;
+        queued.requester.serverFreed();
+      }
+      // Where it has left the queue, the next is behind those that were called and wait on.
+      queued = queued.requester.queued === queued ? queued.next : this.#queue.first;
     }
   }
 
@@ -584,7 +609,7 @@ export class Servers {
     server.excludedUntil = until;
     this.#readmitAt = Math.min(this.#readmitAt, until);
     // Those that wait for a place there must not wait for it in vain.
-    for (const waiting of this.#queue.keys()) waiting.serverFreed();
+    this.#callQueue(false);
   }
 
   /** An established connection was lost: this requester tries the others first. */
@@ -668,13 +693,16 @@ export class Servers {
       memory.retryAt = this.#now + this.#restMs(memory);
     }
     const wakeAt = Math.min(memory?.retryAt ?? Number.POSITIVE_INFINITY, this.#readmitAt);
-    const timer = this.#queue.get(requester);
-    if (timer !== undefined) this.clock.clearTimeout(timer);
+    let { queued } = requester;
     // A connection that waits already keeps its place in the queue.
-    this.#queue.set(
-      requester,
-      wakeAt === Number.POSITIVE_INFINITY ? undefined : this.#wake(() => requester.serverFreed(), wakeAt - this.#now),
-    );
+    if (queued === undefined) {
+      queued = { requester, order: ++this.#queuedEver, timer: undefined, previous: undefined, next: undefined };
+      requester.queued = queued;
+      this.#queue.add(queued);
+    }
+    if (queued.timer !== undefined) this.clock.clearTimeout(queued.timer);
+    queued.timer =
+      wakeAt === Number.POSITIVE_INFINITY ? undefined : this.#wake(() => requester.serverFreed(), wakeAt - this.#now);
     if (this.#isShared && this.#trialTimer === undefined) this.#awaitTrial();
   }
 
@@ -728,9 +756,12 @@ export class Servers {
   }
 
   #leaveQueue(requester: Requester): void {
-    const timer = this.#queue.get(requester);
-    if (timer !== undefined) this.clock.clearTimeout(timer);
-    this.#queue.delete(requester);
+    const { queued } = requester;
+    if (queued !== undefined) {
+      if (queued.timer !== undefined) this.clock.clearTimeout(queued.timer);
+      this.#queue.delete(queued);
+      requester.queued = undefined;
+    }
     if (this.#queue.size === 0) this.#stopAwaitingTrial();
   }
 
