@@ -50,6 +50,7 @@ export {
 } from './errors.js';
 export type { Means } from './machines/means.js';
 export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
+export type { Members } from './members.js';
 export type { Timeout } from './options.js';
 export type { AdoptOptions } from './proxy/adopted.js';
 export { createProxy, type ProxyEvents, type ProxyOptions, TcpProxy } from './proxy/proxy.js';

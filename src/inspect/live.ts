@@ -1,9 +1,10 @@
 /** The instances that live, and the connections that they are parts of. */
+
+import { MemberList } from '../members.js';
 import { MACHINES } from './charts.js';
 import { ObservedConnection, type ObservedInstance } from './connection.js';
 import type { State } from './edges.js';
 import type { History } from './history.js';
-import { MemberList } from '../members.js';
 import type { LiveBackend, LiveClient, LiveHandle, LiveSession } from './registry.js';
 
 /** Instances of users' machines: they may never end. */

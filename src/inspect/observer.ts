@@ -4,8 +4,8 @@
  * kept has a bound.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Members } from '../members.js';
+import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Transition } from '../runtime/instance.js';
 import type { ObservedConnection, ObservedInstance } from './connection.js';
 import { Counts } from './counts.js';

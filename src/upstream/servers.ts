@@ -5,6 +5,7 @@ import type { Client } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
 import { namesOf, SERVERS_LIMITS } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Report } from '../machines/vocabulary.js';
+import { type Member, MemberList } from '../members.js';
 import {
   clock as checkClock,
   count,

@@ -11,6 +11,7 @@ import {
   createProxy,
   createSession,
   type LegHandle,
+  type Members,
   type Outcome,
   type Servers,
   type Session,
@@ -54,7 +55,7 @@ describe('client.data', () => {
     const inferred = () => createProxy({ route: (client: Client<Tenant>) => client.data.servers });
     expectTypeOf(inferred).returns.toEqualTypeOf<TcpProxy<Tenant>>();
     const listener = () => createListener({ port: 0, admit: (client: Client<Tenant>) => client.data.name !== '' });
-    expectTypeOf(listener).returns.toHaveProperty('clients').toEqualTypeOf<Set<Client<Tenant>>>();
+    expectTypeOf(listener).returns.toHaveProperty('clients').toEqualTypeOf<Members<Client<Tenant>>>();
   });
 
   test('is unknown otherwise', () => {

@@ -31,6 +31,7 @@ class Connection implements Requester {
   readonly client: Requester['client'] = undefined;
   readonly key: Requester['key'] = undefined;
   trial: Requester['trial'] = undefined;
+  queued: Requester['queued'] = undefined;
   state: 'waiting' | 'queued' | 'connecting' | 'established' | 'over' = 'waiting';
   server: Server | undefined;
   /** Since when it waits although this server works and has room. */

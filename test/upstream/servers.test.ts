@@ -27,6 +27,7 @@ class Connection implements Requester {
   readonly client: Requester['client'] = undefined;
   readonly key: Requester['key'] = undefined;
   trial: Requester['trial'] = undefined;
+  queued: Requester['queued'] = undefined;
   answered: Choice | undefined;
 
   constructor(
