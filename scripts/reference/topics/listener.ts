@@ -11,4 +11,5 @@ export {
   type ListenerEvents,
   type ListenerLimits,
   type ListenerOptions,
+  type Members,
 } from 'sockchart';
