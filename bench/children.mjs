@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-/** @type {Set<import('node:child_process').ChildProcess>} */
-const running = new Set();
+/** Each with the signal that ends it. @type {Map<import('node:child_process').ChildProcess, NodeJS.Signals>} */
+const running = new Map();
 
 function killAll() {
-  for (const child of running) child.kill('SIGKILL');
+  for (const [child, signal] of running) child.kill(signal);
 }
 
 process.once('exit', killAll);
@@ -34,19 +34,20 @@ function cannotStart({ code, path = '', message }) {
 }
 
 /**
- * Starts a program on one core. `taskset` becomes the program, so that the child's pid is the program's.
+ * Starts a program on one core, or a list of them. `taskset` becomes the program, so that the child's pid is the program's.
  *
- * @param {number | undefined} core
+ * @param {string | undefined} core
  * @param {string} command
  * @param {readonly string[]} args
  * @param {import('node:child_process').StdioOptions} stdio
+ * @param {NodeJS.Signals} [signal] what ends it, and its children with it
  */
-export function start(core, command, args, stdio) {
+export function start(core, command, args, stdio, signal = 'SIGKILL') {
   const child =
     core === undefined
       ? spawn(command, args, { stdio })
-      : spawn('taskset', ['-c', String(core), command, ...args], { stdio });
-  running.add(child);
+      : spawn('taskset', ['-c', core, command, ...args], { stdio });
+  running.set(child, signal);
   child.once('error', cannotStart);
   child.once('exit', () => running.delete(child));
   return child;
@@ -60,7 +61,7 @@ export function start(core, command, args, stdio) {
 export async function end(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
-  child.kill('SIGKILL');
+  child.kill(running.get(child));
   await exited;
 }
 

@@ -28,12 +28,21 @@ export function cores() {
 /**
  * Who runs where. The proxy has a core to itself; the load generator and the backend share the next one, for most
  * proxies cost more than both together (each run prints whether that held), or have one each where there are three.
+ * Several workers have as many cores to themselves; where none is left for the load, all share all.
  */
-export function layout() {
+export function layout(workers = 1) {
   const allowed = cores();
-  const [proxy = 0, load = proxy, server = load] = allowed;
   // Elsewhere than on Linux there is no list, and nothing to pin with.
-  return { proxy, load, server, pinned: allowed.length > 0 };
+  const pinned = allowed.length > 0;
+  if (workers === 1) {
+    const [proxy = 0, load = proxy, server = load] = allowed;
+    return { proxy: String(proxy), load: String(load), server: String(server), pinned, shared: false };
+  }
+  const all = allowed.join(',');
+  const [load, server = load] = allowed.slice(workers);
+  const shared = load === undefined;
+  const proxy = shared ? all : allowed.slice(0, workers).join(',');
+  return { proxy, load: shared ? all : String(load), server: shared ? all : String(server), pinned, shared };
 }
 
 /** How many files a process may open. Node has raised its own limit to the hard one, and children inherit that. */
@@ -49,7 +58,6 @@ export function describeMachine() {
     cores: cores().length,
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     node: process.version,
-    v8: process.versions.v8,
     kernel: `${os.type()} ${os.release()} ${os.machine()}`,
     openFiles: openFilesMax(),
     layout: `proxy on core ${proxy}, load generator on ${load}, backend on ${server}`,

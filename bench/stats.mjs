@@ -29,19 +29,18 @@ export function summarise(values) {
 }
 
 /**
- * The median of the ratios of each round: both were measured within the same minute, so that what disturbed the
- * machine disturbed both.
+ * The ratios of each round: both were measured within the same minutes, so that what disturbed the machine disturbed both.
  *
  * @param {ReadonlyMap<number, number>} values by round
  * @param {ReadonlyMap<number, number>} baseline by round
  */
-export function medianRatio(values, baseline) {
-  const ratios = [];
+export function ratios(values, baseline) {
+  const found = [];
   for (const [round, value] of values) {
     const base = baseline.get(round);
-    if (base !== undefined && base !== 0) ratios.push(value / base);
+    if (base !== undefined && base !== 0) found.push(value / base);
   }
-  return median(ratios);
+  return summarise(found);
 }
 
 /**

@@ -65,12 +65,35 @@ static inline void watch(int epoll, int fd, uint32_t events, uint64_t data) {
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) die("epoll_ctl");
 }
 
-/* Throws away up to `want` bytes without copying them: MSG_TRUNC. Otherwise as recv. */
-static inline ssize_t discard(int fd, uint64_t want) {
-  size_t most = want < 4 * CHUNK_BYTES ? (size_t)want : 4 * CHUNK_BYTES;
-  return recv(fd, NULL, most, MSG_TRUNC | MSG_DONTWAIT);
+static char bulk[CHUNK_BYTES];
+
+#ifdef TLS
+#include "tls.h"
+#else
+
+/* A connection's bytes as they are on its socket; tls.h has the same over TLS. Each call is as the system's. */
+struct wire {
+  int fd;
+};
+
+static inline ssize_t wire_recv(struct wire *w, void *to, size_t most, int flags) { return recv(w->fd, to, most, flags); }
+
+static inline ssize_t wire_send(struct wire *w, const void *from, size_t bytes) {
+  return send(w->fd, from, bytes, MSG_NOSIGNAL);
 }
 
-static char bulk[CHUNK_BYTES];
+/* Throws away up to `want` bytes without copying them: MSG_TRUNC. Otherwise as recv. */
+static inline ssize_t wire_discard(struct wire *w, uint64_t want) {
+  size_t most = want < 4 * CHUNK_BYTES ? (size_t)want : 4 * CHUNK_BYTES;
+  return recv(w->fd, NULL, most, MSG_TRUNC | MSG_DONTWAIT);
+}
+
+static inline int wire_end(struct wire *w) { return shutdown(w->fd, SHUT_WR); }
+static inline void wire_close(struct wire *w) { close(w->fd); }
+/* Before its first byte. */
+static inline void wire_wrap(struct wire *w) { (void)w; }
+/* 1: bytes may be sent. 0: not yet. -1: failed. */
+static inline int wire_ready(struct wire *w) { return w->fd >= 0; }
+#endif
 
 #endif

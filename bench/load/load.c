@@ -4,7 +4,7 @@
  *
  *   load MODE key=value …
  *   MODE: connections | pingpong | stream | idle
- *   to=ADDRESS:PORT from=ADDRESS proxy=PID server=PID          where, and whose CPU time
+ *   to=ADDRESS:PORT from=ADDRESS proxy=PID[,PID …] server=PID   where, and whose CPU time
  *   connections: concurrency, warmup, warmup_ms, ms             connect, 100 bytes each way, FIN both ways
  *   pingpong:    connections, warmup, warmup_ms, ms             100 bytes there and back, over and over
  *                (the warm-up is that many of them, and takes no longer than warmup_ms)
@@ -21,16 +21,17 @@
 static struct {
   const char *mode;
   struct sockaddr_in to, from;
-  pid_t proxy, server;
+  pid_t proxies[64], server;
+  int proxies_count;
   long concurrency, warmup_ms, ms, pairs, streams;
   uint64_t bytes, warmup;
   char direction;
 } options = {.concurrency = 64, .warmup = 1000, .warmup_ms = 5000, .ms = 2000, .pairs = 1000, .streams = 1, .direction = 'S'};
 
-enum state { NONE, CONNECTING, EXCHANGING, STREAMING, COUNTING, RESTING, CLOSING };
+enum state { NONE, CONNECTING, SHAKING, EXCHANGING, STREAMING, COUNTING, RESTING, CLOSING };
 
 struct slot {
-  int fd;
+  struct wire wire;
   enum state state;
   uint64_t number;
   int64_t sent_at;
@@ -58,6 +59,11 @@ static struct sockaddr_in address(const char *text) {
   return where;
 }
 
+static void proxies(char *list) {
+  for (char *at = strtok(list, ","); at != NULL && options.proxies_count < 64; at = strtok(NULL, ","))
+    if (atoi(at) > 0) options.proxies[options.proxies_count++] = atoi(at);
+}
+
 static void parse(int argc, char **argv) {
   if (argc < 2) die("no mode");
   options.mode = argv[1];
@@ -68,7 +74,7 @@ static void parse(int argc, char **argv) {
     const char *key = argv[i];
     if (!strcmp(key, "to")) options.to = address(value);
     else if (!strcmp(key, "from")) options.from = address(value);
-    else if (!strcmp(key, "proxy")) options.proxy = atoi(value);
+    else if (!strcmp(key, "proxy")) proxies(value);
     else if (!strcmp(key, "server")) options.server = atoi(value);
     else if (!strcmp(key, "concurrency") || !strcmp(key, "connections")) options.concurrency = atol(value);
     else if (!strcmp(key, "warmup")) options.warmup = strtoull(value, NULL, 10);
@@ -85,8 +91,24 @@ static void parse(int argc, char **argv) {
 /* The window that is measured: what the clock and the CPU clocks said at its edges. */
 
 struct edge {
-  int64_t time, proxy, server, self, busy, stolen;
+  int64_t time, proxy, user, system, server, self, busy, stolen;
 };
+
+/* Adds the time of a process in user and kernel mode: all threads, those that have ended too; in ticks of 10 ms. */
+static void modes(pid_t pid, struct edge *edge) {
+  char path[32], line[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return;
+  /* The second field is a name, which may have anything in it but ends with the last bracket. */
+  char *rest = fgets(line, sizeof line, file) == NULL ? NULL : strrchr(line, ')');
+  long user, system;
+  if (rest != NULL && sscanf(rest, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %ld", &user, &system) == 2) {
+    edge->user += user;
+    edge->system += system;
+  }
+  fclose(file);
+}
 
 /* What the whole machine was busy with, in nanoseconds, at the system's resolution of some milliseconds. */
 static void machine(struct edge *edge) {
@@ -106,16 +128,21 @@ static struct edge edge_now(void) {
   struct edge edge = {0};
   machine(&edge);
   edge.time = now_ns();
-  edge.proxy = options.proxy > 0 ? cpu_ns(options.proxy) : 0;
+  for (int i = 0; i < options.proxies_count; i++) {
+    edge.proxy += cpu_ns(options.proxies[i]);
+    modes(options.proxies[i], &edge);
+  }
   edge.server = options.server > 0 ? cpu_ns(options.server) : 0;
   edge.self = cpu_ns(getpid());
   return edge;
 }
 
 static void print_window(struct edge begin, struct edge end) {
-  printf("\"wall_ns\":%lld,\"proxy_cpu_ns\":%lld,\"server_cpu_ns\":%lld,\"load_cpu_ns\":%lld,\"machine_busy_ns\":%lld,"
-         "\"machine_stolen_ns\":%lld,",
-         (long long)(end.time - begin.time), (long long)(end.proxy - begin.proxy), (long long)(end.server - begin.server),
+  int64_t user = end.user - begin.user, ticks = user + end.system - begin.system, proxy = end.proxy - begin.proxy;
+  printf("\"wall_ns\":%lld,\"proxy_cpu_ns\":%lld,\"proxy_user_ns\":%lld,\"server_cpu_ns\":%lld,\"load_cpu_ns\":%lld,"
+         "\"machine_busy_ns\":%lld,\"machine_stolen_ns\":%lld,",
+         (long long)(end.time - begin.time), (long long)proxy,
+         (long long)(ticks > 0 ? (double)proxy * (double)user / (double)ticks : 0), (long long)(end.server - begin.server),
          (long long)(end.self - begin.self), (long long)(end.busy - begin.busy), (long long)(end.stolen - begin.stolen));
 }
 
@@ -130,7 +157,7 @@ static void print_errors(void) {
 
 static void vacate(struct slot *s) {
   if (s->state == NONE) return;
-  close(s->fd);
+  wire_close(&s->wire);
   s->state = NONE;
   alive--;
 }
@@ -142,7 +169,7 @@ static void fail(struct slot *s, const char *what, int code) {
   }
   /* A reset, so that a connection that went wrong leaves nothing behind for the next measurement. */
   struct linger linger = {.l_onoff = 1};
-  setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  setsockopt(s->wire.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
   vacate(s);
 }
 
@@ -151,30 +178,43 @@ static void open_slot(struct slot *s) {
   s->number = numbers++;
   s->got = 0;
   s->to_send = s->to_take = 0;
-  s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (s->fd < 0) die("socket");
-  setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  s->wire.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (s->wire.fd < 0) die("socket");
+  setsockopt(s->wire.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  wire_wrap(&s->wire);
   if (options.from.sin_addr.s_addr != 0) {
     /* The port is chosen at connect, by the whole address: any number of closed connections may wait meanwhile. */
-    setsockopt(s->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    if (bind(s->fd, (struct sockaddr *)&options.from, sizeof options.from) < 0) die("bind");
+    setsockopt(s->wire.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (bind(s->wire.fd, (struct sockaddr *)&options.from, sizeof options.from) < 0) die("bind");
   }
   s->state = CONNECTING;
   alive++;
-  if (connect(s->fd, (struct sockaddr *)&options.to, sizeof options.to) < 0 && errno != EINPROGRESS) {
+  if (connect(s->wire.fd, (struct sockaddr *)&options.to, sizeof options.to) < 0 && errno != EINPROGRESS) {
     fail(s, "connect", errno);
     return;
   }
-  watch(epoll, s->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, (uint64_t)(s - slots));
+  watch(epoll, s->wire.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, (uint64_t)(s - slots));
 }
 
 /* True once connected; the first report of a new socket is about that. */
 static int connected(struct slot *s) {
   int code = 0;
   socklen_t length = sizeof code;
-  getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &code, &length);
+  getsockopt(s->wire.fd, SOL_SOCKET, SO_ERROR, &code, &length);
   if (code != 0) fail(s, "connect", code);
   return code == 0;
+}
+
+/* True once: connected, and over TLS with a handshake behind it. */
+static int ready(struct slot *s) {
+  if (s->state == CONNECTING && connected(s)) {
+    s->state = SHAKING;
+    s->sent_at = now_ns();
+  }
+  if (s->state != SHAKING) return 0;
+  int can = wire_ready(&s->wire);
+  if (can < 0) fail(s, "handshake", errno);
+  return can == 1 && s->state == SHAKING;
 }
 
 /* Each message is another, so that an answer that belongs to somebody else does not pass. */
@@ -182,11 +222,12 @@ static void send_message(struct slot *s) {
   memset(s->message, 'e', sizeof s->message);
   s->message[0] = 'E';
   memcpy(s->message + 8, &s->number, sizeof s->number);
-  s->sent_at = now_ns();
+  /* The first of a connection counts from when it was connected. */
+  if (s->state != SHAKING) s->sent_at = now_ns();
   memcpy(s->message + 16, &s->sent_at, sizeof s->sent_at);
   s->got = 0;
   s->state = EXCHANGING;
-  ssize_t sent = send(s->fd, s->message, sizeof s->message, MSG_NOSIGNAL);
+  ssize_t sent = wire_send(&s->wire, s->message, sizeof s->message);
   if (sent != (ssize_t)sizeof s->message) fail(s, "send", sent < 0 ? errno : EAGAIN);
 }
 
@@ -194,7 +235,7 @@ static void send_message(struct slot *s) {
 static int take_answer(struct slot *s) {
   char answer[MESSAGE_BYTES];
   for (;;) {
-    ssize_t got = recv(s->fd, answer, MESSAGE_BYTES - s->got, 0);
+    ssize_t got = wire_recv(&s->wire, answer, MESSAGE_BYTES - s->got, 0);
     if (got < 0 && errno == EAGAIN) return 0;
     if (got <= 0) {
       fail(s, got == 0 ? "ended before its answer" : "recv", got == 0 ? 0 : errno);
@@ -210,14 +251,14 @@ static int take_answer(struct slot *s) {
 }
 
 static void end_slot(struct slot *s) {
-  if (shutdown(s->fd, SHUT_WR) < 0) fail(s, "shutdown", errno);
+  if (wire_end(&s->wire) < 0) fail(s, "shutdown", errno);
   else s->state = CLOSING;
 }
 
 /* 1: the other side has ended as well, and sent nothing more. 0: not yet. -1: failed. */
 static int take_end(struct slot *s) {
   char byte;
-  ssize_t got = recv(s->fd, &byte, 1, 0);
+  ssize_t got = wire_recv(&s->wire, &byte, 1, 0);
   if (got == 0) return 1;
   if (got < 0 && errno == EAGAIN) return 0;
   fail(s, got > 0 ? "more bytes than there should be" : "end", got > 0 ? 0 : errno);
@@ -257,7 +298,7 @@ static void note_done(struct slot *s) {
 }
 
 static void converse(struct slot *s) {
-  if (s->state == CONNECTING && connected(s)) send_message(s);
+  if (ready(s)) send_message(s);
   if (s->state == EXCHANGING && take_answer(s) == 1) {
     if (repeats) note_done(s);
     if (repeats && !stopping) send_message(s);
@@ -283,7 +324,7 @@ static double latency_us(double part) {
 static void run_window(void) {
   slots = calloc((size_t)options.concurrency, sizeof *slots);
   for (long i = 0; i < options.concurrency; i++) open_slot(&slots[i]);
-  int64_t warm = now_ns() + options.warmup_ms * 1000000;
+  int64_t began = now_ns(), warm = began + options.warmup_ms * 1000000;
   while (done < options.warmup && now_ns() < warm) turn(warm, converse);
   struct edge begin = edge_now();
   in_window = 1;
@@ -297,8 +338,9 @@ static void run_window(void) {
   for (long i = 0; i < options.concurrency; i++)
     if (slots[i].state != NONE) fail(&slots[i], "never ended", 0);
   qsort(latencies, done_in_window, sizeof *latencies, ascending);
-  printf("{\"mode\":\"%s\",\"count\":%llu,\"total\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,", options.mode,
-         (unsigned long long)done_in_window, (unsigned long long)done, latency_us(0.5), latency_us(0.99), latency_us(1));
+  printf("{\"mode\":\"%s\",\"warmup_ns\":%lld,\"count\":%llu,\"total\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,",
+         options.mode, (long long)(begin.time - began), (unsigned long long)done_in_window, (unsigned long long)done,
+         latency_us(0.5), latency_us(0.99), latency_us(1));
   print_window(begin, end);
   print_errors();
 }
@@ -309,14 +351,14 @@ static uint64_t moved;
 
 static void interest(struct slot *s, uint32_t events) {
   struct epoll_event event = {.events = events, .data.u64 = (uint64_t)(s - slots)};
-  if (epoll_ctl(epoll, EPOLL_CTL_MOD, s->fd, &event) < 0) die("epoll_ctl");
+  if (epoll_ctl(epoll, EPOLL_CTL_MOD, s->wire.fd, &event) < 0) die("epoll_ctl");
 }
 
 static void begin_stream(struct slot *s) {
   uint64_t bytes = options.bytes / (uint64_t)options.streams;
   char header[HEADER_BYTES] = {options.direction};
   memcpy(header + 8, &bytes, sizeof bytes);
-  if (send(s->fd, header, sizeof header, MSG_NOSIGNAL) != sizeof header) return fail(s, "send", errno);
+  if (wire_send(&s->wire, header, sizeof header) != sizeof header) return fail(s, "send", errno);
   s->to_send = options.direction == 'S' ? 0 : bytes;
   s->to_take = options.direction == 'K' ? 0 : bytes;
   s->state = STREAMING;
@@ -325,7 +367,7 @@ static void begin_stream(struct slot *s) {
 
 static void move(struct slot *s) {
   if (s->to_take > 0) {
-    ssize_t got = discard(s->fd, s->to_take);
+    ssize_t got = wire_discard(&s->wire, s->to_take);
     if (got == 0) return fail(s, "ended before its last byte", 0);
     if (got < 0 && errno != EAGAIN) return fail(s, "recv", errno);
     if (got > 0) {
@@ -336,7 +378,7 @@ static void move(struct slot *s) {
   }
   if (s->to_send > 0) {
     size_t most = s->to_send < CHUNK_BYTES ? (size_t)s->to_send : CHUNK_BYTES;
-    ssize_t sent = send(s->fd, bulk, most, MSG_NOSIGNAL);
+    ssize_t sent = wire_send(&s->wire, bulk, most);
     if (sent < 0 && errno != EAGAIN) return fail(s, "send", errno);
     if (sent > 0) {
       s->to_send -= (uint64_t)sent;
@@ -353,7 +395,7 @@ static void move(struct slot *s) {
 /* The backend says how much it took: what we sent has arrived. */
 static void take_count(struct slot *s) {
   if (options.direction == 'S') return end_slot(s);
-  ssize_t got = recv(s->fd, s->message + s->got, COUNT_BYTES - s->got, 0);
+  ssize_t got = wire_recv(&s->wire, s->message + s->got, COUNT_BYTES - s->got, 0);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0) return fail(s, "ended before its count", got == 0 ? 0 : errno);
   s->got += (size_t)got;
@@ -365,7 +407,7 @@ static void take_count(struct slot *s) {
 }
 
 static void pour(struct slot *s) {
-  if (s->state == CONNECTING && connected(s)) begin_stream(s);
+  if (ready(s)) begin_stream(s);
   else if (s->state == STREAMING) move(s);
   if (s->state == COUNTING) take_count(s);
   if (s->state == CLOSING && take_end(s) == 1) vacate(s);
@@ -398,7 +440,7 @@ static void run_stream(void) {
 static long resting;
 
 static void settle(struct slot *s) {
-  if (s->state == CONNECTING && connected(s)) send_message(s);
+  if (ready(s)) send_message(s);
   if (s->state == EXCHANGING && take_answer(s) == 1) {
     s->state = RESTING;
     resting++;
@@ -439,6 +481,9 @@ int main(int argc, char **argv) {
   die_with_parent();
   signal(SIGPIPE, SIG_IGN);
   parse(argc, argv);
+#ifdef TLS
+  tls_begin(NULL, NULL);
+#endif
   memset(bulk, 'x', sizeof bulk);
   epoll = epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) die("epoll_create1");

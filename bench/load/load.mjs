@@ -13,11 +13,13 @@ import { freshAddress } from './addresses.mjs';
  * @property {number} errors
  * @property {string} first_error
  * @property {number} wall_ns
- * @property {number} proxy_cpu_ns
+ * @property {number} proxy_cpu_ns all threads of all its processes
+ * @property {number} proxy_user_ns the part of it that was not spent in the kernel
  * @property {number} server_cpu_ns
  * @property {number} load_cpu_ns
  * @property {number} machine_busy_ns
  * @property {number} machine_stolen_ns
+ * @property {number} [warmup_ns]
  * @property {number} [count]
  * @property {number} [p50_us]
  * @property {number} [p99_us]
@@ -30,13 +32,14 @@ import { freshAddress } from './addresses.mjs';
 const source = fileURLToPath(new URL('.', import.meta.url));
 const built = fileURLToPath(new URL('../../node_modules/.cache/sockchart-bench/', import.meta.url));
 
-/** @param {'load' | 'server'} name */
-function program(name) {
-  const binary = `${built}${name}`;
-  const newest = Math.max(...[`${name}.c`, 'common.h'].map((file) => statSync(`${source}${file}`).mtimeMs));
+/** @param {'load' | 'server'} name @param {boolean} [tls] the same over TLS */
+function program(name, tls = false) {
+  const binary = `${built}${name}${tls ? '-tls' : ''}`;
+  const newest = Math.max(...[`${name}.c`, 'common.h', 'tls.h'].map((file) => statSync(`${source}${file}`).mtimeMs));
   if ((statSync(binary, { throwIfNoEntry: false })?.mtimeMs ?? 0) > newest) return binary;
   mkdirSync(built, { recursive: true });
-  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', binary, `${source}${name}.c`], { stdio: 'inherit' });
+  const args = ['-O2', '-Wall', '-Wextra', ...(tls ? ['-DTLS'] : []), '-o', binary, `${source}${name}.c`];
+  execFileSync('cc', [...args, ...(tls ? ['-lssl', '-lcrypto'] : [])], { stdio: ['ignore', 'inherit', tls ? 'pipe' : 'inherit'] });
   return binary;
 }
 
@@ -65,6 +68,18 @@ export function buildLoad() {
   program('server');
 }
 
+/** Why the benchmarks of TLS cannot run here, if so. @returns {string | undefined} */
+export function tlsMissing() {
+  try {
+    program('load', true);
+    program('server', true);
+    execFileSync('openssl', ['version'], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return 'its load generator needs OpenSSL 3 (on Debian: apt-get install openssl libssl-dev)';
+  }
+}
+
 /**
  * @typedef {object} Backend
  * @property {import('node:child_process').ChildProcess} child
@@ -76,10 +91,13 @@ export function buildLoad() {
 /**
  * Starts a backend: echo, source and sink, on one port of all addresses of loopback.
  *
+ * @param {number} [workers] of the proxies that it serves
+ * @param {{ certFile: string, keyFile: string }} [tls] over TLS, with this certificate
  * @returns {Promise<Backend>}
  */
-export async function startServer() {
-  const child = start(layout().server, program('server'), [], ['ignore', 'pipe', 'inherit']);
+export async function startServer(workers = 1, tls) {
+  const args = tls === undefined ? [] : [tls.certFile, tls.keyFile];
+  const child = start(layout(workers).server, program('server', tls !== undefined), args, ['ignore', 'pipe', 'inherit']);
   const hello = await jsonLines(child)();
   if (hello === undefined) throw new Error('the backend of the benchmarks did not start');
   return {
@@ -90,10 +108,12 @@ export async function startServer() {
   };
 }
 
-/** @param {string} mode @param {Record<string, string | number>} options */
-function startLoad(mode, options) {
+/** Whether the load speaks TLS, and the workers of the proxy under it. @typedef {{ tls?: boolean, workers?: number }} How */
+
+/** @param {string} mode @param {Record<string, string | number>} options @param {How} [how] */
+function startLoad(mode, options, { tls, workers } = {}) {
   const args = Object.entries({ from: freshAddress(), ...options }).map(([key, value]) => `${key}=${value}`);
-  const child = start(layout().load, program('load'), [mode, ...args], ['pipe', 'pipe', 'inherit']);
+  const child = start(layout(workers).load, program('load', tls), [mode, ...args], ['pipe', 'pipe', 'inherit']);
   return { child, next: jsonLines(child) };
 }
 
@@ -102,10 +122,11 @@ function startLoad(mode, options) {
  *
  * @param {'connections' | 'pingpong' | 'stream'} mode
  * @param {Record<string, string | number>} options as `load.c` explains them
+ * @param {How} [how]
  * @returns {Promise<Measured>}
  */
-export async function measure(mode, options) {
-  const { next } = startLoad(mode, options);
+export async function measure(mode, options, how) {
+  const { next } = startLoad(mode, options, how);
   const measured = await next();
   if (measured === undefined) throw new Error(`the load generator failed: ${mode} ${JSON.stringify(options)}`);
   return measured;

@@ -5,7 +5,7 @@
 enum state { FRESH, ECHO, STREAM, ENDING };
 
 struct connection {
-  int fd;
+  struct wire wire;
   enum state state;
   char header[HEADER_BYTES];
   size_t header_got;
@@ -22,7 +22,7 @@ static int32_t self;
 static char scratch[65536];
 
 static void forget(struct connection *c) {
-  close(c->fd);
+  wire_close(&c->wire);
   free(c->pending);
   free(c);
 }
@@ -31,7 +31,7 @@ static void forget(struct connection *c) {
 
 static int echo_pending(struct connection *c) {
   while (c->pending_at < c->pending_bytes) {
-    ssize_t sent = send(c->fd, c->pending + c->pending_at, c->pending_bytes - c->pending_at, MSG_NOSIGNAL);
+    ssize_t sent = wire_send(&c->wire, c->pending + c->pending_at, c->pending_bytes - c->pending_at);
     if (sent < 0) return errno == EAGAIN;
     c->pending_at += (size_t)sent;
   }
@@ -45,11 +45,11 @@ static int echo(struct connection *c) {
     if (c->pending_bytes > 0) return 1;
   }
   for (;;) {
-    ssize_t got = recv(c->fd, scratch, sizeof scratch, 0);
+    ssize_t got = wire_recv(&c->wire, scratch, sizeof scratch, 0);
     if (got < 0) return errno == EAGAIN;
     if (got == 0) return 0;
     if (c->says_who && got >= (ssize_t)sizeof self) memcpy(scratch, &self, sizeof self);
-    ssize_t sent = send(c->fd, scratch, (size_t)got, MSG_NOSIGNAL);
+    ssize_t sent = wire_send(&c->wire, scratch, (size_t)got);
     if (sent < 0) {
       if (errno != EAGAIN) return 0;
       sent = 0;
@@ -71,12 +71,12 @@ static int echo(struct connection *c) {
  */
 static void interest(struct connection *c, uint32_t events) {
   struct epoll_event event = {.events = events, .data.u64 = (uint64_t)(uintptr_t)c};
-  if (epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &event) < 0) die("epoll_ctl");
+  if (epoll_ctl(epoll, EPOLL_CTL_MOD, c->wire.fd, &event) < 0) die("epoll_ctl");
 }
 
 static int stream(struct connection *c) {
   if (c->to_take > 0) {
-    ssize_t got = discard(c->fd, c->to_take);
+    ssize_t got = wire_discard(&c->wire, c->to_take);
     if (got == 0 || (got < 0 && errno != EAGAIN)) return 0;
     if (got > 0) {
       c->to_take -= (uint64_t)got;
@@ -86,7 +86,7 @@ static int stream(struct connection *c) {
   }
   if (c->to_send > 0) {
     size_t most = c->to_send < CHUNK_BYTES ? (size_t)c->to_send : CHUNK_BYTES;
-    ssize_t sent = send(c->fd, bulk, most, MSG_NOSIGNAL);
+    ssize_t sent = wire_send(&c->wire, bulk, most);
     if (sent < 0 && errno != EAGAIN) return 0;
     if (sent > 0) {
       c->to_send -= (uint64_t)sent;
@@ -95,7 +95,7 @@ static int stream(struct connection *c) {
   }
   if (c->to_send == 0 && c->to_take == 0) {
     if (c->count_owed) {
-      ssize_t sent = send(c->fd, &c->taken, COUNT_BYTES, MSG_NOSIGNAL);
+      ssize_t sent = wire_send(&c->wire, &c->taken, COUNT_BYTES);
       if (sent < 0) return errno == EAGAIN;
     }
     c->state = ENDING;
@@ -106,14 +106,14 @@ static int stream(struct connection *c) {
 
 /* The client ends first. */
 static int ending(struct connection *c) {
-  ssize_t got = discard(c->fd, CHUNK_BYTES);
+  ssize_t got = wire_discard(&c->wire, CHUNK_BYTES);
   return got > 0 || (got < 0 && errno == EAGAIN);
 }
 
 static int fresh(struct connection *c) {
   char letter;
   if (c->header_got == 0) {
-    ssize_t seen = recv(c->fd, &letter, 1, MSG_PEEK);
+    ssize_t seen = wire_recv(&c->wire, &letter, 1, MSG_PEEK);
     if (seen < 0) return errno == EAGAIN;
     if (seen == 0) return 0;
     if (letter == 'E' || letter == 'W') {
@@ -122,7 +122,7 @@ static int fresh(struct connection *c) {
       return echo(c);
     }
   }
-  ssize_t got = recv(c->fd, c->header + c->header_got, HEADER_BYTES - c->header_got, 0);
+  ssize_t got = wire_recv(&c->wire, c->header + c->header_got, HEADER_BYTES - c->header_got, 0);
   if (got < 0) return errno == EAGAIN;
   if (got == 0) return 0;
   c->header_got += (size_t)got;
@@ -158,14 +158,22 @@ static void accept_all(int listener) {
     }
     struct connection *c = calloc(1, sizeof *c);
     if (c == NULL) die("calloc");
-    c->fd = fd;
+    c->wire.fd = fd;
+    wire_wrap(&c->wire);
     /* Both directions once, and edges only: no further call of epoll_ctl in the life of a short connection. */
     watch(epoll, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, (uint64_t)(uintptr_t)c);
   }
 }
 
-int main(void) {
+/* server [CERT KEY]: with the two files, over TLS */
+int main(int argc, char **argv) {
   die_with_parent();
+#ifdef TLS
+  if (argc != 3) die("no certificate");
+  tls_begin(argv[1], argv[2]);
+#else
+  (void)argc, (void)argv;
+#endif
   signal(SIGPIPE, SIG_IGN);
   memset(bulk, 'x', sizeof bulk);
   self = getpid();
