@@ -94,6 +94,7 @@ static inline void wire_close(struct wire *w) { close(w->fd); }
 static inline void wire_wrap(struct wire *w) { (void)w; }
 /* 1: bytes may be sent. 0: not yet. -1: failed. */
 static inline int wire_ready(struct wire *w) { return w->fd >= 0; }
+static inline int wire_resumed(struct wire *w) { return w->fd >= 0; }
 #endif
 
 #endif

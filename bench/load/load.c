@@ -5,6 +5,7 @@
  *   load MODE key=value …
  *   MODE: connections | pingpong | stream | idle
  *   to=ADDRESS:PORT from=ADDRESS proxy=PID[,PID …] server=PID   where, and whose CPU time
+ *   resume=1                                                    TLS: resumes a session once there is one
  *   connections: concurrency, warmup, warmup_ms, ms             connect, 100 bytes each way, FIN both ways
  *   pingpong:    connections, warmup, warmup_ms, ms             100 bytes there and back, over and over
  *                (the warm-up is that many of them, and takes no longer than warmup_ms)
@@ -23,7 +24,7 @@ static struct {
   struct sockaddr_in to, from;
   pid_t proxies[64], server;
   int proxies_count;
-  long concurrency, warmup_ms, ms, pairs, streams;
+  long concurrency, warmup_ms, ms, pairs, streams, resume;
   uint64_t bytes, warmup;
   char direction;
 } options = {.concurrency = 64, .warmup = 1000, .warmup_ms = 5000, .ms = 2000, .pairs = 1000, .streams = 1, .direction = 'S'};
@@ -75,6 +76,7 @@ static void parse(int argc, char **argv) {
     if (!strcmp(key, "to")) options.to = address(value);
     else if (!strcmp(key, "from")) options.from = address(value);
     else if (!strcmp(key, "proxy")) proxies(value);
+    else if (!strcmp(key, "resume")) options.resume = atol(value);
     else if (!strcmp(key, "server")) options.server = atoi(value);
     else if (!strcmp(key, "concurrency") || !strcmp(key, "connections")) options.concurrency = atol(value);
     else if (!strcmp(key, "warmup")) options.warmup = strtoull(value, NULL, 10);
@@ -205,6 +207,8 @@ static int connected(struct slot *s) {
   return code == 0;
 }
 
+static int in_window;
+
 /* True once: connected, and over TLS with a handshake behind it. */
 static int ready(struct slot *s) {
   if (s->state == CONNECTING && connected(s)) {
@@ -214,6 +218,7 @@ static int ready(struct slot *s) {
   if (s->state != SHAKING) return 0;
   int can = wire_ready(&s->wire);
   if (can < 0) fail(s, "handshake", errno);
+  else if (can == 1 && in_window && options.resume && !wire_resumed(&s->wire)) fail(s, "a full handshake", 0);
   return can == 1 && s->state == SHAKING;
 }
 
@@ -283,7 +288,6 @@ static int turn(int64_t deadline, void (*handle)(struct slot *)) {
 static int repeats, restarts, stopping;
 static uint64_t done, done_in_window, in_window_capacity;
 static uint32_t *latencies;
-static int in_window;
 
 static void note_done(struct slot *s) {
   done++;
@@ -482,6 +486,7 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   parse(argc, argv);
 #ifdef TLS
+  tls_resumes = options.resume != 0;
   tls_begin(NULL, NULL);
 #endif
   memset(bulk, 'x', sizeof bulk);

@@ -12,6 +12,17 @@ struct wire {
 
 static SSL_CTX *tls_context;
 
+/* Sessions to resume. A ticket is used once, and each handshake brings at least one more. */
+static SSL_SESSION *tls_sessions[4096];
+static int tls_sessions_count, tls_resumes;
+
+static int tls_keep_session(SSL *tls, SSL_SESSION *session) {
+  (void)tls;
+  if (!tls_resumes || tls_sessions_count == sizeof tls_sessions / sizeof *tls_sessions) return 0;
+  tls_sessions[tls_sessions_count++] = session;
+  return 1;
+}
+
 static inline void tls_die(const char *what) {
   ERR_print_errors_fp(stderr);
   die(what);
@@ -24,9 +35,13 @@ static inline void tls_begin(const char *cert, const char *key) {
   if (!SSL_CTX_set_ciphersuites(tls_context, "TLS_AES_256_GCM_SHA384")) tls_die("SSL_CTX_set_ciphersuites");
   SSL_CTX_set_mode(tls_context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(tls_context, SSL_OP_IGNORE_UNEXPECTED_EOF);
-  if (cert != NULL && (SSL_CTX_use_certificate_file(tls_context, cert, SSL_FILETYPE_PEM) != 1 ||
-                       SSL_CTX_use_PrivateKey_file(tls_context, key, SSL_FILETYPE_PEM) != 1))
+  if (cert == NULL) {
+    SSL_CTX_set_session_cache_mode(tls_context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(tls_context, tls_keep_session);
+  } else if (SSL_CTX_use_certificate_file(tls_context, cert, SSL_FILETYPE_PEM) != 1 ||
+             SSL_CTX_use_PrivateKey_file(tls_context, key, SSL_FILETYPE_PEM) != 1) {
     tls_die(cert);
+  }
 }
 
 static inline void wire_wrap(struct wire *w) {
@@ -37,6 +52,11 @@ static inline void wire_wrap(struct wire *w) {
   } else {
     SSL_set_connect_state(w->tls);
     SSL_set_tlsext_host_name(w->tls, "localhost");
+    if (tls_sessions_count > 0) {
+      SSL_SESSION *session = tls_sessions[--tls_sessions_count];
+      SSL_set_session(w->tls, session);
+      SSL_SESSION_free(session);
+    }
   }
 }
 
@@ -112,5 +132,7 @@ static inline int wire_ready(struct wire *w) {
   if (done == 1) return 1;
   return tls_nothing(w->tls, done) < 0 && errno == EAGAIN ? 0 : -1;
 }
+
+static inline int wire_resumed(struct wire *w) { return SSL_session_reused(w->tls); }
 
 #endif
