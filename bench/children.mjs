@@ -44,9 +44,7 @@ function cannotStart({ code, path = '', message }) {
  */
 export function start(core, command, args, stdio, signal = 'SIGKILL') {
   const child =
-    core === undefined
-      ? spawn(command, args, { stdio })
-      : spawn('taskset', ['-c', core, command, ...args], { stdio });
+    core === undefined ? spawn(command, args, { stdio }) : spawn('taskset', ['-c', core, command, ...args], { stdio });
   running.set(child, signal);
   child.once('error', cannotStart);
   child.once('exit', () => running.delete(child));

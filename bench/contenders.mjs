@@ -1,7 +1,7 @@
-/** The proxies that are compared: what each is, and how it is started. Each is one process with one thread. */
+/** The proxies that are compared: what each is, and how it is started. Each has one thread, unless it has workers. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -17,7 +17,9 @@ import { layout, openFilesMax } from './machine.mjs';
  *
  * @typedef {object} RunningProxy
  * @property {string} name
- * @property {number} pid 0 where there is no proxy
+ * @property {string | undefined} on the version of the Node that runs it, where there are several
+ * @property {boolean} compiles its code is compiled while it runs, so it has to warm up
+ * @property {() => number[]} pids of all its processes
  * @property {string} to where it listens
  * @property {() => Promise<void>} collect has it collect its garbage, if it has a collector
  * @property {() => number} residentBytes
@@ -27,8 +29,9 @@ import { layout, openFilesMax } from './machine.mjs';
 /**
  * @typedef {object} Contender
  * @property {string} name
- * @property {string} what
- * @property {(task: Task) => Promise<RunningProxy>} start
+ * @property {string} [file] the program for Node; else `start` starts it
+ * @property {(task: Task) => Promise<RunningProxy>} [start]
+ * @property {Partial<Task>} [task]
  * @property {() => string | undefined} [missing] why it cannot run here
  */
 
@@ -42,18 +45,39 @@ function residentBytes(pid) {
   return Number(/^Rss:\s+(\d+) kB/m.exec(rollup)?.[1]) * 1024;
 }
 
-/** @param {string} file */
-export function nodeProxy(file) {
+/** A process and all that descend from it. @param {number} pid @returns {number[]} */
+function family(pid) {
+  const found = [pid];
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  /** @type {Map<number, number>} */
+  const parents = new Map();
+  for (const other of others) {
+    try {
+      const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${other}/status`, 'utf8'))?.[1];
+      parents.set(Number(other), Number(parent));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  // What is appended is visited too.
+  for (const one of found) for (const [child, parent] of parents) if (parent === one) found.push(child);
+  return found;
+}
+
+/** @param {string} name @param {string} file @param {import('./nodes.mjs').Node} node @param {string} [on] */
+export function nodeProxy(name, file, node, on) {
   const program = fileURLToPath(new URL(`./proxies/${file}.mjs`, import.meta.url));
   /** @param {Task} task @returns {Promise<RunningProxy>} */
   return async (task) => {
     const args = ['--expose-gc', program, JSON.stringify(task)];
-    const child = start(layout().proxy, process.execPath, args, ['ignore', 'inherit', 'inherit', 'ipc']);
+    const child = start(layout(task.workers).proxy, node.path, args, ['ignore', 'inherit', 'inherit', 'ipc']);
     const { port } = await message(child);
     const pid = /** @type {number} */ (child.pid);
     return {
-      name: file,
-      pid,
+      name,
+      on,
+      compiles: true,
+      pids: () => (task.workers === undefined ? [pid] : family(pid)),
       to: `127.0.0.1:${port}`,
       async collect() {
         const collected = message(child);
@@ -106,14 +130,17 @@ function foreignProxy(name, config, args) {
     const port = await freePort();
     writeFileSync(file, config(port, task, directory));
     const command = /** @type {string} */ (found(name));
-    // Nobody tells them when the benchmark is killed; the system does.
-    const wrapped = ['--pdeathsig', 'KILL', command, ...args(file, directory)];
-    const child = start(layout().proxy, 'setpriv', wrapped, ['ignore', 'ignore', 'inherit']);
+    // Nobody tells them when the benchmark is killed; the system does. nginx ends its workers before itself.
+    const signal = task.workers === undefined ? 'SIGKILL' : 'SIGTERM';
+    const wrapped = ['--pdeathsig', signal.slice(3), command, ...args(file, directory)];
+    const child = start(layout(task.workers).proxy, 'setpriv', wrapped, ['ignore', 'ignore', 'inherit'], signal);
     await accepts(port);
     const pid = /** @type {number} */ (child.pid);
     return {
       name,
-      pid,
+      on: undefined,
+      compiles: false,
+      pids: () => (task.workers === undefined ? [pid] : family(pid)),
       to: `127.0.0.1:${port}`,
       collect: async () => {},
       residentBytes: () => residentBytes(pid),
@@ -144,11 +171,30 @@ const missing = (program, how) => () => {
   return undefined;
 };
 
+/** The certificate is verified, and each connection makes a full handshake. @param {Task} task */
+const haproxyServer = ({ serverTls }) =>
+  serverTls
+    ? ` ssl verify required ca-file ${serverTls.certFile} verifyhost localhost sni str(localhost) no-ssl-reuse`
+    : '';
+
+/** @param {Task} task */
+const nginxServer = ({ serverTls }) =>
+  serverTls
+    ? `    proxy_ssl on; proxy_ssl_verify on; proxy_ssl_trusted_certificate ${serverTls.certFile};
+    proxy_ssl_name localhost; proxy_ssl_server_name on; proxy_ssl_protocols TLSv1.3; proxy_ssl_session_reuse off;`
+    : '';
+
+/** @param {Task} task */
+const nginxListener = ({ listenTls }) =>
+  listenTls
+    ? `    ssl_certificate ${listenTls.certFile}; ssl_certificate_key ${listenTls.keyFile}; ssl_protocols TLSv1.3;`
+    : '';
+
 const startHaproxy = foreignProxy(
   'haproxy',
   (port, task) => `
 global
-  nbthread 1
+  nbthread ${task.workers ?? 1}
   maxconn ${pairsMax()}
 defaults
   mode tcp
@@ -156,11 +202,11 @@ defaults
   timeout client 60s
   timeout server 60s
 frontend front
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096${task.listenTls ? ` ssl crt ${task.listenTls.bothFile}` : ''}
   default_backend back
 backend back
 ${serversOf(task)
-  .map(({ host, port }, index) => `  server s${index} ${host}:${port}`)
+  .map(({ host, port }, index) => `  server s${index} ${host}:${port}${haproxyServer(task)}`)
   .join('\n')}
 `,
   (file) => ['-db', '-q', '-f', file],
@@ -171,11 +217,11 @@ const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
 const startNginx = foreignProxy(
   'nginx',
-  // Without a master, so that the one process is the worker.
+  // Without a master where there is one worker, which is the one process then.
   (port, task, directory) => `
 ${existsSync(STREAM_MODULE) ? `load_module ${STREAM_MODULE};` : ''}
 daemon off;
-master_process off;
+${task.workers ? `worker_processes ${task.workers}` : 'master_process off'};
 pid ${directory}/nginx.pid;
 error_log ${directory}/error.log;
 worker_rlimit_nofile ${openFilesMax()};
@@ -187,8 +233,10 @@ ${serversOf(task)
   .join('\n')}
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} ${task.listenTls ? 'ssl ' : ''}backlog=4096;
+${nginxListener(task)}
     proxy_pass back;
+${nginxServer(task)}
     proxy_connect_timeout 5s;
     proxy_timeout 60s;
   }
@@ -217,39 +265,75 @@ function nodeTcpProxyMissing() {
 }
 
 /** @type {Contender[]} */
-const all = [
-  { name: 'pipe', what: 'net and pipe, as most write it', start: nodeProxy('pipe') },
-  { name: 'by-hand', what: 'net, shared handlers, nothing else', start: nodeProxy('by-hand') },
-  { name: 'onread', what: 'by-hand, backend read into pooled buffers', start: nodeProxy('onread') },
-  {
-    name: 'node-tcp-proxy',
-    what: 'node-tcp-proxy 0.0.28 from npm',
-    start: nodeProxy('node-tcp-proxy'),
-    missing: nodeTcpProxyMissing,
-  },
-  { name: 'sockchart', what: 'createProxy, every timeout on', start: nodeProxy('sockchart') },
-  { name: 'haproxy', what: 'haproxy, tcp, nbthread 1', start: startHaproxy, missing: missing('haproxy', 'haproxy') },
-  { name: 'nginx', what: 'nginx, stream, one process', start: startNginx, missing: nginxMissing },
+const foreign = [
+  { name: 'haproxy', start: startHaproxy, missing: missing('haproxy', 'haproxy') },
+  { name: 'nginx', start: startNginx, missing: nginxMissing },
 ];
+
+/** @type {Record<'plain' | 'tls' | 'cluster', Contender[]>} */
+const all = {
+  plain: [
+    { name: 'pipe', file: 'pipe' },
+    { name: 'by-hand', file: 'by-hand' },
+    { name: 'onread', file: 'onread' },
+    { name: 'node-tcp-proxy', file: 'node-tcp-proxy', missing: nodeTcpProxyMissing },
+    { name: 'sockchart', file: 'sockchart' },
+    ...foreign,
+  ],
+  tls: [{ name: 'by-hand', file: 'tls' }, { name: 'sockchart', file: 'sockchart' }, ...foreign],
+  // Twice: connections handed over by the primary, which is what Node does, and accepted by the workers themselves.
+  cluster: [
+    { name: 'by-hand', file: 'cluster-by-hand' },
+    { name: 'sockchart', file: 'cluster' },
+    { name: 'by-hand-system', file: 'cluster-by-hand', task: { scheduling: 'system' } },
+    { name: 'sockchart-system', file: 'cluster', task: { scheduling: 'system' } },
+    ...foreign,
+  ],
+};
+
+/** @param {readonly string[]} names @throws with a sentence for the user when there is no such contender */
+export function checkContenders(names) {
+  const known = [...new Set(Object.values(all).flatMap((kind) => kind.map(({ name }) => name)))];
+  for (const name of names) {
+    if (!known.includes(name))
+      throw new Error(`--proxies ${name}: there is no such contender; there are ${known.join('; ')}`);
+  }
+}
 
 const told = new Set();
 
-/** Those that can run here; the others are named once, with what would help. */
-export function contenders() {
-  return all.filter(({ name, missing }) => {
+/** @typedef {{ name: string, on: string | undefined, start(task: Task): Promise<RunningProxy> }} Entrant */
+
+/**
+ * Those that can run here, on each Node; the others are named once, with what would help.
+ *
+ * @param {import('./run.mjs').Settings} settings
+ * @param {keyof typeof all} [kind]
+ * @returns {Entrant[]} those of one Node next to each other
+ */
+export function contenders({ nodes, proxies }, kind = 'plain') {
+  const present = all[kind].filter(({ name, missing }) => {
+    if (proxies.length > 0 && name !== 'by-hand' && !proxies.includes(name)) return false;
     const reason = missing?.();
     if (reason !== undefined && !told.has(name)) console.log(`without ${name}: ${reason}\n`);
     told.add(name);
     return reason === undefined;
   });
+  return [
+    ...nodes.flatMap((node) => present.flatMap((one) => (one.file === undefined ? [] : [entrant(one, node, nodes)]))),
+    ...present.flatMap(({ name, start }) => (start === undefined ? [] : [{ name, on: undefined, start }])),
+  ];
 }
 
-/** One of them. @param {string} name */
-export function contender(name) {
-  const found = all.find((one) => one.name === name);
-  if (found === undefined) throw new Error(`there is no contender ${name}`);
-  return found;
+/** @param {Contender} contender @param {import('./nodes.mjs').Node} node @param {readonly unknown[]} nodes @returns {Entrant} */
+function entrant({ name, file = name, task: own }, node, nodes) {
+  const on = nodes.length > 1 ? node.version : undefined;
+  const start = nodeProxy(name, file, node, on);
+  return { name, on, start: (task) => start({ ...task, ...own }) };
 }
+
+/** One of them, on each Node. @param {string} name @param {import('./run.mjs').Settings['nodes']} nodes */
+export const onEach = (name, nodes) => nodes.map((node) => entrant({ name }, node, nodes));
 
 /**
  * No proxy at all: the load generator straight at the backend, which shows how much more it could do.
@@ -260,7 +344,9 @@ export function contender(name) {
 export function direct(port) {
   return {
     name: 'direct',
-    pid: 0,
+    on: undefined,
+    compiles: false,
+    pids: () => [],
     to: `127.0.0.1:${port}`,
     collect: async () => {},
     residentBytes: () => 0,

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { createBackend } from 'sockchart';
-import { contender } from './contenders.mjs';
+import { nodeProxy } from './contenders.mjs';
 import { startServer } from './load/load.mjs';
 import { short, summarise, table } from './stats.mjs';
 
@@ -67,9 +67,11 @@ async function withTwo(run) {
 /** @param {Backend} server */
 const addressOf = ({ port }) => ({ host: '127.0.0.1', port });
 
+const onThisNode = nodeProxy('sockchart', 'sockchart', { path: process.execPath, version: process.versions.node });
+
 /** @param {Backend} a @param {Backend} b @param {boolean} first the first server as long as it works */
 const startProxy = (a, b, first) =>
-  contender('sockchart').start({ port: 0, first: 0, servers: [addressOf(a), addressOf(b)], inOrder: first });
+  onThisNode({ port: 0, first: 0, servers: [addressOf(a), addressOf(b)], inOrder: first });
 
 /** New connections, one after the other, all to the server that is killed until another one answers. */
 const newConnections = () =>
@@ -156,7 +158,7 @@ const steadyRequests = () =>
 
 class FailoverTable {
   name = 'failover';
-  title = 'A backend is killed';
+  title = `A backend is killed; Node ${process.versions.node}, which runs the benchmark`;
   /** @type {{ what: string, failures: boolean, runs: Record<string, number>[] }[]} */
   #rows = [];
 

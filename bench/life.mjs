@@ -2,8 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { jsonLines, start } from './children.mjs';
 import { layout } from './machine.mjs';
-import { Figures } from './results.mjs';
-import { medianRatio, short, spread, table } from './stats.mjs';
+import { Figures, labelOf } from './results.mjs';
+import { ratios, short, spread, table } from './stats.mjs';
 
 /** @typedef {import('./run.mjs').Settings} Settings */
 
@@ -28,66 +28,68 @@ const TABLES = [
   { machine: 'listener', title: 'listener: 4 events, a client came and went; no timers', waits: false, names: LIBRARY },
 ];
 
-/** @param {string} name @param {string} machine @param {boolean} waits @param {'time' | 'memory'} measure @param {number} scale */
-async function run(name, machine, waits, measure, scale) {
+/** @param {string} name @param {string} machine @param {boolean} waits @param {'time' | 'memory'} measure @param {number} scale @param {string} node */
+async function run(name, machine, waits, measure, scale, node) {
   const flags = ['--expose-gc'];
   if (measure === 'memory') flags.push(`--min-semi-space-size=${YOUNG_MB}`, `--max-semi-space-size=${YOUNG_MB}`);
   const args = [...flags, child, name, machine, waits ? 'waits' : 'none', measure, String(scale)];
-  const process_ = start(layout().pinned ? layout().proxy : undefined, process.execPath, args, [
-    'ignore',
-    'pipe',
-    'inherit',
-  ]);
+  const process_ = start(layout().pinned ? layout().proxy : undefined, node, args, ['ignore', 'pipe', 'inherit']);
   const measured = await jsonLines(process_)();
   if (measured === undefined) throw new Error(`${name} failed: ${machine}`);
   return measured;
 }
 
 class LifeTable {
-  /** @type {Map<string, Figures>} */
+  /** @type {Map<string, { figures: Figures, baseline: string }>} */
   #contenders = new Map();
   /** @type {object[]} */
   #raw = [];
   #missing = new Set();
 
-  /** @param {string} title @param {readonly string[]} names */
+  /** @param {string} title @param {readonly string[]} names the others are compared with the first, on the same Node */
   constructor(title, names) {
     this.title = title;
-    for (const name of names) this.#contenders.set(name, new Figures());
+    this.baseline = names[0] ?? '';
   }
 
-  /** @param {number} round @param {string} name @param {Record<string, any>} measured */
-  add(round, name, measured) {
+  /** @param {number} round @param {import('./results.mjs').Entrant} entrant @param {Record<string, any>} measured */
+  add(round, { name, on }, measured) {
     if (measured.missing) return void this.#missing.add(name);
-    this.#raw.push({ round, contender: name, measured });
-    for (const [figure, value] of Object.entries(measured)) this.#contenders.get(name)?.add(figure, round, value);
+    const contender = labelOf({ name, on });
+    const baseline = labelOf({ name: this.baseline, on });
+    const { figures } = this.#contenders.get(contender) ?? { figures: new Figures() };
+    this.#contenders.set(contender, { figures, baseline });
+    this.#raw.push({ round, contender, measured });
+    for (const [figure, value] of Object.entries(measured)) figures.add(figure, round, value);
   }
 
-  #present() {
-    return [...this.#contenders].filter(([name]) => !this.#missing.has(name));
+  /** @param {Figures} figures @param {string} baseline */
+  #ratio(figures, baseline) {
+    return ratios(figures.rounds('ns'), this.#contenders.get(baseline)?.figures.rounds('ns') ?? new Map());
   }
 
   print() {
-    const present = this.#present();
-    const [baseline = '', first] = present[0] ?? [];
-    const rows = present.map(([name, figures]) => [
+    const rows = [...this.#contenders].map(([name, { figures, baseline }]) => [
       name,
       spread(figures.summary('ns')),
-      first === undefined ? '' : short(medianRatio(figures.rounds('ns'), first.rounds('ns'))),
+      spread(this.#ratio(figures, baseline)),
       short(figures.summary('allocatedBytes').median),
       short(figures.summary('idleBytes').median),
     ]);
     const lines = [`life: ${this.title}`, ''];
-    lines.push(table(['', 'CPU ns per life', `× ${baseline}`, 'bytes allocated', 'bytes at rest'], rows));
+    lines.push(table(['', 'CPU ns per life', `× ${this.baseline}`, 'bytes allocated', 'bytes at rest'], rows));
     for (const name of this.#missing) lines.push(`without ${name}: the library has no such runtime yet`);
     return `${lines.join('\n')}\n`;
   }
 
   toJSON() {
     const summaries = Object.fromEntries(
-      this.#present().map(([name, figures]) => [
+      [...this.#contenders].map(([name, { figures, baseline }]) => [
         name,
-        Object.fromEntries(figures.names.map((figure) => [figure, figures.summary(figure)])),
+        {
+          ...Object.fromEntries(figures.names.map((figure) => [figure, figures.summary(figure)])),
+          ratio: this.#ratio(figures, baseline),
+        },
       ]),
     );
     return { name: 'life', title: this.title, summaries, raw: this.#raw };
@@ -99,10 +101,13 @@ async function life(settings) {
   const tables = TABLES.map(({ title, names }) => new LifeTable(title, names));
   for (let round = 0; round < settings.rounds; round++) {
     for (const [index, { machine, waits, names }] of TABLES.entries()) {
-      for (const name of names) {
-        const time = await run(name, machine, waits, 'time', settings.quick ? 0.1 : 0.4);
-        const memory = time.missing || round > 0 ? {} : await run(name, machine, waits, 'memory', 1);
-        tables[index]?.add(round, name, { ...time, ...memory });
+      for (const { path, version } of settings.nodes) {
+        const on = settings.nodes.length > 1 ? version : undefined;
+        for (const name of names) {
+          const time = await run(name, machine, waits, 'time', settings.quick ? 0.1 : 0.4, path);
+          const memory = time.missing || round > 0 ? {} : await run(name, machine, waits, 'memory', 1, path);
+          tables[index]?.add(round, { name, on }, { ...time, ...memory });
+        }
       }
     }
     settings.progress('life', round);

@@ -5,7 +5,7 @@ import path from 'node:path';
 
 /** @typedef {{ path: string, version: string }} Node */
 
-const OLDEST = [20, 19];
+const OLDEST = /** @type {const} */ ([20, 19]);
 
 /**
  * @param {string} given a program, or a directory that holds `bin/node`

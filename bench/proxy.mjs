@@ -9,10 +9,15 @@ import { Collected } from './results.mjs';
 /** @typedef {import('./run.mjs').Settings} Settings */
 /** @typedef {import('./probes.mjs').Probe} Probe */
 
-/** So that the first stream measured is not the one that has the code compiled. @param {RunningProxy} proxy */
-async function warmUpStreams(proxy) {
+/**
+ * So that the first stream measured is not the one that has the code compiled.
+ *
+ * @param {RunningProxy} proxy
+ * @param {boolean} tls
+ */
+export async function warmUpStreams(proxy, tls) {
   for (const [direction] of DIRECTIONS) {
-    await measure('stream', { to: proxy.to, streams: 4, direction, bytes: 100 * MB });
+    await measure('stream', { to: proxy.to, streams: 4, direction, bytes: 100 * MB }, { tls });
   }
 }
 
@@ -21,25 +26,29 @@ async function warmUpStreams(proxy) {
  *
  * @param {Settings} settings
  * @param {readonly Probe[]} probes
- * @param {((proxy: RunningProxy) => Promise<void>)} [prepare]
+ * @param {{
+ *   kind?: 'tls' | 'cluster', task?: Partial<import('./proxies/report.mjs').Task>,
+ *   prepare?: (proxy: RunningProxy) => Promise<void>,
+ * }} [how]
  */
-async function inTurns(settings, probes, prepare) {
-  const entrants = contenders();
+export async function inTurns(settings, probes, { kind, task, prepare } = {}) {
+  const entrants = contenders(settings, kind);
   const collected = probes.map((probe) => new Collected(probe.name, probe.title));
   for (let round = 0; round < settings.rounds; round++) {
-    const server = await startServer();
-    const proxies = [direct(server.port)];
+    const server = await startServer(task?.workers, task?.serverTls);
+    // Those with TLS or workers tell by `proxy busy` what bound them.
+    const proxies = kind === undefined ? [direct(server.port)] : [];
     try {
       for (let i = 0; i < entrants.length; i++) {
         const contender = entrants[(i + round) % entrants.length];
         if (contender === undefined) continue;
-        proxies.push(await contender.start({ port: server.port, first: freshNumbers() }));
+        proxies.push(await contender.start({ port: server.port, first: freshNumbers(), ...task }));
       }
       if (prepare !== undefined) for (const proxy of proxies) await prepare(proxy);
       for (const [index, probe] of probes.entries()) {
         for (const proxy of proxies) {
           const measured = await probe.run(proxy, server);
-          collected[index]?.add(round, proxy.name, measured, probe);
+          collected[index]?.add(round, proxy, measured, probe);
         }
       }
     } finally {
@@ -57,7 +66,7 @@ async function idle(settings) {
   const collected = new Collected('proxy.idle', `Memory of ${pairs.toLocaleString('en-US')} idle pairs`);
   if (pairs < 5_000) console.log(`${pairs} pairs: ${settings.quick ? '--quick' : 'the limit on open files'}`);
   for (let round = 0; round < Math.min(settings.rounds, 3); round++) {
-    for (const contender of contenders()) {
+    for (const contender of contenders(settings)) {
       const server = await startServer();
       const proxy = await contender.start({ port: server.port, first: freshNumbers() });
       try {
@@ -70,7 +79,7 @@ async function idle(settings) {
         await proxy.collect();
         const after = proxy.residentBytes();
         const released = await held.release();
-        collected.addMemory(round, contender.name, {
+        collected.addMemory(round, contender, {
           bytesPerPair: (after - before) / pairs,
           beforeBytes: before,
           afterBytes: after,
@@ -89,8 +98,12 @@ async function idle(settings) {
 
 /** @type {Record<string, (settings: Settings) => Promise<Collected[]>>} */
 export const proxyBenchmarks = {
-  'proxy.connections': (settings) => inTurns(settings, [connectionsProbe(settings)]),
-  'proxy.pingpong': (settings) => inTurns(settings, [pingpongProbe(settings)]),
-  'proxy.stream': (settings) => inTurns(settings, streamProbes(settings), warmUpStreams),
+  'proxy.connections': (settings) =>
+    inTurns(settings, [connectionsProbe(settings, 'cold'), connectionsProbe(settings, 'warm')]),
+  'proxy.pingpong': (settings) => inTurns(settings, [pingpongProbe(settings, 'cold'), pingpongProbe(settings, 'warm')]),
+  'proxy.stream': (settings) =>
+    inTurns(settings, streamProbes(settings, 'proxy.stream', { counts: [1, 16] }), {
+      prepare: (proxy) => warmUpStreams(proxy, false),
+    }),
   'proxy.idle': idle,
 };

@@ -1,5 +1,5 @@
 /** What was measured, by contender and round, and the tables made of it. */
-import { medianRatio, short, spread, summarise, table } from './stats.mjs';
+import { ratios, short, spread, summarise, table } from './stats.mjs';
 
 /** @typedef {import('./load/load.mjs').Measured} Measured */
 
@@ -9,8 +9,10 @@ const BUSY = 0.95;
 /** What others may take of a core until the numbers say more of them than of the proxies. */
 const DISTURBED = 0.2;
 
-/** What proxies are compared with. */
-const BASELINES = ['by-hand', 'pipe'];
+/** What was measured, and the version of the Node that ran it where there are several. @typedef {{ name: string, on?: string | undefined }} Entrant */
+
+/** @param {Entrant} entrant */
+export const labelOf = ({ name, on }) => (on === undefined ? name : `${name} on ${on}`);
 
 /** The figures of one contender, by name and round. */
 export class Figures {
@@ -47,14 +49,33 @@ export class Collected {
   #raw = [];
   /** @type {Map<string, { count: number, first: string }>} */
   #errors = new Map();
+  /** By contender, with what it is compared. @type {Map<string, string>} */
+  #baselines = new Map();
+  /** The first Node: what is no JavaScript is compared with the baseline there. @type {string | undefined} */
+  #first;
+  /** @type {string[]} */
+  #notes = [];
   /** @type {{ unit: string, rate: string, latencies: boolean } | undefined} */
   #kind;
 
-  /** @param {string} name @param {string} title @param {readonly string[]} baselines whom each is compared with */
-  constructor(name, title, baselines = BASELINES) {
+  /** @param {string} name @param {string} title @param {string} baseline what each is compared with, on the same Node */
+  constructor(name, title, baseline = 'by-hand') {
     this.name = name;
     this.title = title;
-    this.baselines = baselines;
+    this.baseline = baseline;
+  }
+
+  /** What has to be said below the table. @param {...string} lines */
+  note(...lines) {
+    this.#notes.push(...lines);
+  }
+
+  /** @param {Entrant} entrant */
+  #labelOf({ name, on }) {
+    const label = labelOf({ name, on });
+    this.#first ??= on;
+    this.#baselines.set(label, labelOf({ name: this.baseline, on: on ?? this.#first }));
+    return label;
   }
 
   /** @param {string} contender */
@@ -77,20 +98,29 @@ export class Collected {
 
   /**
    * @param {number} round
-   * @param {string} contender
+   * @param {Entrant} entrant
    * @param {Measured} measured
    * @param {{ unit: string, rate: string, latencies?: boolean, count(measured: Measured): number }} probe
    */
-  add(round, contender, measured, probe) {
+  add(round, entrant, measured, probe) {
+    const contender = this.#labelOf(entrant);
     this.#kind = { unit: probe.unit, rate: probe.rate, latencies: probe.latencies ?? false };
     this.#raw.push({ round, contender, measured });
     this.#noteErrors(contender, measured);
-    const { wall_ns: wall, proxy_cpu_ns: proxy, server_cpu_ns: server, load_cpu_ns: load } = measured;
+    const {
+      wall_ns: wall,
+      proxy_cpu_ns: proxy,
+      proxy_user_ns: user,
+      server_cpu_ns: server,
+      load_cpu_ns: load,
+    } = measured;
     const count = probe.count(measured);
     const figures = this.figures(contender);
     if (contender !== 'direct') {
       figures.add('cpu', round, proxy / 1e3 / count);
+      figures.add('user', round, user / 1e3 / count);
       figures.add('busy', round, proxy / wall);
+      figures.add('warmUp', round, (measured.warmup_ns ?? Number.NaN) / 1e9);
     }
     figures.add('rate', round, count / (wall / 1e9));
     figures.add('generator', round, (server + load) / wall);
@@ -104,10 +134,11 @@ export class Collected {
 
   /**
    * @param {number} round
-   * @param {string} contender
+   * @param {Entrant} entrant
    * @param {{ bytesPerPair: number, beforeBytes: number, afterBytes: number, errors: number, first_error: string }} measured
    */
-  addMemory(round, contender, measured) {
+  addMemory(round, entrant, measured) {
+    const contender = this.#labelOf(entrant);
     this.#raw.push({ round, contender, measured });
     this.#noteErrors(contender, measured);
     const figures = this.figures(contender);
@@ -115,11 +146,15 @@ export class Collected {
     figures.add('before', round, measured.beforeBytes / 2 ** 20);
   }
 
-  /** @param {string} figure @param {string} contender */
+  /** Of each round, to the baseline. @param {string} figure @param {string} contender */
   #ratios(figure, contender) {
-    return this.baselines.map((baseline) =>
-      short(medianRatio(this.figures(contender).rounds(figure), this.figures(baseline).rounds(figure))),
-    );
+    const baseline = this.figures(this.#baselines.get(contender) ?? '');
+    return ratios(this.figures(contender).rounds(figure), baseline.rounds(figure));
+  }
+
+  /** A figure with its spread, and its ratios with theirs. @param {string} figure @param {string} contender */
+  #compared(figure, contender) {
+    return [spread(this.figures(contender).summary(figure)), spread(this.#ratios(figure, contender))];
   }
 
   #names() {
@@ -138,7 +173,7 @@ export class Collected {
   print() {
     const lines = [`${this.name}: ${this.title}`, ''];
     lines.push(this.#kind === undefined ? this.#memoryTable() : this.#rateTable(this.#kind));
-    lines.push(...this.#errorLines());
+    lines.push(...this.#notes, ...this.#errorLines());
     return `${lines.join('\n')}\n`;
   }
 
@@ -152,10 +187,10 @@ export class Collected {
       bound ||= idle;
       return [
         name,
-        spread(figures.summary('cpu')),
-        ...this.#ratios('cpu', name),
+        ...this.#compared('cpu', name),
+        ...this.#compared('user', name),
         `${spread(figures.summary('rate'))}${idle ? ' *' : ''}`,
-        ...(latencies ? ['p50', 'p99'].map((figure) => short(figures.summary(figure).median)) : []),
+        ...(latencies ? [spread(figures.summary('p50')), ...this.#compared('p99', name)] : []),
         name === 'direct' ? '–' : `${short(busy * 100)} %`,
         short(figures.summary('generatorCost').median),
       ];
@@ -163,13 +198,17 @@ export class Collected {
     const head = [
       '',
       `CPU µs/${unit}`,
-      ...this.baselines.map((name) => `× ${name}`),
+      `× ${this.baseline}`,
+      'of it user µs',
+      `× ${this.baseline}`,
       rate,
-      ...(latencies ? ['p50 ms', 'p99 ms'] : []),
+      ...(latencies ? ['p50 ms', 'p99 ms', `× ${this.baseline}`] : []),
       'proxy busy',
       'load + backend µs',
     ];
     const lines = [table(head, rows), ''];
+    const warmUps = summarise(this.#names().flatMap((name) => [...this.figures(name).rounds('warmUp').values()]));
+    if (warmUps.count > 0) lines.push(`Load before the window: ${short(warmUps.min)} to ${short(warmUps.max)} s.`);
     if (bound)
       lines.push(`* The proxy was busy for less than ${BUSY * 100} %: its rate was bound by load, backend or others.`);
     if (this.#contenders.has('direct')) lines.push(this.#headroom());
@@ -193,14 +232,9 @@ export class Collected {
   #memoryTable() {
     const rows = this.#names().map((name) => {
       const figures = this.figures(name);
-      return [
-        name,
-        spread(figures.summary('memory')),
-        ...this.#ratios('memory', name),
-        short(figures.summary('before').median),
-      ];
+      return [name, ...this.#compared('memory', name), short(figures.summary('before').median)];
     });
-    return table(['', 'KB per pair', ...this.baselines.map((name) => `× ${name}`), 'MB without'], rows);
+    return table(['', 'KB per pair', `× ${this.baseline}`, 'MB without'], rows);
   }
 
   toJSON() {
@@ -214,12 +248,7 @@ export class Collected {
               name,
               {
                 ...figures.summary(name),
-                ratios: Object.fromEntries(
-                  this.baselines.map((baseline) => [
-                    baseline,
-                    medianRatio(figures.rounds(name), this.figures(baseline).rounds(name)),
-                  ]),
-                ),
+                ratio: this.#ratios(name, contender),
               },
             ]),
           ),

@@ -1,5 +1,5 @@
 /** What an option costs: short connections through sockchart as it is, and with one thing turned on. */
-import { contender } from './contenders.mjs';
+import { onEach } from './contenders.mjs';
 import { freshNumbers } from './load/addresses.mjs';
 import { startServer } from './load/load.mjs';
 import { connectionsProbe } from './probes.mjs';
@@ -17,17 +17,19 @@ import { Collected } from './results.mjs';
 function variantsBenchmark(name, title, variants) {
   /** @param {Settings} settings */
   return async (settings) => {
-    const probe = connectionsProbe(settings);
-    const collected = new Collected(name, title, Object.keys(variants).slice(0, 1));
+    const probe = connectionsProbe(settings, 'warm');
+    const collected = new Collected(name, title, Object.keys(variants)[0]);
     for (let round = 0; round < settings.rounds; round++) {
       const server = await startServer();
       try {
         for (const [variant, task] of inTurn(Object.entries(variants), round)) {
-          const proxy = await contender('sockchart').start({ port: server.port, first: freshNumbers(), ...task });
-          try {
-            collected.add(round, variant, await probe.run(proxy, server), probe);
-          } finally {
-            await proxy.end();
+          for (const { on, start } of onEach('sockchart', settings.nodes)) {
+            const proxy = await start({ port: server.port, first: freshNumbers(), ...task });
+            try {
+              collected.add(round, { name: variant, on }, await probe.run(proxy, server), probe);
+            } finally {
+              await proxy.end();
+            }
           }
         }
       } finally {

@@ -330,6 +330,9 @@ static void run_window(void) {
   for (long i = 0; i < options.concurrency; i++) open_slot(&slots[i]);
   int64_t began = now_ns(), warm = began + options.warmup_ms * 1000000;
   while (done < options.warmup && now_ns() < warm) turn(warm, converse);
+  /* The first connections have no session to resume, and must be over before the window. */
+  uint64_t resumable = options.resume ? 4 * (uint64_t)options.concurrency : 0;
+  for (warm = now_ns() + 2 * STUCK_NS; done < resumable && now_ns() < warm;) turn(warm, converse);
   struct edge begin = edge_now();
   in_window = 1;
   int64_t deadline = begin.time + options.ms * 1000000;

@@ -39,7 +39,9 @@ function program(name, tls = false) {
   if ((statSync(binary, { throwIfNoEntry: false })?.mtimeMs ?? 0) > newest) return binary;
   mkdirSync(built, { recursive: true });
   const args = ['-O2', '-Wall', '-Wextra', ...(tls ? ['-DTLS'] : []), '-o', binary, `${source}${name}.c`];
-  execFileSync('cc', [...args, ...(tls ? ['-lssl', '-lcrypto'] : [])], { stdio: ['ignore', 'inherit', tls ? 'pipe' : 'inherit'] });
+  execFileSync('cc', [...args, ...(tls ? ['-lssl', '-lcrypto'] : [])], {
+    stdio: ['ignore', 'inherit', tls ? 'pipe' : 'inherit'],
+  });
   return binary;
 }
 
@@ -97,7 +99,11 @@ export function tlsMissing() {
  */
 export async function startServer(workers = 1, tls) {
   const args = tls === undefined ? [] : [tls.certFile, tls.keyFile];
-  const child = start(layout(workers).server, program('server', tls !== undefined), args, ['ignore', 'pipe', 'inherit']);
+  const child = start(layout(workers).server, program('server', tls !== undefined), args, [
+    'ignore',
+    'pipe',
+    'inherit',
+  ]);
   const hello = await jsonLines(child)();
   if (hello === undefined) throw new Error('the backend of the benchmarks did not start');
   return {

@@ -11,8 +11,14 @@ import { addressOf, serversOf } from '../load/addresses.mjs';
  * @property {{ host: string, port: number }[]} [servers] backends of their own instead
  * @property {boolean} [inOrder] the first server that works, instead of each in turn
  * @property {string} [observer] who watches the transitions
+ * @property {number} [workers] processes or threads
+ * @property {'roundRobin' | 'system'} [scheduling] what gives connections to them
+ * @property {Certificate} [listenTls] TLS at the listener
+ * @property {Certificate} [serverTls] TLS to the server, without resumption
  * @property {boolean} [route] a function chooses for each client, and answers at once
  */
+
+/** For `localhost`: as text, and in files. @typedef {{ key: string, cert: string, certFile: string, keyFile: string, bothFile: string }} Certificate */
 
 /** @type {Task} */
 export const task = JSON.parse(process.argv[2] ?? '{"port":0,"first":0}');
