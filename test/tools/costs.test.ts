@@ -101,3 +101,15 @@ describe('a connection through a proxy', () => {
     expect(timers).toBeLessThan(0.1);
   }, 60_000);
 });
+
+test('clients and sessions that come and go die young: nothing that is dead keeps them', () => {
+  const flags = ['--expose-gc', '--max-semi-space-size=4'];
+  const counted = JSON.parse(
+    execFileSync(process.execPath, [...flags, program('costs-survivors')], { encoding: 'utf8' }),
+  );
+  console.log(`share of the young generation that survives a scavenge: ${counted.share.toFixed(2)}`);
+  expect(counted.sessions).toBeGreaterThanOrEqual(60);
+  expect(counted.scavenges).toBeGreaterThan(5);
+  // With a Set in place of each list: 0.61 to 0.70.
+  expect(counted.share).toBeLessThan(0.45);
+}, 60_000);
