@@ -28,6 +28,8 @@ const LONG = [
   'simulation/mutants',
 ].map((name) => `/test/${name}.test.ts`);
 
+const SIMULATION = 'test/simulation/*.test.ts';
+
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification): number => {
@@ -43,9 +45,20 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Sockets of one file must not wait for another file's event loop.
     pool: 'forks',
-    // A process of its own for each file would load the library a hundred times: test/support/tidy.ts sees that none disturbs the next.
-    isolate: false,
-    setupFiles: ['test/support/tidy.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'tests',
+          exclude: [SIMULATION],
+          // A process for each file would load the library a hundred times: tidy.ts sees that none disturbs the next.
+          isolate: false,
+          setupFiles: ['test/support/tidy.ts'],
+        },
+      },
+      // It puts every socket of its process on a network of its own.
+      { extends: true, test: { name: 'simulation', include: [SIMULATION], isolate: true } },
+    ],
     // One more than the two cores that CI has: while a browser, a process or a timer is waited for, the others go on.
     maxWorkers: 3,
     sequence: { sequencer: LongFirst },

@@ -15,9 +15,10 @@ function changed(source: string, id: string): string | undefined {
 const MACHINES = /\/src\/machines\/[^/]+\.ts$/;
 
 /** The tests as they are, but for what `SOCKCHART_MUTANT` names: see operators.ts and tables.ts. */
-// A mutant is chosen when its module is loaded, and coverage.ts stays subscribed: each file runs in a process of its own.
+// A mutant is chosen when its module is loaded, and coverage.ts stays subscribed: each file runs in a process of its own,
+// as it does where nothing else is said.
 export default mergeConfig(
-  { ...base, test: { ...base.test, isolate: true, setupFiles: [] } },
+  { ...base, test: { ...base.test, projects: undefined } },
   defineConfig({
     plugins: [
       {
