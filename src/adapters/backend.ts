@@ -69,6 +69,8 @@ export interface BackendOwner extends LegOwner {
    * A socket is about to be opened: by the library itself, to be read in the way that is returned, or by a hook.
    */
   backendDials(byUs: boolean): OnReadOpts | undefined;
+  /** The socket that was dialled as {@link backendDials} says, before it has connected. */
+  backendDialled(socket: Socket): void;
   backendEstablished(): void;
   backendRetry(attempt: number, delayMs: number, cause: Cause): void;
   backendFailover(from: Server, to: Server, cause: Cause): void;
@@ -478,8 +480,13 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
       const onread = this.#owner?.backendDials(
         connect === undefined && server.tls === undefined && this.#config.prepare === undefined,
       );
-      if (connect === undefined) this.#opened(this.inContext(dial, server, this.#config, onread));
-      else this.#askHook(connect, server);
+      if (connect !== undefined) {
+        this.#askHook(connect, server);
+        return;
+      }
+      const socket = this.inContext(dial, server, this.#config, onread);
+      if (onread !== undefined) this.#owner?.backendDialled(socket);
+      this.#opened(socket);
     } catch (error) {
       this.#notOpened(error);
     }

@@ -274,6 +274,11 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   }
 
   /** @internal */
+  backendDialled(socket: Socket): void {
+    this.relay.opened(socket);
+  }
+
+  /** @internal */
   backendRetry(attempt: number, delayMs: number, cause: Cause): void {
     this.#owner.notify('retry', { session: this, attempt, delayMs, cause });
     this.notify('retry', { attempt, delayMs, cause });

@@ -49,17 +49,15 @@ export class Leg {
   /** The writes to a stream that is no socket. */
   #writes: Writes | undefined = undefined;
 
-  /** @param readsInto true for a socket that was told to call {@link read} */
+  /** @param readsInto true for a socket that is dialled with {@link onread} */
   constructor(readsInto = false) {
     this.#readsInto = readsInto;
     this.#isDialled = readsInto;
   }
 
-  /** What a socket must be dialled with to be read by this leg. */
-  onread(): OnReadOpts {
-    // One that was left by a write that threw is not the one that this socket's first buffer is for.
-    reader = undefined;
-    return { buffer: nextBuffer, callback: (bytes, buffer) => this.read(bytes, buffer as Buffer) };
+  /** Reads from a socket that was dialled with {@link onread}. */
+  dialled(from: RelayedSocket): void {
+    from[LEG] = this;
   }
 
   /** Reads up to `bytesMax` before there is a socket to write it to, so that a reset is seen. */
@@ -323,6 +321,15 @@ class Writes {
   readonly #done = (): void => {
     if (--this.#pending === 0) this.#flushed?.();
   };
+}
+
+/** What a socket must be dialled with to be read by its leg. Node calls both functions on the socket. */
+const ONREAD = { buffer: nextBuffer, callback: onRead } as OnReadOpts;
+
+export function onread(): OnReadOpts {
+  // One that was left by a write that threw is not the one that this socket's first buffer is for.
+  reader = undefined;
+  return ONREAD;
 }
 
 /** Whose read is being answered: Node asks for the next buffer right after it, but does not say for whom. */

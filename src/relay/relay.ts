@@ -6,7 +6,7 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { endStream, isSocket, isTlsOfReset } from '../sockets/socket.js';
-import { Leg } from './leg.js';
+import { Leg, onread } from './leg.js';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -82,7 +82,12 @@ export class Relay {
   /** What the next socket to the backend is dialled with; none for a socket that a hook makes. */
   dialled(byUs: boolean): OnReadOpts | undefined {
     this.#down = new Leg(byUs);
-    return byUs ? this.#down.onread() : undefined;
+    return byUs ? onread() : undefined;
+  }
+
+  /** The socket that was dialled so is there. */
+  opened(backend: Socket): void {
+    this.#down?.dialled(backend);
   }
 
   start(backend: Socket, transforms?: Transforms): void {
