@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import { Duplex, PassThrough, Transform } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
 import { acquire, buffersAcquired, discard, release, SHARED } from '../../src/relay/buffers.js';
-import { Leg } from '../../src/relay/leg.js';
+import { Leg, onread } from '../../src/relay/leg.js';
 import { Relay } from '../../src/relay/relay.js';
 import { turns } from '../support/wait.js';
 
@@ -98,6 +98,9 @@ function expectOwner(leg: Leg, next: Buffer, taken: number): void {
   expect(leg.next === next).toBe(true);
   expect(buffersAcquired()).toBe(taken);
 }
+
+/** How Node calls the leg of a socket that was dialled. */
+type Dialled = { callback: (this: Socket, bytes: number, buffer: Buffer) => boolean };
 
 const full = (leg: Leg): boolean => leg.read(SHARED.length, SHARED);
 
@@ -660,15 +663,25 @@ test('a socket that cannot be told flows', () => {
 test('a socket that was dialled with a buffer reads by itself', () => {
   const [from, to] = [new Peer(), new Peer()];
   const relay = new Relay(new Peer().socket);
-  const { callback } = relay.dialled(true) as { callback: Leg['read'] };
+  const { callback } = relay.dialled(true) as Dialled;
+  relay.opened(from.socket);
   relay.start(from.socket);
   relay.begin();
   expect(from.reads).toEqual([]);
   expect(from.isPaused()).toBe(true);
   expect(from.listenerCount('data')).toBe(0);
-  expect(callback(fill(SHARED, 'answer'), SHARED)).toBe(true);
+  expect(callback.call(from.socket, fill(SHARED, 'answer'), SHARED)).toBe(true);
   expect(relay.fromBackend).toBe(6);
   expect(to.text).toBe('');
+});
+
+test('a socket that was dialled with a buffer may be read before its relay starts', () => {
+  const from = new Peer();
+  const relay = new Relay(new Peer().socket);
+  const { callback } = relay.dialled(true) as Dialled;
+  relay.opened(from.socket);
+  expect(callback.call(from.socket, 1, SHARED)).toBe(true);
+  expect(relay.fromBackend).toBe(1);
 });
 
 test('who was read last is known of those that read into buffers', () => {
@@ -687,11 +700,11 @@ test('who was read last is known of those that read into buffers', () => {
 test('each socket of a relay is asked about its own leg', () => {
   const [client, backend] = [new Peer(), new Peer()];
   const relay = new Relay(client.socket);
-  const { callback } = relay.dialled(true) as { callback: Leg['read'] };
+  const { callback } = relay.dialled(true) as Dialled;
   relay.start(backend.socket);
   new Leg(true).read(1, SHARED);
   expect([client, backend].map((peer) => relay.wasReadLast(peer.socket))).toEqual([true, false]);
-  callback(1, SHARED);
+  callback.call(backend.socket, 1, SHARED);
   expect(relay.wasReadLast(backend.socket)).toBe(true);
 });
 
@@ -869,9 +882,10 @@ test.each(['rest', 'release'] as const)('%s: the leg that reads from the client 
 
 test.each(['rest', 'release'] as const)('%s: the leg that reads from the server gives its buffer back', (how) => {
   const relay = new Relay(unconnected());
-  const { callback } = relay.dialled(true) as { callback: Leg['read'] };
-  relay.start(handled().socket);
-  callback(SHARED.length, SHARED);
+  const { callback } = relay.dialled(true) as Dialled;
+  const { socket } = handled();
+  relay.start(socket);
+  callback.call(socket, SHARED.length, SHARED);
   expect(buffersAcquired()).toBe(1);
   relay[how]();
   expect(buffersAcquired()).toBe(0);
@@ -904,9 +918,8 @@ test('at the end, a buffer whose bytes are still on their way is given up', asyn
 
 test('the next buffer is asked for right after a read, and is the one of whoever has read', () => {
   const { leg, own } = eager();
-  const other = new Leg(true);
   leg.read(0, Buffer.alloc(0));
-  const { buffer } = other.onread() as unknown as { buffer: () => Buffer };
+  const { buffer } = onread() as unknown as { buffer: () => Buffer };
   // Whoever is dialled starts with the shared one.
   expect(buffer() === SHARED).toBe(true);
   full(leg);
@@ -923,7 +936,7 @@ test('a write that throws leaves its buffer to nobody else', () => {
     throw new Error('Not today');
   };
   expect(() => leg.read(1, SHARED)).toThrow('Not today');
-  const { buffer } = new Leg(true).onread() as unknown as { buffer: () => Buffer };
+  const { buffer } = onread() as unknown as { buffer: () => Buffer };
   expect(buffer() === SHARED).toBe(true);
   expect(leg.next === own).toBe(true);
   leg.release();
