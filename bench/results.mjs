@@ -148,8 +148,8 @@ export class Collected {
 
   /** Of each round, to the baseline. @param {string} figure @param {string} contender */
   #ratios(figure, contender) {
-    const baseline = this.figures(this.#baselines.get(contender) ?? '');
-    return ratios(this.figures(contender).rounds(figure), baseline.rounds(figure));
+    const baseline = this.#contenders.get(this.#baselines.get(contender) ?? '');
+    return ratios(this.figures(contender).rounds(figure), baseline?.rounds(figure) ?? new Map());
   }
 
   /** A figure with its spread, and its ratios with theirs. @param {string} figure @param {string} contender */
