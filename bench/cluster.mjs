@@ -8,7 +8,7 @@ const WORKERS = 2;
 /** @param {import('./run.mjs').Settings} settings */
 async function cluster(settings) {
   const title = `Short connections through ${WORKERS} workers or threads; 64 at a time`;
-  const probe = connectionsProbe(settings, 'warm', { name: 'cluster', title, workers: WORKERS });
+  const probe = connectionsProbe(settings, 'warm', { name: 'proxy.cores', title, workers: WORKERS });
   const tables = await inTurns(settings, [probe], { kind: 'cluster', task: { workers: WORKERS } });
   if (layout(WORKERS).shared) {
     for (const table of tables) {
@@ -22,4 +22,4 @@ async function cluster(settings) {
 }
 
 /** @type {Record<string, typeof cluster>} */
-export const clusterBenchmark = { cluster };
+export const clusterBenchmark = { 'proxy.cores': cluster };

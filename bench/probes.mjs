@@ -52,7 +52,7 @@ const phaseTitle = ({ quick }, phase, things, count) =>
 const warmUp = ({ quick }, phase, { compiles }, count) =>
   phase === 'warm' && compiles
     ? { warmup: 1e12, warmup_ms: warmSeconds(quick) * 1_000 }
-    : { warmup: phase === 'cold' ? count : Math.ceil(count / 20), warmup_ms: 15_000 };
+    : { warmup: phase === 'cold' ? count : Math.max(200, Math.ceil(count / 20)), warmup_ms: 15_000 };
 
 /**
  * @param {Settings} settings

@@ -48,8 +48,8 @@ const EACH_WAY = DIRECTIONS.slice(0, 2);
 
 /** @type {Record<string, (settings: Settings) => Promise<Collected[]>>} */
 export const tlsBenchmarks = {
-  'tls.connections': withCertificate(async (settings, listenTls) => {
-    const name = 'tls.connections';
+  'proxy.tls.connections': withCertificate(async (settings, listenTls) => {
+    const name = 'proxy.tls.connections';
     const full = { name, tls: true, title: 'TLS at the listener, a full handshake each; 64 at a time' };
     const resumed = { name, tls: true, resume: true, title: 'TLS at the listener, each session resumed; 64 at a time' };
     const probes = [
@@ -59,17 +59,17 @@ export const tlsBenchmarks = {
     ];
     return inTurns(settings, probes, { kind: 'tls', task: { listenTls } });
   }),
-  'tls.server': withCertificate(async (settings, serverTls) => {
-    const full = { name: 'tls.server', title: 'TLS to the server, a full handshake each; 64 at a time' };
+  'proxy.tls.server': withCertificate(async (settings, serverTls) => {
+    const full = { name: 'proxy.tls.server', title: 'TLS to the server, a full handshake each; 64 at a time' };
     return inTurns(settings, [connectionsProbe(settings, 'warm', full)], { kind: 'tls', task: { serverTls } });
   }),
-  'tls.stream': withCertificate(async (settings, files) => {
+  'proxy.tls.stream': withCertificate(async (settings, files) => {
     const tables = [];
     for (const [tls, where, task] of /** @type {const} */ ([
       [true, 'at the listener', { listenTls: files }],
       [false, 'to the server', { serverTls: files }],
     ])) {
-      const probes = streamProbes(settings, 'tls.stream', { counts: [1, 4], directions: EACH_WAY, tls });
+      const probes = streamProbes(settings, 'proxy.tls.stream', { counts: [1, 4], directions: EACH_WAY, tls });
       const titled = probes.map((probe) => ({ ...probe, title: `TLS ${where}: ${probe.title}` }));
       tables.push(
         ...(await inTurns(settings, titled, { kind: 'tls', task, prepare: (proxy) => warmUpStreams(proxy, tls) })),

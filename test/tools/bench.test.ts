@@ -32,7 +32,7 @@ function fakeNode(name: string, version: string): string {
 
 test.runIf(process.platform === 'linux').each([
   ['failover', /need cc: on Debian, apt-get install gcc libc6-dev/],
-  ['tls.stream', /need cc: on Debian, apt-get install gcc libc6-dev/],
+  ['proxy.tls.stream', /need cc: on Debian, apt-get install gcc libc6-dev/],
 ])('without any tool, %s says what to install', (only, message) => {
   expect(refusal(['--only', only], { ...process.env, PATH: folder })).toMatch(message);
 });
