@@ -35,7 +35,8 @@ import {
 import { aborts, halfClose, ignored, type Note, note, notProbed } from './fragments.js';
 import * as backend from './functions/backend.js';
 import * as connection from './functions/connection.js';
-import { type CauseHint, causeOf, type Outcome, type Phase, QUIET_PROBES } from './vocabulary.js';
+import { causeNoted } from './functions/outcome.js';
+import { type CauseHint, type Outcome, type Phase, QUIET_PROBES } from './vocabulary.js';
 
 export type {
   BackendCommand,
@@ -124,7 +125,9 @@ export const backendMachine = setup({
     tags: {} as 'holdsSocket' | 'linked' | 'offered' | 'exhausted' | 'ending',
   },
   actions: {
-    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteCause: assign<backend.BackendContext, backend.BackendEvent, CauseHint, backend.BackendEvent, never>({
+      cause: causeNoted,
+    }),
     noteUnexplained: assign({ cause: backend.closedUnexplained }),
     noteBackoff: assign({ backoffMs: backend.deferredMs }),
     noteCloseTimeout: assign({ closeTimeoutMs: connection.askedCloseTimeout }),
@@ -196,7 +199,7 @@ export const backendMachine = setup({
 }).createMachine({
   id: 'backend',
   description: 'A connection to one of several servers, which may outlive its sockets.',
-  context: ({ input }) => backend.startOf(input.settings),
+  context: backend.startOf,
   output: connection.outcomeOf,
   initial: 'idle',
   states: {

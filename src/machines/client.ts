@@ -33,7 +33,8 @@ import {
 } from './fragments.js';
 import * as client from './functions/client.js';
 import * as connection from './functions/connection.js';
-import { type CauseHint, causeOf, type Outcome, type Phase, QUIET_PROBES } from './vocabulary.js';
+import { causeNoted } from './functions/outcome.js';
+import { type CauseHint, type Outcome, type Phase, QUIET_PROBES } from './vocabulary.js';
 
 export type {
   ClientCommand,
@@ -137,7 +138,9 @@ export const clientMachine = setup({
     tags: {} as 'holdsSocket' | 'linked' | 'handshaking' | 'givable' | 'lent' | 'served' | 'ending',
   },
   actions: {
-    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteCause: assign<client.ClientContext, client.ClientEvent, CauseHint, client.ClientEvent, never>({
+      cause: causeNoted,
+    }),
     noteCloseTimeout: assign({ closeTimeoutMs: connection.askedCloseTimeout }),
     noteBytesWritten: assign({ sent: client.someOrAll }),
     // A last word that was sent before is reported again.
@@ -190,7 +193,7 @@ export const clientMachine = setup({
 }).createMachine({
   id: 'client',
   description: 'An accepted client, from accept to the end of its socket.',
-  context: ({ input }) => connection.startOf(input.settings),
+  context: client.startOf,
   output: connection.outcomeOf,
   initial: 'live',
   states: {

@@ -12,7 +12,8 @@
 import { assign, emit, setup } from 'xstate';
 import { final, ignored, note } from './fragments.js';
 import * as cluster from './functions/cluster.js';
-import { type CauseHint, causeOf, type Outcome } from './vocabulary.js';
+import { causeNoted } from './functions/outcome.js';
+import type { CauseHint, Outcome } from './vocabulary.js';
 
 export type { ClusterCommand, ClusterContext, ClusterEvent } from './functions/cluster.js';
 
@@ -52,7 +53,9 @@ export const clusterMachine = setup({
     tags: {} as 'starting' | 'running' | 'startsNew' | 'withdrawsNew' | 'ending',
   },
   actions: {
-    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteCause: assign<cluster.ClusterContext, cluster.ClusterEvent, CauseHint, cluster.ClusterEvent, never>({
+      cause: causeNoted,
+    }),
     noteTimeout: assign({ timeoutMs: cluster.askedTimeout }),
     noteReload: assign({ reloadTimeoutMs: cluster.askedTimeout }),
     // One more reload follows, however often it is asked for; the last request says how.

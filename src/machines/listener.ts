@@ -14,7 +14,8 @@
 import { assign, emit, setup } from 'xstate';
 import { final, ignored, note } from './fragments.js';
 import * as listener from './functions/listener.js';
-import { type CauseHint, causeOf, type Outcome } from './vocabulary.js';
+import { causeNoted } from './functions/outcome.js';
+import type { CauseHint, Outcome } from './vocabulary.js';
 
 export type {
   ListenerCommand,
@@ -63,7 +64,9 @@ export const listenerMachine = setup({
     tags: {} as 'idle' | 'listening' | 'ending',
   },
   actions: {
-    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteCause: assign<listener.ListenerContext, listener.ListenerEvent, CauseHint, listener.ListenerEvent, never>({
+      cause: causeNoted,
+    }),
     noteDrainTimeout: assign({ drainTimeoutMs: listener.askedDrainTimeout }),
     noteCut: assign({ flushed: false }),
     countAttempt: assign({ attempts: listener.nextAttempt }),
@@ -102,7 +105,7 @@ export const listenerMachine = setup({
 }).createMachine({
   id: 'listener',
   description: 'A listening server and the count of its clients.',
-  context: ({ input }) => listener.startOf(input.settings),
+  context: listener.startOf,
   output: listener.outcomeOf,
   initial: 'idle',
   states: {

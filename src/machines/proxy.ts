@@ -12,8 +12,9 @@
  */
 import { assign, emit, setup } from 'xstate';
 import { final, ignored, note } from './fragments.js';
+import { causeNoted } from './functions/outcome.js';
 import * as proxy from './functions/proxy.js';
-import { type CauseHint, causeOf, type Outcome, type Phase } from './vocabulary.js';
+import type { CauseHint, Outcome, Phase } from './vocabulary.js';
 
 export type { ProxyCommand, ProxyContext, ProxyEvent, ProxyInput, ProxySettings } from './functions/proxy.js';
 
@@ -46,7 +47,7 @@ export const proxyMachine = setup({
     tags: {} as 'serving' | 'ending',
   },
   actions: {
-    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteCause: assign<proxy.ProxyContext, proxy.ProxyEvent, CauseHint, proxy.ProxyEvent, never>({ cause: causeNoted }),
     noteDrainTimeout: assign({ drainTimeoutMs: proxy.askedDrainTimeout }),
     noteAborted: assign({ ending: 'aborted' }),
     noteFailed: assign({ ending: 'failed' }),
@@ -77,7 +78,7 @@ export const proxyMachine = setup({
 }).createMachine({
   id: 'proxy',
   description: 'Listeners, sessions and backends as one: the order of their start and of their stop.',
-  context: ({ input }) => proxy.startOf(input.settings),
+  context: proxy.startOf,
   output: proxy.outcomeOf,
   initial: 'idle',
   states: {

@@ -14,8 +14,9 @@
 import { assign, emit, raise, setup } from 'xstate';
 import { final, ignored, note } from './fragments.js';
 import { deadline } from './functions/connection.js';
+import { causeNoted } from './functions/outcome.js';
 import * as session from './functions/session.js';
-import { type CauseHint, causeOf, type Outcome, type Phase } from './vocabulary.js';
+import type { CauseHint, Outcome, Phase } from './vocabulary.js';
 
 export type {
   SessionCommand,
@@ -176,7 +177,9 @@ export const sessionMachine = setup({
     tags: {} as 'routing' | 'joined' | 'ending',
   },
   actions: {
-    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteCause: assign<session.SessionContext, session.SessionEvent, CauseHint, session.SessionEvent, never>({
+      cause: causeNoted,
+    }),
     noteDrain: assign({ ending: 'closed', closeTimeoutMs: session.askedCloseTimeout }),
     noteClosedEarly: assign({ ending: 'closed', isClosedEarly: true }),
     noteRefused: assign({ ending: 'refused' }),
@@ -221,7 +224,7 @@ export const sessionMachine = setup({
 }).createMachine({
   id: 'session',
   description: 'One client paired with one backend.',
-  context: ({ input }) => session.startOf(input.settings),
+  context: session.startOf,
   output: session.outcomeOf,
   initial: 'arrived',
   states: {

@@ -12,8 +12,9 @@
  */
 import { assign, emit, setup } from 'xstate';
 import { final, ignored, note } from './fragments.js';
+import { causeNoted } from './functions/outcome.js';
 import * as worker from './functions/worker.js';
-import { type CauseHint, causeOf, type Outcome, type Phase } from './vocabulary.js';
+import type { CauseHint, Outcome, Phase } from './vocabulary.js';
 
 export type { WorkerCommand, WorkerContext, WorkerEvent, WorkerInput, WorkerSettings } from './functions/worker.js';
 
@@ -68,7 +69,9 @@ export const workerMachine = setup({
     tags: {} as 'holdsProcess' | 'running' | 'answers' | 'ending',
   },
   actions: {
-    noteCause: assign({ cause: ({ event }, hint: CauseHint) => causeOf(event, hint) }),
+    noteCause: assign<worker.WorkerContext, worker.WorkerEvent, CauseHint, worker.WorkerEvent, never>({
+      cause: causeNoted,
+    }),
     noteDrainTimeout: assign({ drainTimeoutMs: worker.askedDrainTimeout }),
     noteBackoff: assign({ backoffMs: worker.deferredMs }),
     // Until it has said how it ended, what was lost with it is not known.
@@ -115,7 +118,7 @@ export const workerMachine = setup({
 }).createMachine({
   id: 'worker',
   description: 'One place in a cluster and the process that fills it.',
-  context: ({ input }) => worker.startOf(input.settings),
+  context: worker.startOf,
   output: worker.outcomeOf,
   initial: 'idle',
   states: {

@@ -14,8 +14,6 @@ export interface Surroundings {
   nameOf(run: Callable): string;
   /** A value that the machine names: a command, an event, params. */
   valueOf(value: unknown): string;
-  /** In TypeScript: the type of the context. */
-  readonly contextType?: string;
   /** The delays of the machine are known to be numbers. */
   readonly delaysAreNumbers?: boolean;
   /** Whether the text is to be read. */
@@ -78,30 +76,29 @@ class Writer {
     const events = this.#events();
     const always = this.#always();
     const start = this.#start();
-    const isTyped = this.#outside.contextType !== undefined;
     const rows = leaves.map(({ path, tags, timers, isFinal }) =>
       [path, tags, timers.map(({ name, type }) => [name, type]), ...(isFinal ? [true] : [])].map((part) => json(part)),
     );
     const context = this.#context();
     return `
 const FACTS = factsOf(${json(id)}, ${json(eventTypes)}, [${rows.map((row, index) => `${this.#comment(String(index))}[${row.join(', ')}],`).join('\n')}], ${stepsMax});
-const makeContext = contextOf${isTyped ? `<${this.#outside.contextType}>` : ''}(${context});
+const makeContext = contextOf(${context});
 ${this.#constants.join('\n')}
 
-class ${this.#className} extends MachineInstance${isTyped ? `<${this.#outside.contextType}>` : ''} {
-${range(slots, (slot) => `timer${slot}${isTyped ? ': Slot' : ''} = undefined;`)}
+class ${this.#className} extends MachineInstance {
+${range(slots, (slot) => `timer${slot} = undefined;`)}
 
-constructor(${this.#typed('input', 'unknown')}, ${this.#typed('host', 'Host<Event>')}) {
+constructor(input, host) {
 super(FACTS, host, makeContext(input), ${start.leaf}, input);
 ${start.call}}
 
-${this.#override()}get facts() { return FACTS; }
+get facts() { return FACTS; }
 
 ${events}
 ${start.text}
 ${always}
 ${this.#timers(slots)}
-${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any')}) ${text}`).join('\n\n')}
+${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n')}
 }
 `;
   }
@@ -112,14 +109,6 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
     return this.#outside.valueOf(context ?? {});
   }
 
-  #typed(name: string, type: string): string {
-    return this.#outside.contextType === undefined ? name : `${name}: ${type}`;
-  }
-
-  #override(): string {
-    return this.#outside.contextType === undefined ? '' : 'protected override ';
-  }
-
   /** A name of the machine in a comment: nothing in it can end that. */
   #comment(text: string): string {
     return this.#outside.isCommented ? `/* ${text.replace(/[^\w.$#→ -]/g, '_')} */ ` : '';
@@ -127,6 +116,11 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
 
   #leafName(leaf: number): string {
     return this.#comment((this.#plan.leaves[leaf] as Leaf).path.join('.'));
+  }
+
+  /** The same, at the end of a line. */
+  #leafLine(leaf: number): string {
+    return this.#leafName(leaf).replace(/^\/\* (.*) \*\/ $/, '// $1\n');
   }
 
   #unique(name: string): string {
@@ -144,7 +138,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
     const methods: string[] = [];
     const add = (label: string, name: string, text: string): void => {
       cases.push(`${label} return this.${name}(event);`);
-      methods.push(`${name}(${this.#typed('event', 'any')}) ${text}`);
+      methods.push(`${name}(event) ${text}`);
     };
     for (const type of types) {
       const text = this.#switch((leaf) => this.#reaction(leaf, leaf.on.get(type) ?? []));
@@ -159,7 +153,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
     } else {
       cases.push('default: return this.unknown(event);');
     }
-    const take = `${this.#override()}take(${this.#typed('event', 'any')}) { switch (event.type) { ${cases.join('\n')} } }`;
+    const take = `take(event) { switch (event.type) { ${cases.join('\n')} } }`;
     return [take, ...methods].join('\n\n');
   }
 
@@ -175,7 +169,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
     }
     if (groups.size === 0) return undefined;
     const cases = [...groups].map(([text, numbers]) => {
-      const labels = numbers.map((number) => `case ${number}: ${this.#leafName(number)}`);
+      const labels = numbers.map((number) => `case ${number}: ${this.#leafLine(number)}`);
       const block = text.startsWith('return') ? text : `{ ${text} }`;
       return `${labels.join('\n')}${block}${text.split('\n').at(-1)?.startsWith('return') ? '' : ' break;'}`;
     });
@@ -253,7 +247,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
       return lines.join('\n');
     });
     if (!this.#asks || text === undefined) return '';
-    return `${this.#override()}always(${this.#typed('event', 'any')})${this.#typed('', 'boolean | undefined')} ${text.slice(0, -1)} return undefined; }`;
+    return `always(event) ${text.slice(0, -1)} return undefined; }`;
   }
 
   // The start
@@ -261,8 +255,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
   #start(): { leaf: number; call: string; text: string } {
     const { initial, leaves } = this.#plan;
     const leaf = leaves[initial.to] as Leaf;
-    const event = this.#typed('event', 'any');
-    const enter = `${this.#override()}enter(${event})`;
+    const enter = 'enter(event)';
     const ways = startsOf(initial, leaf, leaves);
     if (ways === undefined) {
       const lines = this.#block((lines) => {
@@ -289,7 +282,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(${this.#typed('event', 'any'
     return {
       leaf: initial.to,
       call: 'this.chooseStart();\n',
-      text: `${this.#override()}choose(${event}) { const given = { context: this.context, event }; ${choose.join('\n')} }
+      text: `choose(event) { const given = { context: this.context, event }; ${choose.join('\n')} }
 ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#leafName(way.to)}${body(way)} break;`).join('\n')} } }`,
     };
   }
@@ -567,11 +560,9 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
 
   #timers(slots: number): string {
     if (slots === 0) return '';
-    const method = this.#override();
-    const slot = this.#typed('slot', 'number');
     const last = slots - 1;
-    return `${method}timerAt(${slot}) { ${range(last, (at) => `if (slot === ${at}) return this.timer${at};`)} return this.timer${last}; }
-${method}setTimerAt(${slot}, ${this.#typed('timer', 'Slot')}) { ${range(last, (at) => `if (slot === ${at}) this.timer${at} = timer; else`)} this.timer${last} = timer; }
+    return `timerAt(slot) { ${range(last, (at) => `if (slot === ${at}) return this.timer${at};`)} return this.timer${last}; }
+setTimerAt(slot, timer) { ${range(last, (at) => `if (slot === ${at}) this.timer${at} = timer; else`)} this.timer${last} = timer; }
 ${range(slots, (at) => `clearTimer${at}() { if (this.timer${at} !== undefined) this.timer${at} = this.unset(this.timer${at}); }`)}`;
   }
 }

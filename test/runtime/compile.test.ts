@@ -79,6 +79,11 @@ describe.each(HOSTILE)('a machine whose names are %j', (text) => {
   });
 });
 
+test('the generated machines are those of src/machines/', { timeout: 60_000 }, () => {
+  const cwd = fileURLToPath(new URL('../..', import.meta.url));
+  expect(() => execFileSync(process.execPath, ['scripts/generate.mjs', '--check'], { cwd })).not.toThrow();
+});
+
 test('where Node must not make code from strings, an actor runs, and the process is warned once', () => {
   const program = `
     import { compile, systemClock } from '${new URL('../../dist/index.js', import.meta.url)}';

@@ -93,7 +93,7 @@ interface GivenEvent extends Given {
 }
 
 /** All fields at once: a spread would make an object for each backend that nothing keeps. */
-export const startOf = (settings: BackendSettings): BackendContext => ({
+export const startOf = ({ input: { settings } }: { readonly input: BackendInput }): BackendContext => ({
   settings,
   sent: 'nothing',
   ending: 'aborted',

@@ -1,7 +1,7 @@
 /** The words of the client's machine, and its functions that no other machine shares. */
 import type { CLIENT_LIMITS, SettingsOf } from '../limits.js';
 import type { Cause, Report, Sent, Words } from '../vocabulary.js';
-import type { ConnectionContext, SocketCommand, SocketEvent } from './connection.js';
+import { type ConnectionContext, connectionStart, type SocketCommand, type SocketEvent } from './connection.js';
 
 export { willBeRefused } from './outcome.js';
 
@@ -59,6 +59,9 @@ export type ClientCommand =
   | { type: 'owner.release' }
   /** Give the socket to its new owner: no listener of the old one is on it. */
   | { type: 'socket.give' };
+
+export const startOf = ({ input: { settings } }: { readonly input: ClientInput }): ClientContext =>
+  connectionStart(settings);
 
 interface Given {
   readonly context: ClientContext;

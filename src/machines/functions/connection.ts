@@ -64,7 +64,7 @@ interface Given {
   readonly event: EndEvent;
 }
 
-export const startOf = <S extends ConnectionSettings>(settings: S): ConnectionContext<S> => ({
+export const connectionStart = <S extends ConnectionSettings>(settings: S): ConnectionContext<S> => ({
   settings,
   sent: 'nothing',
   ending: 'aborted',

@@ -74,7 +74,7 @@ interface GivenEvent extends Given {
   };
 }
 
-export const startOf = (settings: ListenerSettings): ListenerContext => ({
+export const startOf = ({ input: { settings } }: { readonly input: ListenerInput }): ListenerContext => ({
   settings,
   clients: 0,
   attempts: 0,

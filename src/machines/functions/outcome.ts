@@ -1,5 +1,5 @@
 /** What several machines compute alike: how they end, and what their parts say of that. */
-import type { Cause, Ending, Outcome } from '../vocabulary.js';
+import { type Cause, type CauseHint, causeOf, type Ending, type Outcome } from '../vocabulary.js';
 
 interface Given {
   readonly context: { readonly ending: Ending };
@@ -16,6 +16,10 @@ export const willBeHandedOver = ({ context }: Given): boolean => context.ending 
 export const willBeRefused = ({ context }: Given): boolean => context.ending === 'refused';
 export const willBeDropped = ({ context }: Given): boolean => context.ending === 'dropped';
 export const willBeAborted = ({ context }: Given): boolean => context.ending === 'aborted';
+
+// Context: the cause that an event carries, or is.
+export const causeNoted = ({ event }: { readonly event: { readonly type: string } }, hint: CauseHint): Cause =>
+  causeOf(event, hint);
 
 // Context: what a process, or the last worker, says of its bytes.
 export const toldFlushed = ({ event: { outcome } }: Told): boolean => outcome?.flushed === true;

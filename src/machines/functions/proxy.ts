@@ -65,7 +65,7 @@ interface GivenEvent extends Given {
   readonly event: { readonly type: string; readonly timeoutMs?: number };
 }
 
-export const startOf = (settings: ProxySettings): ProxyContext => ({
+export const startOf = ({ input: { settings } }: { readonly input: ProxyInput }): ProxyContext => ({
   settings,
   drainTimeoutMs: settings.drainTimeout,
   ending: 'closed',

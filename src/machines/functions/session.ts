@@ -104,7 +104,7 @@ interface GivenEvent extends Given {
 
 const CLOSING: CauseHint = { phase: 'closing' };
 
-export const startOf = (settings: SessionSettings): SessionContext => ({
+export const startOf = ({ input: { settings } }: { readonly input: SessionInput }): SessionContext => ({
   settings,
   closeTimeoutMs: settings.closeTimeout,
   ending: 'ended',

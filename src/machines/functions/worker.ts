@@ -78,7 +78,7 @@ interface GivenEvent extends Given {
   };
 }
 
-export const startOf = (settings: WorkerSettings): WorkerContext => ({
+export const startOf = ({ input: { settings } }: { readonly input: WorkerInput }): WorkerContext => ({
   settings,
   incarnation: 0,
   attempts: 0,
