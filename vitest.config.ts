@@ -42,7 +42,6 @@ class LongFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     // Sockets of one file must not wait for another file's event loop.
     pool: 'forks',
     projects: [
@@ -50,6 +49,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'tests',
+          include: ['test/**/*.test.ts'],
           exclude: [SIMULATION],
           // A process for each file would load the library a hundred times: tidy.ts sees that none disturbs the next.
           isolate: false,
