@@ -33,10 +33,11 @@ describe('a compiled life', () => {
     expect(counted.transition).toBeLessThan(1);
   });
 
+  // More than half of it are timers, and what the functions of a machine are called with. Node 26 needs most.
   test.each([
-    ['client', 400],
-    ['backend', 850],
-    ['listener', 400],
+    ['client', 1_000],
+    ['backend', 1_100],
+    ['listener', 500],
   ])('a whole life of a %s allocates less than %i bytes', (name, most) => {
     expect(counted.instances[name]?.allocated).toBeLessThan(most);
   });
