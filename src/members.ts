@@ -12,7 +12,7 @@ export interface Members<T> extends Iterable<T> {
   readonly size: number;
 }
 
-/** @internal A member of one list at a time: the list writes these fields. */
+/** A member of one list at a time: the list writes these fields. */
 export interface Member<T> {
   previous: T | undefined;
   next: T | undefined;

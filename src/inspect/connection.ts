@@ -1,6 +1,5 @@
 /** A connection and its instances, with their steps: packed, because there may be a hundred thousand connections. */
 import type { Cause } from '../machines/vocabulary.js';
-import type { Member } from '../members.js';
 import type { Counted } from './counts.js';
 import type { Edge } from './edges.js';
 import type { Place } from './plain.js';
@@ -24,7 +23,7 @@ type Packed = number | Edge | Cause | Place | undefined;
 export const STEP = 4;
 
 /** A client with its session and its backend; or an instance that belongs to no connection. */
-export class ObservedConnection implements Member<ObservedConnection> {
+export class ObservedConnection {
   readonly number: number;
   /** Milliseconds since the epoch. */
   readonly since: number;
