@@ -33,11 +33,12 @@ describe('a compiled life', () => {
     expect(counted.transition).toBeLessThan(1);
   });
 
-  // More than half of it are timers, and what the functions of a machine are called with. Node 26 needs most.
+  // Half of it and more are timers, and what the functions of a machine are called with: V8 leaves some of that out, more or less
+  // of it from run to run (a backend 697 to 898 bytes, and 1,568 once).
   test.each([
-    ['client', 1_000],
-    ['backend', 1_100],
-    ['listener', 500],
+    ['client', 1_500],
+    ['backend', 2_000],
+    ['listener', 700],
   ])('a whole life of a %s allocates less than %i bytes', (name, most) => {
     expect(counted.instances[name]?.allocated).toBeLessThan(most);
   });
