@@ -22,32 +22,38 @@ interface LifeCosts {
   readonly onActor: number;
 }
 
-describe('a compiled life', () => {
-  let counted: { transition: number; instances: Record<string, LifeCosts> };
+/** Without what V8 optimises, a count is the same in each run and, but for a few bytes, on each Node. */
+const NOT_OPTIMISED = ['--no-opt', '--no-maglev', '--no-sparkplug'];
+
+describe('a life on generated code', () => {
+  const count = (what: string, ...flags: readonly string[]): unknown =>
+    JSON.parse(
+      execFileSync(process.execPath, [...NO_COLLECTION, ...flags, program('costs'), what], { encoding: 'utf8' }),
+    );
+
+  let lives: Record<string, LifeCosts>;
 
   beforeAll(() => {
-    counted = JSON.parse(execFileSync(process.execPath, [...NO_COLLECTION, program('costs')], { encoding: 'utf8' }));
+    lives = count('instances', ...NOT_OPTIMISED) as typeof lives;
   });
 
-  test('a transition allocates nothing', () => {
-    expect(counted.transition).toBeLessThan(1);
+  test('an optimised transition allocates nothing', () => {
+    expect(count('transition')).toBeLessThan(1);
   });
 
-  // Half of it and more are timers, and what the functions of a machine are called with: V8 leaves some of that out, more or less
-  // of it from run to run (a backend 697 to 898 bytes, and 1,568 once).
   test.each([
-    ['client', 1_500],
-    ['backend', 2_000],
-    ['listener', 700],
+    ['client', 1_160],
+    ['backend', 2_640],
+    ['listener', 640],
   ])('a whole life of a %s allocates less than %i bytes', (name, most) => {
-    expect(counted.instances[name]?.allocated).toBeLessThan(most);
+    expect(lives[name]?.allocated).toBeLessThan(most);
   });
 
   test.each(['client', 'backend', 'listener'])(
-    'a %s keeps at most 220 bytes, a 25th of what an actor keeps',
+    'a %s keeps at most 200 bytes, a 25th of what an actor keeps',
     (name) => {
-      const { established, onActor } = counted.instances[name] as LifeCosts;
-      expect(established).toBeLessThanOrEqual(220);
+      const { established, onActor } = lives[name] as LifeCosts;
+      expect(established).toBeLessThanOrEqual(200);
       expect(established * 25).toBeLessThan(onActor);
     },
   );
