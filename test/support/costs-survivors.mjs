@@ -1,5 +1,5 @@
 // Counts what survives scavenges while clients come and go: their sessions wait in the queue of a full server, so no network
-// is needed. Run with --expose-gc --max-semi-space-size=4; prints the share of the young generation that survives.
+// is needed. Run with --expose-gc --max-semi-space-size=4 --single-threaded-gc; prints the share of the young generation that survives.
 import { createServer, Socket } from 'node:net';
 import v8 from 'node:v8';
 import { createProxy } from '../../dist/index.js';

@@ -111,13 +111,14 @@ describe('a connection through a proxy', () => {
 });
 
 test('clients and sessions that come and go die young: nothing that is dead keeps them', () => {
-  const flags = ['--expose-gc', '--max-semi-space-size=4'];
+  // With V8's threads a scavenge may meet a marking that is under way, and what survives differs from run to run.
+  const flags = ['--expose-gc', '--max-semi-space-size=4', '--single-threaded-gc'];
   const counted = JSON.parse(
     execFileSync(process.execPath, [...flags, program('costs-survivors')], { encoding: 'utf8' }),
   );
   console.log(`share of the young generation that survives a scavenge: ${counted.share.toFixed(2)}`);
   expect(counted.sessions).toBeGreaterThanOrEqual(60);
   expect(counted.scavenges).toBeGreaterThan(5);
-  // With a Set in place of each list: 0.61 to 0.70.
-  expect(counted.share).toBeLessThan(0.45);
+  // By hand, with bare sockets, 0.03 on Node 22 and 0.25 on Node 26. With a Set in place of each list: 0.59 to 0.70.
+  expect(counted.share).toBeLessThan(0.4);
 }, 60_000);
