@@ -40,7 +40,7 @@ export class MemberList<T extends Member<T>> implements Members<T> {
     this.size++;
   }
 
-  /** Returns false for one that is not in the list. */
+  /** Returns false if the list does not have this member. */
   delete(member: T): boolean {
     if (!this.has(member)) return false;
     const { previous, next } = member;

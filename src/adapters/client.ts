@@ -195,7 +195,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
    * ```
    */
   data = undefined as Data;
-  /** @internal Its place among the clients of its listener, or among those that a proxy has adopted. */
+  /** @internal A list links its members by these two fields: that of its listener, or of the proxy that has adopted the client. */
   previous: Client<Data> | undefined = undefined;
   /** @internal */
   next: Client<Data> | undefined = undefined;

@@ -22,7 +22,7 @@ interface Watch {
 const watches = new WeakMap<AbortSignal, Watch>();
 
 /**
- * Calls `follower` when the signal aborts, in the order in which they came; not for one that is aborted already.
+ * Calls `follower` when the signal aborts; the first follower comes first. Nobody is called for a signal that has aborted already.
  *
  * @returns what {@link unfollow} takes
  */

@@ -186,7 +186,7 @@ const FACTS = factsOf(
     /* 32 */ [['dropped'], ['ending'], [], true],
     /* 33 */ [['failed'], ['ending'], [], true],
   ],
-  Infinity,
+  10000,
 );
 const makeContext = contextOf(backend.startOf);
 const doBackendOpen = place();

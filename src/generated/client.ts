@@ -121,7 +121,7 @@ const FACTS = factsOf(
     /* 25 */ [['handedOver'], ['ending'], [], true],
     /* 26 */ [['refused'], ['ending'], [], true],
   ],
-  Infinity,
+  10000,
 );
 const makeContext = contextOf(client.startOf);
 const doSocketUnlink = place({ type: 'socket.unlink' });

@@ -52,7 +52,7 @@ const FACTS = factsOf(
     /* 10 */ [['dropped'], ['ending'], [], true],
     /* 11 */ [['failed'], ['ending'], [], true],
   ],
-  Infinity,
+  10000,
 );
 const makeContext = contextOf(closed);
 const doOwnerRunning = place({ type: 'owner.running' });

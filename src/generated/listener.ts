@@ -54,7 +54,7 @@ const FACTS = factsOf(
     /* 12 */ [['aborted'], ['ending'], [], true],
     /* 13 */ [['failed'], ['ending'], [], true],
   ],
-  Infinity,
+  10000,
 );
 const makeContext = contextOf(listener.startOf);
 const doListenerRefuse = place();

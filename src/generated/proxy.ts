@@ -52,7 +52,7 @@ const FACTS = factsOf(
     /* 10 */ [['aborted'], ['ending'], [], true],
     /* 11 */ [['failed'], ['ending'], [], true],
   ],
-  Infinity,
+  10000,
 );
 const makeContext = contextOf(proxy.startOf);
 const doListenersStart = place({ type: 'listeners.start' });

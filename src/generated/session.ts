@@ -120,7 +120,7 @@ const FACTS = factsOf(
     /* 19 */ [['refused'], ['ending'], [], true],
     /* 20 */ [['handedOver'], ['ending'], [], true],
   ],
-  Infinity,
+  10000,
 );
 const makeContext = contextOf(session.startOf);
 const doSessionAbortClient = place();

@@ -64,7 +64,7 @@ const FACTS = factsOf(
     /* 14 */ [['dropped'], ['ending'], [], true],
     /* 15 */ [['failed'], ['ending'], [], true],
   ],
-  Infinity,
+  10000,
 );
 const makeContext = contextOf(worker.startOf);
 const doWorkerRunning = place();

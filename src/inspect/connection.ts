@@ -44,7 +44,7 @@ export class ObservedConnection {
   wasDropped = false;
   /** Steps that are no longer remembered. */
   forgotten = 0;
-  /** @internal Its place among those that live. */
+  /** @internal The list of live connections links its members by these two fields. */
   previous: ObservedConnection | undefined = undefined;
   /** @internal */
   next: ObservedConnection | undefined = undefined;

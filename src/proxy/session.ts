@@ -131,7 +131,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
   readonly backend: Backend;
   /** @internal */
   readonly relay: Relay;
-  /** @internal Its place among the sessions of its proxy. */
+  /** @internal The proxy's list of sessions links its members by these two fields. */
   previous: Session<Data> | undefined = undefined;
   /** @internal */
   next: Session<Data> | undefined = undefined;

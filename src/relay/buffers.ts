@@ -42,7 +42,7 @@ export function discard(buffer: Buffer): void {
   forget(buffer);
 }
 
-/** Returns false for one that was not acquired, or was given up. */
+/** Returns false for a buffer that was not acquired, or was given up. */
 function forget(buffer: Buffer): boolean {
   const index = acquired.lastIndexOf(buffer);
   if (index < 0) return false;

@@ -327,7 +327,7 @@ class Writes {
 const ONREAD = { buffer: nextBuffer, callback: onRead } as OnReadOpts;
 
 export function onread(): OnReadOpts {
-  // One that was left by a write that threw is not the one that this socket's first buffer is for.
+  // After a write that threw, a reader may be left: it is not the reader of this new socket.
   reader = undefined;
   return ONREAD;
 }

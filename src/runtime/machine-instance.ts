@@ -73,7 +73,7 @@ export function factsOf(id: string, eventTypes: readonly string[], rows: readonl
   return { id, leaves, eventTypes, stepsMax, commands: undefined, probe: undefined };
 }
 
-/** The place of a command that is known beforehand, or of one that is computed. */
+/** A place where a machine emits: `command`, or, without it, a command that is computed each time. */
 export const place = (command?: Event): Place => ({ command, type: undefined, perform: undefined });
 
 /** An instance writes to its context, and so needs one of its own: also where the machine's function returns one it keeps. */
@@ -175,7 +175,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   /** What every instance has */
 
   get outcome(): Outcome | undefined {
-    // One that has failed is over without an end.
+    // An instance that has failed has no outcome.
     return (this.flags & (DONE | OVER)) === (DONE | OVER) ? (this.#value as Outcome) : undefined;
   }
 

@@ -129,6 +129,12 @@ const USE_ACTOR = 'or run it on an XState actor (xstateRuntime.run(machine, inpu
 /** Of one event: more is a cycle that never ends. XState has no limit unless it is given one. */
 const STEPS_MAX = 10_000;
 
+/** XState says infinity where the machine says nothing. */
+function stepsMaxOf({ options }: AnyStateMachine): number {
+  const { maxIterations } = options ?? {};
+  return maxIterations !== undefined && Number.isFinite(maxIterations) ? maxIterations : STEPS_MAX;
+}
+
 class Planner {
   readonly #machine: AnyStateMachine;
   readonly #nodes: AnyStateNode[] = [];
@@ -164,7 +170,7 @@ class Planner {
       initial: this.#initialStep(),
       eventTypes: this.#machine.events.filter((type: string) => !type.startsWith('xstate.')),
       context: this.#machine.config.context,
-      stepsMax: this.#machine.options?.maxIterations ?? STEPS_MAX,
+      stepsMax: stepsMaxOf(this.#machine),
       slots: Math.max(...leaves.map(({ timers }) => timers.length)),
     };
   }

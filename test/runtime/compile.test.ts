@@ -1,8 +1,8 @@
 /** How a machine becomes code: names that look like code are none, and where code must not be made, an actor runs. */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
-import type { AnyStateMachine } from 'xstate';
+import { describe, expect, test, vi } from 'vitest';
+import { type AnyStateMachine, raise } from 'xstate';
 import { compiledRuntime } from '../../src/runtime/compiled.js';
 import { planOf } from '../../src/runtime/plan.js';
 import { sourceOf } from '../../src/runtime/source.js';
@@ -104,4 +104,22 @@ test('where Node must not make code from strings, an actor runs, and the process
   const cwd = fileURLToPath(new URL('../..', import.meta.url));
   const output = execFileSync(process.execPath, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   expect(output).toBe('one b said\ntwo b said\nSOCKCHART_NO_COMPILE\n');
+});
+
+test.each([
+  ['always', { a: { always: { target: 'b' } }, b: { always: { target: 'a' } } }],
+  ['raise', { a: { entry: raise({ type: 'x' }), on: { x: { target: 'a', reenter: true } } }, b: {} }],
+])('a cycle of %s that never ends is an error, also where the machine sets no limit', (_what, states) => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  try {
+    const cycle = new Scene(
+      compiledRuntime,
+      machineOf({ initial: 'rest', states: { rest: { on: { go: 'a' } }, ...states } }),
+    );
+    cycle.start();
+    cycle.instance.send({ type: 'go' });
+    expect(() => vi.runAllTimers()).toThrow(/took 10000 steps/);
+  } finally {
+    vi.useRealTimers();
+  }
 });
