@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { systemClock, xstateRuntime } from 'sockchart';
+import { compile, systemClock } from 'sockchart/runtime';
 import { describePath, drivePath, exploreMachine, ManualClock, replay, shortName } from 'sockchart/testing';
 import { emit, setup } from 'xstate';
 
@@ -30,6 +30,8 @@ const greetingMachine = setup({
   },
 });
 
+const greeting = compile(greetingMachine);
+
 // 2. What happens: Node's events in, the machine's commands out.
 class Greeting {
   static count = 0;
@@ -40,7 +42,7 @@ class Greeting {
     this.id = `greeting#${++Greeting.count}`;
     this.port = port;
     this.clock = clock;
-    this.instance = xstateRuntime.run(greetingMachine, undefined, this);
+    this.instance = greeting.run(undefined, this);
     this.instance.start();
   }
 

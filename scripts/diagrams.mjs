@@ -6,12 +6,12 @@
  *
  * To lay out a picture takes seconds: so it ends with the hash of what it was drawn from, and that is what is compared.
  *
- * Run it after the build: it reads the machines from dist/.
+ * Run it after the build: it reads the machines from build/.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { machines } from '../dist/machines/index.js';
+import { machines } from '../build/machines/index.js';
 import { mermaid } from './diagrams/mermaid.mjs';
 import { readModel } from './diagrams/model.mjs';
 import { svg } from './diagrams/svg.mjs';

@@ -3,15 +3,15 @@
  * Writes src/generated/: a class for each machine of src/machines/, so that no program has to load XState, nor to compile a
  * machine, before it can run one. With `--check` it writes nothing, and fails if what is there is stale.
  *
- * Run it after the build: it reads dist/. What it has changed is built once more.
+ * Run it after the build: it reads build/. What it has changed is built once more.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { machines } from '../dist/machines/index.js';
-import { planOf } from '../dist/runtime/plan.js';
-import { sourceOf } from '../dist/runtime/source.js';
+import { machines } from '../build/machines/index.js';
+import { planOf } from '../build/runtime/plan.js';
+import { sourceOf } from '../build/runtime/source.js';
 
-const FUNCTIONS = new URL('../dist/machines/functions/', import.meta.url);
+const FUNCTIONS = new URL('../build/machines/functions/', import.meta.url);
 const TO = new URL('../src/generated/', import.meta.url);
 
 /** @type {Map<string, Record<string, unknown>>} */

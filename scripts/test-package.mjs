@@ -16,7 +16,7 @@ import { argumentsOf } from './arguments.mjs';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ENTRIES = ['cluster', 'inspect', 'machines', 'testing'];
+const ENTRIES = ['cluster', 'inspect', 'machines', 'runtime', 'testing'];
 
 /** What scripts/package/program.cjs sees. */
 const EXPECTED = {
@@ -26,6 +26,7 @@ const EXPECTED = {
   page: 200,
   clustered: 'by a worker',
   machine: 'client',
+  doors: 'open,open',
   edges: 2,
 };
 /** The same in a bundle that has the library in it: it has no live page, and a cluster says why it cannot be. */

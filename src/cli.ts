@@ -15,6 +15,8 @@ async function main(): Promise<number> {
       return (await import('./cli/run.js')).run(args);
     case 'export':
       return (await import('./cli/watching.js')).exportFile(args);
+    case 'compile':
+      return (await import('./cli/compile.js')).compileFile(args);
     case 'tour':
       return (await import('./cli/tour.js')).tour(args);
   }

@@ -61,10 +61,15 @@ export type { TransformHook, TransformHooks } from './proxy/transform.js';
 export type { ListenProxyProtocol, ProxyFields, ServerProxyProtocol, Via } from './proxy-protocol.js';
 export { TRANSITION_CHANNEL } from './runtime/channel.js';
 export { type Clock, systemClock, type Timer } from './runtime/clock.js';
-export { type CompiledMachine, compile } from './runtime/compile.js';
-export { compiledRuntime } from './runtime/compiled.js';
-export type { Description, Host, Instance, RunningTimer, Runtime, Transition } from './runtime/instance.js';
-export { xstateRuntime } from './runtime/xstate.js';
+export type {
+  Description,
+  Host,
+  Instance,
+  MachineName,
+  RunningTimer,
+  Runtime,
+  Transition,
+} from './runtime/instance.js';
 export { type ClientHello, ClientHelloParser } from './sockets/client-hello.js';
 export type { Peer } from './sockets/peer.js';
 export { encodeProxyHeader, type ProxyHeaderOptions } from './sockets/proxy-encoder.js';

@@ -1,12 +1,10 @@
 /** What TLS can be told, at a listener and towards a server, and the checks of that. */
-import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type ConnectionOptions, createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import type { ConnectionOptions, SecureContext, SecureContextOptions } from 'node:tls';
 import { domainToASCII } from 'node:url';
+import { builtin } from './builtin.js';
 import { OptionError } from './errors.js';
 import { flag, hook, integer, onlyKnown, text } from './options.js';
-
-const NO_TICKETS = constants.SSL_OP_NO_TICKET;
 
 /** A certificate, its key, and how TLS is spoken: what `tls.createSecureContext` takes. */
 export type TlsContext = Pick<
@@ -145,7 +143,8 @@ export function listenTls(name: string, options: ListenTls): CheckedListenTls {
   const given = contextOf(name, options);
   // A session that is resumed is not verified again.
   const withoutTickets = requestCert || sessionCacheMax !== undefined;
-  const context = withoutTickets ? { ...given, secureOptions: (given.secureOptions ?? 0) | NO_TICKETS } : given;
+  const { SSL_OP_NO_TICKET } = builtin.crypto.constants;
+  const context = withoutTickets ? { ...given, secureOptions: (given.secureOptions ?? 0) | SSL_OP_NO_TICKET } : given;
   const { ca, crl, secureOptions } = context;
   const inherited = {
     ...(ca !== undefined && { ca }),
@@ -295,7 +294,7 @@ function needsCertificate(name: string, { cert, pfx }: TlsContext): void {
 /** A wrong certificate or key is found here; the error shows neither of them. */
 function createContext(name: string, options: TlsContext): SecureContext {
   try {
-    return createSecureContext(options as SecureContextOptions);
+    return builtin.tls.createSecureContext(options as SecureContextOptions);
   } catch (error) {
     // Node ends some messages by what it was given.
     const why = (error as Error).message.replace(/\s*Received[\s\S]*$/, '');

@@ -5,19 +5,19 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { createProxy, TRANSITION_CHANNEL } from '../../dist/index.js';
+import { createProxy, TRANSITION_CHANNEL } from 'sockchart';
 
-/** @typedef {import('../../dist/index.js').Transition} Transition */
+/** @typedef {import('sockchart').Transition} Transition */
 
 const transitions = channel(TRANSITION_CHANNEL);
 const delay = monitorEventLoopDelay({ resolution: 1 });
 
-/** @type {import('../../dist/inspect/index.js').InspectorServer | undefined} */
+/** @type {import('sockchart/inspect').InspectorServer | undefined} */
 let inspector;
 
 /** @param {any} registry */
 async function inspect(registry) {
-  const { createInspectorServer } = await import('../../dist/inspect/index.js');
+  const { createInspectorServer } = await import('sockchart/inspect');
   // Once the page has left, what is measured next is a process that nobody watches.
   inspector = await createInspectorServer({ proxies: [registry], watchFor: 1, port: 0 });
   return inspector.url;
@@ -55,7 +55,7 @@ const CAUSES = [
   Object.freeze({ initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' }),
 ];
 
-/** @type {ReadonlyMap<string | undefined, import('../../dist/index.js').Transition['means']>} */
+/** @type {ReadonlyMap<string | undefined, import('sockchart').Transition['means']>} */
 const MEANS = new Map([
   ['server.chosen', 'connect'],
   ['owner.admitted', 'establish'],

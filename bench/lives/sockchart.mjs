@@ -1,6 +1,5 @@
 /** The machines of this library, compiled and on XState actors. */
-import * as sockchart from 'sockchart';
-import { xstateRuntime } from '../../dist/runtime/xstate.js';
+import { compile, interpret, systemClock } from 'sockchart/runtime';
 import { courses } from './machines.mjs';
 
 /** @typedef {import('./child.mjs').Contender} Contender */
@@ -10,7 +9,7 @@ function makeHost() {
   return {
     id: 'life#1',
     parentId: undefined,
-    clock: sockchart.systemClock,
+    clock: systemClock,
     backgroundTimers: new Set(),
     performed: 0,
     perform() {
@@ -53,24 +52,19 @@ function contender(runtimeOf, name, waits) {
   };
 }
 
-/** The function is not there before the compiled runtime is. */
-const compile = /** @type {((machine: any) => { run(input: any, host: any): any }) | undefined} */ (
-  Reflect.get(sockchart, 'compile')
-);
-
-/** @param {string} machine @param {boolean} waits */
-export function compiled(machine, waits) {
-  if (compile === undefined) return undefined;
-  return contender(
+/** @param {(machine: any) => { run(input: any, host: any): any }} make @param {string} machine @param {boolean} waits */
+const running = (make, machine, waits) =>
+  contender(
     (definition) => {
-      const table = compile(definition);
-      return (input, host) => table.run(input, host);
+      const made = make(definition);
+      return (input, host) => made.run(input, host);
     },
     machine,
     waits,
   );
-}
 
 /** @param {string} machine @param {boolean} waits */
-export const xstate = (machine, waits) =>
-  contender((definition) => (input, host) => xstateRuntime.run(definition, input, host), machine, waits);
+export const compiled = (machine, waits) => running(compile, machine, waits);
+
+/** @param {string} machine @param {boolean} waits */
+export const xstate = (machine, waits) => running(interpret, machine, waits);

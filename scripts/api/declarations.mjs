@@ -101,7 +101,7 @@ const { exports: entries } = JSON.parse(readFileSync(join(ROOT, 'package.json'),
 export const api = Object.entries(/** @type {Record<string, any>} */ (entries))
   .filter(([, { types }]) => types !== undefined)
   .map(([name, entry]) => {
-    const file = join(ROOT, entry.default.replace(/\.js$/, '.d.ts'));
+    const file = join(ROOT, entry.types.default);
     files.add(file);
     return {
       name: join('sockchart', name),

@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { createBackend, createProxy } from '../../dist/index.js';
+import { createBackend, createProxy } from 'sockchart';
 import { now } from './actor.mjs';
 
 /** @typedef {Record<string, (details: any) => unknown>} Commands */
@@ -18,10 +18,10 @@ function tell(event, details = {}) {
   process.send?.({ event, at: now(), ...details });
 }
 
-/** @param {import('../../dist/index.js').Cause} cause */
+/** @param {import('sockchart').Cause} cause */
 const why = ({ initiator, manner, phase, code }) => [initiator, manner, phase, code ?? '-'].join('/');
 
-/** @param {import('../../dist/index.js').Outcome} outcome */
+/** @param {import('sockchart').Outcome} outcome */
 const how = ({ ending, cause }) => `${ending} ${why(cause)}`;
 
 /**
@@ -180,7 +180,7 @@ function backend() {
   };
 }
 
-/** @param {Promise<import('../../dist/index.js').Outcome>} ending */
+/** @param {Promise<import('sockchart').Outcome>} ending */
 async function timed(ending) {
   const from = now();
   const outcome = await ending;

@@ -21,12 +21,13 @@ async function exchange(port, text) {
  * @property {typeof import('sockchart/cluster')} cluster
  * @property {typeof import('sockchart/inspect')} inspect
  * @property {typeof import('sockchart/machines')} machines
+ * @property {typeof import('sockchart/runtime')} runtime
  * @property {typeof import('sockchart/testing')} testing
  * @property {typeof import('xstate')} xstate
  */
 
 /** @param {Entries} entries @param {string} worker the module of a cluster's workers: an absolute path */
-module.exports = async function program({ library, cluster, inspect, machines, testing, xstate }, worker) {
+module.exports = async function program({ library, cluster, inspect, machines, runtime, testing, xstate }, worker) {
   const echo = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
   const { port } = /** @type {net.AddressInfo} */ (echo.address());
@@ -59,6 +60,14 @@ module.exports = async function program({ library, cluster, inspect, machines, t
   const states = { shut: { on: { open: 'open' } }, open: { on: { shut: 'shut' } } };
   const door = xstate.createMachine({ id: 'door', initial: 'shut', states });
 
+  const host = { id: 'door#1', clock: runtime.systemClock, perform() {}, finish() {} };
+  const doors = [runtime.compile(door), runtime.interpret(door)].map((runnable) => {
+    const instance = runnable.run(undefined, host);
+    instance.start();
+    instance.send({ type: 'open' });
+    return instance.state;
+  });
+
   const clustered = await clusterOf(cluster, worker, port);
   echo.close();
   return {
@@ -68,6 +77,7 @@ module.exports = async function program({ library, cluster, inspect, machines, t
     page: page.status,
     clustered,
     machine: machines.clientMachine.id,
+    doors: doors.join(),
     edges: testing.exploreMachine(door, { input: undefined }).edges,
   };
 };

@@ -1,9 +1,9 @@
 // @ts-check
 /** A primary with two workers that can be kept busy and told to reload: see reloads.mjs. */
-import { createCluster } from '../../dist/cluster/index.js';
+import { createCluster } from 'sockchart/cluster';
 import { serve } from './child.mjs';
 
-/** @type {import('../../dist/cluster/index.js').Cluster} */
+/** @type {import('sockchart/cluster').Cluster} */
 let cluster;
 
 serve({

@@ -7,13 +7,13 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
-import { adoptClient, createBackend, createListener, createProxy } from '../../dist/index.js';
+import { adoptClient, createBackend, createListener, createProxy } from 'sockchart';
 import { CERTIFICATE, EXAMPLE, TRUST } from './certificates.mjs';
 import { serve, tell } from './child.mjs';
 import { Random } from './random.mjs';
 
 /** @typedef {import('node:net').Socket} Socket */
-/** @typedef {{ close(options?: { timeoutMs?: number }): Promise<unknown>, abort(): Promise<unknown>, readonly closed: Promise<import('../../dist/index.js').Outcome>, readonly id: string, readonly state: string }} Instance */
+/** @typedef {{ close(options?: { timeoutMs?: number }): Promise<unknown>, abort(): Promise<unknown>, readonly closed: Promise<import('sockchart').Outcome>, readonly id: string, readonly state: string }} Instance */
 
 const BIG = Buffer.alloc(1 << 20, 'b');
 const EVENTS = ['data', 'secureConnect', 'end', 'error', 'drain', 'close', 'finish', 'connect', 'secure'];
@@ -246,7 +246,7 @@ class Owner {
     accepted.delete(port);
   }
 
-  /** @param {import('../../dist/index.js').Client} client */
+  /** @param {import('sockchart').Client} client */
   serveClient(client) {
     const random = this.#random;
     const { socket } = client;
@@ -262,7 +262,7 @@ class Owner {
     if (random.chance(0.4)) this.meddle(client, () => client.socket);
   }
 
-  /** @param {import('../../dist/index.js').Client} client */
+  /** @param {import('sockchart').Client} client */
   admit({ socket }) {
     const random = this.#random;
     if (random.chance(0.2)) socket.resume();
@@ -318,7 +318,7 @@ class Owner {
       });
       return;
     }
-    const clients = /** @type {import('../../dist/index.js').Client[]} */ ([]);
+    const clients = /** @type {import('sockchart').Client[]} */ ([]);
     /** Who has not shaken hands is the server's own; a handshake that fails may leave it open. @type {Socket[]} */
     const raw = [];
     server.on('connection', (socket) => raw.push(socket));
@@ -341,7 +341,7 @@ class Owner {
     for (const socket of raw) setImmediate(() => socket.destroy());
   }
 
-  /** @param {import('../../dist/index.js').Listener} listener @param {() => void} meanwhile */
+  /** @param {import('sockchart').Listener} listener @param {() => void} meanwhile */
   async #listen(listener, meanwhile) {
     watch(listener, 'listener');
     listener.on('client', (client) => this.serveClient(client));
@@ -405,7 +405,7 @@ class Owner {
   async backend() {
     const random = this.#random;
     const backends = Array.from({ length: random.between(1, 4) }, () => {
-      /** @type {import('../../dist/index.js').BackendOptions['prepare']} */
+      /** @type {import('sockchart').BackendOptions['prepare']} */
       const prepare = async (socket, { signal }) => {
         if (random.chance(0.5)) socket.write('login');
         this.hook(socket, backend, 0.08);

@@ -3,7 +3,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { createProxy } from '../../dist/index.js';
+import { createProxy } from 'sockchart';
 import { CERTIFICATE, TRUST } from './certificates.mjs';
 import { serve } from './child.mjs';
 
@@ -11,7 +11,7 @@ import { serve } from './child.mjs';
  * What a proxy is made of, as far as it can be said over IPC.
  *
  * @typedef {object} Wanted
- * @property {Omit<import('../../dist/index.js').ProxyOptions, 'listen' | 'servers'>} [options]
+ * @property {Omit<import('sockchart').ProxyOptions, 'listen' | 'servers'>} [options]
  * @property {readonly { host: string, port: number }[]} servers
  * @property {readonly string[]} hosts where to listen
  * @property {boolean} [front] TLS for clients
@@ -29,7 +29,7 @@ import { serve } from './child.mjs';
  * @property {number} files
  */
 
-/** @type {import('../../dist/index.js').TcpProxy[]} */
+/** @type {import('sockchart').TcpProxy[]} */
 const proxies = [];
 /** @type {string[]} */
 const errors = [];
@@ -53,7 +53,7 @@ subscribe('net.server.socket', () => accepted++);
 /** @param {number} headBytes */
 const hasHead =
   (headBytes) =>
-  /** @param {import('../../dist/index.js').Client} client @param {{ signal: AbortSignal }} context */
+  /** @param {import('sockchart').Client} client @param {{ signal: AbortSignal }} context */
   async ({ socket }, { signal }) => {
     let head = Buffer.alloc(0);
     while (head.length < headBytes) {

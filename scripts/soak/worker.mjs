@@ -1,6 +1,6 @@
 // @ts-check
 /** What each worker of cluster.mjs runs. */
-import { createProxy } from '../../dist/index.js';
+import { createProxy } from 'sockchart';
 
-/** @param {import('../../dist/cluster/index.js').ModuleContext<{ servers: { host: string, port: number }[] }>} context */
+/** @param {import('sockchart/cluster').ModuleContext<{ servers: { host: string, port: number }[] }>} context */
 export default ({ data: { servers } }) => createProxy({ listen: { host: '127.0.0.1', port: 0 }, servers });

@@ -1,6 +1,7 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { ClosedError, ConnectError, NotEstablishedError, NotSupportedError } from '../errors.js';
-import { type BackendCommand, backendMachine } from '../machines/backend.js';
+import { BackendInstance } from '../generated/backend.js';
+import type { BackendCommand, BackendEvent } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
 import { proxyHeaderFor, type ServerProxyProtocol } from '../proxy-protocol.js';
@@ -36,7 +37,7 @@ import {
 } from './backend-options.js';
 import type { Client } from './client.js';
 import { dial, secure, tune } from './dial.js';
-import { type Environment, environmentOf, type HandleKind, kindNamed } from './handle.js';
+import { type Environment, environmentOf, type HandleKind, kindOf } from './handle.js';
 import { type Connection, type Hold, Holders } from './holds.js';
 import { type LegOwner, SocketHandle } from './socket-handle.js';
 import { checkReady, type ReadyOptions, Waiters } from './waiters.js';
@@ -89,10 +90,10 @@ const EMPTIED = { type: 'holds.emptied' } as const;
 const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter', 'idleProbe', 'halfCloseProbe']);
 
 /** A connection to one of several servers. Made by {@link createBackend}. */
-export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> {
+export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
   /** @internal */
   static readonly kind: HandleKind<Backend, BackendCommand, BackendEvents> = {
-    ...kindNamed('backend'),
+    ...kindOf('backend', BackendInstance),
     events: {
       established: true,
       dropped: true,
@@ -137,7 +138,7 @@ export class Backend extends SocketHandle<typeof backendMachine, BackendEvents> 
 
   /** @internal */
   constructor(config: BackendConfig, environment: Environment, owner?: BackendOwner, parent?: { readonly id: string }) {
-    super(Backend.kind, backendMachine, config.input, environment, parent);
+    super(Backend.kind, config.input, environment, parent);
     this.#config = config;
     this.#owner = owner;
     this.session = owner;

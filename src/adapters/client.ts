@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { NotEstablishedError, NotSupportedError, OptionError } from '../errors.js';
-import { type ClientCommand, type ClientSettings, clientMachine } from '../machines/client.js';
+import { ClientInstance } from '../generated/client.js';
+import type { ClientCommand, ClientEvent, ClientSettings } from '../machines/client.js';
 import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Outcome, type Report, type Words } from '../machines/vocabulary.js';
 import { signal as checkSignal, everyOption, hook, integer, limits, onlyKnown, type Timeout } from '../options.js';
@@ -41,7 +42,7 @@ import {
   HANDLE_OPTIONS,
   type HandleKind,
   type HandleOptions,
-  kindNamed,
+  kindOf,
 } from './handle.js';
 import { Peek, type PeekOptions, peekTime } from './peek.js';
 import { SocketHandle } from './socket-handle.js';
@@ -159,10 +160,10 @@ const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe'])
 const PEEK_MAX = 65_536;
 
 /** An accepted client. Made by {@link adoptClient} and by listeners. `Data` is the type of {@link Client.data}. */
-export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, ClientEvents<Data>> {
+export class Client<Data = unknown> extends SocketHandle<ClientEvent, ClientEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Client, ClientCommand, ClientEvents> = {
-    ...kindNamed('client'),
+    ...kindOf('client', ClientInstance),
     events: { established: true, dropped: true, released: true, closed: true },
     commands: {
       ...SocketHandle.socketCommands,
@@ -222,7 +223,7 @@ export class Client<Data = unknown> extends SocketHandle<typeof clientMachine, C
   ) {
     const peer = peerOf(socket);
     const { input } = config.proxied?.trusts(peer) === true ? config.proxied : config;
-    super(Client.kind, clientMachine, input, environment, parent);
+    super(Client.kind, input, environment, parent);
     this.#socket = socket;
     this.#peer = peer;
     this.since = this.clock.now();

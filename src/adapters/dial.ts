@@ -1,6 +1,6 @@
 /** Opens sockets to servers, and puts TLS over them. */
 import { connect as netConnect, type OnReadOpts, Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import { builtin } from '../builtin.js';
 import type { CheckedServerTls } from '../tls.js';
 import type { Server } from '../upstream/servers.js';
 import type { BackendConfig } from './backend-options.js';
@@ -27,8 +27,8 @@ export function dial(server: Server, config: BackendConfig, onread: OnReadOpts |
  */
 export function secure(raw: Socket, tls: CheckedServerTls, now: number): Socket {
   const session = resuming(tls, now);
-  if (session === undefined) return tlsConnect({ ...tls.options, socket: raw });
-  const socket = tlsConnect({ ...tls.options, socket: raw, session: session.offered });
+  if (session === undefined) return builtin.tls.connect({ ...tls.options, socket: raw });
+  const socket = builtin.tls.connect({ ...tls.options, socket: raw, session: session.offered });
   keepSessions(socket, session);
   return socket;
 }

@@ -1,17 +1,14 @@
 /** The face that every handle has: where it is, what happened, how it ends. */
 
 import { EventEmitter } from 'node:events';
-import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
 import { OptionError } from '../errors.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Deferred, deferred } from '../promise.js';
 import { NO_DESCRIPTION } from '../runtime/channel.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
-import { compiledRuntime } from '../runtime/compiled.js';
 import { contextOfNow, type InContext } from '../runtime/context.js';
-import type { Commands, Description, Instance, RunningTimer, Runtime } from '../runtime/instance.js';
-import { xstateRuntime } from '../runtime/xstate.js';
+import type { Commands, Description, Host, Instance, MachineName, RunningTimer, Runtime } from '../runtime/instance.js';
 import { showManyShapes } from '../sockets/shapes.js';
 import { hookReportOf } from '../sockets/socket.js';
 import { type Following, follow, unfollow } from './signals.js';
@@ -23,10 +20,10 @@ export interface HandleOptions {
   /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;
   /**
-   * How the machines run: as classes compiled from them, each on an XState actor (many times slower; for programs that compose
-   * them with actors), or in a way of your own. Default `compiled`.
+   * What runs the machines. Default: the classes that were generated from them when the package was built. `xstateRuntime` of
+   * `sockchart/runtime` runs each on an XState actor, many times slower: for programs that compose them with actors.
    */
-  readonly runtime?: 'compiled' | 'xstate' | Runtime | undefined;
+  readonly runtime?: Runtime | undefined;
 }
 
 export const HANDLE_OPTIONS = ['signal', 'clock', 'runtime'] as const;
@@ -34,7 +31,8 @@ export const HANDLE_OPTIONS = ['signal', 'clock', 'runtime'] as const;
 /** What the handles of one configuration run in: checked once, shared by all of them. */
 export interface Environment {
   readonly clock: Clock;
-  readonly runtime: Runtime;
+  /** Nothing where the generated classes run. */
+  readonly runtime: Runtime | undefined;
   /** Calls a function in the async context in which the user made the first of them. */
   readonly inContext: InContext;
 }
@@ -43,16 +41,14 @@ export function environmentOf(options: HandleOptions): Environment {
   showManyShapes();
   return {
     clock: checkClock('clock', options.clock) ?? systemClock,
-    runtime: runtimeOf(options.runtime),
+    runtime: checkedRuntime(options.runtime),
     inContext: contextOfNow(),
   };
 }
 
-function runtimeOf(runtime: HandleOptions['runtime']): Runtime {
-  if (runtime === undefined || runtime === 'compiled') return compiledRuntime;
-  if (runtime === 'xstate') return xstateRuntime;
-  if (typeof runtime === 'object' && typeof runtime?.run === 'function') return runtime;
-  throw new OptionError('runtime', runtime, '"compiled", "xstate" or an object with run()');
+function checkedRuntime(runtime: Runtime | undefined): Runtime | undefined {
+  if (runtime === undefined || typeof runtime?.run === 'function') return runtime;
+  throw new OptionError('runtime', runtime, 'an object with run(), such as xstateRuntime of sockchart/runtime');
 }
 
 /** Options of a close. */
@@ -77,16 +73,23 @@ export interface HandleKind<H, C extends { readonly type: string }, E extends Ev
 }
 
 interface HandleKindName {
-  readonly name: string;
+  /** That of its machine. */
+  readonly name: MachineName;
+  /** The class that was generated from the machine. */
+  readonly Instance: new (
+    input: unknown,
+    host: Host<never>,
+  ) => unknown;
   /** The types of the owner's two requests: `client.close`, `client.abort`. */
   readonly close: string;
   readonly abort: string;
   made: number;
 }
 
-/** @internal The part of a kind that its name decides: the name of its machine. */
-export const kindNamed = (name: string): HandleKindName => ({
+/** @internal The part of a kind that its machine decides. */
+export const kindOf = (name: MachineName, Instance: HandleKindName['Instance']): HandleKindName => ({
   name,
+  Instance,
   close: `${name}.close`,
   abort: `${name}.abort`,
   made: 0,
@@ -114,7 +117,7 @@ const NO_TIMERS: ReadonlySet<string> = new Set();
  * Its events, and the sockets that it opens, belong to the async context (`AsyncLocalStorage`) in which you called one of
  * these functions; so do those of its parts. Its hooks run in the context in which you gave them.
  */
-export abstract class Handle<M extends AnyStateMachine, E extends Events> {
+export abstract class Handle<V extends { readonly type: string }, E extends Events> {
   /** Where its time comes from. */
   readonly clock: Clock;
   /** How it ended, once it has. */
@@ -122,7 +125,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   /** @internal Calls a function in the async context that the handle belongs to. */
   protected readonly inContext: InContext;
   /** @internal */
-  protected readonly instance: Instance<Extract<EventFromLogic<M>, { type: string }>>;
+  protected readonly instance: Instance<V>;
   readonly #kind: HandleKind<never, never>;
   readonly #number: number;
   readonly #parent: { readonly id: string } | undefined;
@@ -133,8 +136,7 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   /** Not for users: see the functions that make the handles. */
   protected constructor(
     kind: HandleKind<never, never>,
-    machine: M,
-    input: InputFrom<M>,
+    input: unknown,
     { clock, runtime, inContext }: Environment,
     parent: { readonly id: string } | undefined,
   ) {
@@ -143,7 +145,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
     this.#kind = kind;
     this.#number = ++kind.made;
     this.#parent = parent;
-    this.instance = runtime.run(machine, input, this);
+    const made = runtime === undefined ? new kind.Instance(input, this) : runtime.run(kind.name, input, this);
+    this.instance = made as Instance<V>;
   }
 
   /** Its name in logs and on the transition channel: `backend#7`. */
@@ -332,8 +335,8 @@ export abstract class Handle<M extends AnyStateMachine, E extends Events> {
   }
 
   /** @internal Does what the machine commands; what it throws comes back as a report. */
-  perform(command: EmittedFrom<M>): void {
-    const { type } = command as { type: string };
+  perform(command: { readonly type: string }): void {
+    const { type } = command;
     try {
       (this.#kind.commands as AnyCommands)[type]?.(this, command);
     } catch (error) {

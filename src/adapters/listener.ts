@@ -1,7 +1,8 @@
-import cluster from 'node:cluster';
 import { type AddressInfo, createServer, type ListenOptions, Server as NetServer, type Socket } from 'node:net';
+import { builtin } from '../builtin.js';
 import { BindError, ClosedError, NotSupportedError } from '../errors.js';
-import { type ListenerCommand, listenerMachine } from '../machines/listener.js';
+import { ListenerInstance } from '../generated/listener.js';
+import type { ListenerCommand, ListenerEvent } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { type Member, MemberList, type Members } from '../members.js';
 import { signal as checkSignal, onlyKnown } from '../options.js';
@@ -13,7 +14,7 @@ import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.
 import { bindingName, isFile, lockPath, type PathLock, unlockPath } from '../sockets/unix.js';
 import type { ListenTls } from '../tls.js';
 import { behindProxies, Client, type ClientConfig, overTls } from './client.js';
-import { type Environment, environmentOf, Handle, type HandleKind, kindNamed } from './handle.js';
+import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from './handle.js';
 import {
   type CheckedListenerLimits,
   checkAddress,
@@ -68,10 +69,10 @@ const CLIENTS_SERVED = { type: 'clients.served' } as const;
 const CLIENT_CLOSED = { type: 'client.closed' } as const;
 
 /** Listens and adopts what is accepted. Made by {@link createListener}. */
-export class Listener<Data = unknown> extends Handle<typeof listenerMachine, ListenerEvents<Data>> {
+export class Listener<Data = unknown> extends Handle<ListenerEvent, ListenerEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Listener, ListenerCommand, ListenerEvents> = {
-    ...kindNamed('listener'),
+    ...kindOf('listener', ListenerInstance),
     events: {
       listening: true,
       client: true,
@@ -125,7 +126,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
     parent?: { readonly id: string },
     signal?: AbortSignal,
   ) {
-    super(Listener.kind, listenerMachine, { settings: limits.settings }, environment, parent);
+    super(Listener.kind, { settings: limits.settings }, environment, parent);
     this.#environment = environment;
     this.#where = where;
     this.clientsMax = limits.settings.clientsMax;
@@ -296,7 +297,7 @@ export class Listener<Data = unknown> extends Handle<typeof listenerMachine, Lis
       return;
     }
     // Workers of node:cluster that ask for any port share one; by its number, none of them would get it again.
-    const isShared = cluster.isWorker && port === 0;
+    const isShared = port === 0 && builtin.cluster.isWorker;
     this.#server.listen({
       ...options,
       port: again === undefined || isShared ? (port as number) : (again as { port: number }).port,

@@ -1,6 +1,6 @@
 /** The signals that ask a process to stop: the first one closes a handle, the next one aborts it. */
-import { constants } from 'node:os';
-import { isMainThread } from 'node:worker_threads';
+
+import { builtin } from '../builtin.js';
 import { NotSupportedError, OptionError } from '../errors.js';
 import type { Ending } from '../machines/vocabulary.js';
 import { hook, onlyKnown, type Timeout, timeout } from '../options.js';
@@ -72,7 +72,7 @@ export function closeOnSignals(handle: Closable, options: SignalOptions = {}): S
   const signals = checkedSignals(options.signals);
   const timeoutMs = options.timeoutMs === undefined ? undefined : timeout('timeoutMs', options.timeoutMs, 0);
   const onSignal = hook('onSignal', options.onSignal);
-  if (!isMainThread)
+  if (!builtin.workers.isMainThread)
     throw new NotSupportedError('Signals are reported to the main thread only, not to a worker thread.');
 
   let first: { readonly signal: string; readonly at: number } | undefined;
@@ -107,7 +107,7 @@ function checkedSignals(signals: unknown): readonly NodeJS.Signals[] {
   for (const [index, signal] of signals.entries()) {
     const isKnown =
       typeof signal === 'string' &&
-      (Object.hasOwn(constants.signals, signal) || STOP.includes(signal as NodeJS.Signals));
+      (Object.hasOwn(builtin.os.constants.signals, signal) || STOP.includes(signal as NodeJS.Signals));
     // No process is told of these two.
     if (isKnown && signal !== 'SIGKILL' && signal !== 'SIGSTOP') continue;
     throw new OptionError(`signals[${index}]`, signal, 'a signal that a process can listen to, such as "SIGTERM"');

@@ -1,6 +1,5 @@
 /** What the handles of clients and backends have in common: how a command ends the socket, and what the socket reports. */
 import type { Socket } from 'node:net';
-import type { AnyStateMachine } from 'xstate';
 import type { SocketCommand, SocketEvent } from '../machines/functions/connection.js';
 import type { Cause, Outcome, Report, Words } from '../machines/vocabulary.js';
 import type { Instance } from '../runtime/instance.js';
@@ -49,7 +48,7 @@ export interface LegOwner {
 }
 
 /** @internal What a session needs of its client and its backend. */
-export type Leg = Pick<Handle<AnyStateMachine, Events>, 'id' | 'abort' | 'cut' | 'closeBy'> & {
+export type Leg = Pick<Handle<never, Events>, 'id' | 'abort' | 'cut' | 'closeBy'> & {
   readonly socket: Socket | undefined;
 };
 
@@ -72,12 +71,12 @@ export type LegEvents = {
  * proxy.on('established', ({ client, backend }) => [client, backend].forEach(watch));
  * ```
  */
-export type LegHandle = SocketHandle<AnyStateMachine, LegEvents>;
+export type LegHandle = SocketHandle<never, LegEvents>;
 
 /** A handle with a socket. */
-export abstract class SocketHandle<M extends AnyStateMachine, E extends Events> extends Handle<M, E> {
+export abstract class SocketHandle<V extends { readonly type: string }, E extends Events> extends Handle<V, E> {
   /** @internal What these commands do, for the table of a kind. */
-  static readonly socketCommands: CommandTable<SocketHandle<AnyStateMachine, Events>, SocketCommand> = {
+  static readonly socketCommands: CommandTable<SocketHandle<never, Events>, SocketCommand> = {
     'socket.end': (handle) => handle.endSocket(),
     'socket.linger': (handle) => handle.lingerSocket(),
     'socket.probe': (handle, { bytes, times }) => handle.probeSocket(bytes, times),

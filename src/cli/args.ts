@@ -43,7 +43,22 @@ export interface ExportArgs {
   readonly page: string;
 }
 
-export type Args = { readonly mode: 'help' } | { readonly mode: 'version' } | TourArgs | RunArgs | ExportArgs;
+/** The code of a machine becomes a module. */
+export interface CompileArgs {
+  readonly mode: 'compile';
+  readonly file: string;
+  /** The name of the machine in it; not needed where it is the only one. */
+  readonly exported: string | undefined;
+  readonly out: string | undefined;
+}
+
+export type Args =
+  | { readonly mode: 'help' }
+  | { readonly mode: 'version' }
+  | TourArgs
+  | RunArgs
+  | ExportArgs
+  | CompileArgs;
 
 /** Arguments that cannot be right; the message is the one line that the user needs. */
 export class UsageError extends Error {}
@@ -274,6 +289,7 @@ const SHORT: Record<string, string> = { h: 'help', v: 'version', q: 'quiet' };
  */
 export function readArgs(argv: readonly string[]): Args {
   if (argv[0] === 'export') return exportArgs(argv.slice(1));
+  if (argv[0] === 'compile') return compileArgs(argv.slice(1));
   const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
@@ -342,6 +358,17 @@ function exportArgs(argv: readonly string[]): ExportArgs {
     throw new UsageError('An export takes two files: sockchart export recording.jsonl page.html.');
   }
   return { mode: 'export', recording, page };
+}
+
+function compileArgs(argv: readonly string[]): CompileArgs {
+  const [from = '', out, ...more] = argv;
+  const [, file, exported] = /^([^#]+)(?:#(.+))?$/.exec(from) ?? [];
+  if (file === undefined || more.length > 0 || argv.some((one) => one.startsWith('-'))) {
+    throw new UsageError(
+      'It takes a module, and perhaps the file to write: sockchart compile door.mjs#doorMachine out.mjs.',
+    );
+  }
+  return { mode: 'compile', file, exported, out };
 }
 
 /** Served if anything was said of it. */
@@ -462,6 +489,7 @@ export function helpText(): string {
     '  sockchart                                           an embedded tour of 15 seconds',
     '  sockchart --listen ADDRESS … --backend ADDRESS …    a proxy',
     '  sockchart export RECORDING PAGE                     a recording as one HTML file',
+    '  sockchart compile FILE[#EXPORT] [OUT]               the code of a machine of your own as a module',
   ];
   let last = '';
   for (const [name, { group, takes, mayTake, help, fallback, hidden }] of Object.entries(FLAGS)) {

@@ -18,7 +18,7 @@ import { View } from './view.js';
 import { startRecording, type Watching, watching } from './watching.js';
 
 const HOST = '127.0.0.1';
-const SERVER_FILE = fileURLToPath(new URL('./tour-backend.js', import.meta.url));
+const SERVER_FILE = fileURLToPath(new URL('../../dist/cli/tour-backend.js', import.meta.url));
 
 /** A server in a process of its own, which has the same port each time it is started. */
 class TourServer {

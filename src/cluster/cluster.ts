@@ -1,7 +1,8 @@
 import nodeCluster from 'node:cluster';
-import { type Environment, environmentOf, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
+import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from '../adapters/handle.js';
 import { ClosedError, NotSupportedError } from '../errors.js';
-import { type ClusterCommand, clusterMachine } from '../machines/cluster.js';
+import { ClusterInstance } from '../generated/cluster.js';
+import type { ClusterCommand, ClusterEvent } from '../machines/cluster.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Deferred, optionalDeferred } from '../promise.js';
@@ -72,10 +73,10 @@ const SEVERITY: readonly string[] = ['failed', 'closed', 'aborted', 'dropped'];
 const POLICIES: Record<Scheduling, number> = { roundRobin: nodeCluster.SCHED_RR, system: nodeCluster.SCHED_NONE };
 
 /** Several processes that serve as one. Made by {@link createCluster}. */
-export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
+export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
   /** @internal */
   static readonly kind: HandleKind<Cluster, ClusterCommand, ClusterEvents> = {
-    ...kindNamed('cluster'),
+    ...kindOf('cluster', ClusterInstance),
     events: {
       running: true,
       started: true,
@@ -137,7 +138,7 @@ export class Cluster extends Handle<typeof clusterMachine, ClusterEvents> {
     const data = checkedData(options.data);
     const environment = environmentOf(options);
     const signal = checkSignal('signal', options.signal);
-    super(Cluster.kind, clusterMachine, undefined, environment, undefined);
+    super(Cluster.kind, undefined, environment, undefined);
     this.#environment = environment;
     this.#config = config;
     this.#data = data;

@@ -1,9 +1,10 @@
 import cluster, { type Worker as NodeWorker } from 'node:cluster';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Environment, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
+import { type Environment, Handle, type HandleKind, kindOf } from '../adapters/handle.js';
+import { WorkerInstance } from '../generated/worker.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { type WorkerCommand, workerMachine } from '../machines/worker.js';
+import type { WorkerCommand, WorkerEvent } from '../machines/worker.js';
 import {
   type PartAddress,
   packCause,
@@ -67,7 +68,7 @@ export interface WorkerInfo {
 }
 
 const KIND: HandleKind<Worker, WorkerCommand> = {
-  ...kindNamed('worker'),
+  ...kindOf('worker', WorkerInstance),
   events: { closed: true },
   commands: {
     'process.fork': (worker, { incarnation }) => worker.fork(incarnation),
@@ -97,7 +98,7 @@ const REPORTS: {
 };
 
 /** One place in a cluster. */
-export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> {
+export class Worker extends Handle<WorkerEvent, { closed: [Outcome] }> {
   #addresses: readonly PartAddress[] = [];
   #incarnation = 0;
   #process: NodeWorker | undefined;
@@ -115,7 +116,7 @@ export class Worker extends Handle<typeof workerMachine, { closed: [Outcome] }> 
     readonly owner: WorkerOwner & { readonly id: string },
     environment: Environment,
   ) {
-    super(KIND, workerMachine, { settings: config.settings }, environment, owner);
+    super(KIND, { settings: config.settings }, environment, owner);
     this.begin();
   }
 

@@ -9,7 +9,7 @@ import {
   Handle,
   type HandleKind,
   type HandleOptions,
-  kindNamed,
+  kindOf,
 } from '../adapters/handle.js';
 import { type Address, Listener } from '../adapters/listener.js';
 import {
@@ -21,8 +21,9 @@ import {
   SHARED_LISTENER_OPTIONS,
 } from '../adapters/listener-options.js';
 import { ClosedError, NotSupportedError, OptionError } from '../errors.js';
+import { ProxyInstance } from '../generated/proxy.js';
 import { BUFFER_LIMITS, namesOf, PROXY_LIMITS, SESSION_LIMITS } from '../machines/limits.js';
-import { type ProxyCommand, proxyMachine } from '../machines/proxy.js';
+import type { ProxyCommand, ProxyEvent } from '../machines/proxy.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { MemberList } from '../members.js';
 import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeout } from '../options.js';
@@ -116,10 +117,10 @@ const BACKENDS_CLOSED = { type: 'backends.closed' } as const;
 const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 
 /** A TCP proxy: listeners, servers, and a session for each client. Made by {@link createProxy}. */
-export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyEvents<Data>> {
+export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<TcpProxy, ProxyCommand, ProxyEvents> = {
-    ...kindNamed('proxy'),
+    ...kindOf('proxy', ProxyInstance),
     events: {
       running: true,
       established: true,
@@ -170,7 +171,7 @@ export class TcpProxy<Data = unknown> extends Handle<typeof proxyMachine, ProxyE
   constructor(options: ProxyOptions<Data>) {
     const { listen, listener, servers, session, backends, settings } = checkedProxy(options as ProxyOptions);
     const signal = checkSignal('signal', options.signal);
-    super(TcpProxy.kind, proxyMachine, { settings }, session.environment, undefined);
+    super(TcpProxy.kind, { settings }, session.environment, undefined);
     this.servers = servers;
     this.backends = backends;
     this.#clientConfig = listener.client;

@@ -3,10 +3,11 @@ import type { Duplex } from 'node:stream';
 import { Backend } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import { type Client, checkWords } from '../adapters/client.js';
-import { type Environment, Handle, type HandleKind, kindNamed } from '../adapters/handle.js';
+import { type Environment, Handle, type HandleKind, kindOf } from '../adapters/handle.js';
 import type { Leg } from '../adapters/socket-handle.js';
 import { NotSupportedError } from '../errors.js';
-import { type SessionCommand, type SessionSettings, sessionMachine } from '../machines/session.js';
+import { SessionInstance } from '../generated/session.js';
+import type { SessionCommand, SessionEvent, SessionSettings } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES, type Report, type Words } from '../machines/vocabulary.js';
 import { Relay, type Transforms } from '../relay/relay.js';
 import type { Description, RunningTimer } from '../runtime/instance.js';
@@ -102,10 +103,10 @@ const IDLED = { type: 'relay.idled' } as const;
 const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 'finishProbe', 'durationMax']);
 
 /** One client paired with one backend. Made by a proxy for each client that it admits. */
-export class Session<Data = unknown> extends Handle<typeof sessionMachine, SessionEvents<Data>> {
+export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Session, SessionCommand, SessionEvents> = {
-    ...kindNamed('session'),
+    ...kindOf('session', SessionInstance),
     events: { established: true, retry: true, failover: true, dropped: true, closed: true },
     commands: {
       'client.route': (session) => session.#route(),
@@ -148,7 +149,7 @@ export class Session<Data = unknown> extends Handle<typeof sessionMachine, Sessi
 
   /** @internal */
   constructor(client: Client<Data>, config: SessionConfig, owner: SessionOwner, parent: { readonly id: string }) {
-    super(Session.kind, sessionMachine, config.input, config.environment, parent);
+    super(Session.kind, config.input, config.environment, parent);
     this.client = client;
     this.#owner = owner;
     this.#config = config;

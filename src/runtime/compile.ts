@@ -1,22 +1,24 @@
-/** Compiles machines at run time: writes the code of a class for each, and makes it. */
-import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
-import { OptionError } from '../errors.js';
-import type { Host, Instance } from './instance.js';
+/** Compiles machines: writes the code of a class for each, and makes it, or takes what was written before. */
+import type { AnyStateMachine } from 'xstate';
+import { builtin } from '../builtin.js';
+import { VERSION } from '../version.js';
+import type { Host } from './instance.js';
+import { checkMachine, type RunnableMachine } from './machine.js';
 import { contextOf, factsOf, MachineInstance, place, transitions } from './machine-instance.js';
-import { type Plan, planOf } from './plan.js';
+import { planOf } from './plan.js';
 import { sourceOf } from './source.js';
-import { xstateRuntime } from './xstate.js';
+import { interpret } from './xstate.js';
+
+type InstanceClass = new (input: unknown, host: Host<never>) => unknown;
 
 /** What generated code needs of the library. */
 const COMMON = { MachineInstance, contextOf, factsOf, place, transitions };
 
-/** A machine that was compiled. Made by {@link compile}. */
-export interface CompiledMachine<M extends AnyStateMachine> {
-  /** The id of the machine. */
-  readonly id: string;
-  /** Makes an instance, which has yet to be started. */
-  run(input: InputFrom<M>, host: Host<EmittedFrom<M>>): Instance<Extract<EventFromLogic<M>, { type: string }>>;
-}
+/** The body of a function of these two, which returns the class. */
+export type MakeClass = (common: typeof COMMON, values: readonly unknown[]) => InstanceClass;
+
+/** What was written before the program has begun. */
+const written = new WeakMap<AnyStateMachine, RunnableMachine<never>>();
 
 /**
  * Compiles a machine: writes JavaScript code for it, one class with a method for each type of event and each transition. An
@@ -33,8 +35,9 @@ export interface CompiledMachine<M extends AnyStateMachine> {
  * carry `context` itself. Timers are set once the instance has come to rest. After a function has thrown, which ends the
  * instance, `context` may hold half of what the step assigned.
  *
- * Where Node must not make code from strings (`--disallow-code-generation-from-strings`), the machine runs on XState actors,
- * and the process emits a warning with the code `SOCKCHART_NO_COMPILE` once.
+ * Where Node must not make code from strings (`--disallow-code-generation-from-strings`), the module that
+ * `sockchart compile FILE` has written must be imported before. Without it the machine runs on XState actors, and the process
+ * emits a warning with the code `SOCKCHART_NO_COMPILE` once.
  *
  * @throws CompileError for anything else, such as parallel states, `invoke` or actions that are functions
  * @throws OptionError for what is no machine
@@ -51,21 +54,24 @@ export interface CompiledMachine<M extends AnyStateMachine> {
  * instance.send({ type: 'door.open' });
  * ```
  */
-export function compile<M extends AnyStateMachine>(machine: M): CompiledMachine<M> {
-  if (typeof machine?.root?.transitions?.keys !== 'function') {
-    throw new OptionError('machine', machine, "a machine that XState's createMachine() has made");
+export function compile<M extends AnyStateMachine>(machine: M): RunnableMachine<M> {
+  checkMachine(machine);
+  const before = written.get(machine);
+  if (before !== undefined) return before as unknown as RunnableMachine<M>;
+  const { body, values } = codeOf(machine);
+  let make: MakeClass;
+  try {
+    make = new Function('common', 'values', body) as MakeClass;
+  } catch (error) {
+    if (!(error instanceof EvalError)) throw error;
+    warnOnce();
+    return interpret(machine);
   }
-  const { id } = machine;
-  const Instance = classOf(planOf(machine));
-  if (Instance !== undefined) return { id, run: (input, host) => new Instance(input, host as Host<never>) as never };
-  warnOnce();
-  return { id, run: (input, host) => xstateRuntime.run(machine, input, host) };
+  return runnable(machine, make(COMMON, values));
 }
 
-type InstanceClass = new (input: unknown, host: Host<never>) => unknown;
-
-/** The class of a machine; nothing where code must not be made from strings. */
-function classOf(plan: Plan): InstanceClass | undefined {
+/** The text of a machine's class, and what it refers to. @param isCommented whether it is to be read */
+export function codeOf(machine: AnyStateMachine, isCommented = false): { body: string; values: unknown[] } {
   const values: unknown[] = [];
   const names = new Map<unknown, string>();
   const nameOf = (value: unknown): string => {
@@ -76,18 +82,37 @@ function classOf(plan: Plan): InstanceClass | undefined {
     }
     return name;
   };
-  const source = sourceOf(plan, 'CompiledInstance', { nameOf, valueOf: nameOf });
-  const code = `"use strict";
+  const source = sourceOf(planOf(machine), 'CompiledInstance', { nameOf, valueOf: nameOf, isCommented });
+  const body = `"use strict";
 const { ${Object.keys(COMMON).join(', ')} } = common;
 const [${[...names.values()].join(', ')}] = values;
 ${source}
 return CompiledInstance;`;
-  try {
-    return new Function('common', 'values', code)(COMMON, values);
-  } catch (error) {
-    if (error instanceof EvalError) return undefined;
-    throw error;
+  return { body, values };
+}
+
+/** What tells that a written class is not the one that would be written now. */
+export const markOf = (body: string): string =>
+  builtin.crypto.createHash('sha256').update(`${VERSION}\n${body}`).digest('hex').slice(0, 16);
+
+/**
+ * Not for users: what a module calls that `sockchart compile` has written. From then on {@link compile} takes its class.
+ *
+ * @throws Error when the machine, or this package, is not what it was when the module was written
+ */
+export function compiled<M extends AnyStateMachine>(machine: M, mark: string, make: MakeClass): RunnableMachine<M> {
+  checkMachine(machine);
+  const { body, values } = codeOf(machine, true);
+  if (markOf(body) !== mark) {
+    throw new Error(`The machine "${machine.id}" has changed since its code was written. Run: npx sockchart compile`);
   }
+  const made = runnable(machine, make(COMMON, values));
+  written.set(machine, made as unknown as RunnableMachine<never>);
+  return made;
+}
+
+function runnable<M extends AnyStateMachine>({ id }: M, Instance: InstanceClass): RunnableMachine<M> {
+  return { id, run: (input, host) => new Instance(input, host as Host<never>) as never };
 }
 
 let isWarned = false;
@@ -96,7 +121,7 @@ function warnOnce(): void {
   if (isWarned) return;
   isWarned = true;
   process.emitWarning(
-    'Node must not make code from strings here, so machines of your own run on XState actors, which are slower.',
+    'Node must not make code from strings here, so machines of your own run on XState actors, which are slower. To have their code made before, run: npx sockchart compile FILE.',
     { code: 'SOCKCHART_NO_COMPILE' },
   );
 }

@@ -2,7 +2,6 @@
  * The seam between what may happen and what happens: a machine that runs is a `Instance`, and its `Host` does what it
  * commands. Adapters know these two and nothing of how the machine is run.
  */
-import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
 import type { Means } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import type { Clock } from './clock.js';
@@ -72,16 +71,15 @@ export interface Host<C> {
   finish(outcome: Outcome | undefined): void;
 }
 
-/** One way to run machines. */
+/** A machine of the library. */
+export type MachineName = 'backend' | 'client' | 'cluster' | 'listener' | 'proxy' | 'session' | 'worker';
+
+/** One way to run the machines of the library. */
 export interface Runtime {
   /** What it is called. */
   readonly name: string;
-  /** Makes an instance, which has yet to be started. */
-  run<M extends AnyStateMachine>(
-    machine: M,
-    input: InputFrom<M>,
-    host: Host<EmittedFrom<M>>,
-  ): Instance<Extract<EventFromLogic<M>, { type: string }>>;
+  /** Makes an instance of the machine with this name, which has yet to be started. */
+  run(machine: MachineName, input: unknown, host: Host<never>): Instance<{ readonly type: string }>;
 }
 
 /** What is published on the channel `sockchart:transition` for every transition of every instance. */

@@ -17,7 +17,8 @@ import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { type Clock, isNever, type Timer, timeOf } from './clock.js';
 import { inNoContext } from './context.js';
-import type { Host, Instance, RunningTimer, Runtime } from './instance.js';
+import type { Host, Instance, RunningTimer } from './instance.js';
+import { checkMachine, type RunnableMachine } from './machine.js';
 import { setOn } from './timers.js';
 
 /** `{ active: { established: 'open' } }` is `active.established.open`. Of parallel states it would show one. */
@@ -42,25 +43,18 @@ export function refuseParallel({ type, id, states }: AnyStateNode): void {
   for (const child of Object.values(states) as AnyStateNode[]) refuseParallel(child);
 }
 
-const timerNames = new WeakMap<AnyStateMachine, ReadonlyMap<string, string>>();
-
 /** What the delays of a machine are called, by the types of the events that they send. Names and ids may have dots. */
 function timerNamesOf(machine: AnyStateMachine): ReadonlyMap<string, string> {
-  let names = timerNames.get(machine);
-  if (names === undefined) {
-    refuseParallel(machine.root);
-    const found = new Map<string, string>();
-    const visit = (node: AnyStateNode): void => {
-      for (const key of Object.keys(node.config.after ?? {})) {
-        const name = Number.isNaN(+key) ? key : String(+key);
-        found.set(`xstate.after.${name}.${node.id}`, name);
-      }
-      for (const child of Object.values(node.states) as AnyStateNode[]) visit(child);
-    };
-    visit(machine.root);
-    names = found;
-    timerNames.set(machine, names);
-  }
+  refuseParallel(machine.root);
+  const names = new Map<string, string>();
+  const visit = (node: AnyStateNode): void => {
+    for (const key of Object.keys(node.config.after ?? {})) {
+      const name = Number.isNaN(+key) ? key : String(+key);
+      names.set(`xstate.after.${name}.${node.id}`, name);
+    }
+    for (const child of Object.values(node.states) as AnyStateNode[]) visit(child);
+  };
+  visit(machine.root);
   return names;
 }
 
@@ -81,10 +75,15 @@ class ActorInstance implements Instance<EventObject> {
   #isStarted = false;
   #isOver = false;
 
-  constructor(machine: AnyStateMachine, input: unknown, host: Host<EventObject>) {
+  constructor(
+    machine: AnyStateMachine,
+    timerNames: ReadonlyMap<string, string>,
+    input: unknown,
+    host: Host<EventObject>,
+  ) {
     this.#host = host;
     this.#input = input;
-    this.#timerNames = timerNamesOf(machine);
+    this.#timerNames = timerNames;
     this.#actor = createActor(machine, {
       input,
       clock: this.#clockFor(host.clock),
@@ -256,13 +255,22 @@ function meaningOf(before: Means | undefined, { type, params }: { readonly type:
 }
 
 /**
- * Runs each machine on an XState actor of its own.
+ * Runs a machine on XState actors, one for each instance: the same face as {@link compile}, many times slower, and with more
+ * of XState.
  *
- * Its `run` throws a {@link CompileError} for a machine with parallel states.
+ * @throws CompileError for parallel states
+ * @throws OptionError for what is no machine
+ * @example
+ * ```ts
+ * const instance = interpret(doorMachine).run(undefined, host);
+ * instance.start();
+ * ```
  */
-export const xstateRuntime: Runtime = {
-  name: 'xstate',
-  run(machine, input, host) {
-    return new ActorInstance(machine, input, host as Host<EventObject>) as never;
-  },
-};
+export function interpret<M extends AnyStateMachine>(machine: M): RunnableMachine<M> {
+  checkMachine(machine);
+  const timerNames = timerNamesOf(machine);
+  return {
+    id: machine.id,
+    run: (input, host) => new ActorInstance(machine, timerNames, input, host as Host<EventObject>) as never,
+  };
+}

@@ -3,7 +3,8 @@
  * cut can be a reset; a `tls.Server` that listens nowhere is given them, which Node documents for its `connection` event.
  */
 import type { Socket } from 'node:net';
-import { createServer, type SecureContext, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import type { SecureContext, TLSSocket, Server as TlsServer } from 'node:tls';
+import { builtin } from '../builtin.js';
 import { OptionError } from '../errors.js';
 import { NEVER_MS, type Report } from '../machines/vocabulary.js';
 import { asAsked, type CheckedListenTls, type ListenTls, listenTls, renewed } from '../tls.js';
@@ -39,7 +40,7 @@ export class Handshakes {
     this.#given = renewed({}, tls);
     this.#checked = listenTls('tls', tls);
     const { context, ALPNProtocols, requestCert, rejectUnauthorized, sessionCacheMax, sessionMs } = this.#checked;
-    this.#server = createServer({
+    this.#server = builtin.tls.createServer({
       ...context,
       ...(ALPNProtocols !== undefined && { ALPNProtocols }),
       requestCert,

@@ -3,8 +3,9 @@
  * question cannot be cancelled: a name whose DNS does not answer would keep a thread per attempt, and take the other names
  * down. So each name is asked for once at a time, a few names at the same time, and the last good answer is kept.
  */
-import dns, { type LookupAddress } from 'node:dns';
+import type { LookupAddress, LookupAllOptions } from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { builtin } from '../builtin.js';
 import { type Member, MemberList } from '../members.js';
 import { bound, inNoContext } from '../runtime/context.js';
 
@@ -117,7 +118,7 @@ function ask(name: Name): void {
     askNext();
   };
   try {
-    dns.lookup(name.host, name.options as dns.LookupAllOptions, answered);
+    builtin.dns.lookup(name.host, name.options as LookupAllOptions, answered);
   } catch (error) {
     process.nextTick(answered, error as Error, []);
   }

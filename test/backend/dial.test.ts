@@ -2,6 +2,7 @@
  * An attempt that is given up: its server sees a reset, never the clean end of an empty stream, though the system may have
  * connected before Node says so. And what `connect` hooks may return.
  */
+
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import dns from 'node:dns';
 import { once } from 'node:events';
@@ -9,6 +10,7 @@ import { connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { type Backend, type BackendOptions, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
+import { compiledRuntime, xstateRuntime } from '../../src/runtime/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
@@ -38,7 +40,7 @@ async function observer(where?: { path: string }): Promise<{ server: PeerServer;
 const systemHasConnected = (): Promise<void> =>
   new Promise((resolve) => process.nextTick(() => process.nextTick(resolve)));
 
-const RUNTIMES = ['compiled', 'xstate'] as const;
+const RUNTIMES = [compiledRuntime, xstateRuntime];
 
 const GIVE_UP: Record<string, (backend: Backend, clock: ManualClock) => unknown> = {
   abort: (backend) => backend.abort(),
@@ -64,7 +66,7 @@ describe.each(Object.keys(GIVE_UP))('%s while the system has connected and Node 
     return backend;
   }
 
-  test.each(RUNTIMES)('is a reset, on %s', async (runtime) => {
+  test.each(RUNTIMES)('is a reset, on $name', async (runtime) => {
     const { server, seen } = await observer();
     const backend = await givenUp({ runtime }, [server.at]);
     const outcome = await within(3_000, 'the end', backend.closed);

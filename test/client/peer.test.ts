@@ -1,4 +1,5 @@
 /** Where a client comes from: known in every event, snapshot and line, until its end and after. */
+
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -14,6 +15,7 @@ import {
   TRANSITION_CHANNEL,
   type Transition,
 } from '../../src/index.js';
+import { compiledRuntime, xstateRuntime } from '../../src/runtime/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers } from '../support/make.js';
 import { CERTIFICATE, connectAndResetAtOnce, Reader, refusingPort } from '../support/peers.js';
@@ -177,7 +179,7 @@ test('a Unix socket has no address, and a client that had reset before it was ac
   ]);
 });
 
-describe.each(['compiled', 'xstate'] as const)('on the %s runtime', (runtime) => {
+describe.each([compiledRuntime, xstateRuntime])('on the $name runtime', (runtime) => {
   test('every transition of a client, its session and its backend says where the client comes from', async () => {
     const echo = await bench.echo();
     const { proxy, at } = await makeProxy({ servers: [echo.at], runtime });
@@ -206,7 +208,7 @@ test('a transition has the time of day', async () => {
   const listen = (message: unknown): void => void told.push(message as Transition);
   subscribe(TRANSITION_CHANNEL, listen);
   bench.later(() => unsubscribe(TRANSITION_CHANNEL, listen));
-  for (const runtime of ['compiled', 'xstate'] as const) {
+  for (const runtime of [compiledRuntime, xstateRuntime]) {
     told.length = 0;
     const before = performance.timeOrigin + performance.now();
     const { createListener, systemClock } = await import('../../src/index.js');

@@ -1,4 +1,4 @@
-/** One program on many processes: real processes, real sockets. The library comes from dist/, as a worker must have it. */
+/** One program on many processes: real processes, real sockets. The library is the one that was built, as a worker must have it. */
 import { spawn } from 'node:child_process';
 import nodeCluster, { type Worker as NodeWorker } from 'node:cluster';
 import { once } from 'node:events';
@@ -10,18 +10,18 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { EventFromLogic, StateValue } from 'xstate';
-import { environmentOf } from '../../dist/adapters/handle.js';
+import { environmentOf } from '../../build/adapters/handle.js';
 import {
   type Cluster,
   type ClusterEvents,
   type ClusterOptions,
   createCluster,
   type WorkerInfo,
-} from '../../dist/cluster/index.js';
-import type { ClusterConfig } from '../../dist/cluster/options.js';
-import { Worker } from '../../dist/cluster/worker.js';
-import { workerMachine } from '../../dist/machines/index.js';
-import { Backoff } from '../../dist/upstream/backoff.js';
+} from '../../build/cluster/index.js';
+import type { ClusterConfig } from '../../build/cluster/options.js';
+import { Worker } from '../../build/cluster/worker.js';
+import { workerMachine } from '../../build/machines/index.js';
+import { Backoff } from '../../build/upstream/backoff.js';
 import type { Outcome } from '../../src/index.js';
 import {
   type Driver,

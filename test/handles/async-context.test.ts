@@ -1,4 +1,5 @@
 /** The rule of src/runtime/context.ts: hooks run where they were given, events where the handle was made. */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
@@ -13,6 +14,7 @@ import {
   inOrder,
   Servers,
 } from '../../src/index.js';
+import { compiledRuntime, xstateRuntime } from '../../src/runtime/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { BACKOFF, LOOPBACK, PROXY_WAITS, WAITS } from '../support/make.js';
@@ -57,7 +59,7 @@ class Places {
 
 const made = <T>(make: () => T): T => storage.run('made', make);
 
-describe.each(['compiled', 'xstate'] as const)('on the runtime %s', (runtime) => {
+describe.each([compiledRuntime, xstateRuntime])('on the runtime $name', (runtime) => {
   test('a backend: hooks and events of every attempt, the first and those after a timer', async () => {
     const places = new Places();
     const peer = await bench.echo();

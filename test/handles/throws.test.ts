@@ -1,4 +1,5 @@
 /** A command that throws in the middle: nothing stays open, no end is told that did not come, and the error is kept. */
+
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { adoptClient, type Cause, createBackend, createProxy, type Listener } from '../../src/index.js';
 import { Relay } from '../../src/relay/relay.js';
+import { compiledRuntime, xstateRuntime } from '../../src/runtime/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers } from '../support/make.js';
 import { Reader } from '../support/peers.js';
@@ -46,64 +48,67 @@ function warnings(listener: Listener): Cause[] {
   return told;
 }
 
-describe.each(['compiled', 'xstate'] as const)('a Unix path that cannot be removed, on the runtime %s', (runtime) => {
-  const ENOTDIR = { initiator: 'system', manner: 'error', phase: 'command', code: 'ENOTDIR' };
+describe.each([compiledRuntime, xstateRuntime])(
+  'a Unix path that cannot be removed, on the runtime $name',
+  (runtime) => {
+    const ENOTDIR = { initiator: 'system', manner: 'error', phase: 'command', code: 'ENOTDIR' };
 
-  test.each([
-    ['close', 'closed'],
-    ['abort', 'aborted'],
-  ] as const)('%s closes the socket, and warns', async (end, ending) => {
-    const path = bench.path('front');
-    const listener = makeListener({ path, runtime });
-    const told = warnings(listener);
-    await listener.start();
-    blockFolder(path);
-    const outcome = await listener[end]();
-    expect(outcome).toMatchObject({ ending, cause: { initiator: 'owner', manner: end } });
-    expect(told).toMatchObject([{ ...ENOTDIR, error: { code: 'ENOTDIR', path } }]);
-    expect(await connectError(away(path))).toBe('ECONNREFUSED');
-  });
+    test.each([
+      ['close', 'closed'],
+      ['abort', 'aborted'],
+    ] as const)('%s closes the socket, and warns', async (end, ending) => {
+      const path = bench.path('front');
+      const listener = makeListener({ path, runtime });
+      const told = warnings(listener);
+      await listener.start();
+      blockFolder(path);
+      const outcome = await listener[end]();
+      expect(outcome).toMatchObject({ ending, cause: { initiator: 'owner', manner: end } });
+      expect(told).toMatchObject([{ ...ENOTDIR, error: { code: 'ENOTDIR', path } }]);
+      expect(await connectError(away(path))).toBe('ECONNREFUSED');
+    });
 
-  test('close with a client closes the socket first, and waits for the client', async () => {
-    const path = bench.path('front');
-    const listener = makeListener({ path, runtime });
-    const told = warnings(listener);
-    await listener.start();
-    const client = await bench.dial({ path });
-    await until('a client', () => listener.clients.size === 1);
-    blockFolder(path);
-    const closed = listener.close();
-    expect([listener.state, told.length]).toEqual(['draining', 1]);
-    expect(await connectError(away(path))).toBe('ECONNREFUSED');
-    client.destroy();
-    for (const { socket } of listener.clients) socket.resume().end();
-    expect(await closed).toMatchObject({ ending: 'closed' });
-  });
+    test('close with a client closes the socket first, and waits for the client', async () => {
+      const path = bench.path('front');
+      const listener = makeListener({ path, runtime });
+      const told = warnings(listener);
+      await listener.start();
+      const client = await bench.dial({ path });
+      await until('a client', () => listener.clients.size === 1);
+      blockFolder(path);
+      const closed = listener.close();
+      expect([listener.state, told.length]).toEqual(['draining', 1]);
+      expect(await connectError(away(path))).toBe('ECONNREFUSED');
+      client.destroy();
+      for (const { socket } of listener.clients) socket.resume().end();
+      expect(await closed).toMatchObject({ ending: 'closed' });
+    });
 
-  test('suspend closes the socket, warns, and goes on', async () => {
-    const path = bench.path('front');
-    const listener = makeListener({ path, runtime });
-    const told = warnings(listener);
-    await listener.start();
-    blockFolder(path);
-    listener.suspend();
-    expect([listener.state, told.length]).toEqual(['serving.suspended', 1]);
-    expect(await connectError(away(path))).toBe('ECONNREFUSED');
-    expect(await listener.close()).toMatchObject({ ending: 'closed' });
-    expect(told).toMatchObject([ENOTDIR]);
-  });
+    test('suspend closes the socket, warns, and goes on', async () => {
+      const path = bench.path('front');
+      const listener = makeListener({ path, runtime });
+      const told = warnings(listener);
+      await listener.start();
+      blockFolder(path);
+      listener.suspend();
+      expect([listener.state, told.length]).toEqual(['serving.suspended', 1]);
+      expect(await connectError(away(path))).toBe('ECONNREFUSED');
+      expect(await listener.close()).toMatchObject({ ending: 'closed' });
+      expect(told).toMatchObject([ENOTDIR]);
+    });
 
-  test('a proxy says so too', async () => {
-    const path = bench.path('front');
-    const { proxy } = await makeProxy({ listen: { path }, servers: [{ port: 1 }], runtime });
-    const told: Cause[] = [];
-    proxy.on('warning', ({ cause }) => told.push(cause));
-    blockFolder(path);
-    expect(await proxy.close()).toMatchObject({ ending: 'closed' });
-    expect(told).toMatchObject([ENOTDIR]);
-    expect(await connectError(away(path))).toBe('ECONNREFUSED');
-  });
-});
+    test('a proxy says so too', async () => {
+      const path = bench.path('front');
+      const { proxy } = await makeProxy({ listen: { path }, servers: [{ port: 1 }], runtime });
+      const told: Cause[] = [];
+      proxy.on('warning', ({ cause }) => told.push(cause));
+      blockFolder(path);
+      expect(await proxy.close()).toMatchObject({ ending: 'closed' });
+      expect(told).toMatchObject([ENOTDIR]);
+      expect(await connectError(away(path))).toBe('ECONNREFUSED');
+    });
+  },
+);
 
 test.skipIf(process.getuid?.() !== 0)(
   'rights that were dropped after the bind: close() closes, and warns',
@@ -162,7 +167,7 @@ test('an accepted socket that nobody can listen to is reset, and not counted', a
   expect(await listener.close()).toMatchObject({ ending: 'closed' });
 });
 
-describe.each(['compiled', 'xstate'] as const)('a socket whose method throws, on the runtime %s', (runtime) => {
+describe.each([compiledRuntime, xstateRuntime])('a socket whose method throws, on the runtime $name', (runtime) => {
   const boom = (): never => {
     throw new Error('boom');
   };

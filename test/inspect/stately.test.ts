@@ -1,4 +1,5 @@
 /** The Stately inspector: what its own receiver is told of a proxy, message by message. */
+
 import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -12,6 +13,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { type Address, type TcpProxy, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import { type Inspection, type InspectOptions, inspectWith } from '../../src/inspect/index.js';
+import { xstateRuntime } from '../../src/runtime/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { echo } from '../support/peers.js';
@@ -188,7 +190,7 @@ test('a conversation, message by message', async () => {
 test('on actors of XState it is the same', async () => {
   heard.inspect();
   const server = await bench.server(echo);
-  const { proxy, at } = await makeProxy({ servers: [server.at], runtime: 'xstate' });
+  const { proxy, at } = await makeProxy({ servers: [server.at], runtime: xstateRuntime });
   await converse(proxy, at as Address);
   await until('the end of the session', () => heard.of('session').includes('done "ended"'));
   expect(heard.of('session')).toEqual([

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, test } from 'vitest';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { Tally } from '../../src/cli/tally.js';
-import { type Cause, compiledRuntime, TRANSITION_CHANNEL, type Transition, xstateRuntime } from '../../src/index.js';
+import { type Cause, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import { MACHINES } from '../../src/inspect/charts.js';
 import type { StepInfo } from '../../src/inspect/protocol.js';
 import { causeText, causeWords, STAYS, stateWords, stepWords } from '../../src/inspect/words.js';
@@ -12,6 +12,7 @@ import type { Means } from '../../src/machines/means.js';
 import { ARRIVALS, ENDINGS } from '../../src/machines/words.js';
 import { ManualClock, shortName } from '../../src/testing/index.js';
 import { bounded, graphOf } from '../machines/bounds.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 
 function leavesOf(machine: AnyStateMachine): string[] {
   const found: string[] = [];

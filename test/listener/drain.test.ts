@@ -1,7 +1,9 @@
 /** A stop lets clients that are being admitted finish that, and does not wait for those that never do. */
+
 import { createSecureContext, connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import type { Client, Outcome } from '../../src/index.js';
+import { compiledRuntime, xstateRuntime } from '../../src/runtime/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers } from '../support/make.js';
@@ -11,7 +13,7 @@ import { gate, turns, until } from '../support/wait.js';
 const bench = useBench();
 const { makeListener, makeProxy } = makers(bench);
 
-describe.each(['compiled', 'xstate'] as const)('on the runtime %s', (runtime) => {
+describe.each([compiledRuntime, xstateRuntime])('on the runtime $name', (runtime) => {
   test('a client in its admission when the proxy drains is served', async () => {
     const server = await bench.echo();
     const decision = gate<boolean>();

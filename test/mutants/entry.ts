@@ -7,7 +7,7 @@ import { withLines } from './lines.js';
 const FILE = 'src/cluster/entry.ts';
 
 /** Beside the other one, for what it imports. */
-export const ENTRY_MUTANTS: string = new URL('../../dist/cluster/entry.mutants.js', import.meta.url).href;
+export const ENTRY_MUTANTS: string = new URL('../../build/cluster/entry.mutants.js', import.meta.url).href;
 
 const PROGRAM = "'../../dist/cluster/entry.js'";
 
@@ -17,7 +17,7 @@ export function forking(source: string): string {
   return source.replace(PROGRAM, JSON.stringify(ENTRY_MUTANTS));
 }
 
-/** Builds it; `dist` must be there. */
+/** Builds it; `build` must be there. */
 export async function buildEntry(): Promise<void> {
   const { code } = await transformWithOxc(withLines('processes', FILE, readFileSync(FILE, 'utf8')), FILE);
   writeFileSync(fileURLToPath(ENTRY_MUTANTS), code);

@@ -19,7 +19,6 @@ import {
 import { checkedCluster } from '../../src/cluster/options.js';
 import {
   adoptClient,
-  compile,
   createBackend,
   createListener,
   createProxy,
@@ -28,6 +27,7 @@ import {
   SockchartError,
 } from '../../src/index.js';
 import { BACKEND_LIMITS, PROXY_LIMITS, WORKER_LIMITS } from '../../src/machines/limits.js';
+import { compile } from '../../src/runtime/index.js';
 import { asAsked } from '../../src/tls.js';
 import { openSockets } from '../support/bench.js';
 

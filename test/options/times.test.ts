@@ -17,7 +17,7 @@ import {
 } from '../../src/machines/limits.js';
 import { NEVER_MS, QUIET_PROBES } from '../../src/machines/vocabulary.js';
 import { workerMachine } from '../../src/machines/worker.js';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
+import { compiledRuntime } from '../../src/runtime/index.js';
 import { exploreMachine, ManualClock } from '../../src/testing/index.js';
 import { type Bounded, bounded } from '../machines/bounds.js';
 import { useBench } from '../support/bench.js';
@@ -184,7 +184,7 @@ describe('options', () => {
       runtime: {
         name: 'spy',
         run(machine, input, host) {
-          settings.set(machine.id, (input as { settings: Record<string, unknown> }).settings);
+          settings.set(machine, (input as { settings: Record<string, unknown> }).settings);
           return compiledRuntime.run(machine, input, host);
         },
       },

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { build } from 'vite';
@@ -13,38 +13,67 @@ import { VERSION } from '../../src/version.js';
 
 const run = promisify(execFile);
 
-test('sockchart/machines imports nothing but itself and xstate', async () => {
-  const imports = new Set<string>();
-  for (const file of await readdir('dist/machines')) {
-    if (!file.endsWith('.js')) continue;
-    const text = await readFile(`dist/machines/${file}`, 'utf8');
-    for (const [, name] of text.matchAll(/^(?:import|export)\b(?:[^;=]*?\bfrom)? *'([^']+)';/gm))
-      imports.add(name as string);
+const NAMES = ['', '/cluster', '/inspect', '/machines', '/runtime', '/testing'].map((entry) => `sockchart${entry}`);
+const ENTRIES = JSON.stringify(NAMES);
+const ALL_TRUE = NAMES.map(() => true).join();
+
+/** What importing a file loads, but for Node's own modules: their names, and the paths of files. */
+async function loadedBy(file: string, found = new Set<string>()): Promise<string[]> {
+  if (!found.has(file)) {
+    found.add(file);
+    const text = file.startsWith('build/') ? await readFile(file, 'utf8') : '';
+    for (const [, name = ''] of text.matchAll(/^(?:import|export)\b[^;=]*?'([^']+)';/gm))
+      await loadedBy(name.startsWith('.') ? join(dirname(file), name) : name, found);
   }
-  expect([...imports].filter((name) => !name.startsWith('./'))).toEqual(['xstate']);
+  return [...found];
+}
+
+/** What a program in one line prints. */
+const printed = async (program: string): Promise<string> =>
+  (await run(process.execPath, ['--input-type=module', '-e', program])).stdout.trim();
+
+const LOADED = "const loaded = new Set(process.moduleLoadList.map((name) => name.split(' ').at(-1)));";
+
+test('sockchart/machines loads nothing but itself and xstate', async () => {
+  const others = (await loadedBy('build/machines/index.js')).filter((file) => !file.startsWith('build/machines/'));
+  expect(others).toEqual(['xstate']);
+  const opened = `await import('sockchart/machines'); ${LOADED} console.log(loaded.has('net'), loaded.has('events'));`;
+  expect(await printed(opened)).toBe('false true');
+});
+
+test('sockchart loads neither XState and the compiler, nor what only some programs need of Node', async () => {
+  const files = await loadedBy('build/index.js');
+  expect(files.filter((file) => !/^(?:build\/|node:)/.test(file))).toEqual([]);
+  expect(
+    files.filter((file) => /^build\/(?:runtime\/(?:compile|plan|source|xstate)|cluster|inspect)\b/.test(file)),
+  ).toEqual([]);
+  expect(files.length).toBeGreaterThan(50);
+  const some = ['tls', 'crypto', 'cluster', 'dns', 'http', 'child_process'];
+  const opened = `await import('sockchart'); ${LOADED} console.log(${JSON.stringify(some)}.filter((name) => loaded.has(name)).join(), loaded.has('net'));`;
+  expect(await printed(opened)).toBe('true');
 });
 
 test('every entry point can be imported, and importing the library opens nothing', async () => {
   const script = `
-    const names = ['sockchart', 'sockchart/cluster', 'sockchart/inspect', 'sockchart/machines', 'sockchart/testing'];
+    const names = ${ENTRIES};
     const modules = await Promise.all(names.map((name) => import(name)));
     console.log(modules.map((module) => Object.keys(module).length > 3).join(), process.getActiveResourcesInfo().length);
   `;
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
   const [complete, resources] = stdout.trim().split(' ');
-  expect(complete).toBe('true,true,true,true,true');
+  expect(complete).toBe(ALL_TRUE);
   // Standard output may count as one.
   expect(Number(resources)).toBeLessThanOrEqual(1);
 });
 
 test('every entry point can be required, and is the same copy as the imported one', async () => {
   const script = `
-    const names = ['sockchart', 'sockchart/cluster', 'sockchart/inspect', 'sockchart/machines', 'sockchart/testing'];
+    const names = ${ENTRIES};
     Promise.all(names.map(async (name) => Object.entries(await import(name)).every(([key, value]) => require(name)[key] === value)))
       .then((same) => console.log(same.join()));
   `;
   const { stdout } = await run(process.execPath, ['-e', script]);
-  expect(stdout.trim()).toBe('true,true,true,true,true');
+  expect(stdout.trim()).toBe(ALL_TRUE);
 });
 
 test('every file that package.json names is there, and has the names of the ES module also in CommonJS', async () => {
@@ -61,7 +90,7 @@ test('every file that package.json names is there, and has the names of the ES m
       .then((same) => console.log(same.join()));
   `;
   const { stdout } = await run(process.execPath, ['-e', script]);
-  expect(stdout.trim()).toBe('true,true,true,true,true');
+  expect(stdout.trim()).toBe(ALL_TRUE);
 });
 
 test('the CommonJS build relays bytes, serves the live page and finds the program of the workers', async () => {
@@ -106,7 +135,7 @@ test('the published declarations compile without skipLibCheck, and with no libra
     '--types',
     'node',
   ];
-  const entries = ['index', 'cluster/index', 'inspect/index', 'machines/index', 'testing/index'];
+  const entries = ['index', 'cluster/index', 'inspect/index', 'machines/index', 'runtime/index', 'testing/index'];
   const files = entries.map((entry) => `dist/types/${entry}.d.mts`);
   // The types of Node for TypeScript 5.6 and older have no parameter here, and tsc writes one where a type is inferred.
   for (const file of await readdir('dist/types', { recursive: true })) {
@@ -126,9 +155,10 @@ const BUNDLED = `
   import * as cluster from 'sockchart/cluster';
   import * as inspect from 'sockchart/inspect';
   import * as machines from 'sockchart/machines';
+  import * as runtime from 'sockchart/runtime';
   import * as testing from 'sockchart/testing';
   const [file, out] = process.argv.slice(2);
-  console.log([library, cluster, inspect, machines, testing].every((one) => Object.keys(one).length > 3));
+  console.log([library, cluster, inspect, machines, runtime, testing].every((one) => Object.keys(one).length > 3));
   const recorder = await inspect.record(file);
   await library.createListener({ port: 0 }).close();
   await recorder.stop();

@@ -1,4 +1,5 @@
 /** Parts of a proxy that end through their own handles: before the start, while it starts, and while it serves. */
+
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -11,6 +12,7 @@ import {
   type ProxyOptions,
   type TcpProxy,
 } from '../../src/index.js';
+import { compiledRuntime, xstateRuntime } from '../../src/runtime/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers } from '../support/make.js';
 import { plainServer, Reader } from '../support/peers.js';
@@ -35,7 +37,7 @@ async function answers(at: object | undefined): Promise<string> {
   return reader.text;
 }
 
-describe.each(['compiled', 'xstate'] as const)('on the runtime %s', (runtime) => {
+describe.each([compiledRuntime, xstateRuntime])('on the runtime $name', (runtime) => {
   const make = (options: Partial<ProxyOptions> = {}): TcpProxy =>
     bench.keep(
       createProxy({ listen: [LOOPBACK, LOOPBACK], servers: [{ port: 1 }], clock: bench.clock, runtime, ...options }),

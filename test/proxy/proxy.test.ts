@@ -1,4 +1,5 @@
 /** The proxy from end to end: whose bytes arrive, and how each side learns of the other's end. */
+
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { lstatSync } from 'node:fs';
@@ -6,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { ConnectError, createProxy, type Outcome, type Session, type TcpProxy } from '../../src/index.js';
+import { compiledRuntime, xstateRuntime } from '../../src/runtime/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers } from '../support/make.js';
 import { connectAndResetAtOnce, dialTls, echo, plainServer, Reader, refusingPort, send } from '../support/peers.js';
@@ -495,28 +497,31 @@ describe('limits', () => {
     expect(proxy.servers.list[0]?.connections).toBe(0);
   });
 
-  test.each(['compiled', 'xstate'] as const)('no backend in time: the last failure is named, %s', async (runtime) => {
-    const port = await refusingPort();
-    const { proxy, at } = await makeProxy({
-      runtime,
-      servers: [{ port }],
-      backoff: { initialMs: 1, maxMs: 20 },
-      sessionConnectTimeout: 150,
-    });
-    const ended = sessionEnd(proxy);
-    const client = new Reader(await bench.dial(at));
-    const session = await oneSession(proxy);
-    expect(await client.ends()).toBe('reset');
-    const { ending, cause } = await ended;
-    expect([ending, cause.code]).toEqual(['refused', 'sessionConnectTimeout']);
-    expect(cause.error).toBeInstanceOf(ConnectError);
-    const { message, cause: last } = cause.error as ConnectError;
-    expect(message).toMatch(`The last attempt, at 127.0.0.1:${port}, failed: ECONNREFUSED while connecting`);
-    expect(last).toMatchObject({ manner: 'refusal', phase: 'connecting', code: 'ECONNREFUSED' });
-    // Its legs say the same.
-    expect(session.client.outcome?.cause.error).toBe(cause.error);
-    expect(session.backend.outcome?.cause.error).toBe(cause.error);
-  });
+  test.each([compiledRuntime, xstateRuntime])(
+    'no backend in time: the last failure is named, $name',
+    async (runtime) => {
+      const port = await refusingPort();
+      const { proxy, at } = await makeProxy({
+        runtime,
+        servers: [{ port }],
+        backoff: { initialMs: 1, maxMs: 20 },
+        sessionConnectTimeout: 150,
+      });
+      const ended = sessionEnd(proxy);
+      const client = new Reader(await bench.dial(at));
+      const session = await oneSession(proxy);
+      expect(await client.ends()).toBe('reset');
+      const { ending, cause } = await ended;
+      expect([ending, cause.code]).toEqual(['refused', 'sessionConnectTimeout']);
+      expect(cause.error).toBeInstanceOf(ConnectError);
+      const { message, cause: last } = cause.error as ConnectError;
+      expect(message).toMatch(`The last attempt, at 127.0.0.1:${port}, failed: ECONNREFUSED while connecting`);
+      expect(last).toMatchObject({ manner: 'refusal', phase: 'connecting', code: 'ECONNREFUSED' });
+      // Its legs say the same.
+      expect(session.client.outcome?.cause.error).toBe(cause.error);
+      expect(session.backend.outcome?.cause.error).toBe(cause.error);
+    },
+  );
 
   test('no place at a full server in time: the failure of the other one is named', async () => {
     const port = await refusingPort();

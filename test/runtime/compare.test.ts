@@ -1,7 +1,7 @@
 /** The comparison is itself tried: it finds what is wrong, and nothing where nothing is. */
+
 import { afterAll, describe, expect, test } from 'vitest';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { isSame, show, watchTransitions } from './compare.js';
 import { Chance, mutant, mutations } from './mutants.js';
 import { hash } from './random.js';

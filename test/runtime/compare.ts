@@ -6,7 +6,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { AnyStateMachine, AnyStateNode, EventObject } from 'xstate';
 import { TRANSITION_CHANNEL } from '../../src/index.js';
 import type { Clock, Timer } from '../../src/runtime/clock.js';
-import type { Instance, Runtime, Transition } from '../../src/runtime/instance.js';
+import type { Instance, Transition } from '../../src/runtime/instance.js';
+import type { MachineRuntime } from '../support/runtimes.js';
 
 /** What an instance has done, in the order in which it did. */
 export type Deed =
@@ -111,7 +112,7 @@ export class Side {
   readonly instance: Instance<EventObject>;
   #commands = 0;
 
-  constructor(runtime: Runtime, machine: AnyStateMachine, input: unknown, options: SideOptions = {}) {
+  constructor(runtime: MachineRuntime, machine: AnyStateMachine, input: unknown, options: SideOptions = {}) {
     const { answer, backgroundTimers, clockToo = CLOCK_IS_EXACT } = options;
     this.name = runtime.name;
     this.clock = new RecordingClock(clockToo ? this.deeds : undefined);

@@ -1,12 +1,12 @@
 /** How a machine becomes code: names that look like code are none, and where code must not be made, an actor runs. */
+
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { type AnyStateMachine, raise } from 'xstate';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
 import { planOf } from '../../src/runtime/plan.js';
 import { sourceOf } from '../../src/runtime/source.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { machineOf, Scene, say, set } from './scene.js';
 
 const HOSTILE = [
@@ -86,7 +86,7 @@ test('the generated machines are those of src/machines/', { timeout: 60_000 }, (
 
 test('where Node must not make code from strings, an actor runs, and the process is warned once', () => {
   const program = `
-    import { compile, systemClock } from '${new URL('../../dist/index.js', import.meta.url)}';
+    import { compile, systemClock } from '${new URL('../../dist/runtime/index.js', import.meta.url)}';
     import { createMachine, emit } from '${import.meta.resolve('xstate')}';
     const warnings = [];
     process.on('warning', ({ code }) => warnings.push(code));

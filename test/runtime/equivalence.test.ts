@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { EventObject } from 'xstate';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
 import { describePath, type Path, shortName } from '../../src/testing/index.js';
 import { type Bounded, bounded, pathsOf as walksOf } from '../machines/bounds.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { difference, type Probes, pathsOf, Side, tagsOf, watchTransitions } from './compare.js';
 
 const AFTER = 'xstate.after.';

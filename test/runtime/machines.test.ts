@@ -1,7 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { createActor } from 'xstate';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { nodesOf, RecordingClock, show, watchTransitions } from './compare.js';
 import { FEATURES, type Feature, type Generated, generate } from './generator.js';
 import { hash, isReplay, Random, replayWith, seeds } from './random.js';

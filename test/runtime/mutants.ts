@@ -1,7 +1,8 @@
 /** Runtimes that are wrong on purpose, in one place each: whoever compares two runtimes must find out. */
 import type { EventObject } from 'xstate';
 import type { Clock, Timer } from '../../src/runtime/clock.js';
-import type { Host, Instance, Runtime } from '../../src/runtime/instance.js';
+import type { Host, Instance } from '../../src/runtime/instance.js';
+import type { MachineRuntime } from '../support/runtimes.js';
 
 /** Knows when it is time to do wrong: at the n-th chance. */
 export class Chance {
@@ -115,7 +116,7 @@ const GETTERS = ['state', 'context', 'outcome'] as const;
 const METHODS = ['start', 'send', 'matches', 'hasTag', 'can', 'accepts', 'timers', 'setRef'] as const;
 
 /** The runtime, wrong in this one way. */
-export function mutant(runtime: Runtime, name: keyof typeof mutations, chance: Chance): Runtime {
+export function mutant(runtime: MachineRuntime, name: keyof typeof mutations, chance: Chance): MachineRuntime {
   return {
     name: `${runtime.name}, but ${name}`,
     run(machine, input, host) {

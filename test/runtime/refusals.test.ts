@@ -24,10 +24,9 @@ import { CompileError } from '../../src/errors.js';
 import * as machines from '../../src/machines/index.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { compile } from '../../src/runtime/compile.js';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
 import { exploreMachine } from '../../src/testing/index.js';
 import { Model } from '../../src/testing/replay.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 
 const door = (config: object, implementations: object = {}): AnyStateMachine =>
   createMachine(

@@ -3,8 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type AnyStateMachine, and, assign, emit, not, or, raise, setup } from 'xstate';
 import { TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { watchTransitions } from './compare.js';
 import { count, type Given, machineOf, Scene, say, set, tell } from './scene.js';
 

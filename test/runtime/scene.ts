@@ -1,6 +1,6 @@
 /** Small machines for scenarios, and short lines for what they do. */
 import { type AnyStateMachine, assign, createMachine, type EventObject, emit } from 'xstate';
-import type { Runtime } from '../../src/runtime/instance.js';
+import type { MachineRuntime } from '../support/runtimes.js';
 import { type Deed, Side, type SideOptions, show } from './compare.js';
 
 /** What the functions of these machines get. */
@@ -28,7 +28,11 @@ export const count = set({ n: ({ context }: Given) => context.n + 1 });
 
 /** One life on a runtime, and what it did in short lines. */
 export class Scene extends Side {
-  constructor(runtime: Runtime, machine: AnyStateMachine, options: SideOptions & { readonly input?: unknown } = {}) {
+  constructor(
+    runtime: MachineRuntime,
+    machine: AnyStateMachine,
+    options: SideOptions & { readonly input?: unknown } = {},
+  ) {
     super(runtime, machine, options.input, { clockToo: true, ...options });
   }
 

@@ -3,7 +3,7 @@
  * end too, time passes, and commands are answered from inside of them.
  */
 import type { AnyStateMachine, EventObject } from 'xstate';
-import type { Runtime } from '../../src/runtime/instance.js';
+import type { MachineRuntime } from '../support/runtimes.js';
 import {
   type Answer,
   CLOCK_IS_EXACT,
@@ -30,7 +30,7 @@ export interface Subject {
 }
 
 /** The two that are compared. */
-export type Runtimes = readonly [Runtime, Runtime];
+export type Runtimes = readonly [MachineRuntime, MachineRuntime];
 
 /** One thing that is done to both lives. */
 export type Move =

@@ -1,8 +1,8 @@
 /** Random schedules over some of the five machines: the test that two files share, so that two workers do. */
+
 import { afterAll, describe, expect, test } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { nodesOf, watchTransitions } from './compare.js';
 import { isReplay, replayWith, seeds } from './random.js';
 import { play, type Runtimes, type Subject, shorten, storyOf } from './schedule.js';

@@ -2,13 +2,14 @@
  * Timers on the process's own clock, held against a model of what timers are: each fires once, when it is due, unless it
  * was cleared, those of one delay in the order in which they were set, and each keeps the process alive as it should.
  */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { EventObject } from 'xstate';
 import { systemClock } from '../../src/runtime/clock.js';
-import { compiledRuntime } from '../../src/runtime/compiled.js';
-import type { Host, Instance, Runtime } from '../../src/runtime/instance.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
+import type { Host, Instance } from '../../src/runtime/instance.js';
+import type { MachineRuntime } from '../support/runtimes.js';
+import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { until } from '../support/wait.js';
 import { isReplay, Random, replayWith, seeds } from './random.js';
 import { machineOf, say, set } from './scene.js';
@@ -79,7 +80,7 @@ const waiter = machineOf(
 
 class Waiter {
   readonly instance: Instance<EventObject>;
-  constructor(runtime: Runtime, fired: () => void, more: Partial<Host<EventObject>> = {}) {
+  constructor(runtime: MachineRuntime, fired: () => void, more: Partial<Host<EventObject>> = {}) {
     const host = { id: 'm#1', clock: systemClock, perform: fired, finish: () => undefined, ...more };
     this.instance = runtime.run(waiter, undefined as never, host) as unknown as Instance<EventObject>;
     this.instance.start();
@@ -228,7 +229,7 @@ interface Expected {
 const DELAYS = [0, 1, 5, 20, 20, 20, 50, 50, 300];
 
 /** Sets, clears and waits at random; throws where the timers are not as they should be. */
-function playTimers(runtime: Runtime, seed: number, again: string): void {
+function playTimers(runtime: MachineRuntime, seed: number, again: string): void {
   const random = new Random(seed);
   const log: string[] = [];
   /** The timers that run, by the instance's number, in the order in which they were set. */

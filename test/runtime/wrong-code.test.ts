@@ -1,11 +1,12 @@
 /** Generated code that is wrong on purpose, in one place of its text each: random machines must find out. */
+
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import type { Runtime } from '../../src/runtime/instance.js';
 import { contextOf, factsOf, MachineInstance, place, transitions } from '../../src/runtime/machine-instance.js';
 import { planOf } from '../../src/runtime/plan.js';
 import { sourceOf } from '../../src/runtime/source.js';
-import { xstateRuntime } from '../../src/runtime/xstate.js';
+import type { MachineRuntime } from '../support/runtimes.js';
+import { xstateRuntime } from '../support/runtimes.js';
 import { watchTransitions } from './compare.js';
 import { generate } from './generator.js';
 import { hash } from './random.js';
@@ -52,7 +53,7 @@ const MISTAKES: Record<string, readonly [right: RegExp, wrong: string]> = {
 const PARTS = { MachineInstance, contextOf, factsOf, place, transitions };
 
 /** Runs machines on code that is changed before it is used, and notes whether it was. */
-function runtimeOf(change: (source: string) => string): Runtime {
+function runtimeOf(change: (source: string) => string): MachineRuntime {
   const classes = new WeakMap<AnyStateMachine, new (input: unknown, host: unknown) => never>();
   return {
     name: 'compiled, with a mistake',
@@ -91,7 +92,7 @@ afterEach(() => {
 const subjectOf = (seed: number): Subject => (seed > MACHINES ? subjects.client : generate(seed));
 
 /** True if a schedule shows a difference, or an error: both are found. */
-function isFound(seed: number, runtime: Runtime): boolean {
+function isFound(seed: number, runtime: MachineRuntime): boolean {
   const subject = subjectOf(seed);
   for (let number = 0; number < SCHEDULES; number++) {
     try {

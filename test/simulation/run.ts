@@ -20,6 +20,7 @@ import {
   TRANSITION_CHANNEL,
   type Transition,
 } from '../../src/index.js';
+import { compiledRuntime, xstateRuntime } from '../../src/runtime/index.js';
 import { hash, Random } from '../runtime/random.js';
 import { how } from '../support/record.js';
 import { Checks, type Counts, type Found } from './checks.js';
@@ -30,6 +31,7 @@ import { ACCEPT, type Act, type BackendPlan, type ClientPlan, type Decision, typ
 import { NOWHERE, SimulatedServer } from './server.js';
 import { SimulatedClock, Time } from './time.js';
 
+const RUNTIMES = { compiled: compiledRuntime, xstate: xstateRuntime };
 const HOME = '10.0.0.1';
 /** Of the proxy's listeners. */
 export const FIRST_PORT = 80;
@@ -266,7 +268,7 @@ export class Run {
         : { servers }),
       backends: this.backends,
       clock: this.clock,
-      runtime: plan.runtime,
+      runtime: RUNTIMES[plan.runtime],
       signal: abort.signal,
       ...(plan.hasAdmit && {
         admit: (client) => this.#decide(client, this.sideOf(client)?.plan.admit ?? ACCEPT, true),
@@ -316,7 +318,7 @@ export class Run {
     const backend = createBackend({
       servers,
       clock: this.clock,
-      runtime: this.plan.runtime,
+      runtime: RUNTIMES[this.plan.runtime],
       ...(plan.attemptsMax !== undefined && { attemptsMax: plan.attemptsMax }),
       whenExhausted: plan.whenExhausted,
       connectTimeout: options.connectTimeout,

@@ -2,7 +2,7 @@
 // is needed. Run with --expose-gc --max-semi-space-size=4 --single-threaded-gc; prints the share of the young generation that survives.
 import { createServer, Socket } from 'node:net';
 import v8 from 'node:v8';
-import { createProxy } from '../../dist/index.js';
+import { createProxy } from 'sockchart';
 
 const LIVE = 60;
 const server = createServer();

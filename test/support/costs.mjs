@@ -1,8 +1,8 @@
 // Counts what lives cost: bytes, with a young generation so large that nothing is collected while it counts.
 // Run with --expose-gc --min-semi-space-size=256 --max-semi-space-size=256, and `transition` or `instances`; prints one line of JSON.
+
+import { compile, compiledRuntime, systemClock, xstateRuntime } from 'sockchart/runtime';
 import { assign, emit, setup } from 'xstate';
-import { compile, compiledRuntime, systemClock, xstateRuntime } from '../../dist/index.js';
-import { backendMachine, clientMachine, listenerMachine } from '../../dist/machines/index.js';
 
 let heard = 0;
 const host = {
@@ -35,15 +35,15 @@ const input = { settings };
 /** @param {string[]} types */
 const events = (...types) => types.map((type) => ({ type }));
 
-/** @type {Record<string, { machine: any, events: { type: string }[], established: number }>} */
+/** @type {Record<string, { machine: import('sockchart/runtime').MachineName, events: { type: string }[], established: number }>} */
 const instances = {
   client: {
-    machine: clientMachine,
+    machine: 'client',
     events: events('owner.admitted', 'socket.ended', 'socket.finished', 'socket.closed'),
     established: 1,
   },
   backend: {
-    machine: backendMachine,
+    machine: 'backend',
     events: events(
       'backend.connect',
       'server.chosen',
@@ -57,7 +57,7 @@ const instances = {
     established: 4,
   },
   listener: {
-    machine: listenerMachine,
+    machine: 'listener',
     events: events('listener.start', 'server.listening', 'client.arrived', 'client.closed'),
     established: 2,
   },
@@ -87,7 +87,7 @@ function keptBy(count, make) {
   return (after - before) / count;
 }
 
-/** @param {import('../../dist/index.js').Runtime} runtime @param {{ machine: any, events: { type: string }[] }} life @param {number} sent */
+/** @param {import('sockchart/runtime').Runtime} runtime @param {{ machine: import('sockchart/runtime').MachineName, events: { type: string }[] }} life @param {number} sent */
 function live(runtime, { machine, events }, sent) {
   const instance = runtime.run(machine, input, host);
   instance.start();

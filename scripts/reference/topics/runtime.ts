@@ -1,18 +1,23 @@
 /**
- * How machines run, for machines of your own; and the channel that publishes every transition.
+ * The entry point `sockchart/runtime`: how machines run, for machines of your own; and the channel that publishes every
+ * transition.
  *
  * @module
  */
+export { TRANSITION_CHANNEL, type Transition } from 'sockchart';
 export {
-  type CompiledMachine,
+  type Commands,
   compile,
+  compiled,
   compiledRuntime,
   type Description,
   type Host,
   type Instance,
+  interpret,
+  type MachineName,
+  type MakeClass,
+  type RunnableMachine,
   type RunningTimer,
   type Runtime,
-  TRANSITION_CHANNEL,
-  type Transition,
   xstateRuntime,
-} from 'sockchart';
+} from 'sockchart/runtime';

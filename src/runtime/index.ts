@@ -1,0 +1,12 @@
+/**
+ * Runs machines of your own as the library runs its own, and its own in another way. It loads XState and the compiler,
+ * which `sockchart` itself does without.
+ *
+ * @module
+ */
+export { type Clock, systemClock, type Timer } from './clock.js';
+export { compile, compiled, type MakeClass } from './compile.js';
+export type { Commands, Description, Host, Instance, MachineName, RunningTimer, Runtime } from './instance.js';
+export type { RunnableMachine } from './machine.js';
+export { compiledRuntime, xstateRuntime } from './runtimes.js';
+export { interpret } from './xstate.js';
