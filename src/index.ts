@@ -4,6 +4,14 @@
  *
  * @module
  */
+export {
+  type Attached,
+  type AttachOptions,
+  attach,
+  type SocketCommands,
+  type SocketMove,
+  type SocketReports,
+} from './adapters/attach.js';
 export { Backend, type BackendEvents, createBackend } from './adapters/backend.js';
 export type {
   BackendLimits,

@@ -66,8 +66,11 @@ export async function drivePath<M extends AnyStateMachine>(
       steps++;
     }
   } finally {
-    await within(patienceMs, driver.dispose(), () => (witness as Witness<M>).error('it did not end'));
-    unsubscribe(TRANSITION_CHANNEL, listener);
+    try {
+      await within(patienceMs, driver.dispose(), () => (witness as Witness<M>).error('it did not end'));
+    } finally {
+      unsubscribe(TRANSITION_CHANNEL, listener);
+    }
   }
   witness.check();
   return { taken: witness.taken, steps, stopped };

@@ -18,3 +18,4 @@ export {
   transitionsOf,
 } from './graph.js';
 export { Model, type ReplayedStep, replay } from './replay.js';
+export { type PeerMove, type SocketDriverOptions, socketDriver } from './socket-driver.js';

@@ -4,7 +4,16 @@
  *
  * @module
  */
-export { TRANSITION_CHANNEL, type Transition } from 'sockchart';
+export {
+  type Attached,
+  type AttachOptions,
+  attach,
+  type SocketCommands,
+  type SocketMove,
+  type SocketReports,
+  TRANSITION_CHANNEL,
+  type Transition,
+} from 'sockchart';
 export {
   type Commands,
   compile,

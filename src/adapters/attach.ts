@@ -1,0 +1,326 @@
+/** A socket for a machine of a reader's own: what the adapters of this library do for its machines, by two tables. */
+import type { Socket } from 'node:net';
+import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom, OutputFrom } from 'xstate';
+import { OptionError } from '../errors.js';
+import type { Report } from '../machines/vocabulary.js';
+import { onlyKnown } from '../options.js';
+import { type Deferred, deferred } from '../promise.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import type { Host, Instance } from '../runtime/instance.js';
+import type { RunnableMachine } from '../runtime/machine.js';
+import { isStream } from '../sockets/given.js';
+import {
+  destroy,
+  endGracefully,
+  hookReportOf,
+  isOwned,
+  link,
+  linkConnecting,
+  reset,
+  type SocketOwner,
+} from '../sockets/socket.js';
+
+type Typed = { readonly type: string };
+type EventOf<M extends AnyStateMachine> = Extract<EventFromLogic<M>, Typed>;
+type CommandOf<M extends AnyStateMachine> = Extract<EmittedFrom<M>, Typed>;
+
+/** The event that a report becomes: its type, or a function that makes it; nothing is sent where that returns nothing. */
+type ToEvent<M extends AnyStateMachine, A extends unknown[]> =
+  | EventOf<M>['type']
+  | ((...report: A) => EventOf<M> | undefined);
+
+/** What a socket reports, as events of the machine. What has no entry is not sent. */
+export interface SocketReports<M extends AnyStateMachine> {
+  /** It has connected, with TLS once that has shaken hands. A socket that had connected before it was given reports it too. */
+  readonly connected?: ToEvent<M, [socket: Socket]> | undefined;
+  /** Bytes came. Without an entry nothing reads the socket but you: unread, it never ends nor closes. */
+  readonly data?: ToEvent<M, [chunk: Buffer]> | undefined;
+  /** The peer's last byte and FIN have come. */
+  readonly ended?: ToEvent<M, []> | undefined;
+  /** Our last byte and FIN are with the system. */
+  readonly finished?: ToEvent<M, []> | undefined;
+  /** It has failed; its close follows. `cause.error` is Node's error. */
+  readonly failed?: ToEvent<M, [cause: Report]> | undefined;
+  /** It has closed: the last report. */
+  readonly closed?: ToEvent<M, []> | undefined;
+}
+
+/**
+ * What a command does with the socket: `open` opens one, `end` sends a FIN after the last byte and throws away what still
+ * comes, `reset` closes it at once so that the peer takes it for no end, `destroy` closes it at once, `pause` and `resume` stop and start
+ * reading. `end`, `reset` and `destroy` of a socket that has closed do nothing.
+ */
+export type SocketMove = 'open' | 'end' | 'reset' | 'destroy' | 'pause' | 'resume';
+
+const MOVES: readonly string[] = ['open', 'end', 'reset', 'destroy', 'pause', 'resume'] satisfies SocketMove[];
+
+/** What performs each command of the machine. */
+export type SocketCommands<M extends AnyStateMachine> = {
+  readonly [K in CommandOf<M>['type']]:
+    | SocketMove
+    | ((command: Extract<CommandOf<M>, { type: K }>, attached: Attached<M>) => void);
+};
+
+/** Options of {@link attach}. */
+export interface AttachOptions<M extends AnyStateMachine> {
+  /** The input of the machine. */
+  readonly input?: InputFrom<M> | undefined;
+  /** What the socket reports, as events of the machine. */
+  readonly events: SocketReports<M>;
+  /** What performs each command of the machine. */
+  readonly commands: SocketCommands<M>;
+  /** Its name on the transition channel. Default: the id of the machine and a number, such as `greeting#1`. */
+  readonly id?: string | undefined;
+  /** Where time comes from. Default: the process's own. */
+  readonly clock?: Clock | undefined;
+  /** Timers that never keep the process alive. Default: none. */
+  readonly backgroundTimers?: readonly string[] | undefined;
+}
+
+const OPTIONS = ['input', 'events', 'commands', 'id', 'clock', 'backgroundTimers'];
+const REPORTS = ['connected', 'data', 'ended', 'finished', 'failed', 'closed'];
+
+/** An instance of a machine, and its socket. Made by {@link attach}. */
+export interface Attached<M extends AnyStateMachine> {
+  /** Its name on the transition channel. */
+  readonly id: string;
+  /** Where it is, as a path. */
+  readonly state: string;
+  /** The socket, until it has closed. */
+  readonly socket: Socket | undefined;
+  /** A promise of the machine's output, once the machine has ended and its socket has closed. It never rejects. */
+  readonly closed: Promise<OutputFrom<M>>;
+  /** True once the machine has ended; its socket may have yet to close. */
+  readonly isOver: boolean;
+  /** True where the machine has ended and left its socket open: that was reset then, and should be mended in the machine. */
+  readonly isLeaky: boolean;
+  /** The instance: `send` an event to it, or ask for its `timers()`. */
+  readonly instance: Instance<EventOf<M>>;
+}
+
+const counts = new Map<string, number>();
+
+/**
+ * Runs a machine of your own on a socket: what the socket reports becomes events, and what the machine emits is done with the socket.
+ * The instance starts at once.
+ *
+ * It does what the adapters of this library do for theirs: an error is always heard; nothing is reported after the close, or
+ * of a socket that another one has replaced; a command that comes after the close does nothing; what the machine leaves open when
+ * it ends is reset.
+ *
+ * @param socket the socket; or a function that opens one, each time that the machine commands it
+ * @param machine what `compile()` or `interpret()` of `sockchart/runtime` has made
+ * @throws OptionError
+ * @example
+ * ```ts
+ * import { connect } from 'node:net';
+ * import { attach } from 'sockchart';
+ * import { compile } from 'sockchart/runtime';
+ *
+ * const greeting = attach(() => connect(25, '127.0.0.1'), compile(greetingMachine), {
+ *   events: { connected: 'socket.connected', data: 'greeting.received', closed: 'socket.closed' },
+ *   commands: { 'socket.open': 'open', 'socket.destroy': 'destroy' },
+ * });
+ * await greeting.closed;
+ * ```
+ */
+export function attach<M extends AnyStateMachine>(
+  socket: Socket | (() => Socket),
+  machine: RunnableMachine<M>,
+  options: AttachOptions<M>,
+): Attached<M> {
+  if (typeof socket !== 'function' && !isStream(socket)) {
+    throw new OptionError('socket', socket, 'a socket, or a function that opens one');
+  }
+  if (typeof machine?.run !== 'function') {
+    throw new OptionError('machine', machine, 'what compile() or interpret() of sockchart/runtime has made');
+  }
+  onlyKnown('attach', options, OPTIONS);
+  const { events, commands } = options;
+  if (commands === null || typeof commands !== 'object') throw new OptionError('commands', commands, 'an object');
+  onlyKnown('events', events, REPORTS, 'events.');
+  for (const [name, entry] of Object.entries(events)) {
+    if (entry !== undefined && typeof entry !== 'string' && typeof entry !== 'function') {
+      throw new OptionError(`events.${name}`, entry, 'the type of an event, or a function that makes one');
+    }
+  }
+  for (const [type, entry] of Object.entries<unknown>(commands)) {
+    if (typeof entry === 'function' || MOVES.includes(entry as string)) continue;
+    throw new OptionError(`commands['${type}']`, entry, `one of ${MOVES.join(', ')}, or a function`);
+  }
+  if (typeof socket !== 'function' && isOwned(socket)) {
+    throw new OptionError('socket', 'that of another handle', 'one that no handle has');
+  }
+  return new AttachedSocket(socket, machine as unknown as RunnableMachine<AnyStateMachine>, options as never) as never;
+}
+
+type AnyOptions = AttachOptions<AnyStateMachine>;
+
+class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typed> {
+  readonly id: string;
+  readonly clock: Clock;
+  readonly backgroundTimers: ReadonlySet<string>;
+  isLeaky = false;
+  isOver = false;
+  readonly #open: (() => Socket) | undefined;
+  readonly #events: Readonly<
+    Record<keyof SocketReports<never>, string | ((report: unknown) => Typed | undefined) | undefined>
+  >;
+  readonly #commands: Readonly<Record<string, SocketMove | ((command: never, attached: never) => void)>>;
+  readonly instance: Instance<never>;
+  readonly #closed: Deferred<unknown> = deferred();
+  #socket: Socket | undefined;
+  #output: unknown;
+
+  constructor(socket: Socket | (() => Socket), machine: RunnableMachine<AnyStateMachine>, options: AnyOptions) {
+    const { input, events, commands, id, clock = systemClock, backgroundTimers = [] } = options;
+    this.id = id ?? nameOf(machine.id);
+    this.clock = clock;
+    this.backgroundTimers = new Set(backgroundTimers);
+    this.#events = events as never;
+    this.#commands = commands as never;
+    this.#open = typeof socket === 'function' ? socket : undefined;
+    this.instance = machine.run(input, this as never) as Instance<never>;
+    this.instance.start();
+    if (typeof socket !== 'function') this.#take(socket);
+  }
+
+  get state(): string {
+    return this.instance.state;
+  }
+
+  get socket(): Socket | undefined {
+    return this.#socket;
+  }
+
+  get closed(): Promise<never> {
+    return this.#closed.promise as Promise<never>;
+  }
+
+  /** What the machine commands */
+
+  perform(command: Typed): void {
+    const entry = this.#commands[command.type];
+    if (typeof entry === 'function') entry(command as never, this as never);
+    else if (entry === undefined) throw new OptionError('commands', command.type, this.#expected());
+    else this.#move(entry);
+  }
+
+  #expected(): string {
+    return `an entry for each command of the machine; there are ${Object.keys(this.#commands).join(', ')}`;
+  }
+
+  #move(move: SocketMove): void {
+    if (move === 'open') {
+      this.#openOne();
+      return;
+    }
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    if (move === 'end') endGracefully(socket);
+    else if (move === 'reset') reset(socket);
+    else if (move === 'destroy') destroy(socket);
+    else if (move === 'pause') socket.pause();
+    else socket.resume();
+  }
+
+  #openOne(): void {
+    if (this.#open === undefined) {
+      throw new OptionError('socket', this.#socket, 'a function, where the machine opens its sockets itself');
+    }
+    if (this.#socket !== undefined) {
+      throw new Error(
+        `${this.id} opens a socket in "${this.state}" though its last one is open: end, reset or destroy that before.`,
+      );
+    }
+    let socket: Socket;
+    try {
+      socket = this.#open();
+      if (!isStream(socket)) throw new OptionError('socket', socket, 'a function that returns a socket');
+    } catch (error) {
+      this.#report('failed', hookReportOf(error));
+      this.#report('closed');
+      return;
+    }
+    this.#take(socket);
+  }
+
+  #take(socket: Socket): void {
+    this.#socket = socket;
+    const isHandshaking = 'encrypted' in socket && (socket as Partial<{ secureConnecting: boolean }>).secureConnecting;
+    if (socket.connecting || isHandshaking) linkConnecting(socket, this);
+    else link(socket, this);
+    if (this.#events.data !== undefined)
+      socket.on('data', (chunk: Buffer) => {
+        if (socket === this.#socket) this.#report('data', chunk);
+      });
+    if (this.isOver) this.#leave();
+    else if (socket.closed) this.socketClosed();
+    else if (!socket.connecting && !isHandshaking) this.socketConnected();
+  }
+
+  /** What the socket reports */
+
+  socketConnected(): void {
+    this.#report('connected', this.#socket);
+  }
+
+  socketEnded(): void {
+    this.#report('ended');
+  }
+
+  socketFinished(): void {
+    this.#report('finished');
+  }
+
+  socketFailed(cause: Report): void {
+    this.#report('failed', cause);
+  }
+
+  socketClosed(): void {
+    this.#socket = undefined;
+    this.#report('closed');
+    if (this.isOver) this.#closed.resolve(this.#output);
+  }
+
+  wasReadLast(): boolean {
+    return true;
+  }
+
+  #report(report: keyof SocketReports<never>, argument?: unknown): void {
+    const entry = this.#events[report];
+    if (entry === undefined || this.isOver) return;
+    const event = typeof entry === 'string' ? { type: entry } : entry(argument);
+    if (event !== undefined) this.instance.send(event as never);
+  }
+
+  /** The machine has ended */
+
+  finish(output: unknown): void {
+    this.isOver = true;
+    this.#output = output;
+    if (this.#socket === undefined) this.#closed.resolve(output);
+    else this.#leave();
+  }
+
+  /** A socket that was destroyed closes by itself; another one would stay open for as long as its peer likes. */
+  #leave(): void {
+    const socket = this.#socket as Socket;
+    if (socket.destroyed) return;
+    if (socket.writableFinished) {
+      destroy(socket);
+    } else if (socket.writableEnded) {
+      // Its last bytes are still on their way to the system.
+      socket.once('finish', () => destroy(socket));
+    } else {
+      this.isLeaky = true;
+      reset(socket);
+    }
+  }
+}
+
+function nameOf(machine: string): string {
+  const count = (counts.get(machine) ?? 0) + 1;
+  counts.set(machine, count);
+  return `${machine}#${count}`;
+}

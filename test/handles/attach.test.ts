@@ -1,0 +1,383 @@
+/** A machine of a reader's own on real sockets: `attach`, and `socketDriver`, which takes its paths. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { assign, emit, setup } from 'xstate';
+import { type AttachOptions, attach } from '../../src/index.js';
+import { compile, interpret } from '../../src/runtime/index.js';
+import { describePath, drivePath, exploreMachine, ManualClock, socketDriver } from '../../src/testing/index.js';
+import { CERTIFICATE } from '../support/peers.js';
+
+const servers: Server[] = [];
+const peers: Socket[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+  for (const socket of peers.splice(0)) socket.destroy();
+  vi.useRealTimers();
+});
+
+/** A server, and its side of the next connection. */
+async function listening(server: Server = createServer()): Promise<{ port: number; next: () => Promise<Socket> }> {
+  servers.push(server);
+  const keep = (socket: Socket): void => {
+    socket.on('error', () => {});
+    peers.push(socket);
+  };
+  server.on('connection', keep).on('secureConnection', keep);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    next: async () => (await once(server, 'connection'))[0] as Socket,
+  };
+}
+
+/** It notes what happens to its socket, and does what it is told to. */
+const logMachine = setup({
+  types: {} as {
+    context: { log: readonly string[] };
+    events: { type: 'heard'; what: string } | { type: 'open' | 'end' | 'reset' | 'destroy' | 'stop' };
+    emitted: { type: 'socket.open' | 'socket.end' | 'socket.reset' | 'socket.destroy' };
+    output: readonly string[];
+  },
+  actions: {
+    open: emit({ type: 'socket.open' }),
+    end: emit({ type: 'socket.end' }),
+    reset: emit({ type: 'socket.reset' }),
+    destroy: emit({ type: 'socket.destroy' }),
+  },
+}).createMachine({
+  id: 'log',
+  context: { log: [] },
+  initial: 'on',
+  states: {
+    on: {
+      on: {
+        heard: { actions: assign({ log: ({ context, event }) => [...context.log, event.what] }) },
+        open: { actions: 'open' },
+        end: { actions: 'end' },
+        reset: { actions: 'reset' },
+        destroy: { actions: 'destroy' },
+        stop: { target: 'off' },
+      },
+    },
+    off: { type: 'final' },
+  },
+  output: ({ context }) => context.log,
+});
+
+type Tables = AttachOptions<typeof logMachine>;
+
+const heard = (what: string) => ({ type: 'heard', what }) as const;
+
+const TABLES: Tables = {
+  events: {
+    connected: () => heard('connected'),
+    data: (chunk) => heard(`data ${chunk}`),
+    ended: () => heard('ended'),
+    finished: () => heard('finished'),
+    failed: ({ manner, code }) => heard(`failed ${manner} ${code}`),
+    closed: () => heard('closed'),
+  },
+  commands: { 'socket.open': 'open', 'socket.end': 'end', 'socket.reset': 'reset', 'socket.destroy': 'destroy' },
+};
+
+describe.each([
+  ['compiled', compile(logMachine)],
+  ['on an actor', interpret(logMachine)],
+])('%s', (_name, machine) => {
+  const attached = (socket: Socket | (() => Socket)) => {
+    const made = attach(socket, machine, TABLES);
+    const log = (): readonly string[] => (made.instance.context as { log: readonly string[] }).log;
+    /** Once it has noted this. */
+    const until = (what: string): Promise<readonly string[]> => vi.waitUntil(() => log().includes(what) && log());
+    return {
+      ...{ made, log, until },
+      send: (type: 'open' | 'end' | 'reset' | 'destroy' | 'stop') => made.instance.send({ type }),
+    };
+  };
+
+  test('what the socket reports becomes events, and what is commanded is done', async () => {
+    const { port, next } = await listening();
+    const accepted = next();
+    const { made, until, send } = attached(connect(port, '127.0.0.1'));
+    const peer = await accepted;
+    await until('connected');
+    peer.write('hello');
+    await until('data hello');
+    send('end');
+    await until('finished');
+    peer.end();
+    peer.resume();
+    await until('closed');
+    send('stop');
+    expect(await made.closed).toEqual(['connected', 'data hello', 'finished', 'ended', 'closed']);
+    expect(made).toMatchObject({ isOver: true, isLeaky: false, socket: undefined, state: 'off' });
+  });
+
+  test('a refusal is told with its code, and crashes nothing', async () => {
+    const { port } = await listening();
+    servers.pop()?.close();
+    const { until, log } = attached(connect(port, '127.0.0.1'));
+    await until('closed');
+    expect(log()).toEqual(['failed refusal ECONNREFUSED', 'closed']);
+  });
+
+  test('a reset of the peer is told', async () => {
+    const { port, next } = await listening();
+    const accepted = next();
+    const { until, log } = attached(connect(port, '127.0.0.1'));
+    await until('connected');
+    (await accepted).resetAndDestroy();
+    await until('closed');
+    expect(log()).toEqual(['connected', 'failed reset ECONNRESET', 'closed']);
+  });
+
+  test('TLS has connected once it has shaken hands', async () => {
+    const { port } = await listening(createTlsServer({ ...CERTIFICATE }));
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    const { until, send } = attached(socket);
+    await until('connected');
+    expect(socket.getProtocol()).toMatch(/^TLS/);
+    send('destroy');
+    await until('closed');
+  });
+
+  test('what happened before it was given is told', async () => {
+    const { port } = await listening();
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    const { log, until, send, made } = attached(socket);
+    expect(log()).toEqual(['connected']);
+    send('destroy');
+    await until('closed');
+    expect(made.socket).toBeUndefined();
+    expect(attached(socket).log()).toEqual(['closed']);
+  });
+
+  test('sockets that it opens come one after the other, and a close is the last that is told of one', async () => {
+    const { port, next } = await listening();
+    const sockets: Socket[] = [];
+    const { until, log, send, made } = attached(() => {
+      const socket = connect(port, '127.0.0.1');
+      sockets.push(socket);
+      return socket;
+    });
+    expect(made.socket).toBeUndefined();
+    for (const command of ['end', 'reset', 'destroy'] as const) send(command);
+    send('open');
+    await until('connected');
+    send('destroy');
+    await until('closed');
+    const accepted = next();
+    send('open');
+    await accepted;
+    await vi.waitUntil(() => log().length === 3);
+    sockets[0]?.emit('data', Buffer.from('late'));
+    sockets[0]?.emit('error', new Error('late'));
+    expect(log()).toEqual(['connected', 'closed', 'connected']);
+    expect(made.socket).toBe(sockets[1]);
+    send('reset');
+    await vi.waitUntil(() => made.socket === undefined);
+  });
+
+  test('an opening that throws has failed, and closed', () => {
+    const { log, send } = attached(() => {
+      throw Object.assign(new Error('no such port'), { code: 'E_PORT' });
+    });
+    send('open');
+    expect(log()).toEqual([expect.stringContaining('E_PORT'), 'closed']);
+  });
+
+  test('what the machine leaves open when it ends is reset, and told', async () => {
+    const { port, next } = await listening();
+    const accepted = next();
+    const { made, until, send } = attached(connect(port, '127.0.0.1'));
+    const peer = await accepted;
+    await until('connected');
+    const reset = once(peer, 'error');
+    peer.resume();
+    send('stop');
+    expect(made).toMatchObject({ isOver: true, isLeaky: true });
+    expect(await made.closed).toEqual(['connected']);
+    expect((await reset)[0]).toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  test('what was ended before is delivered whole', async () => {
+    const { port, next } = await listening();
+    const accepted = next();
+    const socket = connect(port, '127.0.0.1');
+    const { made, until, send } = attached(socket);
+    const peer = await accepted;
+    await until('connected');
+    const bytes = 8_000_000;
+    socket.write(Buffer.alloc(bytes));
+    send('end');
+    send('stop');
+    let arrived = 0;
+    for await (const chunk of peer) arrived += chunk.length;
+    expect(arrived).toBe(bytes);
+    await made.closed;
+    expect(made.isLeaky).toBe(false);
+  });
+});
+
+test('a second socket while one is open, and a command without an entry, are errors of the process', async () => {
+  const { port } = await listening();
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  const opens = attach(() => connect(port, '127.0.0.1'), compile(logMachine), TABLES);
+  opens.instance.send({ type: 'open' });
+  const first = opens.socket as Socket;
+  opens.instance.send({ type: 'open' });
+  expect(() => vi.runAllTimers()).toThrow(
+    /^log#\d+ opens a socket in "on" though its last one is open: end, reset or destroy that/,
+  );
+  expect(opens.socket).toBe(first);
+  expect(() => attach(first, compile(logMachine), TABLES)).toThrow(/"socket" must be one that no handle has/);
+  const commands = { 'socket.end': 'end' } as unknown as Tables['commands'];
+  attach(() => first, compile(logMachine), { ...TABLES, commands }).instance.send({ type: 'reset' });
+  expect(() => vi.runAllTimers()).toThrow(
+    /an entry for each command of the machine; there are socket.end.*socket.reset/s,
+  );
+});
+
+describe('options', () => {
+  const socket = (): Socket => connect(1, '127.0.0.1');
+  const machine = compile(logMachine);
+  test.each<[what: string, make: () => unknown, message: RegExp]>([
+    [
+      'no socket',
+      () => attach({} as Socket, machine, TABLES),
+      /"socket" must be a socket, or a function that opens one/,
+    ],
+    [
+      'no machine',
+      () => attach(socket, logMachine as never, TABLES),
+      /"machine" must be what compile\(\) or interpret\(\)/,
+    ],
+    ['an unknown option', () => attach(socket, machine, { ...TABLES, event: {} } as never), /event/],
+    [
+      'an unknown report',
+      () => attach(socket, machine, { ...TABLES, events: { conected: 'x' } } as never),
+      /conected.*connected/,
+    ],
+    [
+      'a report that is no event',
+      () => attach(socket, machine, { ...TABLES, events: { closed: 7 } } as never),
+      /"events.closed" must be the type of an event, or a function that makes one/,
+    ],
+    [
+      'an unknown move',
+      () => attach(socket, machine, { ...TABLES, commands: { 'socket.open': 'opne' } } as never),
+      /"commands\['socket.open'\]" must be one of open, end, reset, destroy, pause, resume, or a function/,
+    ],
+  ])('%s', (_what, make, message) => {
+    expect(make).toThrow(message);
+  });
+});
+
+describe('the driver', () => {
+  /** A connection that is tried again once. @param mistake what is wrong with it */
+  const machineWith = (mistake?: 'leaves it open') =>
+    setup({
+      types: {} as { context: { tries: number }; emitted: { type: 'socket.open' | 'socket.destroy' } },
+      actions: {
+        open: emit({ type: 'socket.open' }),
+        destroy: emit({ type: 'socket.destroy' }),
+        count: assign({ tries: ({ context }) => context.tries + 1 }),
+      },
+      guards: { isFirst: ({ context }) => context.tries < 2 },
+      delays: { pause: 500, answerTimeout: 3_000 },
+    }).createMachine({
+      id: 'asker',
+      context: { tries: 0 },
+      initial: 'connecting',
+      states: {
+        connecting: {
+          entry: ['count', 'open'],
+          on: {
+            'socket.connected': 'asking',
+            'socket.closed': [{ guard: 'isFirst', target: 'pausing' }, { target: 'failed' }],
+          },
+        },
+        pausing: { after: { pause: 'connecting' } },
+        asking: {
+          on: {
+            'answer.received': 'answered',
+            'socket.ended': 'failed',
+            'socket.closed': [{ guard: 'isFirst', target: 'pausing' }, { target: 'failed' }],
+            'owner.cancel': 'failed',
+          },
+          after: { answerTimeout: 'failed' },
+        },
+        answered: { type: 'final', entry: mistake === undefined ? 'destroy' : [] },
+        failed: { type: 'final', entry: 'destroy' },
+      },
+    });
+
+  const pathsOf = (machine: ReturnType<typeof machineWith>) => {
+    const runnable = compile(machine);
+    const driver = socketDriver({
+      machine,
+      attach: (port, clock) =>
+        attach(() => connect(port, '127.0.0.1'), runnable, {
+          clock,
+          events: {
+            connected: 'socket.connected',
+            data: 'answer.received',
+            ended: 'socket.ended',
+            closed: 'socket.closed',
+          } as never,
+          commands: { 'socket.open': 'open', 'socket.destroy': 'destroy' },
+        }),
+      peer: {
+        'socket.connected': 'connects',
+        'answer.received': { sends: 'yes' },
+        'socket.ended': 'ends',
+        'socket.closed': 'resets',
+      },
+    });
+    const key = ({ context }: { context: { tries: number } }): number => context.tries;
+    return { driver, paths: exploreMachine(machine, { input: undefined, key: key as never }).edgePaths() };
+  };
+
+  test('takes every path of a machine that connects again', async () => {
+    const { driver, paths } = pathsOf(machineWith());
+    const stopped: string[] = [];
+    for (const path of paths) {
+      const result = await drivePath(path, driver);
+      if (result.stopped !== undefined) stopped.push(`${describePath(path)}: ${result.stopped}`);
+    }
+    expect(paths.length).toBeGreaterThan(8);
+    expect(stopped).toEqual([]);
+  });
+
+  test('finds a socket that was left open', async () => {
+    const { driver, paths } = pathsOf(machineWith('leaves it open'));
+    const found: string[] = [];
+    for (const path of paths) await drivePath(path, driver).catch(({ message }) => found.push(message));
+    expect(found.length).toBeGreaterThan(0);
+    for (const message of found) expect(message).toMatch(/^asker#\d+ has ended in "answered" and left its socket open/);
+  });
+
+  test('finds a timer that was left running', async () => {
+    const clock = new ManualClock();
+    const { paths } = pathsOf(machineWith());
+    const driver = socketDriver({
+      machine: machineWith(),
+      attach: (port, its) => {
+        its.setTimeout(() => {}, 10_000);
+        return attach(() => connect(port, '127.0.0.1'), compile(machineWith()), {
+          clock: its,
+          events: { connected: 'socket.connected', closed: 'socket.closed' } as never,
+          commands: { 'socket.open': 'open', 'socket.destroy': 'destroy' },
+        });
+      },
+      peer: { 'socket.connected': 'connects', 'socket.closed': 'resets' },
+    });
+    const path = paths.find((one) => one.at(-1)?.event.type === 'owner.cancel');
+    await expect(drivePath(path as never, driver)).rejects.toThrow('left a timer running');
+    expect(clock.pending).toBe(0);
+  });
+});
