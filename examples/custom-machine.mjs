@@ -1,9 +1,10 @@
-// A machine of your own, on a socket, and tested: every path replayed, then taken on real sockets.
+// A machine of your own, on a socket, and tested: every path replayed, then taken on real sockets. Run it with node --test.
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
+import test from 'node:test';
 import { attach } from 'sockchart';
 import { compile } from 'sockchart/runtime';
-import { describePath, drivePath, exploreMachine, replay, socketDriver } from 'sockchart/testing';
+import { socketDriver, testMachine } from 'sockchart/testing';
 import { emit, setup } from 'xstate';
 
 // 1. What may happen: a client that waits for a server's greeting, as SMTP's do.
@@ -39,32 +40,22 @@ const greet = (port, clock) =>
     commands: { 'socket.open': 'open', 'socket.destroy': 'destroy' },
   });
 
-// 3. Every path of the machine: whatever happens, the socket that was opened is destroyed.
-const graph = exploreMachine(greetingMachine, { input: undefined });
-const paths = graph.edgePaths();
-for (const path of paths) {
-  const { steps } = replay(
-    greetingMachine,
-    undefined,
-    path.map(({ event }) => event),
-  );
-  const commands = steps.flatMap((step) => step.commands.map(({ type }) => type));
-  assert.deepEqual(commands, ['socket.open', 'socket.destroy'], describePath(path));
-}
-
-// 4. The same paths on real sockets: each transition is held against the pure machine.
-const driver = socketDriver({
-  machine: greetingMachine,
-  attach: greet,
-  peer: {
-    'socket.connected': 'connects',
-    'greeting.received': { sends: '220 hello\r\n' },
-    'socket.closed': 'resets',
+// 3. Every path of the machine is a test: whatever happens, the socket that was opened is destroyed; and on real sockets
+// each transition is held against the pure machine.
+testMachine(greetingMachine, {
+  test,
+  input: undefined,
+  check({ steps }) {
+    const commands = steps.flatMap((step) => step.commands.map(({ type }) => type));
+    assert.deepEqual(commands, ['socket.open', 'socket.destroy']);
   },
+  driver: socketDriver({
+    machine: greetingMachine,
+    attach: greet,
+    peer: {
+      'socket.connected': 'connects',
+      'greeting.received': { sends: '220 hello\r\n' },
+      'socket.closed': 'resets',
+    },
+  }),
 });
-for (const path of paths) {
-  const { stopped } = await drivePath(path, driver);
-  console.log(`${stopped ?? 'ok'}: ${describePath(path)}`);
-  assert.equal(stopped, undefined);
-}
-console.log(`${paths.length} paths, ${graph.states} states, ${graph.edges} edges`);

@@ -84,7 +84,7 @@ async function install(at, tools) {
   mkdirSync(at);
   writeFileSync(join(at, 'package.json'), '{ "private": true }\n');
   const options = ['--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];
-  await execute('npm', ['install', ...options, await tarball(), 'xstate', '@xstate/graph', ...tools], at);
+  await execute('npm', ['install', ...options, await tarball(), 'xstate', ...tools], at);
   cpSync(join(ROOT, 'scripts/package'), at, { recursive: true });
   return at;
 }

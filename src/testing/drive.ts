@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { AnyStateMachine, EventObject, InputFrom } from 'xstate';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Transition } from '../runtime/instance.js';
-import { describePath, type Path, type Step } from './graph.js';
+import { describePath, type Path, type Step, shortName, textOf } from './graph.js';
 import { Model } from './replay.js';
 
 /** What makes a path happen for real. */
@@ -40,59 +40,113 @@ export interface Driven {
  * what happened until then, and what followed by itself, was checked all the same.
  *
  * @param patienceMs how long a step may take to happen, in milliseconds
- * @throws Error when the handle does something that the machine does not, or a step does not happen
+ * @throws Error when the handle does something that the machine does not, when a step does not happen, or when the driver
+ * cannot end everything; the message has the path and what happened
  */
 export async function drivePath<M extends AnyStateMachine>(
   path: Path,
   makeDriver: (path: Path) => Driver<M> | Promise<Driver<M>>,
   patienceMs = 5_000,
 ): Promise<Driven> {
-  const early: Transition[] = [];
-  let witness: Witness<M> | undefined;
-  const listener = (message: unknown): void => {
-    if (witness === undefined) early.push(message as Transition);
-    else witness.hear(message as Transition);
-  };
-  subscribe(TRANSITION_CHANNEL, listener);
-  const driver = await makeDriver(path);
-  witness = new Witness(driver, path);
+  const drive = await Drive.start(path, makeDriver, patienceMs);
   let steps = 0;
   let stopped: string | undefined;
   try {
-    for (const transition of early) witness.hear(transition);
-    for (const [index, step] of path.entries()) {
-      stopped = await take(witness, driver, step, index, patienceMs);
+    for (const step of path) {
+      stopped = await drive.take(step);
       if (stopped !== undefined) break;
       steps++;
     }
-  } finally {
-    try {
-      await within(patienceMs, driver.dispose(), () => (witness as Witness<M>).error('it did not end'));
-    } finally {
-      unsubscribe(TRANSITION_CHANNEL, listener);
-    }
+  } catch (error) {
+    // What failed first is the mistake; that it does not end either may follow from it.
+    await drive.end().catch(() => {});
+    throw error;
   }
-  witness.check();
-  return { taken: witness.taken, steps, stopped };
+  await drive.end();
+  return { taken: drive.taken, steps, stopped };
 }
 
-async function take<M extends AnyStateMachine>(
-  witness: Witness<M>,
-  driver: Driver<M>,
-  step: Step,
-  index: number,
-  patienceMs: number,
-): Promise<string | undefined> {
-  witness.check();
-  if (witness.model.state !== step.from) return `it had moved on to ${witness.model.state} by itself`;
-  const happened = witness.waitFor(step.event.type);
-  const lost = `step ${index + 1}, ${step.event.type}, did not happen in ${step.from}`;
-  const impossible = await within(patienceMs, driver.perform(step, index), () => witness.error(lost));
-  if (typeof impossible === 'string') return impossible;
-  await within(patienceMs, happened, () => witness.error(lost));
-  witness.check();
-  return undefined;
+/**
+ * A handle that is driven for real, and the pure machine that goes along.
+ *
+ * @internal
+ */
+export class Drive<M extends AnyStateMachine> {
+  readonly #driver: Driver<M>;
+  readonly #witness: Witness<M>;
+  readonly #patienceMs: number;
+  readonly #stopListening: () => void;
+  #steps = 0;
+
+  private constructor(driver: Driver<M>, witness: Witness<M>, patienceMs: number, stopListening: () => void) {
+    this.#driver = driver;
+    this.#witness = witness;
+    this.#patienceMs = patienceMs;
+    this.#stopListening = stopListening;
+  }
+
+  static async start<M extends AnyStateMachine>(
+    path: Path,
+    makeDriver: (path: Path) => Driver<M> | Promise<Driver<M>>,
+    patienceMs: number,
+  ): Promise<Drive<M>> {
+    const early: Transition[] = [];
+    let witness: Witness<M> | undefined;
+    const listener = (message: unknown): void => {
+      if (witness === undefined) early.push(message as Transition);
+      else witness.hear(message as Transition);
+    };
+    const stopListening = (): void => void unsubscribe(TRANSITION_CHANNEL, listener);
+    subscribe(TRANSITION_CHANNEL, listener);
+    try {
+      const driver = await makeDriver(path);
+      witness = new Witness(driver, path);
+      for (const transition of early) witness.hear(transition);
+      return new Drive(driver, witness, patienceMs, stopListening);
+    } catch (error) {
+      stopListening();
+      throw error;
+    }
+  }
+
+  get model(): Model<M> {
+    return this.#witness.model;
+  }
+
+  get taken(): ReadonlySet<string> {
+    return this.#witness.taken;
+  }
+
+  /** Resolves to why the step is impossible by now, if it is. */
+  async take(step: Step): Promise<string | undefined> {
+    const witness = this.#witness;
+    const index = this.#steps++;
+    witness.check();
+    if (witness.model.state !== step.from) return `it had moved on to ${witness.model.state} by itself${witness.last}`;
+    const happened = witness.waitFor(step.event.type);
+    const lost = (): Error => witness.lost(step, index);
+    const impossible = await within(this.#patienceMs, this.#driver.perform(step, index), lost);
+    if (typeof impossible === 'string') return impossible;
+    await within(this.#patienceMs, happened, lost);
+    witness.check();
+    return undefined;
+  }
+
+  /** Ends everything, and checks the rest. */
+  async end(): Promise<void> {
+    const witness = this.#witness;
+    try {
+      await within(this.#patienceMs, this.#driver.dispose(), () => witness.error('it did not end'));
+    } catch (error) {
+      throw error instanceof DriveError ? error : witness.error(`it did not end well: ${textOf(error)}`, error);
+    } finally {
+      this.#stopListening();
+    }
+    witness.check();
+  }
 }
+
+class DriveError extends Error {}
 
 /** Waits for a promise, but not for ever. */
 async function within<T>(patienceMs: number, promise: T, error: () => Error): Promise<Awaited<T>> {
@@ -118,7 +172,10 @@ class Witness<M extends AnyStateMachine> {
   #ahead: string | undefined;
   #broken: Error | undefined;
   #awaited: string | undefined;
+  /** How much of the story there was when the wait began. */
+  #since = 0;
   #resolve: (() => void) | undefined;
+  #reject: ((error: Error) => void) | undefined;
 
   constructor(driver: Driver<M>, path: Path) {
     this.#driver = driver;
@@ -130,27 +187,45 @@ class Witness<M extends AnyStateMachine> {
 
   hear(transition: Transition): void {
     if (transition.who !== this.#driver.handle.id || transition.event === 'xstate.init') return;
-    this.#story.push(`${transition.from} –${transition.event}→ ${transition.to}`);
-    if (this.#ahead === undefined) {
-      const event = this.#driver.eventOf?.(transition) ?? { type: transition.event };
-      const { to, taken } = this.model.send(event);
-      for (const name of taken) this.taken.add(name);
-      if (transition.to !== to) this.#ahead = to;
-    } else if (transition.to === this.#ahead) {
-      this.#ahead = undefined;
-    }
+    this.#story.push(`${transition.from} –${shortName(transition.event)}→ ${transition.to}`);
+    if (this.#ahead === undefined) this.#follow(transition);
+    else if (transition.to === this.#ahead) this.#ahead = undefined;
     if (transition.event === this.#awaited) {
       this.#awaited = undefined;
       this.#resolve?.();
     }
   }
 
+  #follow(transition: Transition): void {
+    const event = this.#driver.eventOf?.(transition) ?? { type: transition.event };
+    try {
+      const { to, taken } = this.model.send(event);
+      for (const name of taken) this.taken.add(name);
+      if (transition.to !== to) this.#ahead = to;
+    } catch (error) {
+      // It would be thrown into the code that publishes the transition.
+      const advice = Object.keys(event).length > 1 ? '' : `; its payload must come from the driver's eventOf()`;
+      this.#broken ??= this.error(`the machine cannot take ${event.type}: ${textOf(error)}${advice}`, error);
+      this.#reject?.(this.#broken);
+    }
+  }
+
   /** Resolves when the handle has taken a transition for this type of event. */
   waitFor(type: string): Promise<void> {
     this.#awaited = type;
-    return new Promise((resolve) => {
+    this.#since = this.#story.length;
+    const happened = new Promise<void>((resolve, reject) => {
       this.#resolve = resolve;
+      this.#reject = reject;
     });
+    happened.catch(() => {});
+    return happened;
+  }
+
+  /** The last transition, as an addition to a sentence. */
+  get last(): string {
+    const last = this.#story.at(-1);
+    return last === undefined ? '' : ` (${last})`;
   }
 
   /** Throws if the handle is not where the pure machine is. */
@@ -163,7 +238,20 @@ class Witness<M extends AnyStateMachine> {
     if (this.#broken !== undefined) throw this.#broken;
   }
 
-  error(what: string): Error {
-    return new Error(`${what}\npath: ${describePath(this.#path)}\nwhat happened:\n  ${this.#story.join('\n  ')}`);
+  /** A step did not happen: what happened instead. */
+  lost({ event, from }: Step, index: number): Error {
+    if (this.#broken !== undefined) return this.#broken;
+    const instead = this.#story.slice(this.#since);
+    const answer =
+      instead.length > 0
+        ? `the world answered ${instead.join(', then ')}`
+        : `no event came, and it is still in ${this.#driver.handle.state}`;
+    return this.error(`step ${index + 1}, ${shortName(event.type)}, did not happen in ${from}: ${answer}`);
+  }
+
+  error(what: string, cause?: unknown): Error {
+    const story = this.#story.length === 0 ? 'nothing' : this.#story.join('\n  ');
+    const path = this.#path.length === 0 ? '' : `\npath: ${describePath(this.#path)}`;
+    return new DriveError(`${what}${path}\nwhat happened:\n  ${story}`, { cause });
   }
 }

@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AnyStateMachine, assign, setup } from 'xstate';
+import { OptionError } from '../../src/errors.js';
+import { type Driver, type TestMachineOptions, testMachine } from '../../src/testing/index.js';
+import { type LinkMachine, linkDriver, linkMachine, type Mistake, Peers } from './link.js';
+
+type Registered = readonly [name: string, run: () => Promise<void>];
+
+/** What testMachine() registers. */
+function registered<M extends AnyStateMachine>(machine: M, options: Omit<TestMachineOptions<M>, 'test'>): Registered[] {
+  const tests: Registered[] = [];
+  testMachine(machine, { ...options, test: (name, run) => tests.push([name, run]) } as TestMachineOptions<M>);
+  return tests;
+}
+
+/** Runs them as a test runner would; the messages of those that fail, by name. */
+async function failures(tests: readonly Registered[]): Promise<Record<string, string>> {
+  const failed: Record<string, string> = {};
+  for (const [name, run] of tests) await run().catch((error: Error) => (failed[name] = error.message));
+  return failed;
+}
+
+let peers: Peers;
+beforeAll(async () => {
+  peers = await Peers.create();
+});
+afterAll(() => peers.dispose());
+
+describe('a machine without mistakes', () => {
+  const machine = linkMachine();
+  testMachine(machine, { test, input: undefined, driver: () => linkDriver(machine, peers)() });
+});
+
+describe('what is registered', () => {
+  test('one test for each path, and a last one with the transitions', async () => {
+    const tests = registered(linkMachine(), { input: undefined });
+    expect(tests.map(([name]) => name)).toEqual([
+      'link: connecting –link.close→ closing –socket.closed→ closed',
+      'link: connecting –socket.closed→ lost',
+      'link: connecting –socket.connected→ waiting –greeting.received→ open –link.close→ closing',
+      'link: connecting –socket.connected→ waiting –greeting.received→ open –socket.closed→ lost',
+      'link: connecting –socket.connected→ waiting –link.close→ closing',
+      'link: connecting –socket.connected→ waiting –socket.closed→ lost',
+      'link: connecting –socket.connected→ waiting –greetingTimeout→ closing',
+      'link: transitions 10/10',
+    ]);
+    expect(await failures(tests)).toEqual({});
+  });
+
+  test('simple paths, where the caller chooses them', () => {
+    const tests = registered(linkMachine(), { input: undefined, paths: (graph) => graph.simplePaths() });
+    expect(tests.map(([name]) => name)).toContain(
+      'link: connecting –socket.connected→ waiting –greetingTimeout→ closing –socket.closed→ closed',
+    );
+  });
+
+  test('a check that fails says where', async () => {
+    const tests = registered(linkMachine(), {
+      input: undefined,
+      check: ({ steps }) => {
+        if (steps.at(-1)?.to === 'lost') throw new Error('it was lost');
+      },
+    });
+    expect(await failures(tests)).toEqual({
+      'link: connecting –socket.closed→ lost': 'it was lost',
+      'link: connecting –socket.connected→ waiting –greeting.received→ open –socket.closed→ lost': 'it was lost',
+      'link: connecting –socket.connected→ waiting –socket.closed→ lost': 'it was lost',
+      'link: transitions 10/10': expect.anything(),
+    });
+  });
+});
+
+describe('on real sockets', () => {
+  const failuresOf = (mistake: Mistake, driver = linkDriver) => {
+    const machine = linkMachine(mistake);
+    return failures(registered(machine, { input: undefined, driver: driver(machine, peers), patienceMs: 300 }));
+  };
+
+  test('a forgotten release: the socket does not close', async () => {
+    const failed = await failuresOf('forgotten release');
+    const name = 'link: connecting –link.close→ closing –socket.closed→ closed';
+    expect(failed[name]).toBe(
+      [
+        'step 2, socket.closed, did not happen in closing: no event came, and it is still in closing',
+        'path: connecting –link.close→ closing –socket.closed→ closed',
+        'what happened:',
+        '  connecting –link.close→ closing',
+      ].join('\n'),
+    );
+    const open = 'link: connecting –socket.connected→ waiting –greeting.received→ open –link.close→ closing';
+    expect(failed[open]).toMatch(/^it did not end\npath: connecting .*\nwhat happened:\n {2}connecting –socket/);
+  });
+
+  test('a step that does not happen says what the world answered instead', async () => {
+    const machine = linkMachine();
+    const tests = registered(machine, { input: undefined, driver: linkDriver(machine, peers, true), patienceMs: 300 });
+    const failed = await failures(tests);
+    const name = 'link: connecting –socket.connected→ waiting –greeting.received→ open –socket.closed→ lost';
+    expect(failed[name]).toMatch(
+      /^step 2, greeting\.received, did not happen in waiting: the world answered waiting –socket\.closed→ lost\npath: /,
+    );
+    expect(failed['link: transitions 10/10']).toMatch(
+      /^link: transitions 7\/10; never taken: waiting –greeting\.received→ open, .*\n {2}waiting –greeting\.received→ open: it was explored, and did not happen\n/,
+    );
+  });
+
+  test('a driver that does not end well says so, with the path', async () => {
+    const machine = linkMachine();
+    const make = linkDriver(machine, peers);
+    const driver = async (): Promise<Driver<LinkMachine>> => {
+      const one = await make();
+      return {
+        ...one,
+        dispose: async () => {
+          await one.dispose();
+          throw new Error('a socket is left');
+        },
+      };
+    };
+    const [first] = Object.values(await failures(registered(machine, { input: undefined, driver })));
+    expect(first).toMatch(/^it did not end well: a socket is left\npath: connecting –/);
+  });
+});
+
+/** Retries twice; pays if it is enough. */
+const shopMachine = setup({
+  types: {
+    context: {} as { attempts: number; paid: number },
+    events: {} as { type: 'failed' } | { type: 'pay'; amount: number } | { type: 'leave' },
+  },
+  guards: {
+    isExhausted: ({ context }) => context.attempts >= 2,
+    isEnough: ({ event }) => event.type === 'pay' && event.amount > 5,
+  },
+}).createMachine({
+  id: 'shop',
+  context: { attempts: 0, paid: 0 },
+  initial: 'calling',
+  states: {
+    calling: {
+      on: {
+        failed: [
+          { guard: 'isExhausted', target: 'closed' },
+          { actions: assign({ attempts: ({ context }) => context.attempts + 1 }) },
+        ],
+        pay: { guard: 'isEnough', target: 'paid' },
+        leave: [{ target: 'left' }, { target: 'closed' }],
+      },
+    },
+    paid: { on: { leave: 'left' } },
+    left: { type: 'final' },
+    closed: { type: 'final' },
+  },
+});
+
+describe('transitions that were never taken', () => {
+  test('are in the name of the last test, and the message says what would help', async () => {
+    const tests = registered(shopMachine, { input: undefined });
+    const [name, run] = tests.at(-1) as Registered;
+    expect(name).toBe(
+      'shop: transitions 2/6; never taken: calling –failed→ closed [isExhausted], calling –pay→ paid [isEnough], calling –leave→ closed, paid –leave→ left',
+    );
+    for (const [, other] of tests.slice(0, -1)) await other();
+    await expect(run()).rejects.toThrow(
+      [
+        name,
+        '  calling –failed→ closed [isExhausted]: its guard was never true; "key" does not tell attempts apart, so give key: ({ context }) => context.attempts; the event had nothing but its type, so give a payload that the guard accepts by "events"',
+        '  calling –pay→ paid [isEnough]: its guard was never true; "key" does not tell attempts apart, so give key: ({ context }) => context.attempts; the event had nothing but its type, so give a payload that the guard accepts by "events"',
+        '  calling –leave→ closed: another transition takes the event first',
+        '  paid –leave→ left: no path enters paid',
+      ].join('\n'),
+    );
+  });
+
+  test('are taken with the key and the events that it names, but for the one that is dead', async () => {
+    const options = {
+      input: undefined,
+      key: ({ context }: { context: { attempts: number } }) => context.attempts,
+      events: (type: string) => [type === 'pay' ? { type, amount: 6 } : { type }] as never,
+    };
+    const tests = registered(shopMachine, options);
+    expect(tests.at(-1)?.[0]).toBe('shop: transitions 5/6; never taken: calling –leave→ closed');
+    expect(tests.map(([name]) => name)).toContain('shop: calling –pay {"amount":6}→ paid –leave→ left');
+    expect(Object.values(await failures(tests))).toEqual([
+      expect.stringContaining('calling –leave→ closed: another transition takes the event first'),
+    ]);
+    expect(await failures(registered(shopMachine, { ...options, transitionsMin: 5 }))).toEqual({});
+  });
+
+  test('tests that did not run are counted', async () => {
+    const tests = registered(linkMachine(), { input: undefined, transitionsMin: 3 });
+    const [name, run] = tests.at(-1) as Registered;
+    expect(name).toBe('link: transitions 10/10');
+    await expect(run()).rejects.toThrow(
+      /^link: transitions 0\/10; .*, of at least 3\n.*\n7 of 7 paths did not run\.$/s,
+    );
+  });
+});
+
+test.each<[string, object, string]>([
+  ['test', { test: undefined }, 'Option "test" must be the test() of vitest, node:test or Jest; it is undefined.'],
+  ['driver', { driver: {} }, 'Option "driver" must be a function; it is an object.'],
+  ['key', { key: 'attempts' }, 'Option "key" must be a function; it is "attempts".'],
+  ['events', { events: [] }, 'Option "events" must be a function; it is an array of 0.'],
+  ['stepsMax', { stepsMax: 0 }, 'Option "stepsMax" must be a whole number from 1 on, or Infinity; it is 0.'],
+  ['transitionsMin', { transitionsMin: 11 }, 'Option "transitionsMin" must be a whole number from 0 to 10; it is 11.'],
+  ['events()', { events: () => ['pay'] }, `must be an array of events, each with a type; it is an array of 1.`],
+])('a wrong option is refused: %s', (_, options, message) => {
+  const run = () => testMachine(linkMachine(), { test: () => {}, input: undefined, ...options } as never);
+  expect(run).toThrow(OptionError);
+  expect(run).toThrow(message);
+});
+
+test('what is no machine is refused', () => {
+  expect(() => testMachine({} as never, { test: () => {}, input: undefined as never })).toThrow(OptionError);
+});
