@@ -138,7 +138,7 @@ export class Drive<M extends AnyStateMachine> {
     try {
       await within(this.#patienceMs, this.#driver.dispose(), () => witness.error('it did not end'));
     } catch (error) {
-      throw error instanceof DriveError ? error : witness.error(`it did not end well: ${textOf(error)}`, error);
+      throw error instanceof DriveError ? error : witness.error(textOf(error), error);
     } finally {
       this.#stopListening();
     }

@@ -118,7 +118,7 @@ describe('on real sockets', () => {
       };
     };
     const [first] = Object.values(await failures(registered(machine, { input: undefined, driver })));
-    expect(first).toMatch(/^it did not end well: a socket is left\npath: connecting –/);
+    expect(first).toMatch(/^a socket is left\npath: connecting –/);
   });
 });
 
