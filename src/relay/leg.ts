@@ -71,10 +71,8 @@ export class Leg {
   peek(bytesMax: number, seen: (chunk: Buffer) => void): void {
     for (const chunk of this.#early ?? []) seen(chunk);
     this.#peek = seen;
-    const from = this.#from;
-    if (from === undefined || bytesMax <= this.#earlyMax) return;
-    this.#earlyMax = bytesMax;
-    if (this.bytes < bytesMax) this.#resume(from);
+    this.#earlyMax = Math.max(this.#earlyMax, bytesMax);
+    if (this.#from !== undefined && this.bytes < this.#earlyMax) this.#resume(this.#from);
   }
 
   /** Shows nothing more. */
@@ -179,8 +177,6 @@ export class Leg {
     if (from === undefined) return;
     const early = this.#early;
     this.leave();
-    this.#from = undefined;
-    from[LEG] = undefined;
     from.pause();
     if (this.#readsInto) readAsBefore(from);
     if (early === undefined || from.destroyed) return;

@@ -447,6 +447,47 @@ test.each([1, 2])('what waits unread counts: one byte of at most %d', (bytesMax)
   expect(client.reads).toEqual(bytesMax === 1 ? [undefined] : [undefined, 0]);
 });
 
+test('a peek sees what was read and what comes, reads no further than it may, and sees no more once it is over', async () => {
+  const leg = new Leg();
+  const client = new Peer();
+  const seen: string[] = [];
+  leg.readAhead(client.socket, 1);
+  client.push('abc');
+  await turns(2);
+  leg.peek(3, (chunk) => seen.push(String(chunk)));
+  expect(client.isPaused()).toBe(true);
+  leg.peek(2, (chunk) => seen.push(String(chunk)));
+  expect(client.isPaused()).toBe(true);
+  leg.peek(5, (chunk) => seen.push(String(chunk)));
+  expect(client.isPaused()).toBe(false);
+  client.push('d');
+  await turns(2);
+  leg.stopPeek();
+  client.push('e');
+  await turns(2);
+  expect(seen).toEqual(['abc', 'abc', 'abc', 'd']);
+  expect([leg.bytes, client.isPaused()]).toEqual([5, true]);
+});
+
+test('what is given back counts no more, and whoever reads the client gets it', async () => {
+  const client = new Peer();
+  const relay = new Relay(client.socket);
+  relay.readAhead(10);
+  client.push('abc');
+  await turns(2);
+  expect(relay.fromClient).toBe(3);
+  relay.giveBack();
+  expect([relay.fromClient, relay.readsAhead]).toEqual([0, true]);
+  const got: string[] = [];
+  client.on('data', (chunk) => got.push(String(chunk)));
+  client.resume();
+  await turns(2);
+  client.push('d');
+  await turns(2);
+  expect(got).toEqual(['abc', 'd']);
+  expect(relay.fromClient).toBe(0);
+});
+
 test('one byte is a limit, too', async () => {
   const [client, backend] = [new Peer(), new Peer()];
   const relay = new Relay(client.socket);
