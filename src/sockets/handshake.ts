@@ -17,6 +17,8 @@ export interface Handshaking {
   handshakeFailed(cause: Report): void;
 }
 
+type SniAnswer = (error: Error | null, context: SecureContext | undefined) => void;
+
 const HANDSHAKING = Symbol('sockchart.handshaking');
 
 type HandshakingSocket = Socket & { [HANDSHAKING]?: Handshaking | undefined };
@@ -31,7 +33,7 @@ const FIXED = [
 
 /** Shakes hands for one listener. */
 export class Handshakes {
-  readonly #server: TlsServer;
+  #server: TlsServer;
   #given: ListenTls;
   #checked: CheckedListenTls;
   readonly #cache: SessionCache | undefined;
@@ -39,8 +41,14 @@ export class Handshakes {
   constructor(tls: ListenTls, now: () => number = Date.now) {
     this.#given = renewed({}, tls);
     this.#checked = listenTls('tls', tls);
-    const { context, ALPNProtocols, requestCert, rejectUnauthorized, sessionCacheMax, sessionMs } = this.#checked;
-    this.#server = builtin.tls.createServer({
+    const { sessionCacheMax, sessionMs } = this.#checked;
+    this.#cache = sessionCacheMax === undefined ? undefined : new SessionCache(sessionCacheMax, sessionMs, now);
+    this.#server = this.#makeServer();
+  }
+
+  #makeServer(): TlsServer {
+    const { context, names, ALPNProtocols, requestCert, rejectUnauthorized } = this.#checked;
+    const server = builtin.tls.createServer({
       ...context,
       ...(ALPNProtocols !== undefined && { ALPNProtocols }),
       requestCert,
@@ -48,19 +56,22 @@ export class Handshakes {
       pauseOnConnect: true,
       // The client's own time for admission bounds it.
       handshakeTimeout: NEVER_MS,
-      SNICallback: (name, answer) => answer(null, this.#contextFor(asAsked(name))),
+      // With it each handshake waits for an answer in its middle.
+      ...(names.size > 0 && {
+        SNICallback: (name: string, answer: SniAnswer) => answer(null, this.#contextFor(asAsked(name))),
+      }),
     });
-    this.#cache = sessionCacheMax === undefined ? undefined : new SessionCache(sessionCacheMax, sessionMs, now);
-    this.#cache?.serve(this.#server);
-    this.#server.on('secureConnection', (socket: TLSSocket) => {
+    this.#cache?.serve(server);
+    server.on('secureConnection', (socket: TLSSocket) => {
       // It may not be wanted any more, and Node emits its errors even after it was destroyed; up to 20.19 Node has no
       // listener of its own for them.
       socket.on('error', ignore);
       takeHandshaking(socket)?.handshakeDone(socket);
     });
-    this.#server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
+    server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
       takeHandshaking(socket)?.handshakeFailed(handshakeReport(error, socket)),
     );
+    return server;
   }
 
   /** Other certificates, for handshakes that begin from now on. What is left out stays: it must not loosen by itself. */
@@ -72,11 +83,14 @@ export class Handshakes {
         throw new OptionError(`tls.${option}`, tls[option], 'what it was at the start, or left out');
       }
     }
-    this.#server.setSecureContext(checked.context);
-    // As tickets, whose keys are new as well: a session of a certificate that was replaced is not resumed.
-    this.#cache?.restart(checked.sessionMs);
+    const hadNames = this.#checked.names.size > 0;
     this.#given = given;
     this.#checked = checked;
+    // Handshakes that have begun go on with the server that they began with.
+    if (checked.names.size > 0 === hadNames) this.#server.setSecureContext(checked.context);
+    else this.#server = this.#makeServer();
+    // As tickets, whose keys are new as well: a session of a certificate that was replaced is not resumed.
+    this.#cache?.restart(checked.sessionMs);
   }
 
   begin(raw: Socket, handshaking: Handshaking): void {
