@@ -15,7 +15,15 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { build } from 'rolldown';
 
-const FACES = ['index', 'cluster/index', 'inspect/index', 'machines/index', 'runtime/index', 'testing/index'];
+const FACES = [
+  'index',
+  'cluster/index',
+  'diagrams/index',
+  'inspect/index',
+  'machines/index',
+  'runtime/index',
+  'testing/index',
+];
 const PROGRAMS = ['cli', 'cli/tour-backend', 'cluster/entry'];
 
 /** What importing this file loads. @param {string} file @param {Set<string>} [found] */

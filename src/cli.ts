@@ -17,6 +17,8 @@ async function main(): Promise<number> {
       return (await import('./cli/watching.js')).exportFile(args);
     case 'compile':
       return (await import('./cli/compile.js')).compileFile(args);
+    case 'diagram':
+      return (await import('./cli/diagram.js')).diagramFile(args);
     case 'tour':
       return (await import('./cli/tour.js')).tour(args);
   }

@@ -1,5 +1,6 @@
 /** The program's arguments: one table that is parsed, checked and printed as help. */
 import { parseArgs } from 'node:util';
+import type { DiagramKind } from '../diagrams/index.js';
 import type { ListenAddress, ProxyOptions, ServerOptions } from '../index.js';
 import { type Limit, PROXY_LIMITS } from '../machines/limits.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
@@ -43,12 +44,26 @@ export interface ExportArgs {
   readonly page: string;
 }
 
-/** The code of a machine becomes a module. */
-export interface CompileArgs {
-  readonly mode: 'compile';
+/** A machine of the user's. */
+export interface MachineArgs {
   readonly file: string;
   /** The name of the machine in it; not needed where it is the only one. */
   readonly exported: string | undefined;
+}
+
+/** The code of a machine becomes a module. */
+export interface CompileArgs extends MachineArgs {
+  readonly mode: 'compile';
+  readonly out: string | undefined;
+}
+
+/** A machine is drawn. */
+export interface DiagramArgs extends MachineArgs {
+  readonly mode: 'diagram';
+  readonly kinds: readonly DiagramKind[];
+  /** True where files are compared, and none is written. */
+  readonly check: boolean;
+  /** The folder; without it, that of the module. */
   readonly out: string | undefined;
 }
 
@@ -58,7 +73,8 @@ export type Args =
   | TourArgs
   | RunArgs
   | ExportArgs
-  | CompileArgs;
+  | CompileArgs
+  | DiagramArgs;
 
 /** Arguments that cannot be right; the message is the one line that the user needs. */
 export class UsageError extends Error {}
@@ -290,6 +306,7 @@ const SHORT: Record<string, string> = { h: 'help', v: 'version', q: 'quiet' };
 export function readArgs(argv: readonly string[]): Args {
   if (argv[0] === 'export') return exportArgs(argv.slice(1));
   if (argv[0] === 'compile') return compileArgs(argv.slice(1));
+  if (argv[0] === 'diagram') return diagramArgs(argv.slice(1));
   const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
@@ -362,13 +379,56 @@ function exportArgs(argv: readonly string[]): ExportArgs {
 
 function compileArgs(argv: readonly string[]): CompileArgs {
   const [from = '', out, ...more] = argv;
-  const [, file, exported] = /^([^#]+)(?:#(.+))?$/.exec(from) ?? [];
-  if (file === undefined || more.length > 0 || argv.some((one) => one.startsWith('-'))) {
+  const machine = machineArgs(from);
+  if (machine === undefined || more.length > 0 || argv.some((one) => one.startsWith('-'))) {
     throw new UsageError(
       'It takes a module, and perhaps the file to write: sockchart compile door.mjs#doorMachine out.mjs.',
     );
   }
-  return { mode: 'compile', file, exported, out };
+  return { mode: 'compile', ...machine, out };
+}
+
+/** `FILE#EXPORT` */
+function machineArgs(from: string): MachineArgs | undefined {
+  const [, file, exported] = /^([^#]+)(?:#(.+))?$/.exec(from) ?? [];
+  return file === undefined ? undefined : { file, exported };
+}
+
+const DIAGRAM_KINDS = ['svg', 'mermaid', 'table'] as const;
+
+function diagramArgs(argv: readonly string[]): DiagramArgs {
+  const wrong = () =>
+    new UsageError(
+      'It takes a module, and perhaps --svg, --mermaid, --table, --check and --out: ' +
+        'sockchart diagram door.mjs#doorMachine --svg --out docs.',
+    );
+  const flag = { type: 'boolean' } as const;
+  const options = { svg: flag, mermaid: flag, table: flag, check: flag, out: { type: 'string' } } as const;
+  const { values, positionals, tokens } = parseArgs({
+    args: [...argv],
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    options,
+  });
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue;
+    if (!Object.hasOwn(options, token.name)) throw unknownFlag(token.rawName, Object.keys(options));
+    const isWrong = token.name === 'out' ? !token.value || token.value.startsWith('-') : token.value !== undefined;
+    if (isWrong) throw wrong();
+  }
+  const [from = '', ...more] = positionals;
+  const machine = machineArgs(from);
+  if (machine === undefined || more.length > 0) throw wrong();
+  const kinds = DIAGRAM_KINDS.filter((kind) => values[kind] === true);
+  const out = typeof values.out === 'string' ? values.out : undefined;
+  return {
+    mode: 'diagram',
+    ...machine,
+    kinds: kinds.length > 0 ? kinds : DIAGRAM_KINDS,
+    check: values.check === true,
+    out,
+  };
 }
 
 /** Served if anything was said of it. */
@@ -459,9 +519,10 @@ function whole(value: string, least: number, fail: Fail, other = ''): number {
   return number;
 }
 
-function unknownFlag(rawName: string): UsageError {
+const shownFlags = (): string[] => Object.keys(FLAGS).filter((flag) => FLAGS[flag]?.hidden !== true);
+
+function unknownFlag(rawName: string, shown = shownFlags()): UsageError {
   const name = rawName.replace(/^-+/, '');
-  const shown = Object.keys(FLAGS).filter((flag) => FLAGS[flag]?.hidden !== true);
   const near = shown.find((flag) => flag.startsWith(name)) ?? nearest(name, shown, 1);
   const hint = near === undefined || name === '' ? 'see --help' : `did you mean --${near}?`;
   return new UsageError(`There is no ${printable(rawName)}: ${hint}`);
@@ -490,6 +551,8 @@ export function helpText(): string {
     '  sockchart --listen ADDRESS … --backend ADDRESS …    a proxy',
     '  sockchart export RECORDING PAGE                     a recording as one HTML file',
     '  sockchart compile FILE[#EXPORT] [OUT]               the code of a machine of your own as a module',
+    '  sockchart diagram FILE[#EXPORT] [--svg] [--mermaid] [--table] [--check] [--out FOLDER]',
+    '                                                      its picture, and its table of states and events',
   ];
   let last = '';
   for (const [name, { group, takes, mayTake, help, fallback, hidden }] of Object.entries(FLAGS)) {

@@ -13,7 +13,9 @@ import { VERSION } from '../../src/version.js';
 
 const run = promisify(execFile);
 
-const NAMES = ['', '/cluster', '/inspect', '/machines', '/runtime', '/testing'].map((entry) => `sockchart${entry}`);
+const NAMES = ['', '/cluster', '/diagrams', '/inspect', '/machines', '/runtime', '/testing'].map(
+  (entry) => `sockchart${entry}`,
+);
 const ENTRIES = JSON.stringify(NAMES);
 const ALL_TRUE = NAMES.map(() => true).join();
 
@@ -135,7 +137,15 @@ test('the published declarations compile without skipLibCheck, and with no libra
     '--types',
     'node',
   ];
-  const entries = ['index', 'cluster/index', 'inspect/index', 'machines/index', 'runtime/index', 'testing/index'];
+  const entries = [
+    'index',
+    'cluster/index',
+    'diagrams/index',
+    'inspect/index',
+    'machines/index',
+    'runtime/index',
+    'testing/index',
+  ];
   const files = entries.map((entry) => `dist/types/${entry}.d.mts`);
   // The types of Node for TypeScript 5.6 and older have no parameter here, and tsc writes one where a type is inferred.
   for (const file of await readdir('dist/types', { recursive: true })) {
@@ -153,12 +163,13 @@ test('the version that the code knows is the package’s', async () => {
 const BUNDLED = `
   import * as library from 'sockchart';
   import * as cluster from 'sockchart/cluster';
+  import * as diagrams from 'sockchart/diagrams';
   import * as inspect from 'sockchart/inspect';
   import * as machines from 'sockchart/machines';
   import * as runtime from 'sockchart/runtime';
   import * as testing from 'sockchart/testing';
   const [file, out] = process.argv.slice(2);
-  console.log([library, cluster, inspect, machines, runtime, testing].every((one) => Object.keys(one).length > 3));
+  console.log([library, cluster, diagrams, inspect, machines, runtime, testing].every((one) => Object.keys(one).length > 3));
   const recorder = await inspect.record(file);
   await library.createListener({ port: 0 }).close();
   await recorder.stop();

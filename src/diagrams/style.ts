@@ -1,6 +1,5 @@
-// @ts-check
 /** Colours and signs of the pictures, for light and dark. Every rule is scoped, so that a page can inline them. */
-import { LABEL_SIZE, NAME_SIZE } from './type.mjs';
+import { LABEL_SIZE, NAME_SIZE } from './type.js';
 
 export const DESCRIPTION_SIZE = 12.5;
 
@@ -40,8 +39,7 @@ const DARK = {
 };
 
 // Written out twice, since not every program that shows SVG knows variables.
-/** @param {typeof LIGHT} colours @returns {[string, string][]} */
-const coloured = (colours) => [
+const coloured = (colours: typeof LIGHT): [string, string][] => [
   ['.card', `fill:${colours.card};stroke:${colours.cardLine}`],
   ['.name', `fill:${colours.strong}`],
   ['.heading', `fill:${colours.strong}`],
@@ -62,8 +60,7 @@ const coloured = (colours) => [
   ['.thick', `stroke:${colours.line}`],
 ];
 
-/** @type {[string, string][]} */
-const SHAPES = [
+const SHAPES: [string, string][] = [
   ['text', 'font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace'],
   ['.name', `font-size:${NAME_SIZE}px;font-weight:600`],
   ['.heading', 'font-size:20px;font-weight:600'],
@@ -80,8 +77,7 @@ const SHAPES = [
   ['.thick', 'stroke-width:2.6'],
 ];
 
-/** @param {[string, string][]} rules */
-const css = (rules) =>
+const css = (rules: [string, string][]): string =>
   rules
     .map(([selectors, declarations]) => {
       const scoped = selectors.split(',').map((selector) => `.statechart ${selector}`);
@@ -102,10 +98,8 @@ const PLUG = 'M3.2 .4V2.6M6.8 .4V2.6M1.4 2.9H8.6V5A3.6 3.4 0 0 1 1.4 5ZM5 8.4V10
 /**
  * The signs. They take their colours from where they are used, and their ids stay unique where a page inlines several
  * pictures.
- *
- * @param {string} id
  */
-export const definitions = (id) =>
+export const definitions = (id: string): string =>
   `<defs>
 <marker id="${id}-arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="${HEAD}" markerHeight="${HEAD}" markerUnits="userSpaceOnUse" orient="auto"><path class="head" d="M0 1L10 5L0 9z"/></marker>
 <path id="${id}-clock" d="M9.5 5A4.5 4.5 0 1 1 .5 5A4.5 4.5 0 1 1 9.5 5M5 2.4V5.2L6.8 6.3"/>

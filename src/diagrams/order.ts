@@ -1,30 +1,19 @@
-// @ts-check
 /**
  * Decides which arrows lead back, so that the rest can all point one way and an instance reads from top to bottom. ELK can
  * do that too, but it does not know where the instance begins inside a compound that is entered in several places.
  */
-import { chainOf } from './model.mjs';
-
-/** @typedef {import('./model.mjs').Model} Model */
-/** @typedef {import('./model.mjs').State} State */
-/** @typedef {import('./plan.mjs').Edge} Edge */
+import { chainOf, type Model, type State } from './model.js';
+import type { Edge } from './plan.js';
 
 /**
  * The arrows that a depth-first walk from each initial state finds leading to a state it is still busy with. An arrow
  * across compounds counts where both of its ends have the same parent.
- *
- * @param {Model} model
- * @param {Edge[]} edges
- * @returns {Set<Edge>}
  */
-export function backEdges(model, edges) {
+export function backEdges(model: Model, edges: readonly Edge[]): Set<Edge> {
   const siblings = edges.map((edge) => ({ edge, ...siblingsOf(edge) }));
-  /** @type {Set<Edge>} */
-  const back = new Set();
-  /** @type {Map<State, 'busy' | 'done'>} */
-  const progress = new Map();
-  /** @param {State} state */
-  const walk = (state) => {
+  const back = new Set<Edge>();
+  const progress = new Map<State, 'busy' | 'done'>();
+  const walk = (state: State) => {
     if (progress.has(state)) return;
     progress.set(state, 'busy');
     for (const { edge, from, to } of siblings) {
@@ -41,13 +30,8 @@ export function backEdges(model, edges) {
   return back;
 }
 
-/**
- * The ancestors of an arrow's ends that have the same parent; undefined where one end is inside the other.
- *
- * @param {Edge} edge
- * @returns {{ from: State | undefined, to: State | undefined }}
- */
-function siblingsOf({ from, to }) {
+/** The ancestors of an arrow's ends that have the same parent; undefined where one end is inside the other. */
+function siblingsOf({ from, to }: Edge): { from: State | undefined; to: State | undefined } {
   const above = chainOf(from);
   const parent = chainOf(to).find((state) => above.includes(state));
   return {
