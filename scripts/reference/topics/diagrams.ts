@@ -1,6 +1,6 @@
 /**
- * The entry point `sockchart/diagrams`: pictures and tables of machines. [Diagrams of your own machines](../diagrams.md) says
- * how to keep them in a repository.
+ * The entry point `sockchart/diagrams`: pictures and tables of machines. docs/diagrams.md says how to keep them in a
+ * repository.
  *
  * @module
  */
