@@ -136,21 +136,31 @@ const oneCopy = async () => {
 const jest = (version, format) => async () => {
   const at = await project(`jest@${version}`);
   const worker = JSON.stringify(join(at, 'worker.cjs'));
-  const test = `test('the program', async () => expect(await program(${format === 'cjs' ? required : entries}, ${worker})).toEqual(${JSON.stringify(EXPECTED)}), 60_000);\n`;
+  const program = `test('the program', async () => expect(await program(${format === 'cjs' ? required : entries}, ${worker})).toEqual(${JSON.stringify(EXPECTED)}), 60_000);\n`;
+  const states = { shut: { on: { open: 'open' } }, open: { on: { shut: 'shut' } } };
+  const door = JSON.stringify({ id: 'door', initial: 'shut', states });
+  const [testing, xstate] =
+    format === 'cjs' ? ["require('sockchart/testing')", "require('xstate')"] : ['testing', 'xstate'];
+  const own = `${testing}.testMachine(${xstate}.createMachine(${door}), { test, input: undefined });\n`;
   const head =
     format === 'cjs'
       ? `const program = require('./program.cjs');`
       : `${imported}\nimport program from './program.cjs';`;
   const name = `program.test.${format === 'cjs' ? 'cjs' : 'mjs'}`;
-  writeFileSync(join(at, name), `${head}\n${test}`);
+  writeFileSync(join(at, name), `${head}\n${program}${own}`);
   const config = JSON.stringify({ testMatch: [`**/${name}`], testEnvironment: 'node', transform: {} });
   const env = format === 'cjs' ? {} : { NODE_OPTIONS: '--experimental-vm-modules' };
-  await execute(
+  const seen = await execute(
     process.execPath,
-    [join(at, 'node_modules/jest/bin/jest.js'), '--config', config, '--rootDir', at],
+    [join(at, 'node_modules/jest/bin/jest.js'), '--config', config, '--rootDir', at, '--json'],
     at,
     env,
   );
+  const titles = JSON.parse(seen).testResults[0].assertionResults.map(
+    (/** @type {{ title: string }} */ one) => one.title,
+  );
+  const tests = ['the program', 'door: shut –open→ open –shut→ shut', 'door: transitions 2/2'];
+  if (!isDeepStrictEqual(titles, tests)) throw new Error(`it ran ${titles.join(', ')}`);
 };
 
 /** Bundles a program, with the library or without it. @type {Record<string, (main: string, out: string, format: 'cjs' | 'es', external: boolean) => string[]>} */

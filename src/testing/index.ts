@@ -28,3 +28,4 @@ export {
 export { Model, type ReplayedStep, replay } from './replay.js';
 export { type PeerMove, type SocketDriverOptions, socketDriver } from './socket-driver.js';
 export { type TestMachineOptions, testMachine } from './suite.js';
+export { acceptTable } from './table.js';

@@ -26,7 +26,7 @@ export class InertMachine {
     // What is sent to a parent is an action as well.
     self._parent = createEmptyActor();
     const system = self.system as {
-      inspect(observer: (inspection: { type: string; actorRef: unknown; _transitions: unknown[] }) => void): void;
+      inspect(observer: (inspection: { type: string; _transitions: unknown[] }) => void): void;
       _set(systemId: string, actor: unknown): void;
       get(systemId: string): unknown;
     };
@@ -34,8 +34,8 @@ export class InertMachine {
     const actors = new Map<string, unknown>();
     system._set = (systemId, actor) => actors.set(systemId, actor);
     system.get = (systemId) => actors.get(systemId);
-    system.inspect(({ type, actorRef, _transitions }) => {
-      if (type === '@xstate.microstep' && actorRef === self) this.transitions.push(..._transitions);
+    system.inspect(({ type, _transitions }) => {
+      if (type === '@xstate.microstep') this.transitions.push(..._transitions);
     });
     const nothing = (): void => {};
     this.#scope = {

@@ -71,9 +71,17 @@ test('a payload that fast-check makes up is shrunk to the least that breaks a ru
 });
 
 test('nothing is sent to a machine that is over', async () => {
-  const machine = linkMachine();
+  const machine = setup({}).createMachine({
+    id: 'door',
+    initial: 'open',
+    on: { knock: { actions: assign({}) } },
+    states: { open: { on: { leave: 'left' } }, left: { type: 'final' } },
+  });
   const walk = await startWalk(machine, { input: undefined });
-  await walk.take({ type: 'socket.closed' });
-  expect(walk.model.state).toBe('lost');
-  for (const command of commandsOf(machine, { input: undefined })) expect(command.check(walk)).toBe(false);
+  const commands = commandsOf(machine, { input: undefined });
+  expect(commands.map(String)).toEqual(['knock', 'leave']);
+  for (const command of commands) expect(command.check(walk)).toBe(true);
+  await walk.take({ type: 'leave' });
+  expect(walk.model.state).toBe('left');
+  for (const command of commands) expect(command.check(walk)).toBe(false);
 });

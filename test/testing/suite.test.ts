@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AnyStateMachine, assign, setup } from 'xstate';
 import { OptionError } from '../../src/errors.js';
+import { compile, systemClock } from '../../src/runtime/index.js';
 import { type Driver, type TestMachineOptions, testMachine } from '../../src/testing/index.js';
 import { type LinkMachine, linkDriver, linkMachine, type Mistake, Peers } from './link.js';
 
@@ -151,6 +152,56 @@ const shopMachine = setup({
     left: { type: 'final' },
     closed: { type: 'final' },
   },
+});
+
+test('a path that leads elsewhere than when it was explored names the key', async () => {
+  const machine = setup({ types: { context: {} as { rounds: number } } }).createMachine({
+    id: 'way',
+    context: { rounds: 0 },
+    initial: 'start',
+    states: {
+      start: { on: { straight: 'middle', around: 'side' } },
+      side: { exit: assign({ rounds: 1 }), on: { back: 'middle' } },
+      middle: { on: { go: [{ guard: ({ context }) => context.rounds === 0, target: 'early' }, { target: 'late' }] } },
+      early: {},
+      late: {},
+    },
+  });
+  const tests = registered(machine, { input: undefined, paths: (graph) => graph.simplePaths(), transitionsMin: 0 });
+  expect(await failures(tests)).toEqual({
+    'way: start –around→ side –back→ middle –go→ early': [
+      'step 3, go, led to early while the machine was explored, and leads to late here: "key" must tell apart what the guards read.',
+      'path: start –around→ side –back→ middle –go→ early',
+    ].join('\n'),
+  });
+});
+
+test('a driver that gives no payload learns that the machine needs it', async () => {
+  const machine = setup({ types: { events: {} as { type: 'ship'; goods: string[] } } }).createMachine({
+    id: 'cart',
+    initial: 'full',
+    states: { full: { on: { ship: { guard: ({ event }) => event.goods.length > 0, target: 'empty' } } }, empty: {} },
+  });
+  const driver = async (): Promise<Driver<typeof machine>> => {
+    const instance = compile(machine).run(undefined, { id: 'cart#1', clock: systemClock, perform() {}, finish() {} });
+    instance.start();
+    return {
+      machine,
+      input: undefined,
+      handle: { id: 'cart#1', state: 'full' },
+      perform: () => instance.send({ type: 'ship', goods: ['tea'] }),
+      dispose: async () => {},
+    };
+  };
+  const tests = registered(machine, {
+    input: undefined,
+    events: (type) => [{ type, goods: ['tea'] } as never],
+    driver,
+  });
+  const [message] = Object.values(await failures(tests));
+  expect(message).toMatch(
+    /^the machine cannot take ship: .*'length'.*; its payload must come from the driver's eventOf\(\)\npath: /s,
+  );
 });
 
 describe('transitions that were never taken', () => {

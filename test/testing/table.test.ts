@@ -1,0 +1,111 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { AnyStateMachine } from 'xstate';
+import { createMachine } from 'xstate';
+import { OptionError } from '../../src/errors.js';
+import { acceptTable } from '../../src/testing/index.js';
+import { linkMachine, type Mistake } from './link.js';
+
+let folder: string;
+let file: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sc-table-'));
+  file = join(folder, 'link.table.md');
+  vi.stubEnv('CI', '');
+  vi.stubEnv('SOCKCHART_ACCEPT', '');
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+const read = (): string => readFileSync(file, 'utf8');
+
+function differences(machine: AnyStateMachine): string[] {
+  try {
+    acceptTable(machine, file);
+  } catch (error) {
+    return (error as Error).message.split('\n');
+  }
+  return [];
+}
+
+describe('the file', () => {
+  test('is written where it does not exist, and then compared', () => {
+    acceptTable(linkMachine(), file);
+    expect(read()).toContain('| `greeting.received` | → `open` | here |');
+    expect(read()).toContain('| ⏱ `greetingTimeout` | → `closing` | here |');
+    expect(read()).toContain('| `greeting.received` | **UNHANDLED** |');
+    expect(read()).toContain('- The machine starts in `connecting`.');
+    acceptTable(linkMachine(), file);
+    acceptTable(linkMachine(), pathToFileURL(file));
+  });
+
+  test('may have the line ends of Windows', () => {
+    acceptTable(linkMachine(), file);
+    writeFileSync(file, read().replaceAll('\n', '\r\n'));
+    acceptTable(linkMachine(), file);
+  });
+
+  test('is not written in CI', () => {
+    vi.stubEnv('CI', 'true');
+    expect(() => acceptTable(linkMachine(), file)).toThrow(`${file} does not exist, and is not written in CI`);
+    expect(read).toThrow(/ENOENT/);
+  });
+
+  test('is written anew with SOCKCHART_ACCEPT=1', () => {
+    acceptTable(linkMachine(), file);
+    const before = read();
+    vi.stubEnv('SOCKCHART_ACCEPT', '1');
+    acceptTable(linkMachine('wrong target'), file);
+    expect(read()).not.toBe(before);
+    vi.stubEnv('SOCKCHART_ACCEPT', '0');
+    expect(differences(linkMachine())).not.toEqual([]);
+  });
+});
+
+describe('a mistake is found, and the message says where', () => {
+  test.each<[Mistake, string[]]>([
+    [
+      'wrong target',
+      ['  waiting', '    - | `socket.closed` | → `lost` | here |', '    + | `socket.closed` | → `open` | here |'],
+    ],
+    [
+      'forgotten event',
+      ['  open', '    - | `socket.closed` | → `lost` | here |', '    + | `socket.closed` | **UNHANDLED** |  |'],
+    ],
+    ['forgotten timer', ['  waiting', '    - | ⏱ `greetingTimeout` | → `closing` | here |']],
+    ['forgotten release', ['  closing', '    - - On entry: `destroySocket`']],
+  ])('%s', (mistake, expected) => {
+    acceptTable(linkMachine(), file);
+    expect(differences(linkMachine(mistake))).toEqual([
+      `link does not do what ${file} says (- accepted, + now):`,
+      ...expected,
+      'If it is right now, run the test with SOCKCHART_ACCEPT=1, and review the change of the file.',
+    ]);
+  });
+
+  test('a state more, and another start', () => {
+    const machine = (initial: string, states: object) =>
+      createMachine({ id: 'door', initial, states } as never) as unknown as AnyStateMachine;
+    acceptTable(machine('open', { open: { on: { close: 'closed' } }, closed: { on: { open: 'open' } } }), file);
+    const now = { open: { on: { close: 'closed' } }, closed: { on: { open: 'open' } }, gone: { type: 'final' } };
+    expect(differences(machine('closed', now)).slice(1, -1)).toEqual([
+      '  gone',
+      '    + Final: the instance is over.',
+      '  Initial states',
+      '    - - The machine starts in `open`.',
+      '    + - The machine starts in `closed`.',
+    ]);
+  });
+});
+
+test('what is no machine or no path is refused', () => {
+  expect(() => acceptTable({} as never, file)).toThrow(OptionError);
+  expect(() => acceptTable(linkMachine(), 7 as never)).toThrow(
+    'Option "file" must be a path, or a file: URL; it is 7.',
+  );
+});
