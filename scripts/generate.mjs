@@ -67,7 +67,9 @@ function moduleOf(machine) {
   }
 
   const name = `${id.charAt(0).toUpperCase()}${id.slice(1)}Instance`;
-  const source = sourceOf(planOf(machine), name, {
+  // The machines of the library are pure: no function of theirs asks for more than the context and the event.
+  const plan = planOf(machine, () => false);
+  const source = sourceOf(plan, name, {
     nameOf,
     valueOf: textOf,
     delaysAreNumbers: true,

@@ -1,18 +1,20 @@
 /** Compiles machines: writes the code of a class for each, and makes it, or takes what was written before. */
 import type { AnyStateMachine } from 'xstate';
 import { builtin } from '../builtin.js';
+import type { CompileError } from '../errors.js';
 import { VERSION } from '../version.js';
 import type { Host } from './instance.js';
 import { checkMachine, type RunnableMachine } from './machine.js';
-import { contextOf, factsOf, MachineInstance, place, transitions } from './machine-instance.js';
-import { planOf } from './plan.js';
+import { factsOf, place } from './machine-instance.js';
+import { effects, OwnInstance, ownContext } from './own-instance.js';
+import { planOf, refusalsOf } from './plan.js';
 import { sourceOf } from './source.js';
 import { interpret } from './xstate.js';
 
 type InstanceClass = new (input: unknown, host: Host<never>) => unknown;
 
 /** What generated code needs of the library. */
-const COMMON = { MachineInstance, contextOf, factsOf, place, transitions };
+export const COMMON = { OwnInstance, effects, factsOf, ownContext, place };
 
 /** The body of a function of these two, which returns the class. */
 export type MakeClass = (common: typeof COMMON, values: readonly unknown[]) => InstanceClass;
@@ -24,22 +26,22 @@ const written = new WeakMap<AnyStateMachine, RunnableMachine<never>>();
  * Compiles a machine: writes JavaScript code for it, one class with a method for each type of event and each transition. An
  * instance is one object of that class. It does what an XState actor would do, in the same order.
  *
- * Taken are nested states, guards (`and`, `or`, `not` too), `assign`, `emit`, `raise`, `always`, `after`, entry and exit
- * actions, `reenter`, wildcards, tags, and final states with `onDone` and output.
+ * Taken is all of XState but parallel and history states, routes, `sendParent`, and what is named and not defined: see
+ * {@link explain}, which lists all that is in the way.
  *
  * A cycle of `always` or `raise` that never ends is an error after 10 000 steps, or as many as the machine's
- * `maxIterations`. An instance whose function throws is over: the error is the process's (`uncaughtException`), `finish` is
- * not called, and what is sent from then on is ignored; so it is with an actor.
+ * `maxIterations`. An instance whose function throws is over: the error goes to `failed` of the host or of a subscriber, or
+ * is the process's (`uncaughtException`); `finish` is not called, and what is sent from then on is ignored.
  *
- * Where it differs: `context` is written to in place, so the functions of a machine must not keep it, nor may a command
- * carry `context` itself. Timers are set once the instance has come to rest. After a function has thrown, which ends the
- * instance, `context` may hold half of what the step assigned.
+ * Where it differs: `context` of a machine that only assigns, emits and raises is written to in place, so its functions
+ * must not keep it, nor may a command carry `context` itself; after a function has thrown it may hold half of what
+ * the step assigned. The timers of such a machine are set once the instance has come to rest.
  *
  * Where Node must not make code from strings (`--disallow-code-generation-from-strings`), the module that
  * `sockchart compile FILE` has written must be imported before. Without it the machine runs on XState actors, and the process
  * emits a warning with the code `SOCKCHART_NO_COMPILE` once.
  *
- * @throws CompileError for anything else, such as parallel states, `invoke` or actions that are functions
+ * @throws CompileError for what is not taken, such as parallel states
  * @throws OptionError for what is no machine
  * @example
  * ```ts
@@ -70,6 +72,21 @@ export function compile<M extends AnyStateMachine>(machine: M): RunnableMachine<
   return runnable(machine, make(COMMON, values));
 }
 
+/**
+ * All that keeps {@link compile} from taking a machine, where `compile` throws the first: an error for each state and
+ * reason, with the id of the `state` and, in its `message`, what to do. None for a machine that it takes.
+ *
+ * @throws OptionError for what is no machine
+ * @example
+ * ```ts
+ * for (const { state, message } of explain(playerMachine)) console.log(state, message);
+ * ```
+ */
+export function explain(machine: AnyStateMachine): readonly CompileError[] {
+  checkMachine(machine);
+  return refusalsOf(machine);
+}
+
 /** The text of a machine's class, and what it refers to. @param isCommented whether it is to be read */
 export function codeOf(machine: AnyStateMachine, isCommented = false): { body: string; values: unknown[] } {
   const values: unknown[] = [];
@@ -82,7 +99,7 @@ export function codeOf(machine: AnyStateMachine, isCommented = false): { body: s
     }
     return name;
   };
-  const source = sourceOf(planOf(machine), 'CompiledInstance', { nameOf, valueOf: nameOf, isCommented });
+  const source = sourceOf(planOf(machine), 'CompiledInstance', { nameOf, valueOf: nameOf, isCommented, isOwn: true });
   const body = `"use strict";
 const { ${Object.keys(COMMON).join(', ')} } = common;
 const [${[...names.values()].join(', ')}] = values;

@@ -5,8 +5,20 @@
  * @module
  */
 export { type Clock, systemClock, type Timer } from './clock.js';
-export { compile, compiled, type MakeClass } from './compile.js';
-export type { Commands, Description, Host, Instance, MachineName, RunningTimer, Runtime } from './instance.js';
+export { compile, compiled, explain, type MakeClass } from './compile.js';
+export type {
+  Commands,
+  Description,
+  Host,
+  Instance,
+  MachineName,
+  Run,
+  RunListeners,
+  RunningTimer,
+  RunSnapshot,
+  Runtime,
+  StateValue,
+} from './instance.js';
 export type { RunnableMachine } from './machine.js';
 export { compiledRuntime, xstateRuntime } from './runtimes.js';
 export { interpret } from './xstate.js';

@@ -6,6 +6,9 @@ import type { Means } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import type { Clock } from './clock.js';
 
+/** The state of a run, as XState gives it. */
+export type StateValue = string | { readonly [key: string]: StateValue | undefined };
+
 /** A timer of an instance that runs now. */
 export interface RunningTimer {
   /** The name of the wait, such as `connectTimeout`. */
@@ -40,6 +43,55 @@ export interface Instance<E extends { readonly type: string }> {
   setRef(keepAlive: boolean): void;
 }
 
+/** What a run tells. Made for {@link Run.subscribe}; each is optional, and what it throws is an uncaught exception. */
+export interface RunListeners {
+  /** A step was taken: what is published on the channel `sockchart:transition`, of this run alone. */
+  transition?(transition: Transition): void;
+  /** A function of the machine threw, or an actor failed and no transition takes that: the run is over. */
+  failed?(error: unknown): void;
+  /** A final state was reached: the run is over, and this is the machine's output. */
+  done?(output: unknown): void;
+}
+
+/** What a run is like at one moment, in the words of XState. Later transitions do not change it. */
+export interface RunSnapshot {
+  /** The state: `'closed'`, or `{ open: 'wide' }` for a state inside another. */
+  readonly value: StateValue;
+  /** A copy of the context: its own fields, not what these hold. */
+  readonly context: object;
+  /** `done` in a final state, `error` after a failure, `stopped` after {@link Run.stop}. */
+  readonly status: 'active' | 'done' | 'error' | 'stopped';
+  /** The machine's output, once it is done. */
+  readonly output: unknown;
+  /** What it failed with. */
+  readonly error: unknown;
+}
+
+/** An instance of a machine of your own, made by `run()` of what `compile` and `interpret` return. */
+export interface Run<E extends { readonly type: string }> extends Instance<E> {
+  /**
+   * Calls these functions from now on, until the function that it returns is called.
+   *
+   * @example
+   * ```ts
+   * const unsubscribe = door.subscribe({
+   *   transition: ({ from, event, to }) => console.log(from, event, to),
+   *   failed: (error) => console.error(error),
+   *   done: (output) => console.log(output),
+   * });
+   * ```
+   */
+  subscribe(listeners: RunListeners): () => void;
+  /**
+   * Ends it where it is: its timers are cleared, the actors that it invokes are stopped, and what is sent from then on, or was
+   * sent and has yet to be taken, is ignored. No exit action is done, and neither `finish` nor `done` is called. From
+   * inside a command it takes effect once the transition and all its commands are done.
+   */
+  stop(): void;
+  /** What it is like now. */
+  snapshot(): RunSnapshot;
+}
+
 /** What performs each type of command, called with the host and the command. */
 export type Commands = Readonly<Record<string, (host: never, command: never) => void>>;
 
@@ -67,6 +119,13 @@ export interface Host<C> {
   commandFailed?(command: string, error: unknown): void;
   /** Performs a command. */
   perform(command: C): void;
+  /** Takes what the machine's `log` actions log. Default: `console.log`. */
+  log?(...values: unknown[]): void;
+  /**
+   * A function of the machine threw, or an actor that it invokes failed and no transition takes that: the instance is over,
+   * without an outcome. Without it the error is an uncaught exception of the process.
+   */
+  failed?(error: unknown): void;
   /** The machine has reached a final state; the outcome is its output, if it has one. */
   finish(outcome: Outcome | undefined): void;
 }

@@ -10,6 +10,7 @@ import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { isNever, timeOf } from './clock.js';
 import type { Commands, Host, Instance, RunningTimer, Transition } from './instance.js';
+import { attempt, report } from './report.js';
 import { armTimer, clearTimer, InstanceTimer, refTimer, type TimerDefinition, type TimerOwner } from './timers.js';
 
 export { transitions } from './channel.js';
@@ -28,8 +29,9 @@ export interface Place {
   perform: ((host: never, command: never) => void) | undefined;
 }
 
-interface LeafFacts {
+export interface LeafFacts {
   readonly path: string;
+  readonly keys: readonly string[];
   /** The path, and the paths of all states around it. */
   readonly within: ReadonlySet<string>;
   readonly tags: ReadonlySet<string>;
@@ -65,6 +67,7 @@ const PROBED = /^(?:to|idle)/;
 export function factsOf(id: string, eventTypes: readonly string[], rows: readonly LeafRow[], stepsMax: number): Facts {
   const leaves = rows.map(([path, tags, timers, isFinal = false]) => ({
     path: path.join('.'),
+    keys: path,
     within: new Set(path.map((_, index) => path.slice(0, index + 1).join('.'))),
     tags: new Set(tags),
     isFinal,
@@ -88,14 +91,14 @@ export function contextOf<C extends object>(make: C | ((given: { input: never })
   };
 }
 
-const STARTED = 1;
+export const STARTED = 1;
 /** A transition is under way, or what it commands. */
-const BUSY = 2;
+export const BUSY = 2;
 /** A final state was entered; what that commands is still to be done. */
-const DONE = 4;
-const OVER = 8;
+export const DONE = 4;
+export const OVER = 8;
 /** Its timers do not keep the process alive. */
-const DETACHED = 16;
+export const DETACHED = 16;
 /** Some of its timers have yet to be armed: that is done when it comes to rest. */
 const UNARMED = 32;
 /** What it emits is performed by the commands of its host. */
@@ -130,7 +133,7 @@ class Thrown {
 }
 
 export abstract class MachineInstance<C extends object> implements Instance<Event>, TimerOwner {
-  readonly context: C;
+  context: C;
   protected readonly host: Host<Event>;
   /** The number of the state that it is in. */
   protected leaf: number;
@@ -180,15 +183,15 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   }
 
   get state(): string {
-    return this.#where.path;
+    return this.where.path;
   }
 
   matches(path: string): boolean {
-    return this.#where.within.has(path);
+    return this.where.within.has(path);
   }
 
   hasTag(tag: string): boolean {
-    return this.#where.tags.has(tag);
+    return this.where.tags.has(tag);
   }
 
   can(event: Event): boolean {
@@ -208,7 +211,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     const now = this.host.clock.now();
     const running: RunningTimer[] = [];
     if ((this.flags & STARTED) === 0) return running;
-    for (const { name, slot } of this.#where.timers) {
+    for (const { name, slot } of this.where.timers) {
       const timer = this.timerAt(slot);
       if (timer === undefined) continue;
       running.push({ name, remainingMs: typeof timer === 'number' ? timer : Math.max(0, timer.dueAt - now) });
@@ -219,9 +222,9 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   setRef(keepAlive: boolean): void {
     if (keepAlive) this.flags &= ~DETACHED;
     else this.flags |= DETACHED;
-    for (const { name, slot } of this.#where.timers) {
+    for (const { name, slot } of this.where.timers) {
       const timer = this.timerAt(slot);
-      if (typeof timer === 'object') refTimer(timer, this.#keepsAlive(name));
+      if (typeof timer === 'object') refTimer(timer, this.keepsAlive(name));
     }
   }
 
@@ -232,7 +235,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     this.#value = undefined;
     if (value instanceof Prepared) {
       this.#value = value.output;
-      if (value.thrown === undefined) this.#begin(value.commands);
+      if (value.thrown === undefined) this.begin(value.commands);
       else this.#failAtStart(value.thrown.error);
     } else {
       try {
@@ -248,7 +251,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     const { flags } = this;
     if ((flags & (STARTED | BUSY | OVER)) === STARTED) {
       this.flags = flags | BUSY;
-      this.#react(event);
+      this.react(event);
       if ((this.flags & (DONE | OVER | UNARMED)) === 0 && this.#mail === undefined) this.flags &= ~BUSY;
       else this.#rest();
     } else if ((flags & OVER) === 0) {
@@ -320,27 +323,41 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   /** Tells the subscribers of the channel of a step; if it is the last one, at once, before it is done. */
   protected tell(from: number, event: Event, ...commands: readonly unknown[]): void {
     this.note(from, event, ...commands);
-    if (!this.goesOn()) publishRecords();
+    if (!this.goesOn()) this.told();
   }
 
   /** Tells of a step that another one may follow: subscribers are called once all is worked out. */
   protected note(from: number, event: Event, ...commands: readonly unknown[]): void {
     if (isStarting) return;
-    records.push(this.#record((this.facts.leaves[from] as LeafFacts).path, event.type, commands));
+    records.push(this.record((this.facts.leaves[from] as LeafFacts).path, event.type, commands));
   }
 
   /** Tells of the steps that were noted. */
   protected told(): void {
-    publishRecords();
+    for (const record of records.splice(0)) this.publish(record);
+  }
+
+  /** Somebody reads what is published. */
+  protected get isWatched(): boolean {
+    return transitions.hasSubscribers;
+  }
+
+  protected publish(record: Transition): void {
+    publish(record);
   }
 
   protected tellStart(...commands: readonly unknown[]): void {
-    publish(this.#record('', INIT, commands));
+    this.publish(this.record('', INIT, commands));
   }
 
   /** True where more steps may follow than the generated code has foreseen. */
   protected goesOn(): boolean {
     return later !== undefined || raised.length > 0;
+  }
+
+  /** The event is not the first of its transition, but one that was raised in it. */
+  protected get isFollowing(): boolean {
+    return later !== undefined;
   }
 
   /** After a step that others may follow: takes them, and performs all. @param commands each after its place */
@@ -352,8 +369,8 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     later = commands;
     this.#settle(event);
     later = undefined;
-    publishRecords();
-    this.#perform(commands);
+    this.told();
+    this.performAll(commands);
   }
 
   /** The same, for the start. */
@@ -363,11 +380,12 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     this.#settle(event);
     later = undefined;
     isStarting = false;
-    this.#begin(commands);
+    this.begin(commands);
   }
 
   /** Works out what the start will do, where a start depends on more than the initial states: so does XState. */
   protected prepare(): void {
+    if (this.#value instanceof Prepared) return;
     const commands: unknown[] = [];
     let thrown: Thrown | undefined;
     const event = initEvent(this.#value);
@@ -386,6 +404,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
 
   /** Chooses the state to start in. */
   protected chooseStart(): void {
+    if (this.#value instanceof Prepared) return;
     try {
       this.leaf = this.choose(initEvent(this.#value));
     } catch (error) {
@@ -393,20 +412,36 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     }
   }
 
+  /** What was worked out before it starts, or its output. */
+  protected get result(): { readonly output: unknown; readonly thrown?: { readonly error: unknown } | undefined } {
+    const value = this.#value;
+    return value instanceof Prepared ? value : { output: value };
+  }
+
+  /** It fails as soon as it starts. */
+  protected failWhenStarted(error: unknown): void {
+    this.#value = new Prepared([], undefined, new Thrown(error));
+  }
+
+  /** What was sent to it and has yet to be taken is dropped. */
+  protected keepOnly(event: Event | undefined): void {
+    this.#mail = event;
+  }
+
   /** For an event that no transition names. */
   protected unknown({ type }: Event): void {
     if (type === '*' && later === undefined) throw new Error('An event cannot have the type "*".');
   }
 
-  get #where(): LeafFacts {
+  protected get where(): LeafFacts {
     return this.facts.leaves[this.leaf] as LeafFacts;
   }
 
-  #react(event: Event): void {
+  protected react(event: Event): void {
     try {
       this.take(event);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -422,7 +457,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   #rest(): void {
     for (;;) {
       if (this.flags & (DONE | OVER)) {
-        if ((this.flags & OVER) === 0) this.#finish();
+        if ((this.flags & OVER) === 0) this.finish();
         return;
       }
       const mail = this.#mail;
@@ -430,10 +465,10 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
       if (Array.isArray(mail)) {
         const event = mail.shift() as Event;
         if (mail.length === 0) this.#mail = undefined;
-        this.#react(event);
+        this.react(event);
       } else {
         this.#mail = undefined;
-        this.#react(mail);
+        this.react(mail);
       }
     }
     if (this.flags & UNARMED) this.#armTimers();
@@ -466,12 +501,12 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     raised.length = 0;
   }
 
-  #begin(commands: readonly unknown[]): void {
-    if (transitions.hasSubscribers) this.tellStart(...commands.filter((_, index) => index % 2 === 1));
-    this.#perform(commands);
+  protected begin(commands: readonly unknown[]): void {
+    if (this.isWatched) this.tellStart(...commands.filter((_, index) => index % 2 === 1));
+    this.performAll(commands);
   }
 
-  #perform(commands: readonly unknown[]): void {
+  protected performAll(commands: readonly unknown[]): void {
     for (let index = 0; index < commands.length; index += 2) {
       this.emitAs(commands[index] as Place, commands[index + 1] as Event);
     }
@@ -493,7 +528,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     }
   }
 
-  #finish(): void {
+  protected finish(): void {
     this.flags |= OVER;
     this.#mail = undefined;
     try {
@@ -504,25 +539,36 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   }
 
   #failAtStart(error: unknown): void {
-    if (transitions.hasSubscribers) this.tellStart();
-    this.#fail(error);
+    if (this.isWatched) this.tellStart();
+    this.fail(error);
   }
 
   /** A function of the machine has thrown: this instance is over, without an outcome. */
-  #fail(error: unknown): void {
+  protected fail(error: unknown): void {
     const told = records.splice(0);
     forget();
-    for (const record of told) publish(record);
+    for (const record of told) this.publish(record);
     this.flags = (this.flags & ~DONE) | OVER;
     this.#mail = undefined;
-    // The last of its states may not be where they were set.
+    this.clearTimers();
+    this.failed(error);
+  }
+
+  /** Also those of other states than that where it is: the last of its states may not be where they were set. */
+  protected clearTimers(): void {
     for (let slot = 0; slot < this.#slots; slot++) {
       const timer = this.timerAt(slot);
       if (timer === undefined) continue;
       this.unset(timer);
       this.setTimerAt(slot, undefined);
     }
-    report(error);
+  }
+
+  /** Tells of the failure: the host if it asks for that, or the process. */
+  protected failed(error: unknown): void {
+    const { host } = this;
+    if (host.failed === undefined) report(error);
+    else attempt(() => host.failed?.(error));
   }
 
   get #slots(): number {
@@ -530,7 +576,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   }
 
   /** The host is asked each time: those that share their commands need not share which timers are in the background. */
-  #keepsAlive(name: string): boolean {
+  protected keepsAlive(name: string): boolean {
     return (this.flags & DETACHED) === 0 && this.host.backgroundTimers?.has(name) !== true;
   }
 
@@ -538,17 +584,17 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     this.flags &= ~UNARMED;
     const { clock } = this.host;
     let now: number | undefined;
-    for (const definition of this.#where.timers) {
+    for (const definition of this.where.timers) {
       const delayMs = this.timerAt(definition.slot);
       if (typeof delayMs !== 'number') continue;
       now ??= clock.now();
-      const timer = new InstanceTimer(this, definition, this.#keepsAlive(definition.name));
+      const timer = new InstanceTimer(this, definition, this.keepsAlive(definition.name));
       this.setTimerAt(definition.slot, timer);
       armTimer(clock, now, timer, delayMs);
     }
   }
 
-  #record(from: string, event: string, commands: readonly unknown[]): Transition {
+  protected record(from: string, event: string, commands: readonly unknown[]): Transition {
     const { host } = this;
     const { incarnation, cause } = this.context as { incarnation?: number; cause?: Cause };
     return {
@@ -563,7 +609,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
       cause,
       means: commands.reduce<Means | undefined>(meaningWith, undefined),
       to: this.state,
-      isFinal: this.#where.isFinal,
+      isFinal: this.where.isFinal,
       at: timeOf(host.clock),
     };
   }
@@ -577,7 +623,7 @@ function probeOf(prototype: object): object {
   for (const name of Object.getOwnPropertyNames(prototype)) {
     if (PROBED.test(name)) probe[name] = () => name.startsWith('to');
   }
-  probe.unknown = () => false;
+  probe.unknown = probe.failBy = () => false;
   return probe;
 }
 
@@ -588,13 +634,20 @@ function forget(): void {
   isStarting = false;
 }
 
-function publishRecords(): void {
-  for (const record of records.splice(0)) publish(record);
-}
-
-/** As XState does: it is the process's error, and no other work stops for it. */
-function report(error: unknown): void {
-  setTimeout(() => {
-    throw error;
-  });
+/** Calls a function that may do anything, such as send to another instance, in the middle of a step of this one. */
+export function callAside(run: (given: unknown, params?: unknown) => unknown, given: unknown, params: unknown): void {
+  if (later === undefined && raised.length === 0 && records.length === 0 && !isStarting) {
+    run(given, params);
+    return;
+  }
+  const before = { raised: raised.splice(0), records: records.splice(0), later, isStarting };
+  later = undefined;
+  isStarting = false;
+  try {
+    run(given, params);
+  } finally {
+    raised.push(...before.raised);
+    records.push(...before.records);
+    ({ later, isStarting } = before);
+  }
 }

@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly delaysAreNumbers?: boolean;
   /** Whether the text is to be read. */
   readonly isCommented?: boolean;
+  /** It is a machine of a user's: an instance can be subscribed, and may call functions and have actors. */
+  readonly isOwn?: boolean;
 }
 
 /** A method that becomes too long, or has no end, takes its steps one by one when it runs. */
@@ -28,9 +30,9 @@ class TooLong extends Error {}
 /** The source of the class `className`, with the constants that it needs. */
 export function sourceOf(plan: Plan, className: string, surroundings: Surroundings): string {
   // Most machines never take more steps than are written down: only then it must be asked for.
-  const writer = new Writer(plan, className, surroundings, false);
+  const writer = new Writer(plan, className, surroundings, plan.acts);
   const text = writer.write();
-  return writer.isOpen ? new Writer(plan, className, surroundings, true).write() : text;
+  return writer.isOpen && !plan.acts ? new Writer(plan, className, surroundings, true).write() : text;
 }
 
 /** A command that is performed at the end of a method: its place, and the text of the command. */
@@ -38,6 +40,8 @@ interface Emitted {
   readonly place: string;
   readonly text: string;
   readonly isStatic: boolean;
+  /** Not a command, but effects that are known only when it runs. */
+  readonly isEffects?: boolean;
 }
 
 /** Where a method has come to. */
@@ -80,18 +84,19 @@ class Writer {
       [path, tags, timers.map(({ name, type }) => [name, type]), ...(isFinal ? [true] : [])].map((part) => json(part)),
     );
     const context = this.#context();
+    const { isOwn = false } = this.#outside;
     return `
 const FACTS = factsOf(${json(id)}, ${json(eventTypes)}, [${rows.map((row, index) => `${this.#comment(String(index))}[${row.join(', ')}],`).join('\n')}], ${stepsMax});
-const makeContext = contextOf(${context});
+const makeContext = ${isOwn ? 'ownContext' : 'contextOf'}(${context}${this.#plan.contextAsks ? ', true' : ''});
 ${this.#constants.join('\n')}
 
-class ${this.#className} extends MachineInstance {
+class ${this.#className} extends ${isOwn ? 'OwnInstance' : 'MachineInstance'} {
 ${range(slots, (slot) => `timer${slot} = undefined;`)}
 
 constructor(input, host) {
-super(FACTS, host, makeContext(input), ${start.leaf}, input);
+super(FACTS, host, ${isOwn ? 'makeContext' : 'makeContext(input)'}, ${start.leaf}, input);
 ${start.call}}
-
+${isOwn ? `\nget machine() { return ${this.#outside.valueOf(this.#plan.machine)}; }\n` : ''}
 get facts() { return FACTS; }
 
 ${events}
@@ -141,13 +146,13 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
       methods.push(`${name}(event) ${text}`);
     };
     for (const type of types) {
-      const text = this.#switch((leaf) => this.#reaction(leaf, leaf.on.get(type) ?? []));
+      const text = this.#switch((leaf) => this.#reaction(leaf, leaf.on.get(type) ?? [], isFatal(type)));
       // Where a wildcard would take it otherwise, it must be said that it is ignored.
       if (text !== undefined || hasWildcards) {
         add(`case ${json(type)}:`, this.#unique(`on${capitals(type) || '_'}`), text ?? '{}');
       }
     }
-    const other = this.#switch((leaf) => this.#reaction(leaf, leaf.other));
+    const other = this.#switch((leaf) => this.#reaction(leaf, leaf.other, true));
     if (other !== undefined) {
       add('default:', this.#unique('onOther'), `{ this.unknown(event); ${other.slice(1)}`);
     } else {
@@ -177,7 +182,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
   }
 
   /** What is done in a state for an event that these steps may be taken for. */
-  #reaction(leaf: Leaf, steps: readonly Step[]): string {
+  #reaction(leaf: Leaf, steps: readonly Step[], mayBeFatal: boolean): string {
     const lines: string[] = [];
     let given = false;
     let isDecided = false;
@@ -199,7 +204,10 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
       }
       lines.push(`if (${conditions.join(' && ')}) ${text}`);
     }
-    if (!isDecided) lines.push(this.#idle(leaf) || 'return;');
+    if (!isDecided) {
+      if (this.#plan.hasActors && mayBeFatal) lines.push('if (this.isFatal(event)) return this.failBy(event);');
+      lines.push(this.#idle(leaf) || 'return;');
+    }
     // What does nothing at the end need not be said.
     while (lines.at(-1) === 'return;') lines.pop();
     return lines.some((line) => line.includes('return')) ? lines.join('\n') : '';
@@ -237,7 +245,10 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
         if (lines.length === 0 && leaf.always.some(({ guard }) => guard !== undefined && calls(guard))) {
           lines.push('const given = { context: this.context, event };');
         }
-        const taken = `${step.acts ? `this.${this.#method(step)}(event); ` : ''}return ${step.changes};`;
+        const asks = step.mayChange && !step.changes;
+        const changes = asks ? 'this.context !== context' : String(step.changes);
+        const take = step.acts ? `this.${this.#method(step)}(event); ` : '';
+        const taken = `${asks ? 'const { context } = this; ' : ''}${take}return ${changes};`;
         if (step.guard === undefined) {
           lines.push(taken);
           break;
@@ -256,7 +267,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     const { initial, leaves } = this.#plan;
     const leaf = leaves[initial.to] as Leaf;
     const enter = 'enter(event)';
-    const ways = startsOf(initial, leaf, leaves);
+    const ways = this.#plan.acts ? undefined : startsOf(initial, leaf, leaves);
     if (ways === undefined) {
       const lines = this.#block((lines) => {
         const { commands } = this.#step(lines, initial, startPoint(initial.to), true);
@@ -271,7 +282,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
         if (this.#asks && ops.some(isDynamicDelay)) {
           lines.push(`if (this.goesOn()) return this.followStart(${['event', ...pairs(commands)].join(', ')});`);
         }
-        lines.push(`if (transitions.hasSubscribers) this.tellStart(${texts(commands)});`);
+        lines.push(`if (${this.#isWatched}) this.tellStart(${texts(commands)});`);
         this.#perform(lines, commands);
       });
     const [only] = ways as [Step];
@@ -329,7 +340,7 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     const lines: string[] = [];
     this.#variables = 0;
     write(lines);
-    if (lines.some((line) => /\bcontext\b/.test(line))) lines.unshift('const { context } = this;');
+    if (!this.#plan.acts && lines.some((line) => /\bcontext\b/.test(line))) lines.unshift('const { context } = this;');
     if (lines.some((line) => /\bfrom\b/.test(line))) lines.unshift('const from = this.leaf;');
     return `{ ${lines.join('\n')} }`;
   }
@@ -356,12 +367,14 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
 
   /** Follows what comes after a step: steps that need no event, then what was raised. */
   #go(lines: string[], point: Point, asksAlways: boolean, budget: Budget): void {
+    // A function of the user's may do anything in between.
+    if (this.#plan.acts) throw new TooLong();
     const leaf = this.#plan.leaves[point.leaf] as Leaf;
     const here = { ...point };
     if (!leaf.isFinal && asksAlways && this.#choose(lines, here, leaf.always, true, budget)) return;
     const [first, ...raised] = here.raised;
     if (leaf.isFinal || first === undefined) {
-      lines.push('if (transitions.hasSubscribers) this.told();');
+      lines.push(`if (${this.#isWatched}) this.told();`);
       this.#perform(lines, here.commands);
       return;
     }
@@ -396,9 +409,14 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     return false;
   }
 
+  get #isWatched(): string {
+    return this.#outside.isOwn ? 'this.isWatched' : 'transitions.hasSubscribers';
+  }
+
   #tell(lines: string[], how: 'tell' | 'note', event: string, commands: readonly Emitted[], from?: number): void {
-    const args = [from === undefined ? 'from' : String(from), event, ...commands.map(({ text }) => text)];
-    lines.push(`if (transitions.hasSubscribers) this.${how}(${args.join(', ')});`);
+    const args = [from === undefined ? 'from' : String(from), event, texts(commands)].filter((text) => text !== '');
+    const name = this.#plan.acts ? 'noteNow' : how;
+    lines.push(`if (${this.#isWatched}) this.${name}(${args.join(', ')});`);
   }
 
   #perform(lines: string[], commands: readonly Emitted[]): void {
@@ -412,15 +430,46 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     const here = { ...point };
     const commands = [...point.commands];
     const raised = [...point.raised];
+    const effects = (text: string): void => {
+      const name = this.#variable('effects');
+      lines.push(`const ${name} = ${text};`);
+      commands.push({ place: 'effects', text: name, isStatic: false, isEffects: true });
+    };
     const delaysAreSure = this.#outside.delaysAreNumbers === true;
     const mixes = !delaysAreSure && ops.some(isDynamicDelay);
     for (const op of ops) {
       switch (op.do) {
         case 'assign':
           this.#assign(lines, here, op.parts);
+          if (op.parts.some(([, value]) => 'call' in value && value.call.asks)) effects('this.spawned()');
           break;
         case 'merge':
-          lines.push(`Object.assign(context, ${this.#call(lines, here, op.call)});`);
+          if (this.#plan.acts) {
+            lines.push(`this.context = { ...this.context, ...${this.#call(lines, here, op.call, true)} };`);
+            if (op.call.asks) effects('this.spawned()');
+          } else {
+            lines.push(`Object.assign(context, ${this.#call(lines, here, op.call)});`);
+          }
+          break;
+        case 'call':
+          lines.push(`this.call(${this.#callParts(here, op.call, false).join(', ')});`);
+          break;
+        case 'act':
+          effects(`this.act(${this.#actParts(here, op).join(', ')})`);
+          break;
+        case 'invoke':
+          effects(`this.invoke(${here.event}, ${this.#outside.valueOf(op.actor)})`);
+          break;
+        case 'stop':
+          effects(`this.stopActor(${json(op.id)})`);
+          break;
+        case 'schedule': {
+          const { name, type } = op.timer;
+          effects(`this.schedule(${json(name)}, ${json(type)}, ${this.#expression(lines, here, op.delay)})`);
+          break;
+        }
+        case 'unschedule':
+          effects(`this.unschedule(${json(op.timer.type)})`);
           break;
         case 'emit':
           commands.push(this.#emitted(lines, here, op.command));
@@ -461,6 +510,15 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
   }
 
   #assign(lines: string[], point: Point, parts: readonly (readonly [string, Expression])[]): void {
+    if (this.#plan.acts) {
+      // A function may keep the context: each is another object.
+      const texts = parts.map(([key, value]) => {
+        const text = 'call' in value ? this.#call(lines, point, value.call, true) : this.#outside.valueOf(value.value);
+        return `, [${json(key)}]: ${text}`;
+      });
+      lines.push(`this.context = { ...this.context${texts.join('')} };`);
+      return;
+    }
     const computed = parts.filter(([, value]) => 'call' in value).length;
     const values = parts.map(([key, value]): [string, string] => {
       const text = this.#expression(lines, point, value);
@@ -513,20 +571,45 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
   }
 
   #output(lines: string[], point: Point, { output, type, final }: Extract<Op, { do: 'finish' }>): string {
-    if (output === undefined) return 'undefined';
     const event = this.#variable('end');
-    if (!('call' in output)) return this.#expression(lines, point, output);
+    if (output === undefined || !('call' in output)) {
+      // Nothing asks for the output of the final state; what it throws ends the instance all the same.
+      if (final !== undefined && 'call' in final) lines.push(`${this.#call(lines, point, final.call)};`);
+      return output === undefined ? 'undefined' : this.#expression(lines, point, output);
+    }
     const told = final === undefined ? 'undefined' : this.#expression(lines, point, final);
     lines.push(`const ${event} = { type: ${json(type)}, output: ${told} };`);
-    return this.#call(lines, { ...point, event, given: `{ context, event: ${event} }` }, output.call);
+    const given = this.#plan.acts ? undefined : `{ context, event: ${event} }`;
+    return this.#call(lines, { ...point, event, given }, output.call);
   }
 
   #expression(lines: string[], point: Point, expression: Expression): string {
     return 'call' in expression ? this.#call(lines, point, expression.call) : this.#outside.valueOf(expression.value);
   }
 
-  #call(lines: string[], point: Point, call: Call): string {
-    return this.#callWith(call, this.#given(lines, point));
+  #call(lines: string[], point: Point, call: Call, mayCallSpawn = false): string {
+    if (!this.#plan.acts) return this.#callWith(call, this.#given(lines, point));
+    const [run, ...args] = this.#callParts(point, call, mayCallSpawn);
+    return `${run}(${args.join(', ')})`;
+  }
+
+  /** A function and its arguments, where each call has a context of its own. */
+  #callParts(point: Point, { run, asks = false, params }: Call, mayCallSpawn: boolean): string[] {
+    const how = mayCallSpawn ? 'argsOfAssign' : 'args';
+    const given = asks ? `this.${how}(${point.event})` : plainArgs(point.event);
+    return [this.#outside.nameOf(run), given, ...this.#params(point, params)];
+  }
+
+  #actParts(point: Point, { action, params, coming }: Extract<Op, { do: 'act' }>): string[] {
+    const [given = 'undefined'] = this.#params(point, params);
+    const parts = [point.event, this.#outside.valueOf(action), given];
+    return coming === undefined ? parts : [...parts, json(coming)];
+  }
+
+  #params(point: Point, params: Expression | undefined): string[] {
+    if (params === undefined) return [];
+    if ('value' in params) return [this.#outside.valueOf(params.value)];
+    return [this.#callWith(params.call, plainArgs(point.event))];
   }
 
   #callWith({ run, params }: Call, given: string): string {
@@ -592,6 +675,12 @@ function startsOf(initial: Step, leaf: Leaf, leaves: readonly Leaf[]): Step[] | 
   return undefined;
 }
 
+const plainArgs = (event: string): string =>
+  `{ context: this.context, ${event === 'event' ? 'event' : `event: ${event}`} }`;
+
+/** Of an actor: the instance ends by it where no transition takes it. */
+const isFatal = (type: string): boolean => type.startsWith('xstate.error.actor');
+
 const isPlain = (op: Op): boolean => op.do === 'emit' || op.do === 'set' || op.do === 'clear';
 
 const isDynamicDelay = (op: Op): boolean => op.do === 'set' && 'call' in op.delay;
@@ -616,7 +705,11 @@ const wildcardTest = (wildcard: string): string =>
   `(event.type === ${json(wildcard.slice(0, -2))} || event.type.startsWith(${json(wildcard.slice(0, -1))}))`;
 
 const pairs = (commands: readonly Emitted[]): string[] => commands.flatMap(({ place, text }) => [place, text]);
-const texts = (commands: readonly Emitted[]): string => commands.map(({ text }) => text).join(', ');
+const texts = (commands: readonly Emitted[]): string =>
+  commands
+    .filter(({ isEffects }) => isEffects !== true)
+    .map(({ text }) => text)
+    .join(', ');
 
 const json = (value: unknown): string => JSON.stringify(value);
 

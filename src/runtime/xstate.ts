@@ -17,8 +17,9 @@ import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { type Clock, isNever, type Timer, timeOf } from './clock.js';
 import { inNoContext } from './context.js';
-import type { Host, Instance, RunningTimer } from './instance.js';
+import type { Host, Run, RunListeners, RunningTimer, RunSnapshot, Transition } from './instance.js';
 import { checkMachine, type RunnableMachine } from './machine.js';
+import { attempt, report } from './report.js';
 import { setOn } from './timers.js';
 
 /** `{ active: { established: 'open' } }` is `active.established.open`. Of parallel states it would show one. */
@@ -60,11 +61,13 @@ function timerNamesOf(machine: AnyStateMachine): ReadonlyMap<string, string> {
 
 interface PendingTimer {
   readonly name: string;
+  /** It is one of the instance's own, and not of an actor that it invokes. */
+  readonly isOwn: boolean;
   readonly dueAt: number;
   readonly timer: Timer;
 }
 
-class ActorInstance implements Instance<EventObject> {
+class ActorInstance implements Run<EventObject> {
   outcome: Outcome | undefined;
   readonly #actor;
   readonly #input: unknown;
@@ -74,6 +77,7 @@ class ActorInstance implements Instance<EventObject> {
   #keepAlive = true;
   #isStarted = false;
   #isOver = false;
+  #listeners: readonly RunListeners[] = [];
 
   constructor(
     machine: AnyStateMachine,
@@ -85,10 +89,12 @@ class ActorInstance implements Instance<EventObject> {
     this.#input = input;
     this.#timerNames = timerNames;
     this.#actor = createActor(machine, {
+      id: host.id,
       input,
       clock: this.#clockFor(host.clock),
+      ...(host.log !== undefined && { logger: (...values: unknown[]) => host.log?.(...values) }),
       inspect: (inspection) => {
-        if (!this.#isStarted || !transitions.hasSubscribers) return;
+        if (!this.#isStarted || !this.#isWatched || !isOf(inspection, this.#actor)) return;
         if (inspection.type === '@xstate.action') this.#means = meaningOf(this.#means, inspection.action);
         else if (inspection.type === '@xstate.microstep') this.#publishStep(inspection);
         else if (inspection.type === '@xstate.snapshot') this.#reached = this.#means = undefined;
@@ -97,22 +103,70 @@ class ActorInstance implements Instance<EventObject> {
     this.#actor.on('*', (command) => host.perform(command));
     this.#actor.subscribe({
       complete: () => {
-        this.#isOver = true;
+        this.#end();
+        if (this.#snapshot.status !== 'done') return;
         this.outcome = this.#actor.getSnapshot().output as Outcome;
-        host.finish(this.outcome);
+        attempt(() => host.finish(this.outcome));
+        for (const { done } of this.#listeners) if (done !== undefined) attempt(() => done(this.outcome));
+      },
+      error: (error) => {
+        this.#end();
+        // XState leaves them running.
+        for (const child of Object.values(this.#snapshot.children ?? {})) (child as { _stop?(): void })._stop?.();
+        const listening = this.#listeners.filter(({ failed }) => failed !== undefined);
+        for (const { failed } of listening) attempt(() => failed?.(error));
+        if (host.failed !== undefined) attempt(() => host.failed?.(error));
+        else if (listening.length === 0) report(error);
       },
     });
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    // XState forgets a timer whose id is used again, and leaves it running.
+    for (const pending of this.#pending) {
+      if (!pending.isOwn) continue;
+      this.#pending.delete(pending);
+      this.#host.clock.clearTimeout(pending.timer);
+    }
   }
 
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    if (transitions.hasSubscribers) {
+    if (this.#isOver) return;
+    if (this.#isWatched) {
       const snapshot = this.#snapshot;
       if (snapshot.status !== 'error') this.#means = this.#initialMeaning();
       this.#publish(snapshot, '', 'xstate.init');
     }
     this.#actor.start();
+  }
+
+  subscribe(listeners: RunListeners): () => void {
+    const own = { ...listeners };
+    this.#listeners = [...this.#listeners, own];
+    return () => {
+      this.#listeners = this.#listeners.filter((one) => one !== own);
+    };
+  }
+
+  stop(): void {
+    if (this.#isOver) return;
+    // An actor that has not started cannot be stopped, and so is not started.
+    if (!this.#isStarted) this.#isOver = this.#isStopped = true;
+    this.#actor.stop();
+  }
+
+  #isStopped = false;
+
+  snapshot(): RunSnapshot {
+    const { value, context, status, output, error } = this.#snapshot;
+    return { value, context: { ...context }, status: this.#isStopped ? 'stopped' : status, output, error };
+  }
+
+  get #isWatched(): boolean {
+    return transitions.hasSubscribers || this.#listeners.length > 0;
   }
 
   get state(): string {
@@ -151,7 +205,8 @@ class ActorInstance implements Instance<EventObject> {
 
   timers(): RunningTimer[] {
     const now = this.#host.clock.now();
-    return [...this.#pending].map(({ name, dueAt }) => ({ name, remainingMs: Math.max(0, dueAt - now) }));
+    const own = [...this.#pending].filter(({ isOwn }) => isOwn);
+    return own.map(({ name, dueAt }) => ({ name, remainingMs: Math.max(0, dueAt - now) }));
   }
 
   setRef(keepAlive: boolean): void {
@@ -171,10 +226,11 @@ class ActorInstance implements Instance<EventObject> {
   #clockFor(clock: Clock) {
     return {
       setTimeout: (callback: () => void, delayMs: number): PendingTimer | undefined => {
+        const { name, isOwn } = this.#newestTimer();
         if (isNever(delayMs)) return undefined;
-        const name = this.#newestTimer();
         const pending: PendingTimer = {
           name,
+          isOwn,
           dueAt: clock.now() + delayMs,
           timer: inNoContext(
             setOn,
@@ -198,11 +254,17 @@ class ActorInstance implements Instance<EventObject> {
     };
   }
 
-  /** XState notes a scheduled event before it asks the clock: the last one is the one being set. */
-  #newestTimer(): string {
-    const scheduled = this.#actor.system.getSnapshot()._scheduledEvents;
-    const type = Object.values(scheduled).at(-1)?.event.type ?? '';
-    return this.#timerNames.get(type) ?? type;
+  /** The scheduled events that were seen: XState notes one before it asks the clock. */
+  readonly #seen = new WeakSet<object>();
+
+  #newestTimer(): { name: string; isOwn: boolean } {
+    const scheduled = Object.values(this.#actor.system.getSnapshot()._scheduledEvents);
+    // The last one, but where an id is used again, which keeps its place.
+    const newest = scheduled.findLast((one) => !this.#seen.has(one));
+    if (newest === undefined) return { name: '', isOwn: false };
+    this.#seen.add(newest);
+    const { event, source } = newest as typeof newest & { source: unknown };
+    return { name: this.#timerNames.get(event.type) ?? event.type, isOwn: source === this.#actor };
   }
 
   /** The actor tells what it emits first only while it does: the functions of a machine are pure, so they can be asked again. */
@@ -230,7 +292,7 @@ class ActorInstance implements Instance<EventObject> {
     const means = this.#means;
     this.#means = undefined;
     const { incarnation, cause } = snapshot.context as { incarnation?: number; cause?: Cause };
-    publish({
+    this.#tell({
       who: host.id,
       parent: host.parentId,
       machine: snapshot.machine.id,
@@ -247,7 +309,15 @@ class ActorInstance implements Instance<EventObject> {
     });
     return to;
   }
+
+  #tell(transition: Transition): void {
+    if (transitions.hasSubscribers) publish(transition);
+    for (const listener of this.#listeners) attempt(() => listener.transition?.(transition));
+  }
 }
+
+/** Also the actors that an instance invokes are inspected with it. */
+const isOf = ({ actorRef }: { readonly actorRef: unknown }, actor: unknown): boolean => actorRef === actor;
 
 /** What the commands mean so far, and this action. */
 function meaningOf(before: Means | undefined, { type, params }: { readonly type: string; readonly params: unknown }) {

@@ -6,7 +6,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { AnyStateMachine, AnyStateNode, EventObject } from 'xstate';
 import { TRANSITION_CHANNEL } from '../../src/index.js';
 import type { Clock, Timer } from '../../src/runtime/clock.js';
-import type { Instance, Transition } from '../../src/runtime/instance.js';
+import type { Instance, Run, Transition } from '../../src/runtime/instance.js';
 import type { MachineRuntime } from '../support/runtimes.js';
 
 /** What an instance has done, in the order in which it did. */
@@ -14,6 +14,9 @@ export type Deed =
   | { readonly did: 'command'; readonly command: EventObject; readonly state: string }
   | { readonly did: 'set a timer'; readonly delayMs: number }
   | { readonly did: 'clear a timer'; readonly dueAt: number }
+  | { readonly did: 'note'; readonly what: object }
+  | { readonly did: 'log'; readonly values: readonly unknown[] }
+  | { readonly did: 'fail' }
   | { readonly did: 'finish'; readonly outcome: unknown; readonly state: string }
   | { readonly did: 'transition'; readonly transition: Omit<Transition, 'handle'>; readonly isOwn: boolean };
 
@@ -101,6 +104,8 @@ export interface SideOptions {
   readonly backgroundTimers?: ReadonlySet<string> | undefined;
   /** Whether what the clock is asked for is written down among the deeds. */
   readonly clockToo?: boolean | undefined;
+  /** Whether the host takes a failure, which is the process's error otherwise. */
+  readonly tellsFailure?: boolean | undefined;
 }
 
 /** One runtime's life of the machine. */
@@ -111,9 +116,11 @@ export class Side {
   readonly host: object;
   readonly instance: Instance<EventObject>;
   #commands = 0;
+  readonly #answer: Answer | undefined;
 
   constructor(runtime: MachineRuntime, machine: AnyStateMachine, input: unknown, options: SideOptions = {}) {
-    const { answer, backgroundTimers, clockToo = CLOCK_IS_EXACT } = options;
+    const { answer, backgroundTimers, clockToo = CLOCK_IS_EXACT, tellsFailure = false } = options;
+    this.#answer = answer;
     this.name = runtime.name;
     this.clock = new RecordingClock(clockToo ? this.deeds : undefined);
     this.host = {
@@ -126,6 +133,8 @@ export class Side {
         this.deeds.push({ did: 'command', command, state: this.instance.state });
         answer?.(this, this.#commands++);
       },
+      log: (...values: unknown[]) => void this.deeds.push({ did: 'log', values }),
+      ...(tellsFailure && { failed: () => void this.deeds.push({ did: 'fail' }) }),
       finish: (outcome: unknown) => {
         this.deeds.push({ did: 'finish', outcome, state: this.instance.state });
         answer?.(this, this.#commands++);
@@ -138,6 +147,17 @@ export class Side {
 
   start(): void {
     this.#on(() => this.instance.start());
+  }
+
+  /** Ends it; an instance of the library's own machines cannot be ended so. */
+  stop(): void {
+    this.#on(() => (this.instance as Partial<Run<EventObject>>).stop?.());
+  }
+
+  /** A function of the machine has been called, which may do anything. */
+  note(what: object): void {
+    this.deeds.push({ did: 'note', what });
+    this.#answer?.(this, this.#commands++);
   }
 
   send(event: EventObject): void {
@@ -168,6 +188,9 @@ export class Side {
 }
 
 let moving: Side | undefined;
+
+/** What a function of a machine does, which belongs to the instance that is being moved. */
+export const note = (what: object): void => moving?.note(what);
 
 function onTransition(message: unknown): void {
   const { handle, ...transition } = message as Transition;
@@ -211,6 +234,8 @@ function differenceNow(one: Side, other: Side, probes: Probes): string | undefin
   if (a.state !== b.state) return differ('the state', a.state, b.state);
   if (!isSame(a.context, b.context)) return differ('the context', a.context, b.context);
   if (!isSame(a.outcome, b.outcome)) return differ('the outcome', a.outcome, b.outcome);
+  const [snapshotA, snapshotB] = [snapshotOf(a), snapshotOf(b)];
+  if (!isSame(snapshotA, snapshotB)) return differ('the snapshot', snapshotA, snapshotB);
   const [timersA, timersB] = [a.timers(), b.timers()];
   if (!isSame(timersA, timersB)) return differ('what timers run', timersA, timersB);
   const [pendingA, pendingB] = [pendingOf(one), pendingOf(other)];
@@ -229,6 +254,12 @@ function differenceNow(one: Side, other: Side, probes: Probes): string | undefin
     if (!isSame(acceptsA, acceptsB)) return differ('what is accepted', acceptsA, acceptsB);
   }
   return undefined;
+}
+
+/** All of it but the error, which each runtime words in its own way. */
+function snapshotOf(instance: Instance<EventObject>): object | undefined {
+  const { error, ...rest } = (instance as Partial<Run<EventObject>>).snapshot?.() ?? {};
+  return { ...rest, hasError: error !== undefined };
 }
 
 const pendingOf = ({ clock }: Side): unknown[] => clock.pending.map(({ dueAt, keepsAlive }) => ({ dueAt, keepsAlive }));

@@ -9,16 +9,26 @@ import {
   type AnyStateMachine,
   and,
   assign,
+  cancel,
   createMachine,
   type EventObject,
   emit,
+  enqueueActions,
+  fromCallback,
+  fromTransition,
+  log,
   not,
   or,
   raise,
+  sendParent,
+  sendTo,
   setup,
+  spawnChild,
+  stateIn,
+  stopChild,
 } from 'xstate';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
-import { show } from './compare.js';
+import { note, show } from './compare.js';
 import { Random } from './random.js';
 import type { Subject } from './schedule.js';
 
@@ -30,6 +40,7 @@ export interface Implementations {
   readonly actions: Named;
   readonly guards: Named;
   readonly delays: Named;
+  readonly actors: Named;
 }
 
 export interface Generated extends Subject {
@@ -37,6 +48,8 @@ export interface Generated extends Subject {
   readonly config: Config;
   /** What kinds of things the config has. */
   readonly features: ReadonlySet<Feature>;
+  /** It has actors, one of which may fail. */
+  readonly mayFail: boolean;
   /** The same machine with another config, such as a part of its own. */
   rebuild(config: Config): AnyStateMachine;
 }
@@ -114,6 +127,30 @@ export const FEATURES = [
   'wildcard',
   'wildcard: needs no fuel',
   'wildcard: partial',
+  'acts: a function',
+  'acts: a function, by name',
+  'acts: a function that sends to itself',
+  'acts: assign asks for self',
+  'acts: assign spawns',
+  'acts: cancel',
+  'acts: enqueueActions',
+  'acts: log',
+  'acts: raise later',
+  'acts: sendTo an actor',
+  'acts: sendTo itself',
+  'acts: sendTo later',
+  'acts: spawnChild',
+  'acts: stopChild',
+  'guard: stateIn',
+  'invoke: a callback',
+  'invoke: a machine',
+  'invoke: a transition',
+  'invoke: several',
+  'invoke: of the root',
+  'invoke: with an id',
+  'invoke: onDone',
+  'invoke: onError',
+  'invoke: onSnapshot',
   'made by createMachine',
   'made by provide',
   'made by setup',
@@ -206,6 +243,59 @@ const OUTSIDE: Trigger = { burns: false, refuels: true };
 const TIME: Trigger = { burns: false, refuels: true };
 const INSIDE: Trigger = { burns: true, refuels: false };
 
+/** How much a machine does that is more than to assign, emit and raise: nothing, functions, or actors and timers too. */
+type Kind = 'plain' | 'functions' | 'actors';
+
+interface Self {
+  readonly id: string;
+  send(event: Event): void;
+  getSnapshot(): { readonly value: unknown; readonly context: unknown; readonly children: object };
+}
+
+interface ActingArgs extends Args {
+  readonly self: Self;
+  readonly spawn: (src: string, options: object) => unknown;
+  readonly enqueue: ((action: unknown) => void) & Record<string, (...given: unknown[]) => void>;
+  readonly check: (guard: unknown) => boolean;
+}
+
+interface KidInput {
+  readonly n: number;
+}
+
+/** The actors that a machine may have: what they do is noted. None of them waits for anything but time. */
+const ACTORS: Named = {
+  kid: fromCallback<Event, KidInput>(({ input, receive, sendBack }) => {
+    const n = input?.n ?? 0;
+    note({ kid: 'on', n });
+    if (n === 3) throw new Error('no kid');
+    if (n === 2) sendBack({ type: 'r.a', n });
+    receive((event) => {
+      note({ kid: 'got', event: event.type });
+      if (event.type === 'io.read') sendBack({ type: 'r.b', n });
+    });
+    return () => note({ kid: 'off', n });
+  }),
+  sub: createMachine({
+    id: 'sub',
+    initial: 'on',
+    context: ({ input }: { input: KidInput | undefined }) => ({ n: input?.n ?? 0 }),
+    entry: ({ context }: { context: KidInput }) => note({ sub: 'on', n: context.n }),
+    states: {
+      on: {
+        on: { 'io.read': { actions: sendParent({ type: 'r.b' }) }, 'r.a': 'off' },
+        after: { 30: 'off' },
+      },
+      off: { type: 'final', entry: () => note({ sub: 'off' }) },
+    },
+    output: ({ context }: { context: KidInput }) => ({ sub: context.n }),
+  } as never),
+  tally: fromTransition((count: number, event) => {
+    note({ tally: count, event: event.type });
+    return count + 1;
+  }, 0),
+};
+
 /** Makes the machine of a seed. */
 export function generate(seed: number): Generated {
   return new Generator(seed).make();
@@ -219,6 +309,7 @@ class Generator {
   readonly #implementations: Implementations;
   /** Without raised events and nested final states nothing follows from a wildcard's transition. */
   readonly #calm: boolean;
+  readonly #kind: Kind;
   /**
    * A transition to the root that does not reenter it enters it once more all the same, without having left it: XState
    * then sets the root's timers a second time and clears only one of each.
@@ -232,6 +323,8 @@ class Generator {
     this.#seed = seed;
     this.#random = new Random(seed);
     this.#calm = this.#random.percent(25);
+    // What an actor sends is an event from outside: it would bring a wildcard's transition without end.
+    this.#kind = this.#random.pick(this.#calm ? ['plain', 'functions'] : ['plain', 'plain', 'functions', 'actors']);
     this.#rootWaits = this.#random.percent(25);
     const burn = assign(
       told('{ fuel: context.fuel - 1 }', ({ context }: Args) => ({ fuel: context.fuel - 1 })) as never,
@@ -240,6 +333,7 @@ class Generator {
       actions: { burn, refuel: assign({ fuel: FUEL } as never) },
       guards: { hasFuel: told('context.fuel > 0', ({ context }: Args) => context.fuel > 0) },
       delays: {},
+      actors: ACTORS,
     };
     this.#fillPools();
   }
@@ -271,8 +365,10 @@ class Generator {
       seed: this.#seed,
       config,
       features: this.#features,
+      mayFail: this.#kind === 'actors',
       machine: rebuild(config),
       rebuild,
+      canStop: true,
       types: [...OUTER, ...OUTER, ...RAISED, ...BARE],
       input: (inputs) => ({ a: inputs.below(MODULO) }),
       event: (type, events): Event => ({
@@ -345,6 +441,14 @@ class Generator {
     if (always !== undefined) config.always = always;
     if (isRoot ? this.#rootWaits : random.percent(type === 'final' ? 5 : 35)) config.after = this.#after(node);
     const on = this.#on(node);
+    if (this.#kind === 'actors' && random.percent(isRoot ? 15 : type === 'final' ? 0 : 30)) {
+      config.invoke = this.#invokes(node, on);
+      if (isRoot) this.#note('invoke: of the root');
+      if (random.percent(60)) {
+        const { id } = random.pick(config.invoke as { id?: string }[]);
+        if (id !== undefined) config.entry = [...toArray(config.entry), this.#sendTo(id)];
+      }
+    }
     if (Object.keys(on).length > 0) config.on = on;
     if (type === 'compound') {
       config.initial = this.#initial(node);
@@ -359,6 +463,49 @@ class Generator {
       }
     }
     return config;
+  }
+
+  #invokes(node: Node, on: Config): Config[] {
+    const random = this.#random;
+    const count = random.pick([1, 1, 1, 2]);
+    if (count > 1) this.#note('invoke: several');
+    return Array.from({ length: count }, (_, index) => {
+      const src = random.pick(['kid', 'kid', 'sub', 'tally'] as const);
+      const kind = { kid: 'a callback', sub: 'a machine', tally: 'a transition' } as const;
+      this.#note(`invoke: ${kind[src]}`);
+      const invoke: Config = { src };
+      if (random.percent(70)) {
+        this.#note('invoke: with an id');
+        invoke.id = `${src}${random.percent(70) ? node.order : ''}${index}`;
+        if (random.percent(60))
+          on['io.close'] = { actions: [this.#sendTo(invoke.id as string), ...this.#actionList(1)] };
+      }
+      if (random.percent(50)) {
+        const number = random.pick(NUMBERS);
+        invoke.input = told(`{ n: ${number.story} }`, (args: Args) => ({ n: number.of(args) }));
+      } else if (random.below(2) === 0) {
+        invoke.input = { n: random.below(MODULO) };
+      }
+      if (random.percent(50)) {
+        this.#note('invoke: onDone');
+        invoke.onDone = this.#candidate(node, INSIDE, false);
+      }
+      if (random.percent(60)) {
+        this.#note('invoke: onError');
+        invoke.onError = [this.#candidate(node, INSIDE, false), {}];
+      }
+      if (src === 'tally' && random.percent(50)) {
+        this.#note('invoke: onSnapshot');
+        invoke.onSnapshot = this.#candidate(node, INSIDE, false);
+      }
+      return invoke;
+    });
+  }
+
+  #sendTo(id: string): unknown {
+    this.#note('acts: sendTo an actor');
+    const type = this.#random.pick(['io.read', 'r.a', 'go']);
+    return told(`sendTo ${id} ${type}`, sendTo(id, { type }));
   }
 
   #initial(node: Node): unknown {
@@ -569,6 +716,11 @@ class Generator {
   #guard(depth: number): unknown {
     const random = this.#random;
     const chance = random.below(depth > 0 ? 100 : 60);
+    if (chance < 3) {
+      this.#note('guard: stateIn');
+      const state = random.pick(['a', 'b', { b: 'a' }, { a: 'b' }, `#${ROOT_ID}.a`]);
+      return told(`stateIn ${show(state)}`, stateIn(state as never));
+    }
     if (chance < 25) {
       this.#note('guard: a function');
       return this.#predicate();
@@ -597,12 +749,14 @@ class Generator {
     if (chance === 1) {
       return told(
         `${left.story} === ${right.story}`,
-        (args: Args, params?: Params) => left.of(args, params) === right.of(args, params),
+        ({ context, event }: Args, params?: Params) =>
+          left.of({ context, event }, params) === right.of({ context, event }, params),
       );
     }
     return told(
       `${left.story} <= ${right.story}`,
-      (args: Args, params?: Params) => left.of(args, params) <= right.of(args, params),
+      ({ context, event }: Args, params?: Params) =>
+        left.of({ context, event }, params) <= right.of({ context, event }, params),
     );
   }
 
@@ -623,7 +777,7 @@ class Generator {
 
   #dynamicParams(): object {
     const number = this.#random.pick(NUMBERS);
-    return told(`{ by: ${number.story} }`, (args: Args) => ({ by: number.of(args) }));
+    return told(`{ by: ${number.story} }`, ({ context, event }: Args) => ({ by: number.of({ context, event }) }));
   }
 
   #someActions(): unknown {
@@ -660,10 +814,122 @@ class Generator {
   }
 
   #inlineAction(): unknown {
+    if (this.#kind !== 'plain' && this.#random.percent(35)) return this.#functionAction();
+    if (this.#kind === 'actors' && this.#random.percent(45)) return this.#actorAction();
     const chance = this.#random.below(100);
     if (chance < 45) return this.#assign();
     if (chance < 80 || this.#calm) return this.#emit();
     return this.#raise();
+  }
+
+  #functionAction(): unknown {
+    const random = this.#random;
+    const name = `f${random.below(5)}`;
+    if (random.percent(25)) {
+      this.#note('acts: log');
+      const number = random.pick(NUMBERS);
+      const value = ({ context, event }: Args, params?: Params) => [number.of({ context, event }, params), event.type];
+      return told(`log ${number.story}`, random.percent(50) ? log(value as never, name) : log(value as never));
+    }
+    if (!this.#calm && random.percent(25)) {
+      this.#note('acts: a function that sends to itself');
+      const type = random.pick(RAISED);
+      return told(`${name}, self.send ${type}`, ({ context, event, self }: ActingArgs) => {
+        note({ call: name, context, event: event.type, self: self.id, value: self.getSnapshot().value });
+        self.send({ type });
+      });
+    }
+    this.#note('acts: a function');
+    return told(`call ${name}`, ({ context, event }: Args, params?: Params) => {
+      note({ call: name, context, event: event.type, params });
+    });
+  }
+
+  #actorAction(): unknown {
+    const random = this.#random;
+    const type = random.pick(RAISED);
+    const number = random.pick(NUMBERS);
+    const id = `later${random.below(2)}`;
+    switch (random.below(10)) {
+      case 0:
+        this.#note('acts: cancel');
+        return told(`cancel ${id}`, cancel(random.percent(50) ? id : ((() => id) as never)));
+      case 1:
+      case 2: {
+        this.#note('acts: raise later');
+        const delay = random.pick([
+          10,
+          told('10 * …', (args: Args) => (number.of(args) === 1 ? undefined : 10 * number.of(args))),
+          random.pick(this.#delays)?.name ?? 10,
+        ]);
+        const event = random.percent(50) ? { type } : (args: Args) => ({ type, n: number.of(args) });
+        const options = { delay, ...(random.percent(70) && { id }) };
+        return told(`raise ${type} later ${id} ${String(delay)}`, raise(event as never, options as never));
+      }
+      case 3: {
+        const isLater = random.percent(50);
+        this.#note(isLater ? 'acts: sendTo later' : 'acts: sendTo itself');
+        const to = (({ self }: ActingArgs) => (number.of === NUMBERS[0]?.of ? undefined : self)) as never;
+        const event = ({ context }: Args) => ({ type, n: context.a });
+        return told(
+          `sendTo self ${type}`,
+          sendTo(to, event as never, isLater ? ({ id, delay: 10 } as never) : undefined),
+        );
+      }
+      case 4:
+        this.#note('acts: spawnChild');
+        return told(
+          'spawnChild spawned',
+          spawnChild(random.pick(['kid', 'sub']), { id: 'spawned', input: random.below(3) as never } as never),
+        );
+      case 5:
+        this.#note('acts: stopChild');
+        return told('stopChild spawned', stopChild(random.percent(50) ? 'spawned' : ((() => 'spawned') as never)));
+      case 6: {
+        this.#note('acts: assign spawns');
+        const src = random.pick(['kid', 'sub']);
+        return told(
+          `assign spawn ${src}`,
+          assign((({ spawn, context }: ActingArgs) => {
+            spawn(src, { id: 'spawned', input: { n: context.a % 3 } });
+            return { c: number.of({ context, event: { type: '' } }) };
+          }) as never),
+        );
+      }
+      case 7:
+        this.#note('acts: assign asks for self');
+        return told(`assign last: self.id`, assign({ last: ({ self }: ActingArgs) => self.id } as never));
+      default:
+        return this.#enqueues();
+    }
+  }
+
+  #enqueues(): unknown {
+    this.#note('acts: enqueueActions');
+    const random = this.#random;
+    const number = random.pick(NUMBERS);
+    const name = random.pick(['burn', this.#actions[0]?.name ?? 'burn']);
+    const type = random.pick(RAISED);
+    const guard = random.pick(['hasFuel', 'guard0', stateIn('a')]);
+    const wants = {
+      raise: random.percent(30),
+      emit: random.percent(50),
+      call: random.percent(50),
+      later: random.percent(30),
+    };
+    return told(
+      `enqueue ${name} ${show(wants)}`,
+      enqueueActions(((args: ActingArgs, params?: Params) => {
+        const { enqueue, check, self, context, event } = args;
+        enqueue.assign?.({ last: self.id, b: number.of(args, params) });
+        if (check(guard)) enqueue(name);
+        if (wants.call)
+          enqueue(({ context: now }: Args) => note({ enqueued: now, before: context, event: event.type }));
+        if (wants.emit) enqueue.emit?.(({ context: now }: Args) => ({ type: 'tell.enqueued', b: now.b }));
+        if (wants.raise) enqueue.raise?.({ type });
+        if (wants.later) enqueue.raise?.({ type }, { delay: 15, id: 'later0' });
+      }) as never),
+    );
   }
 
   #assign(): unknown {
@@ -680,18 +946,18 @@ class Generator {
       case 0: {
         this.#note('assign: a function');
         const story = `{ ${first}: ${one.story}, ${second}: ${two.story}, last: event.type }`;
-        const run = (args: Args, params?: Params) => ({
-          [first]: one.of(args, params),
-          [second]: two.of(args, params),
-          last: args.event.type,
+        const run = ({ context, event }: Args, params?: Params) => ({
+          [first]: one.of({ context, event }, params),
+          [second]: two.of({ context, event }, params),
+          last: event.type,
         });
         return told(`assign(${story})`, assign(run as never));
       }
       case 1: {
         this.#note('assign: a function');
         const story = `${one.story} > 1 ? { ${first}: ${two.story} } : {}`;
-        const run = (args: Args, params?: Params) =>
-          one.of(args, params) > 1 ? { [first]: two.of(args, params) } : {};
+        const run = ({ context, event }: Args, params?: Params) =>
+          one.of({ context, event }, params) > 1 ? { [first]: two.of({ context, event }, params) } : {};
         return told(`assign(${story})`, assign(run as never));
       }
       case 2:
@@ -721,12 +987,12 @@ class Generator {
     }
     this.#note('emit: a function');
     const number = random.pick(NUMBERS);
-    const run = (args: Args, params?: Params) => ({
+    const run = ({ context, event }: Args, params?: Params) => ({
       type,
-      value: number.of(args, params),
-      counters: [args.context.a, args.context.b, args.context.c],
-      by: args.event.type,
-      output: args.event.output,
+      value: number.of({ context, event }, params),
+      counters: [context.a, context.b, context.c],
+      by: event.type,
+      output: event.output,
     });
     return told(`emit ${type} { value: ${number.story}, counters, by, output }`, emit(run as never));
   }
@@ -746,8 +1012,8 @@ class Generator {
     this.#note('raise: a function');
     const number = random.pick(NUMBERS);
     const other = random.pick(RAISED);
-    const run = (args: Args, params?: Params) => {
-      const n = number.of(args, params);
+    const run = ({ context, event }: Args, params?: Params) => {
+      const n = number.of({ context, event }, params);
       return { type: n > 1 ? other : type, n };
     };
     return told(`raise { type: ${number.story} > 1 ? '${other}' : '${type}', n }`, raise(run as never));
@@ -759,6 +1025,9 @@ class Generator {
     for (let index = 0; index < 6; index++) {
       const name = `action${index}`;
       actions[name] = this.#inlineAction();
+      if (typeof actions[name] === 'function' && !('resolve' in (actions[name] as object))) {
+        this.#note('acts: a function, by name');
+      }
       this.#actions.push({ name, params: random.percent(60) });
     }
     for (let index = 0; index < 5; index++) {
@@ -773,10 +1042,10 @@ class Generator {
     const number = random.pick(NUMBERS);
     const steps: Named = {
       pause: random.pick([1, 5, 20, 60, NEVER_MS]),
-      wait: told(`5 + 10 * (${number.story})`, (args: Args) => 5 + 10 * number.of(args)),
+      wait: told(`5 + 10 * (${number.story})`, ({ context, event }: Args) => 5 + 10 * number.of({ context, event })),
       patience: told(
         `event.delayMs ?? 20 * ${number.story}`,
-        (args: Args) => args.event.delayMs ?? 20 * number.of(args),
+        ({ context, event }: Args) => event.delayMs ?? 20 * number.of({ context, event }),
       ),
       // Not at the start: whoever looks at an instance before its start may find it where it was or where that led.
       maybe: told("event.type !== 'xstate.init' && context.b === 1 ? undefined : 15", ({ context, event }: Args) =>
@@ -833,3 +1102,5 @@ function lastOf(node: Node): Node {
   const child = node.children.at(-1);
   return child === undefined ? node : lastOf(child);
 }
+
+const toArray = (value: unknown): unknown[] => (value === undefined ? [] : Array.isArray(value) ? value : [value]);

@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createActor } from 'xstate';
 import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { nodesOf, RecordingClock, show, watchTransitions } from './compare.js';
@@ -8,15 +8,20 @@ import { type Found, play, playPlan, type Runtimes, shorten, storyOf } from './s
 import { shrink } from './shrink.js';
 
 const RUNTIMES: Runtimes = [xstateRuntime, compiledRuntime];
-const MACHINES = 600;
+const MACHINES = 500;
 const SCHEDULES = 4;
 const NAME = 'random machines do the same on both runtimes';
 
 const { first, last } = seeds(MACHINES);
 
-afterAll(() => watchTransitions(false));
+// XState warns of what is sent to an actor that has ended.
+beforeAll(() => void vi.spyOn(console, 'warn').mockImplementation(() => {}));
+afterAll(() => {
+  vi.restoreAllMocks();
+  watchTransitions(false);
+});
 
-test(NAME, { timeout: 60_000 + (last - first) * 20 }, () => {
+test(NAME, { timeout: 60_000 + (last - first) * 200 }, () => {
   const features = new Map<Feature, number>(FEATURES.map((feature) => [feature, 0]));
   let states = 0;
   const start = performance.now();
@@ -53,7 +58,7 @@ function storyOfMachine(generated: Generated, found: Found): string {
   const config = shrink(generated.config, (part) => smaller(part) !== undefined);
   const subject = { ...generated, machine: generated.rebuild(config) };
   const least = shorten(subject, smaller(config) ?? short, RUNTIMES);
-  const machine = show({ ...config, implementations: generated.machine.implementations }, 2);
+  const machine = show({ ...config, implementations: { ...generated.machine.implementations, actors: 'ACTORS' } }, 2);
   return `seed ${seed}: ${storyOf(subject, least, RUNTIMES)}\n${machine}\nagain: ${replayWith(seed, 'machines.test.ts', NAME)}`;
 }
 
@@ -64,12 +69,13 @@ test.skipIf(isReplay())('random machines are not only built but walked', () => {
   const taken = new Map<string, number>();
   const count = (kind: string): void => void taken.set(kind, (taken.get(kind) ?? 0) + 1);
   for (let seed = 1; seed <= 300; seed++) {
-    const { machine, input, event, types } = generate(seed);
+    const { machine, input, event, types, mayFail } = generate(seed);
     const random = new Random(seed);
     const clock = new RecordingClock();
     const actor = createActor(machine, {
       input: input(random) as never,
       clock: clock as never,
+      logger: () => {},
       inspect: (inspection) => {
         if (inspection.type !== '@xstate.microstep') return;
         for (const transition of inspection._transitions) {
@@ -89,13 +95,14 @@ test.skipIf(isReplay())('random machines are not only built but walked', () => {
         }
       },
     });
+    actor.subscribe({ error: () => {} });
     actor.start();
     for (let moves = 0; moves < 40 && actor.getSnapshot().status === 'active'; moves++) {
       if (random.percent(25)) clock.advance(20);
       else actor.send(event(random.pick(types), random));
     }
     if (actor.getSnapshot().status === 'done') count('ended');
-    expect(actor.getSnapshot().status, `seed ${seed}`).not.toBe('error');
+    if (!mayFail) expect(actor.getSnapshot().status, `seed ${seed}`).not.toBe('error');
   }
   console.log([...taken].map(([kind, times]) => `${kind} ${times}`).join('; '));
   const kinds = [

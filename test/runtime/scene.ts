@@ -81,6 +81,12 @@ function line(deed: Deed): string {
       return `set ${deed.delayMs}`;
     case 'clear a timer':
       return `clear ${deed.dueAt}`;
+    case 'note':
+      return show(deed.what);
+    case 'log':
+      return `log ${show(deed.values)}`;
+    case 'fail':
+      return 'fail';
     case 'finish':
       return `finish ${show(deed.outcome)}`;
     case 'transition':

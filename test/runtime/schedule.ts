@@ -25,6 +25,8 @@ export interface Subject {
   readonly ways?: readonly (readonly string[])[];
   /** Those that nearly every state ends on: where they come often, no life gets far. */
   readonly ends?: ReadonlySet<string>;
+  /** Its runs can be stopped: it is no machine of the library. */
+  readonly canStop?: boolean;
   input(random: Random): unknown;
   event(type: string, random: Random): EventObject;
 }
@@ -35,6 +37,7 @@ export type Runtimes = readonly [MachineRuntime, MachineRuntime];
 /** One thing that is done to both lives. */
 export type Move =
   | { readonly do: 'start' }
+  | { readonly do: 'stop' }
   | { readonly do: 'send'; readonly event: EventObject }
   | { readonly do: 'advance'; readonly ms: number }
   | { readonly do: 'setRef'; readonly keepAlive: boolean };
@@ -98,7 +101,7 @@ export function play(subject: Subject, seed: number, runtimes: Runtimes, visit?:
     answer: answersOf(subject, random),
     moves,
   };
-  const [one, other] = sidesOf(machine, plan, runtimes);
+  const [one, other] = sidesOf(subject, plan, runtimes);
   let what = difference(one, other, { tags, paths, events: [], accepts: false });
   if (what !== undefined) return { what, plan };
   const early = random.percent(15) ? random.between(1, 2) : 0;
@@ -140,7 +143,7 @@ export function playPlan(subject: Subject, plan: Plan, runtimes: Runtimes, tell?
   const { machine, types } = subject;
   const { tags, paths } = know(machine);
   const events = types.map((type) => subject.event(type, new Random(0)));
-  const [one, other] = sidesOf(machine, plan, runtimes);
+  const [one, other] = sidesOf(subject, plan, runtimes);
   const moves: Move[] = [];
   tell?.(undefined, one, other);
   let what = difference(one, other, { tags, paths, events, accepts: true });
@@ -221,6 +224,7 @@ interface Taste {
 function nextMove(subject: Subject, { liked, patience }: Taste, random: Random, side: Side): Move {
   const chance = random.below(100);
   if (chance < 5) return { do: 'setRef', keepAlive: random.percent(50) };
+  if (chance === 99 && subject.canStop === true) return { do: 'stop' };
   if (chance < 5 + patience) {
     const timers = side.instance.timers();
     const due = timers.length > 0 && random.percent(70) ? random.pick(timers).remainingMs : random.pick(WAITS);
@@ -250,15 +254,16 @@ function answersOf(subject: Subject, random: Random): Answer | undefined {
   };
 }
 
-function sidesOf(machine: AnyStateMachine, plan: Plan, [first, second]: Runtimes): [Side, Side] {
+function sidesOf({ machine, canStop }: Subject, plan: Plan, [first, second]: Runtimes): [Side, Side] {
   const { input, watched, answer, backgroundTimers } = plan;
   watchTransitions(watched);
-  const options = { answer, backgroundTimers };
+  const options = { answer, backgroundTimers, tellsFailure: canStop };
   return [new Side(first, machine, input, options), new Side(second, machine, input, options)];
 }
 
 function perform(side: Side, move: Move): void {
   if (move.do === 'start') side.start();
+  else if (move.do === 'stop') side.stop();
   else if (move.do === 'send') side.send(move.event);
   else if (move.do === 'advance') side.advance(move.ms);
   else side.instance.setRef(move.keepAlive);

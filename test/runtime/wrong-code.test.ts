@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import { contextOf, factsOf, MachineInstance, place, transitions } from '../../src/runtime/machine-instance.js';
+import { COMMON } from '../../src/runtime/compile.js';
 import { planOf } from '../../src/runtime/plan.js';
 import { sourceOf } from '../../src/runtime/source.js';
 import type { MachineRuntime } from '../support/runtimes.js';
@@ -47,10 +47,19 @@ const MISTAKES: Record<string, readonly [right: RegExp, wrong: string]> = {
   'the start is not prepared': [/this\.prepare\(\);/g, ''],
   'the state to start in is not chosen': [/this\.chooseStart\(\);/g, ''],
   'the start is not told of': [/this\.tellStart\([^;]*;/g, ';'],
+  'a function is not called': [/this\.call\([^;]*;/g, ''],
+  'a function has no params': [/(this\.call\(\$\d+, \{[^}]*\}), [^;]*\);/g, '$1);'],
+  'an action is not done': [/= this\.act\([^;]*;/g, '= undefined;'],
+  'an actor is not invoked': [/= this\.invoke\([^;]*;/g, '= undefined;'],
+  'an actor is not stopped': [/= this\.stopActor\([^;]*;/g, '= undefined;'],
+  'what is spawned is not started': [/= this\.spawned\(\);/g, '= undefined;'],
+  'a timer is not scheduled': [/= this\.schedule\([^;]*;/g, '= undefined;'],
+  'a timer is not unscheduled': [/= this\.unschedule\([^;]*;/g, '= undefined;'],
+  'effects are forgotten': [/this\.emitAs\(effects, \w+\);|, effects, effects\d+/g, ''],
+  'the error of an actor is ignored': [/if \(this\.isFatal\(event\)\) return this\.failBy\(event\);/g, ''],
+  'the context of a function is that of before': [/this\.context = \{[^;]*;/g, ''],
   'an event has no case': [/case "go": return this\.\w+\(event\);/g, ''],
 };
-
-const PARTS = { MachineInstance, contextOf, factsOf, place, transitions };
 
 /** Runs machines on code that is changed before it is used, and notes whether it was. */
 function runtimeOf(change: (source: string) => string): MachineRuntime {
@@ -63,12 +72,12 @@ function runtimeOf(change: (source: string) => string): MachineRuntime {
         const values: unknown[] = [];
         const nameOf = (value: unknown): string => `$${values.push(value) - 1}`;
         const source = change(
-          sourceOf({ ...planOf(machine), stepsMax: STEPS_MAX }, 'Made', { nameOf, valueOf: nameOf }),
+          sourceOf({ ...planOf(machine), stepsMax: STEPS_MAX }, 'Made', { nameOf, valueOf: nameOf, isOwn: true }),
         );
         const names = values.map((_, index) => `$${index}`).join(', ');
-        const code = `"use strict"; const { ${Object.keys(PARTS).join(', ')} } = parts; const [${names}] = values; ${source}
+        const code = `"use strict"; const { ${Object.keys(COMMON).join(', ')} } = parts; const [${names}] = values; ${source}
 return Made;`;
-        Made = new Function('parts', 'values', code)(PARTS, values) as NonNullable<typeof Made>;
+        Made = new Function('parts', 'values', code)(COMMON, values) as NonNullable<typeof Made>;
         classes.set(machine, Made);
       }
       return new Made(input, host);
