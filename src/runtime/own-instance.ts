@@ -721,8 +721,13 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     extra.children = others;
     // Another actor of the same name in the system may come in this step.
     (this.self.system as { _unregister?(ref: AnyActorRef): void })._unregister?.(child.ref);
-    if (child.isStarted) after.push(() => this.#stop(child));
-    else this.#stop(child);
+    const stop = (): void => {
+      if (child.isStarted) after.push(() => this.#stop(child));
+      else this.#stop(child);
+    };
+    // At a start it may have been started before, by the assignment that has spawned it.
+    if (this.#isStarted) stop();
+    else extra.early.push(stop);
   }
 
   /** A machine that is done starts none of its actors any more. */
