@@ -61,8 +61,8 @@ export interface MachineGraph {
 interface Place {
   readonly snapshot: AnyMachineSnapshot;
   readonly state: string;
-  /** The shortest way to it. */
-  readonly way: Path;
+  /** The last step of the shortest way to it, and where that begins: none for the first. */
+  readonly last: { readonly step: Step; readonly from: Place } | undefined;
   readonly edges: Map<string, { readonly step: Step; readonly to: Place }>;
   /** The contexts of the snapshots that `key` did not tell apart from this one. */
   readonly others: object[];
@@ -113,7 +113,7 @@ export class Walk<M extends AnyStateMachine> implements MachineGraph {
     this.machine = machine;
     this.#options = options;
     this.#inert = new InertMachine(machine);
-    this.#first = this.#place(this.#start(), []);
+    this.#first = this.#place(this.#start(), undefined);
     // A Map is walked in the order of insertion, and so breadth first.
     for (const place of this.places.values()) {
       for (const event of this.#eventsIn(place)) {
@@ -129,8 +129,10 @@ export class Walk<M extends AnyStateMachine> implements MachineGraph {
 
   edgePaths(): Path[] {
     const paths: Path[] = [];
-    for (const { way, edges } of this.places.values())
-      for (const { step } of edges.values()) paths.push([...way, step]);
+    for (const place of this.places.values()) {
+      const way = wayTo(place);
+      for (const { step } of place.edges.values()) paths.push([...way, step]);
+    }
     return withoutBeginnings(paths);
   }
 
@@ -182,7 +184,7 @@ export class Walk<M extends AnyStateMachine> implements MachineGraph {
     }
   }
 
-  #place(snapshot: AnyMachineSnapshot, way: Path): Place {
+  #place(snapshot: AnyMachineSnapshot, last: Place['last']): Place {
     const state = statePath(snapshot.value);
     const name = `${state} ${this.#options.key?.(snapshot as SnapshotFrom<M>) ?? ''}`;
     const known = this.places.get(name);
@@ -190,7 +192,7 @@ export class Walk<M extends AnyStateMachine> implements MachineGraph {
       if (known.snapshot.context !== snapshot.context) known.others.push(snapshot.context);
       return known;
     }
-    const place = { snapshot, state, way, edges: new Map(), others: [] };
+    const place = { snapshot, state, last, edges: new Map(), others: [] };
     this.places.set(name, place);
     return place;
   }
@@ -215,7 +217,7 @@ export class Walk<M extends AnyStateMachine> implements MachineGraph {
     const snapshot = this.#try(place.state, event, () => this.#inert.next(place.snapshot, event));
     for (const transition of this.#inert.transitions) this.taken.add(transition);
     const step = { event, from: place.state, to: statePath(snapshot.value) };
-    place.edges.set(text, { step, to: this.#place(snapshot, [...place.way, step]) });
+    place.edges.set(text, { step, to: this.#place(snapshot, { step, from: place }) });
   }
 
   #try<T>(state: string, event: EventObject, run: () => T): T {
@@ -233,6 +235,12 @@ export class Walk<M extends AnyStateMachine> implements MachineGraph {
     const payload = type.startsWith('xstate.done.') ? 'output: …' : type.startsWith('xstate.error.') ? 'error: …' : '…';
     return `The event had nothing but its type. Give its payload: events: (type) => type === '${type}' ? [{ type, ${payload} }] : [{ type }]`;
   }
+}
+
+function wayTo(place: Place): Step[] {
+  const way: Step[] = [];
+  for (let { last } = place; last !== undefined; { last } = last.from) way.unshift(last.step);
+  return way;
 }
 
 /** What a catch-all is sent by default: no state names it. */

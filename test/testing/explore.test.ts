@@ -97,6 +97,10 @@ describe('a walk that does not end names the field that grows, and a key', () =>
     expect(explosionOf(key)).toMatch(advice);
   });
 
+  test('a long way is not kept once for each of its steps', () => {
+    expect(explosionOf(({ context }) => context.count, 20_000)).toMatch(/^counter: 20000 steps have not/);
+  });
+
   test('the key that it names stops it', () => {
     const graph = exploreMachine(idle, { input: undefined, key: ({ context }) => Math.min(context.count, 2) });
     expect(graph.states).toBe(3);
