@@ -1,0 +1,369 @@
+/** Machines of users: functions, actors, failures; and what a run can be asked for. The same on both runtimes. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import {
+  type AnyStateMachine,
+  assign,
+  createMachine,
+  emit,
+  fromCallback,
+  fromObservable,
+  fromPromise,
+  log,
+  raise,
+  sendTo,
+  setup,
+} from 'xstate';
+import { compile, type Host, interpret, type Run, systemClock } from '../../src/runtime/index.js';
+import { ManualClock } from '../../src/testing/index.js';
+
+afterEach(() => void vi.useRealTimers());
+
+interface Seen {
+  readonly run: Run<{ type: string }>;
+  /** What the host, a subscriber and the functions of the machine were called with. */
+  readonly said: string[];
+}
+
+describe.each([
+  ['interpret', interpret],
+  ['compile', compile],
+])('%s', (_, make) => {
+  let said: string[] = [];
+  const say = (text: string) => () => void said.push(text);
+
+  function run(
+    machine: AnyStateMachine,
+    host: { [K in keyof Host<{ type: string }>]?: Host<{ type: string }>[K] | undefined } = {},
+    input?: unknown,
+  ): Seen {
+    said = [];
+    const made = make(machine).run(
+      input as never,
+      {
+        id: 'm#1',
+        clock: systemClock,
+        perform: ({ type }: { type: string }) => void said.push(type),
+        finish: (output: unknown) => void said.push(`finish ${JSON.stringify(output)}`),
+        failed: (error: unknown) => void said.push(`failed ${error instanceof Error ? error.message : error}`),
+        ...host,
+      } as never,
+    ) as unknown as Run<{ type: string }>;
+    return { run: made, said };
+  }
+
+  const started = (...given: Parameters<typeof run>): Seen => {
+    const seen = run(...given);
+    seen.run.start();
+    return seen;
+  };
+
+  test('functions are called before what is emitted, and logs go to the host', () => {
+    const machine = createMachine({
+      initial: 'a',
+      states: {
+        a: {
+          entry: [emit({ type: 'emitted' }), say('called'), log('logged', 'label')],
+          on: { go: { actions: [emit({ type: 'again' }), say('called again')] } },
+        },
+      },
+    } as never) as AnyStateMachine;
+    const seen = started(machine, { log: (...values) => void said.push(values.join(' ')) });
+    seen.run.send({ type: 'go' });
+    expect(seen.said).toEqual(['called', 'label logged', 'emitted', 'called again', 'again']);
+  });
+
+  test('self has the id of the host, and what it sends waits for the end of the transition', () => {
+    const machine = createMachine({
+      context: ({ self }: { self: { id: string } }) => ({ id: self.id }),
+      entry: ({ self }: { self: { id: string; send(event: object): void } }) => {
+        said.push(self.id);
+        self.send({ type: 'go' });
+      },
+      exit: emit({ type: 'left' }),
+      initial: 'a',
+      states: {
+        a: { entry: emit({ type: 'entered' }), on: { go: { target: 'b', actions: say('went') } } },
+        b: { type: 'final' },
+      },
+      output: ({ self, context }: { self: { id: string }; context: { id: string } }) => [self.id, context.id],
+    } as never) as AnyStateMachine;
+    expect(started(machine).said).toEqual(['m#1', 'entered', 'went', 'left', 'finish ["m#1","m#1"]']);
+  });
+
+  const loader = setup({
+    actors: {
+      load: fromPromise(({ input }: { input: number }) =>
+        input > 0 ? Promise.resolve(input + 1) : Promise.reject(new Error('none')),
+      ),
+    },
+  }).createMachine({
+    context: ({ input }) => ({ n: input as number, error: '' }),
+    initial: 'loading',
+    states: {
+      loading: {
+        invoke: {
+          src: 'load',
+          input: ({ context }) => context.n,
+          onDone: { target: 'loaded', actions: assign({ n: ({ event }) => event.output }) },
+          onError: { target: 'broken', actions: assign({ error: ({ event }) => String(event.error) }) },
+        },
+      },
+      loaded: {},
+      broken: {},
+    },
+  }) as unknown as AnyStateMachine;
+
+  test('a promise that is invoked leads on by its result', async () => {
+    const seen = started(loader, {}, 1);
+    await turn();
+    expect(seen.run.snapshot()).toMatchObject({ value: 'loaded', context: { n: 2 }, status: 'active' });
+  });
+
+  test('a promise that is invoked leads on by its error', async () => {
+    const seen = started(loader, {}, 0);
+    await turn();
+    expect(seen.run.snapshot()).toMatchObject({ value: 'broken', context: { error: 'Error: none' } });
+  });
+
+  test('an observable that is invoked sends its end', () => {
+    const three = fromObservable(
+      () =>
+        ({
+          subscribe: ({ next, complete }: { next(value: number): void; complete(): void }) => {
+            for (const value of [1, 2, 3]) next(value);
+            complete();
+            return { unsubscribe: () => {} };
+          },
+        }) as never,
+    );
+    const machine = createMachine({
+      initial: 'a',
+      states: {
+        a: {
+          invoke: {
+            src: three,
+            onSnapshot: {
+              actions: ({ event }: { event: { snapshot: { context: number } } }) => say(`${event.snapshot.context}`)(),
+            },
+            onDone: 'b',
+          },
+        },
+        b: {},
+      },
+    } as never) as AnyStateMachine;
+    const seen = started(machine);
+    expect(seen.said.at(-1)).toBe('3');
+    expect(seen.run.state).toBe('b');
+  });
+
+  const ring = fromCallback<{ type: string }>(({ receive, sendBack }) => {
+    said.push('ring on');
+    receive(({ type }) => {
+      said.push(`ring got ${type}`);
+      sendBack({ type: 'rung' });
+    });
+    return say('ring off');
+  });
+  const bell = createMachine({
+    initial: 'on',
+    states: {
+      on: {
+        invoke: { id: 'ring', src: ring },
+        entry: sendTo('ring', { type: 'hello' }),
+        on: { off: 'off', rung: { actions: say('rung') } },
+        after: { 1000: 'off' },
+      },
+      off: {},
+    },
+  } as never) as AnyStateMachine;
+
+  test('a callback that is invoked is told, answers, and is stopped when its state is left', () => {
+    const { run, said } = started(bell);
+    run.send({ type: 'off' });
+    expect(said).toEqual(['ring on', 'ring got hello', 'rung', 'ring off']);
+  });
+
+  test('a run that is stopped stops its actors and clears its timers, and takes nothing more', () => {
+    const clock = new ManualClock();
+    const { run, said } = started(bell, { clock });
+    run.subscribe({ done: say('done'), failed: say('failed') });
+    expect(run.timers()).toEqual([{ name: '1000', remainingMs: 1_000 }]);
+    run.stop();
+    run.stop();
+    run.send({ type: 'off' });
+    clock.advance(2_000);
+    expect(run.timers()).toEqual([]);
+    expect(run.snapshot()).toMatchObject({ value: 'on', status: 'stopped', output: undefined });
+    expect(said).toEqual(['ring on', 'ring got hello', 'rung', 'ring off']);
+  });
+
+  test('stop from inside a command takes effect after it', () => {
+    const machine = createMachine({
+      on: { go: { actions: [emit({ type: 'one' }), emit({ type: 'two' })] } },
+    } as never) as AnyStateMachine;
+    const seen: Seen = started(machine, {
+      perform: ({ type }: { type: string }) => {
+        said.push(type);
+        if (type !== 'one') return;
+        seen.run.send({ type: 'go' });
+        seen.run.stop();
+      },
+    } as never);
+    seen.run.send({ type: 'go' });
+    seen.run.send({ type: 'go' });
+    expect(seen.said).toEqual(['one', 'two']);
+    expect(seen.run.snapshot().status).toBe('stopped');
+  });
+
+  test('a run that is stopped before its start does not start', () => {
+    const { run, said } = started(bell);
+    said.length = 0;
+    const other = make(bell).run(undefined as never, {
+      id: 'm#2',
+      clock: systemClock,
+      perform: () => {},
+      finish: () => {},
+    });
+    other.stop();
+    other.start();
+    expect(said).toEqual([]);
+    expect(other.snapshot().status).toBe('stopped');
+    run.stop();
+  });
+
+  test('a subscriber hears transitions and the end, until it leaves', () => {
+    const machine = createMachine({
+      initial: 'a',
+      states: { a: { on: { go: 'b' } }, b: { on: { go: 'c' } }, c: { type: 'final' } },
+      output: 7,
+    } as never) as AnyStateMachine;
+    const { run: one, said } = run(machine);
+    const heard: string[] = [];
+    const leave = one.subscribe({ transition: ({ from, to }) => void heard.push(`${from} → ${to}`) });
+    one.subscribe({ done: (output) => void said.push(`done ${output}`) });
+    one.start();
+    one.send({ type: 'go' });
+    leave();
+    one.send({ type: 'go' });
+    expect(heard).toEqual([' → a', 'a → b']);
+    expect(said).toEqual(['finish 7', 'done 7']);
+    expect(one.snapshot()).toMatchObject({ value: 'c', status: 'done', output: 7 });
+  });
+
+  test('the snapshot of a nested state; later transitions do not change it', () => {
+    const machine = createMachine({
+      context: { n: 1 },
+      initial: 'a.b',
+      states: { 'a.b': { initial: 'c', states: { c: {} } } },
+      on: { go: { actions: assign({ n: 2 }) } },
+    } as never) as AnyStateMachine;
+    const { run } = started(machine);
+    const before = run.snapshot();
+    run.send({ type: 'go' });
+    expect(before).toMatchObject({ value: { 'a.b': 'c' }, context: { n: 1 } });
+    expect(run.snapshot().context).toEqual({ n: 2 });
+  });
+
+  describe('a failure goes to the host and to subscribers, and ends the run', () => {
+    const fail = (): never => {
+      throw new Error('wrong');
+    };
+    test.each<[string, object]>([
+      ['a function action', { on: { go: { actions: fail } } }],
+      ['a guard', { on: { go: { guard: fail, target: '.a' } } }],
+      ['an assign', { on: { go: { actions: assign(fail) } } }],
+      ['what is sent to no actor', { on: { go: { actions: sendTo('nobody', { type: 'x' }) } } }],
+      ['an actor whose error no transition takes', { on: { go: '.broken' } }],
+      ['the output of a final state, which nothing asks for', { on: { go: '.done' } }],
+      ['an entry at the start', { entry: [emit({ type: 'never' }), fail] }],
+      ['the context', { context: fail }],
+    ])('%s', (_, config) => {
+      const machine = createMachine({
+        initial: 'a',
+        ...config,
+        states: {
+          a: { invoke: { src: ring }, after: { 10: 'a' } },
+          broken: { invoke: { src: fromCallback(fail) } },
+          done: { type: 'final', output: fail },
+        },
+      } as never) as AnyStateMachine;
+      const { run: one, said } = run(machine);
+      one.subscribe({ failed: say('subscriber') });
+      one.start();
+      one.send({ type: 'go' });
+      one.send({ type: 'go' });
+      const rest = said.filter((line) => !line.startsWith('ring'));
+      expect(rest.sort()).toEqual([
+        expect.stringMatching(/failed .*(wrong|Unable to send event to actor 'nobody')/s),
+        'subscriber',
+      ]);
+      expect(said.filter((line) => line === 'ring on')).toHaveLength(said.filter((line) => line === 'ring off').length);
+      expect(one.snapshot()).toMatchObject({ status: 'error', error: expect.any(Error) });
+      expect(one.timers()).toEqual([]);
+      expect(one.outcome).toBeUndefined();
+    });
+
+    test('without either it is an uncaught exception', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] });
+      const { run } = started(createMachine({ on: { go: { actions: fail } } } as never) as AnyStateMachine, {
+        failed: undefined,
+      });
+      run.send({ type: 'go' });
+      expect(() => vi.runAllTimers()).toThrow('wrong');
+    });
+  });
+
+  test('a root that is final is asked for its output once', () => {
+    const output = vi.fn(() => 1);
+    expect(started(createMachine({ type: 'final', output } as never) as AnyStateMachine).said).toEqual(['finish 1']);
+    expect(output).toHaveBeenCalledTimes(1);
+  });
+
+  test('a function may send to another run in the middle of a step', () => {
+    const other = make(
+      createMachine({
+        on: { poke: { actions: [raise({ type: 'x' }), emit({ type: 'poked' })] } },
+      } as never) as AnyStateMachine,
+    ).run(undefined as never, { id: 'other', clock: systemClock, perform: say('poked') as never, finish: () => {} });
+    other.start();
+    const machine = createMachine({
+      initial: 'a',
+      states: {
+        a: {
+          on: {
+            go: {
+              target: 'b',
+              actions: [raise({ type: 'next' }), emit({ type: 'first' }), () => other.send({ type: 'poke' } as never)],
+            },
+          },
+        },
+        b: { on: { next: { target: 'c', actions: emit({ type: 'second' }) } } },
+        c: {},
+      },
+    } as never) as AnyStateMachine;
+    const { run, said: lines } = started(machine);
+    run.send({ type: 'go' });
+    expect(lines).toEqual(['poked', 'first', 'second']);
+    expect(run.state).toBe('c');
+  });
+
+  test('a function may keep the context: the next transition makes another', () => {
+    const kept: unknown[] = [];
+    const machine = createMachine({
+      context: { n: 0 },
+      on: {
+        go: {
+          actions: [
+            ({ context }: { context: object }) => void kept.push(context),
+            assign({ n: ({ context }: { context: { n: number } }) => context.n + 1 } as never),
+          ],
+        },
+      },
+    } as never) as AnyStateMachine;
+    const { run } = started(machine);
+    run.send({ type: 'go' });
+    run.send({ type: 'go' });
+    expect(kept).toEqual([{ n: 0 }, { n: 1 }]);
+  });
+});
