@@ -164,11 +164,10 @@ export class Walk<M extends AnyStateMachine> implements MachineGraph {
     return [...events.values()];
   }
 
-  /** The fields of the context in which snapshots of a state differ that `key` did not tell apart. */
-  untold(isIn: (snapshot: AnyMachineSnapshot) => boolean): string[] {
+  /** The fields of the context in which snapshots differ that `key` did not tell apart. */
+  untold(): string[] {
     const fields = new Set<string>();
     for (const { snapshot, others } of this.places.values()) {
-      if (!isIn(snapshot)) continue;
       for (const other of others) for (const field of differing(snapshot.context, other)) fields.add(field);
     }
     return [...fields];

@@ -124,16 +124,51 @@ function reason<M extends AnyStateMachine>(
   const isIn = (snapshot: AnyMachineSnapshot): boolean => snapshot._nodes.includes(source);
   if (![...walk.places.values()].some(({ snapshot }) => isIn(snapshot))) return `no path enters ${pathOf(source)}`;
   if (guard === undefined) return 'another transition takes the event first';
+  const reads = readsOf(walk.machine, guard, eventType);
   const advice: string[] = [];
-  const fields = walk.untold(isIn);
+  const fields = walk.untold().filter((field) => reads.context.has(field));
   const from = fields.map((field) => `context.${field}`);
   if (fields.length > 0) {
     const key = fields.length === 1 ? from[0] : `\`${from.map((field) => `\${${field}}`).join(' ')}\``;
     advice.push(`"key" does not tell ${fields.join(', ')} apart, so give key: ({ context }) => ${key}`);
   }
-  if (eventType !== '' && !eventType.startsWith('xstate.after.')) {
+  if (reads.event.size > 0) {
     const payload = options.events === undefined ? 'the event had nothing but its type, so give' : 'give';
-    advice.push(`${payload} a payload that the guard accepts by "events"`);
+    advice.push(`${payload} one whose ${[...reads.event].join(', ')} the guard accepts, by "events"`);
   }
   return ['its guard was never true', ...advice].join('; ');
+}
+
+type Guard = ((given: object, params: unknown) => unknown) & { guards?: readonly unknown[]; check?: unknown };
+
+/** The fields of the context and of the event that a guard looks at. */
+function readsOf(
+  machine: AnyStateMachine,
+  guard: unknown,
+  eventType: string,
+): { context: Set<string>; event: Set<string> } {
+  const reads = { context: new Set<string>(), event: new Set<string>() };
+  const noting = (fields: Set<string>, known: object): object =>
+    new Proxy(known, {
+      get(_, field) {
+        if (field in known) return Reflect.get(known, field);
+        fields.add(String(field));
+        return undefined;
+      },
+    });
+  const ask = (one: unknown): void => {
+    const { type, params } = (typeof one === 'object' ? one : { type: one }) as { type: unknown; params?: unknown };
+    const run = (typeof type === 'string' ? machine.implementations.guards[type] : type) as Guard | undefined;
+    if (run?.guards !== undefined) run.guards.forEach(ask);
+    else if (typeof run === 'function' && run.check === undefined) {
+      try {
+        const given = { context: noting(reads.context, {}), event: noting(reads.event, { type: eventType }) };
+        run(given, typeof params === 'function' ? params(given) : params);
+      } catch {
+        // What it has read until then is enough.
+      }
+    }
+  };
+  ask(guard);
+  return reads;
 }

@@ -215,8 +215,8 @@ describe('transitions that were never taken', () => {
     await expect(run()).rejects.toThrow(
       [
         name,
-        '  calling –failed→ closed [isExhausted]: its guard was never true; "key" does not tell attempts apart, so give key: ({ context }) => context.attempts; the event had nothing but its type, so give a payload that the guard accepts by "events"',
-        '  calling –pay→ paid [isEnough]: its guard was never true; "key" does not tell attempts apart, so give key: ({ context }) => context.attempts; the event had nothing but its type, so give a payload that the guard accepts by "events"',
+        '  calling –failed→ closed [isExhausted]: its guard was never true; "key" does not tell attempts apart, so give key: ({ context }) => context.attempts',
+        '  calling –pay→ paid [isEnough]: its guard was never true; the event had nothing but its type, so give one whose amount the guard accepts, by "events"',
         '  calling –leave→ closed: another transition takes the event first',
         '  paid –leave→ left: no path enters paid',
       ].join('\n'),
