@@ -3,19 +3,21 @@ import type { Socket } from 'node:net';
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom, OutputFrom } from 'xstate';
 import { OptionError } from '../errors.js';
 import type { Report } from '../machines/vocabulary.js';
-import { onlyKnown } from '../options.js';
+import { clock as checkClock, onlyKnown, text } from '../options.js';
 import { type Deferred, deferred } from '../promise.js';
-import { type Clock, systemClock } from '../runtime/clock.js';
+import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
+import { inNoContext } from '../runtime/context.js';
 import type { Host, Instance } from '../runtime/instance.js';
 import type { RunnableMachine } from '../runtime/machine.js';
-import { isStream } from '../sockets/given.js';
+import { setOn } from '../runtime/timers.js';
+import { checkedStream, isConnected, isStream } from '../sockets/given.js';
 import {
   destroy,
   endGracefully,
+  forget,
   hookReportOf,
   isOwned,
   link,
-  linkConnecting,
   reset,
   type SocketOwner,
 } from '../sockets/socket.js';
@@ -88,15 +90,25 @@ export interface Attached<M extends AnyStateMachine> {
   readonly state: string;
   /** The socket, until it has closed. */
   readonly socket: Socket | undefined;
-  /** A promise of the machine's output, once the machine has ended and its socket has closed. It never rejects. */
-  readonly closed: Promise<OutputFrom<M>>;
+  /**
+   * A promise of the machine's output, once the machine has ended and its socket has closed; of nothing where a function of the
+   * machine has thrown, or {@link abort} was called. It never rejects.
+   */
+  readonly closed: Promise<OutputFrom<M> | undefined>;
   /** True once the machine has ended; its socket may have yet to close. */
   readonly isOver: boolean;
   /** True where the machine has ended and left its socket open: that was reset then, and should be mended in the machine. */
   readonly isLeaky: boolean;
+  /** The event that the last report became. */
+  readonly heard: EventOf<M> | undefined;
   /** The instance: `send` an event to it, or ask for its `timers()`. */
   readonly instance: Instance<EventOf<M>>;
+  /** Ends it without the machine: its socket is reset, and nothing is reported or performed any more. */
+  abort(): void;
 }
+
+/** How long what was ended may take to be delivered once the machine is over. */
+const LINGER_MS = 30_000;
 
 const counts = new Map<string, number>();
 
@@ -105,8 +117,9 @@ const counts = new Map<string, number>();
  * The instance starts at once.
  *
  * It does what the adapters of this library do for theirs: an error is always heard; nothing is reported after the close, or
- * of a socket that another one has replaced; a command that comes after the close does nothing; what the machine leaves open when
- * it ends is reset.
+ * of a socket that was destroyed before the next one was opened; a command that comes after the close does nothing. What the machine
+ * leaves open when it ends is reset; what it has ended is delivered, for 30 seconds at most. Where a function of the machine
+ * throws, the socket is reset, and the error is the process's.
  *
  * @param socket the socket; or a function that opens one, each time that the machine commands it
  * @param machine what `compile()` or `interpret()` of `sockchart/runtime` has made
@@ -124,10 +137,10 @@ const counts = new Map<string, number>();
  * await greeting.closed;
  * ```
  */
-export function attach<M extends AnyStateMachine>(
+export function attach<M extends AnyStateMachine, const O extends AttachOptions<M> = AttachOptions<M>>(
   socket: Socket | (() => Socket),
   machine: RunnableMachine<M>,
-  options: AttachOptions<M>,
+  options: O,
 ): Attached<M> {
   if (typeof socket !== 'function' && !isStream(socket)) {
     throw new OptionError('socket', socket, 'a socket, or a function that opens one');
@@ -136,7 +149,12 @@ export function attach<M extends AnyStateMachine>(
     throw new OptionError('machine', machine, 'what compile() or interpret() of sockchart/runtime has made');
   }
   onlyKnown('attach', options, OPTIONS);
-  const { events, commands } = options;
+  const { events, commands, id, backgroundTimers } = options;
+  if (id !== undefined) text('id', id);
+  checkClock('clock', options.clock);
+  if (backgroundTimers !== undefined && !Array.isArray(backgroundTimers)) {
+    throw new OptionError('backgroundTimers', backgroundTimers, 'a list of names of timers');
+  }
   if (commands === null || typeof commands !== 'object') throw new OptionError('commands', commands, 'an object');
   onlyKnown('events', events, REPORTS, 'events.');
   for (const [name, entry] of Object.entries(events)) {
@@ -169,7 +187,11 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
   readonly #commands: Readonly<Record<string, SocketMove | ((command: never, attached: never) => void)>>;
   readonly instance: Instance<never>;
   readonly #closed: Deferred<unknown> = deferred();
+  heard: never | undefined;
   #socket: Socket | undefined;
+  /** It was told to end: over TLS its FIN is on its way only later. */
+  #isEnding = false;
+  #linger: Timer | undefined;
   #output: unknown;
 
   constructor(socket: Socket | (() => Socket), machine: RunnableMachine<AnyStateMachine>, options: AnyOptions) {
@@ -181,8 +203,10 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
     this.#commands = commands as never;
     this.#open = typeof socket === 'function' ? socket : undefined;
     this.instance = machine.run(input, this as never) as Instance<never>;
+    // What the machine commands at its start is for this socket; what the socket was before comes after that.
+    if (typeof socket !== 'function') this.#link(socket);
     this.instance.start();
-    if (typeof socket !== 'function') this.#take(socket);
+    if (typeof socket !== 'function') this.#reportPast(socket);
   }
 
   get state(): string {
@@ -200,6 +224,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
   /** What the machine commands */
 
   perform(command: Typed): void {
+    if (this.isOver) return;
     const entry = this.#commands[command.type];
     if (typeof entry === 'function') entry(command as never, this as never);
     else if (entry === undefined) throw new OptionError('commands', command.type, this.#expected());
@@ -217,8 +242,10 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
     }
     const socket = this.#socket;
     if (socket === undefined) return;
-    if (move === 'end') endGracefully(socket);
-    else if (move === 'reset') reset(socket);
+    if (move === 'end') {
+      this.#isEnding = true;
+      endGracefully(socket);
+    } else if (move === 'reset') reset(socket);
     else if (move === 'destroy') destroy(socket);
     else if (move === 'pause') socket.pause();
     else socket.resume();
@@ -228,35 +255,50 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
     if (this.#open === undefined) {
       throw new OptionError('socket', this.#socket, 'a function, where the machine opens its sockets itself');
     }
-    if (this.#socket !== undefined) {
+    const last = this.#socket;
+    if (last !== undefined && !last.destroyed) {
       throw new Error(
-        `${this.id} opens a socket in "${this.state}" though its last one is open: end, reset or destroy that before.`,
+        `${this.id} opens a socket in "${this.state}" though its last one is open: reset or destroy that before, or wait until it has closed.`,
       );
     }
+    if (last !== undefined) this.#unlink(last);
     let socket: Socket;
     try {
-      socket = this.#open();
-      if (!isStream(socket)) throw new OptionError('socket', socket, 'a function that returns a socket');
+      socket = checkedStream('socket', this.#open());
     } catch (error) {
       this.#report('failed', hookReportOf(error));
       this.#report('closed');
       return;
     }
-    this.#take(socket);
+    this.#link(socket);
+    this.#reportPast(socket);
   }
 
-  #take(socket: Socket): void {
+  #link(socket: Socket): void {
     this.#socket = socket;
-    const isHandshaking = 'encrypted' in socket && (socket as Partial<{ secureConnecting: boolean }>).secureConnecting;
-    if (socket.connecting || isHandshaking) linkConnecting(socket, this);
-    else link(socket, this);
-    if (this.#events.data !== undefined)
-      socket.on('data', (chunk: Buffer) => {
-        if (socket === this.#socket) this.#report('data', chunk);
-      });
-    if (this.isOver) this.#leave();
-    else if (socket.closed) this.socketClosed();
-    else if (!socket.connecting && !isHandshaking) this.socketConnected();
+    this.#isEnding = false;
+    link(socket, this);
+    // TLS of a server has no `secureConnect`; a client has verified the certificate by then.
+    if (!isConnected(socket)) socket.once('encrypted' in socket ? 'secure' : 'connect', this.#onConnected);
+    if (this.#events.data !== undefined) socket.on('data', this.#onData);
+  }
+
+  /** What it reports no more, since it has happened. */
+  #reportPast(socket: Socket): void {
+    if (this.#socket !== socket) return;
+    if (socket.closed) {
+      this.socketClosed();
+      return;
+    }
+    if (isConnected(socket) && !socket.destroyed) this.socketConnected();
+    if (this.#socket === socket && socket.readableEnded) this.socketEnded();
+  }
+
+  /** It may connect again: with its listeners still there, all would be heard twice. */
+  #unlink(socket: Socket): void {
+    forget(socket);
+    socket.off('secure', this.#onConnected).off('connect', this.#onConnected).off('data', this.#onData);
+    this.#socket = undefined;
   }
 
   /** What the socket reports */
@@ -278,7 +320,8 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
   }
 
   socketClosed(): void {
-    this.#socket = undefined;
+    if (this.#socket !== undefined) this.#unlink(this.#socket);
+    if (this.#linger !== undefined) this.clock.clearTimeout(this.#linger);
     this.#report('closed');
     if (this.isOver) this.#closed.resolve(this.#output);
   }
@@ -287,35 +330,59 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
     return true;
   }
 
+  readonly #onConnected = (): void => this.socketConnected();
+
+  readonly #onData = (chunk: Buffer): void => this.#report('data', chunk);
+
   #report(report: keyof SocketReports<never>, argument?: unknown): void {
     const entry = this.#events[report];
     if (entry === undefined || this.isOver) return;
     const event = typeof entry === 'string' ? { type: entry } : entry(argument);
-    if (event !== undefined) this.instance.send(event as never);
+    if (event === undefined) return;
+    this.heard = event as never;
+    this.instance.send(event as never);
   }
 
-  /** The machine has ended */
+  /** It ends */
 
   finish(output: unknown): void {
+    if (this.isOver) return;
     this.isOver = true;
     this.#output = output;
-    if (this.#socket === undefined) this.#closed.resolve(output);
-    else this.#leave();
+    const socket = this.#socket;
+    if (socket === undefined) this.#closed.resolve(output);
+    else if (!socket.destroyed) this.#leave(socket);
   }
 
-  /** A socket that was destroyed closes by itself; another one would stay open for as long as its peer likes. */
-  #leave(): void {
-    const socket = this.#socket as Socket;
-    if (socket.destroyed) return;
-    if (socket.writableFinished) {
-      destroy(socket);
-    } else if (socket.writableEnded) {
-      // Its last bytes are still on their way to the system.
-      socket.once('finish', () => destroy(socket));
-    } else {
+  /** What was ended is delivered, but not for as long as the peer likes; another socket would stay open for ever. */
+  #leave(socket: Socket): void {
+    if (!this.#isEnding && !socket.writableEnded) {
       this.isLeaky = true;
       reset(socket);
+      return;
     }
+    if (socket.writableFinished) {
+      destroy(socket);
+      return;
+    }
+    socket.once('finish', () => destroy(socket));
+    this.#linger = inNoContext(setOn, this.clock, () => reset(socket), LINGER_MS);
+  }
+
+  /** A function of the machine has thrown. */
+  failed(error: unknown): void {
+    this.isLeaky = this.#socket !== undefined;
+    this.abort();
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+
+  abort(): void {
+    if (!this.isOver) this.instance.setRef(false);
+    this.isOver = true;
+    if (this.#socket === undefined) this.#closed.resolve(this.#output);
+    else reset(this.#socket);
   }
 }
 
