@@ -98,13 +98,15 @@ export class Drive<M extends AnyStateMachine> {
     };
     const stopListening = (): void => void unsubscribe(TRANSITION_CHANNEL, listener);
     subscribe(TRANSITION_CHANNEL, listener);
+    let driver: Driver<M> | undefined;
     try {
-      const driver = await makeDriver(path);
+      driver = await makeDriver(path);
       witness = new Witness(driver, path);
       for (const transition of early) witness.hear(transition);
       return new Drive(driver, witness, patienceMs, stopListening);
     } catch (error) {
       stopListening();
+      await driver?.dispose().catch(() => {});
       throw error;
     }
   }

@@ -9,15 +9,15 @@ import { type Path, type Step, shortName } from './graph.js';
 
 /**
  * What the peer does for an event to happen: `connects` means that it takes the connection, `ends` that it sends a FIN,
- * `resets` that it resets the connection, or refuses it where there is none yet, `sends` that it sends these bytes. A function gets the peer's socket,
- * and may do anything else.
+ * `resets` that it resets the connection, or refuses it where there is none yet, `sends` that it sends these bytes. A function gets the peer's socket
+ * and the step, and may do anything else.
  */
 export type PeerMove =
   | 'connects'
   | 'ends'
   | 'resets'
   | { readonly sends: string | Uint8Array }
-  | ((peer: Socket) => unknown);
+  | ((peer: Socket, step: Step) => unknown);
 
 /** Options of {@link socketDriver}. */
 export interface SocketDriverOptions<M extends AnyStateMachine> {
@@ -59,7 +59,15 @@ export function socketDriver<M extends AnyStateMachine>(
     const { port } = peer;
     await peer.prepare(path, 0, options.peer);
     const clock = new ManualClock();
-    const handle = options.attach(port, clock);
+    let handle: Attached<M>;
+    try {
+      handle = options.attach(port, clock);
+    } catch (error) {
+      peer.close();
+      throw error;
+    }
+    /** The step whose event was sent, and did not come of the socket. */
+    let sent: Step | undefined;
     return {
       machine: options.machine,
       input: options.input as InputFrom<M>,
@@ -72,16 +80,27 @@ export function socketDriver<M extends AnyStateMachine>(
         if (move === 'connects') await peer.newest();
         // A step may have the next socket opened at once.
         await peer.prepare(path, index + 1, options.peer);
-        if (isRefused || move === 'connects') return;
-        if (move !== undefined) await peer.move(move);
-        else if (step.event.type.startsWith('xstate.after.')) passTime(handle, clock, step);
-        else handle.instance.send(step.event as never);
+        if (isRefused || move === 'connects') return undefined;
+        if (move !== undefined) {
+          await peer.move(move, step);
+        } else if (step.event.type.startsWith('xstate.after.')) {
+          return passTime(handle, clock, step);
+        } else {
+          sent = step;
+          handle.instance.send(step.event as never);
+        }
+        return undefined;
+      },
+      eventOf({ event: type }) {
+        return [sent?.event, handle.heard].find((event) => event?.type === type) ?? { type };
       },
       async dispose() {
-        if (!handle.isOver) handle.socket?.destroy();
-        else await handle.closed;
+        const { isOver } = handle;
+        if (!isOver) handle.abort();
+        // A peer that stays open is no reason for a socket to stay.
         peer.close();
-        if (!handle.isOver) return;
+        await handle.closed;
+        if (!isOver) return;
         if (handle.isLeaky) throw new Error(`${handle.id} has ended in "${handle.state}" and left its socket open`);
         if (clock.pending > 0) throw new Error(`${handle.id} has ended in "${handle.state}" and left a timer running`);
       },
@@ -89,9 +108,16 @@ export function socketDriver<M extends AnyStateMachine>(
   };
 }
 
-function passTime({ instance }: Attached<AnyStateMachine>, clock: ManualClock, { event }: Step): void {
-  const timer = instance.timers().find(({ name }) => name === shortName(event.type));
-  if (timer !== undefined) clock.advance(timer.remainingMs);
+/** Returns why the timer cannot fire, if it cannot. */
+function passTime({ instance }: Attached<AnyStateMachine>, clock: ManualClock, { event }: Step): string | undefined {
+  const name = shortName(event.type);
+  const timers = instance.timers();
+  const timer = timers.find((one) => one.name === name);
+  if (timer === undefined) return `${name} does not run`;
+  const earlier = timers.find(({ remainingMs }) => remainingMs < timer.remainingMs);
+  if (earlier !== undefined) return `${earlier.name} is due before ${name}`;
+  clock.advance(timer.remainingMs);
+  return undefined;
 }
 
 /** The other end of the socket. */
@@ -118,11 +144,11 @@ class Peer {
     else if (!isWanted && this.#server.listening) this.#server.close();
   }
 
-  async move(move: Exclude<PeerMove, 'connects'>): Promise<void> {
+  async move(move: Exclude<PeerMove, 'connects'>, step: Step): Promise<void> {
     const socket = await this.newest();
     if (move === 'resets') socket.resetAndDestroy();
     else if (move === 'ends') socket.end();
-    else if (typeof move === 'function') await move(socket);
+    else if (typeof move === 'function') await move(socket, step);
     else socket.write(move.sends);
   }
 

@@ -1,6 +1,6 @@
 /** A machine of a reader's own on real sockets: `attach`, and `socketDriver`, which takes its paths. */
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { assign, emit, setup } from 'xstate';
@@ -86,7 +86,7 @@ const TABLES: Tables = {
 describe.each([
   ['compiled', compile(logMachine)],
   ['on an actor', interpret(logMachine)],
-])('%s', (_name, machine) => {
+])('%s', (name, machine) => {
   const attached = (socket: Socket | (() => Socket)) => {
     const made = attach(socket, machine, TABLES);
     const log = (): readonly string[] => (made.instance.context as { log: readonly string[] }).log;
@@ -204,12 +204,14 @@ describe.each([
     expect((await reset)[0]).toMatchObject({ code: 'ECONNRESET' });
   });
 
-  test('what was ended before is delivered whole', async () => {
-    const { port, next } = await listening();
-    const accepted = next();
-    const socket = connect(port, '127.0.0.1');
+  test.each(['TCP', 'TLS'])('what was ended before is delivered whole, over %s', async (over) => {
+    const isTls = over === 'TLS';
+    const { port } = await listening(isTls ? createTlsServer({ ...CERTIFICATE }) : createServer());
+    const accepted = once(servers.at(-1) as Server, isTls ? 'secureConnection' : 'connection');
+    const where = { port, host: '127.0.0.1', rejectUnauthorized: false };
+    const socket = isTls ? connectTls(where) : connect(where);
     const { made, until, send } = attached(socket);
-    const peer = await accepted;
+    const [peer] = (await accepted) as [Socket];
     await until('connected');
     const bytes = 8_000_000;
     socket.write(Buffer.alloc(bytes));
@@ -221,6 +223,127 @@ describe.each([
     await made.closed;
     expect(made.isLeaky).toBe(false);
   });
+
+  test('what was ended before, and is not read, is reset in the end', async () => {
+    const { port, next } = await listening();
+    const accepted = next();
+    const clock = new ManualClock();
+    const made = attach(connect(port, '127.0.0.1'), machine, { ...TABLES, clock });
+    const peer = (await accepted).pause();
+    await vi.waitUntil(() => (made.instance.context as { log: string[] }).log.includes('connected'));
+    made.socket?.write(Buffer.alloc(50_000_000));
+    made.instance.send({ type: 'end' });
+    made.instance.send({ type: 'stop' });
+    expect(made).toMatchObject({ isOver: true, isLeaky: false });
+    expect(made.socket).toBeDefined();
+    clock.advance(30_000);
+    await made.closed;
+    expect([made.socket, clock.pending]).toEqual([undefined, 0]);
+    peer.destroy();
+  });
+
+  test('commands of its start are for the socket that it was given', async () => {
+    const { port, next } = await listening();
+    const accepted = next();
+    const socket = connect(port, '127.0.0.1');
+    const peer = await accepted;
+    await vi.waitUntil(() => !socket.connecting);
+    const starting = setup({
+      types: {} as { events: { type: 'closed' }; emitted: { type: 'greet' | 'end' } },
+      actions: { greet: emit({ type: 'greet' }), end: emit({ type: 'end' }) },
+    }).createMachine({
+      id: 'starting',
+      initial: 'on',
+      states: { on: { entry: ['greet', 'end'], on: { closed: 'off' } }, off: { type: 'final' } },
+    });
+    const runnable = name === 'compiled' ? compile(starting) : interpret(starting);
+    const made = attach(socket, runnable, {
+      events: { closed: () => ({ type: 'closed' }) },
+      commands: { greet: (_command, { socket: own }) => own?.write('hello'), end: 'end' },
+    });
+    let got = '';
+    for await (const chunk of peer) got += chunk;
+    expect(got).toBe('hello');
+    peer.end();
+    await made.closed;
+  });
+
+  test('a socket that connects again is heard once each time', async () => {
+    const { port } = await listening(createServer((peer) => peer.write('hi')));
+    const socket = connect(port, '127.0.0.1');
+    let times = 0;
+    const { log, send, made } = attached(() => (times++ === 0 ? socket : socket.connect(port, '127.0.0.1')));
+    for (const round of [1, 2, 3]) {
+      send('open');
+      await vi.waitUntil(() => log().filter((line) => line === 'data hi').length === round);
+      send('destroy');
+      await vi.waitUntil(() => made.socket === undefined);
+    }
+    const once = ['connected', 'data hi', 'closed'];
+    expect(log()).toEqual([...once, ...once, ...once]);
+  });
+
+  test('a socket may be destroyed and another one opened in one step', async () => {
+    const { port } = await listening();
+    const { log, send, until } = attached(() => connect(port, '127.0.0.1'));
+    send('open');
+    await until('connected');
+    send('destroy');
+    send('open');
+    await vi.waitUntil(() => log().length === 2);
+    send('destroy');
+    await until('closed');
+    expect(log()).toEqual(['connected', 'connected', 'closed']);
+  });
+
+  test('a socket of another handle is refused, also where it is opened', async () => {
+    const { port } = await listening();
+    const socket = connect(port, '127.0.0.1');
+    const first = attached(socket);
+    await first.until('connected');
+    const second = attached(() => socket);
+    second.send('open');
+    expect(second.log()).toEqual([expect.stringContaining('failed'), 'closed']);
+    expect(first.made.socket).toBe(socket);
+    first.send('destroy');
+    await first.until('closed');
+  });
+
+  test('a socket that connects later has connected then, and one that has ended says so', async () => {
+    const { port, next } = await listening();
+    const accepted = next();
+    const later = new Socket();
+    const { log, until, send } = attached(() => later);
+    send('open');
+    expect(log()).toEqual([]);
+    later.connect(port, '127.0.0.1');
+    await until('connected');
+    (await accepted).end();
+    await until('ended');
+    send('destroy');
+    await until('closed');
+    const half = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).resume();
+    (await next()).end();
+    await once(half, 'end');
+    const ended = attached(half);
+    expect(ended.log()).toEqual(['connected', 'ended']);
+    ended.send('destroy');
+    await ended.until('closed');
+  });
+
+  test('an abort ends it without the machine', async () => {
+    const { port, next } = await listening();
+    const accepted = next();
+    const { made, until, log } = attached(connect(port, '127.0.0.1'));
+    const peer = await accepted;
+    await until('connected');
+    const reset = once(peer, 'error');
+    peer.resume();
+    made.abort();
+    expect(await made.closed).toBeUndefined();
+    expect([made.isOver, made.state, log()]).toEqual([true, 'on', ['connected']]);
+    expect((await reset)[0]).toMatchObject({ code: 'ECONNRESET' });
+  });
 });
 
 test('a second socket while one is open, and a command without an entry, are errors of the process', async () => {
@@ -231,7 +354,7 @@ test('a second socket while one is open, and a command without an entry, are err
   const first = opens.socket as Socket;
   opens.instance.send({ type: 'open' });
   expect(() => vi.runAllTimers()).toThrow(
-    /^log#\d+ opens a socket in "on" though its last one is open: end, reset or destroy that/,
+    /^log#\d+ opens a socket in "on" though its last one is open: reset or destroy that/,
   );
   expect(opens.socket).toBe(first);
   expect(() => attach(first, compile(logMachine), TABLES)).toThrow(/"socket" must be one that no handle has/);
