@@ -32,3 +32,5 @@ try {
   console.error(`sockchart: ${printable(error.message)}`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }
+// But a module of the user's may keep something open.
+if (process.argv[2] === 'compile' || process.argv[2] === 'diagram') process.exit();

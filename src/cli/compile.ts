@@ -1,5 +1,5 @@
 /** `sockchart compile`: writes the code of a user's machine as a module, for where none may be made at run time. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve, sep } from 'node:path';
 import type { AnyStateMachine } from 'xstate';
 import { codeOf, markOf } from '../runtime/compile.js';
@@ -12,22 +12,21 @@ const HEAD = '// Written by sockchart compile';
 export async function compileFile(args: CompileArgs): Promise<number> {
   const { file, out } = args;
   const to = out ?? file.replace(/(\.\w+)?$/, '.compiled.mjs');
-  if (existsSync(to) && !readFileSync(to, 'utf8').startsWith(HEAD)) {
+  if (existsSync(to) && (!statSync(to).isFile() || !readFileSync(to, 'utf8').startsWith(HEAD))) {
     throw new UsageError(`${to} is a file that "sockchart compile" has not written. Give another one.`);
   }
   const { machine, name } = await findMachine(args);
-  writeFileSync(to, textOf(machine, name, pathFrom(to, file)));
+  try {
+    writeFileSync(to, textOf(machine, name, pathFrom(to, file)));
+  } catch (error) {
+    throw new StartError(error instanceof Error ? error.message : String(error));
+  }
   console.log(`written: ${printable(to)}`);
   return 0;
 }
 
 function textOf(machine: AnyStateMachine, name: string, from: string): string {
-  let body: string;
-  try {
-    ({ body } = codeOf(machine, true));
-  } catch (error) {
-    throw new StartError(error instanceof Error ? error.message : String(error));
-  }
+  const { body } = codeOf(machine, true);
   const imported = name === 'default' ? 'machine' : `{ ${name} as machine }`;
   return `${HEAD} from the machine "${printable(machine.id)}". Change that, and write this again.
 import { compiled } from 'sockchart/runtime';

@@ -66,8 +66,7 @@ export function compile<M extends AnyStateMachine>(machine: M): RunnableMachine<
     make = new Function('common', 'values', body) as MakeClass;
   } catch (error) {
     if (!(error instanceof EvalError)) throw error;
-    warnOnce();
-    return interpret(machine);
+    return writtenLater(machine);
   }
   return runnable(machine, make(COMMON, values));
 }
@@ -132,13 +131,24 @@ function runnable<M extends AnyStateMachine>({ id }: M, Instance: InstanceClass)
   return { id, run: (input, host) => new Instance(input, host as Host<never>) as never };
 }
 
+/** The module with the written code may import the one that calls `compile`, and so come after it. */
+function writtenLater<M extends AnyStateMachine>(machine: M): RunnableMachine<M> {
+  const onActors = interpret(machine);
+  const one = (): RunnableMachine<M> => {
+    const found = written.get(machine) as RunnableMachine<M> | undefined;
+    if (found === undefined) warnOnce();
+    return found ?? onActors;
+  };
+  return { id: machine.id, run: (input, host) => one().run(input, host) };
+}
+
 let isWarned = false;
 
 function warnOnce(): void {
   if (isWarned) return;
   isWarned = true;
   process.emitWarning(
-    'Node must not make code from strings here, so machines of your own run on XState actors, which are slower. To have their code made before, run: npx sockchart compile FILE.',
+    'Node must not make code from strings here, so machines of your own run on XState actors, which are slower. To have their code made before, run: npx sockchart compile FILE, and import what it writes.',
     { code: 'SOCKCHART_NO_COMPILE' },
   );
 }

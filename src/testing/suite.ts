@@ -52,6 +52,7 @@ export function testMachine<M extends AnyStateMachine>(machine: M, options: Test
   const taken = new Set<string>();
   const stops: string[] = [];
   let left = paths.length;
+  const running: Promise<unknown>[] = [];
   for (const path of paths) {
     test(`${machine.id}: ${describePath(path)}`, async () => {
       left--;
@@ -61,13 +62,17 @@ export function testMachine<M extends AnyStateMachine>(machine: M, options: Test
         for (const step of model.steps) for (const name of step.taken) taken.add(name);
         return;
       }
-      const driven = await drivePath(path, driver, patienceMs);
+      const drive = drivePath(path, driver, patienceMs);
+      running.push(drive);
+      const driven = await drive;
       for (const name of driven.taken) taken.add(name);
       if (driven.stopped !== undefined) stops.push(`${describePath(path)}: ${driven.stopped}`);
     });
   }
   const inWalk = new Set([...walk.taken].flatMap((transition) => names.get(transition) ?? []));
   test(`${machine.id}: ${coverage(machine, inWalk).line}`, async () => {
+    // Where tests run side by side the paths may be under way.
+    await Promise.allSettled(running);
     const { line, missing } = coverage(machine, taken);
     if (taken.size >= transitionsMin) return;
     const least = transitionsMin === names.size ? '' : `, of at least ${transitionsMin}`;

@@ -73,6 +73,24 @@ test('what is written is used, and without it an actor runs', async () => {
   expect(await open('door.mjs', 'door.compiled.mjs')).toEqual(['open', 'CompiledInstance', RUNG, '60000']);
 });
 
+test('what a module has compiled before is found when it first runs', async () => {
+  const file = await written(
+    'gate.mjs',
+    machine('door'),
+    "import { compile } from 'sockchart/runtime'; export const gate = compile(door);",
+  );
+  await compile(file);
+  const program = `
+    import { gate } from './gate.mjs';
+    import './gate.compiled.mjs';
+    import { systemClock } from 'sockchart/runtime';
+    console.log(gate.run(undefined, { id: 'gate#1', clock: systemClock, perform() {}, finish() {} }).constructor.name);
+  `;
+  await writeFile(`${folder}/gated.mjs`, program);
+  const flag = '--disallow-code-generation-from-strings';
+  expect((await run(process.execPath, [flag, `${folder}/gated.mjs`])).stdout.trim()).toBe('CompiledInstance');
+});
+
 test('what is stale is an error that says what to do', async () => {
   const file = await written('changed.mjs', machine('door'));
   await compile(file, `${folder}/old.mjs`);
@@ -106,6 +124,14 @@ test.each<[what: string, args: () => Promise<string[]>, code: number, why: strin
   ['three files', async () => ['a', 'b', 'c'], 2, 'It takes a module'],
   ['a flag', async () => ['--out', 'b'], 2, 'It takes a module'],
   ['a file that is not there', async () => [`${'dist'}/nothing.mjs`], 1, 'dist/nothing.mjs cannot be loaded: '],
+  ['a folder to write to', async () => [await written('one.mjs', machine('door')), folder], 2, 'Give another one'],
+  ['a folder that is not there', async () => [await written('one.mjs', machine('door')), 'no/such.mjs'], 1, 'ENOENT'],
+  [
+    'a module that keeps something open, and has no machine',
+    async () => [await written('open.mjs', 'setInterval(() => {}, 1_000);')],
+    1,
+    'exports no machine',
+  ],
   ['no machine in it', async () => [await written('none.mjs', 'export const one = 1;')], 1, 'exports no machine'],
   [
     'a machine that cannot be compiled',
