@@ -19,10 +19,12 @@ import {
   raise,
   type Snapshot,
   type StateValue,
+  type Subscription,
   sendParent,
   sendTo,
   spawnChild,
   stopChild,
+  toObserver,
 } from 'xstate';
 import { isNever, type Timer } from './clock.js';
 import { inNoContext } from './context.js';
@@ -134,6 +136,7 @@ class More {
 /** An instance as an XState actor: what `self` is, and the parent of its actors. */
 class InstanceActor extends Actor<AnyActorLogic> {
   readonly #instance: OwnInstance<never>;
+  readonly #observers = new Set<(snapshot: AnyMachineSnapshot) => void>();
   readonly scope: ActorScope<Snapshot<unknown>, Event>;
 
   constructor(instance: OwnInstance<never>, { id, log }: Host<Event>) {
@@ -167,6 +170,33 @@ class InstanceActor extends Actor<AnyActorLogic> {
 
   override getSnapshot(): AnyMachineSnapshot {
     return this.#instance.asSnapshot();
+  }
+
+  override stop(): this {
+    this.#instance.stop();
+    return this;
+  }
+
+  override subscribe(...given: Parameters<typeof toObserver>): Subscription {
+    const { next, error, complete } = toObserver(...given);
+    if (next !== undefined) this.#observers.add(next);
+    const leave = this.#instance.subscribe({
+      ...(error !== undefined && { failed: error }),
+      ...(complete !== undefined && { done: () => complete() }),
+    });
+    return {
+      unsubscribe: () => {
+        if (next !== undefined) this.#observers.delete(next);
+        leave();
+      },
+    };
+  }
+
+  /** An event has been taken: its observers get the snapshot. */
+  tell(): void {
+    if (this.#observers.size === 0) return;
+    const snapshot = this.getSnapshot();
+    for (const next of this.#observers) attempt(() => next(snapshot));
   }
 }
 
@@ -283,6 +313,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     } else {
       this.#note();
       super.react(event);
+      this.#more?.actor?.tell();
     }
   }
 
@@ -491,8 +522,13 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
       this.#contextBefore = undefined;
       if (this.#more !== undefined && this.flags & DONE) this.#stopUnstarted(this.#more);
     }
-    if (at !== effects) super.emitAs(at, command);
+    if (at !== effects) this.#emit(at, command);
     else this.#perform(command as unknown as Effects);
+  }
+
+  #emit(at: Place, command: Event): void {
+    this.#more?.actor?.scope.emit(command);
+    super.emitAs(at, command);
   }
 
   #perform(after: Effects): void {
@@ -547,7 +583,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
         return;
       case 'xstate.emit': {
         const command = valueFor(action.event, args(), params) as Event;
-        after.push(() => super.emitAs(place(), command));
+        after.push(() => this.#emit(place(), command));
         return;
       }
       case 'xstate.raise': {

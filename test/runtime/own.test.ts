@@ -91,6 +91,30 @@ describe.each([
     expect(started(machine).said).toEqual(['m#1', 'entered', 'went', 'left', 'finish ["m#1","m#1"]']);
   });
 
+  test('self can be subscribed, listened to and stopped', () => {
+    interface Self {
+      subscribe(next: (snapshot: { value: unknown }) => void): unknown;
+      on(type: string, handler: (event: { type: string }) => void): unknown;
+      stop(): void;
+    }
+    const machine = createMachine({
+      entry: ({ self }: { self: Self }) => {
+        self.subscribe(({ value }) => void said.push(`in ${value}`));
+        self.on('rang', ({ type }) => void said.push(`heard ${type}`));
+      },
+      initial: 'a',
+      states: {
+        a: { on: { go: { target: 'b', actions: emit({ type: 'rang' }) } } },
+        b: { on: { go: { actions: ({ self }: { self: Self }) => self.stop() } } },
+      },
+    } as never) as AnyStateMachine;
+    const seen = started(machine);
+    seen.said.length = 0;
+    for (let times = 0; times < 3; times++) seen.run.send({ type: 'go' });
+    expect(seen.said.slice(0, 3)).toEqual(['rang', 'heard rang', 'in b']);
+    expect(seen.run.snapshot().status).toBe('stopped');
+  });
+
   const loader = setup({
     actors: {
       load: fromPromise(({ input }: { input: number }) =>
