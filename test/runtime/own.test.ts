@@ -111,7 +111,7 @@ describe.each([
     const seen = started(machine);
     seen.said.length = 0;
     for (let times = 0; times < 3; times++) seen.run.send({ type: 'go' });
-    expect(seen.said.slice(0, 3)).toEqual(['rang', 'heard rang', 'in b']);
+    expect(seen.said.slice(0, 3)).toEqual(['heard rang', 'rang', 'in b']);
     expect(seen.run.snapshot().status).toBe('stopped');
   });
 
