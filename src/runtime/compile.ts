@@ -14,10 +14,10 @@ import { interpret } from './xstate.js';
 type InstanceClass = new (input: unknown, host: Host<never>) => unknown;
 
 /** What generated code needs of the library. */
-export const COMMON = { OwnInstance, effects, factsOf, ownContext, place };
+export const COMMON: Readonly<Record<string, unknown>> = { OwnInstance, effects, factsOf, ownContext, place };
 
 /** The body of a function of these two, which returns the class. */
-export type MakeClass = (common: typeof COMMON, values: readonly unknown[]) => InstanceClass;
+export type MakeClass = (common: Readonly<Record<string, unknown>>, values: readonly unknown[]) => InstanceClass;
 
 /** What was written before the program has begun. */
 const written = new WeakMap<AnyStateMachine, RunnableMachine<never>>();
