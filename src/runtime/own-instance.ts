@@ -325,7 +325,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
 
   #halt(): void {
     this.#extra.status = 'stopped';
-    this.flags |= OVER;
+    this.flags = (this.flags & ~DONE) | OVER;
     this.keepOnly(undefined);
     this.clearTimers();
     this.#letGo();
