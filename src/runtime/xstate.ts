@@ -162,7 +162,8 @@ class ActorInstance implements Run<EventObject> {
 
   snapshot(): RunSnapshot {
     const { value, context, status, output, error } = this.#snapshot;
-    return { value, context: { ...context }, status: this.#isStopped ? 'stopped' : status, output, error };
+    if (this.#isStopped) return { value, context: { ...context }, status: 'stopped', output: undefined, error };
+    return { value, context: { ...context }, status, output, error };
   }
 
   get #isWatched(): boolean {
