@@ -23,6 +23,9 @@ export interface ObserverOptions extends HistoryLimits {
   readonly registries: readonly Registry[];
 }
 
+/** When each clock began, on the clock of the page. */
+type ClockStarts = Map<LiveClient['clock'], number>;
+
 export class Observer {
   readonly #options: ObserverOptions;
   /** A registry that is named twice is asked once. */
@@ -52,7 +55,8 @@ export class Observer {
     this.#timer = setInterval(() => this.#rates.tick(this.connections.size), SECOND_MS).unref();
     subscribe(TRANSITION_CHANNEL, this.#onTransition);
     try {
-      for (const registry of this.#registries) this.#learn(registry);
+      const starts: ClockStarts = new Map();
+      for (const registry of this.#registries) this.#learn(registry, starts);
     } catch (error) {
       this.stop();
       throw error;
@@ -147,18 +151,18 @@ export class Observer {
   }
 
   /** What lived before the observer watched. */
-  #learn(registry: Registry): void {
+  #learn(registry: Registry, starts: ClockStarts): void {
     this.#learnInstance('proxy', registry);
     for (const backend of registry.backends) this.#learnBackend(backend, backend);
     for (const listener of registry.listeners) this.#learnInstance('listener', listener);
     for (const session of registry.sessions) {
       const { client, backend } = session;
-      this.#learnClient(client);
+      this.#learnClient(client, starts);
       this.#learnInstance('session', session, client);
       this.#learnBackend(backend, client);
     }
     for (const { clients } of registry.listeners) {
-      for (const client of clients) this.#learnClient(client);
+      for (const client of clients) this.#learnClient(client, starts);
     }
     this.#live.forgetEnded();
   }
@@ -173,10 +177,12 @@ export class Observer {
     return this.#live.add(handle.id, machine, state, handle, connection, this.since, state.isFinal);
   }
 
-  /** It is as old as its clock says. */
-  #learnClient(client: LiveClient): void {
-    const since = this.since - (client.clock.now() - client.since);
-    const { connection } = this.#learnInstance('client', client, client, since);
+  /** It is as old as its clock says. The clock is looked at once: clients that came soon after each other must not change places. */
+  #learnClient(client: LiveClient, starts: ClockStarts): void {
+    const { clock } = client;
+    const start = starts.get(clock) ?? this.since - clock.now();
+    starts.set(clock, start);
+    const { connection } = this.#learnInstance('client', client, client, start + client.since);
     if (connection.peer === '') connection.peer = client.peer?.toString() ?? '';
   }
 

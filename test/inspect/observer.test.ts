@@ -648,6 +648,25 @@ describe('what began before anybody watched', () => {
     expect(observer.totals()).toMatchObject({ closed: 0, endings: { ended: 1 } });
   });
 
+  test('those that came soon after each other keep their order, however long it takes to learn of them', () => {
+    let time = 1_000;
+    const clock = { now: () => (time += 50) };
+    const numbers = [1, 2, 3, 4];
+    const sessions = numbers.map((number) => {
+      const made = session(number, ['relaying.both', 'live.established.open', 'active.established.open']);
+      return { ...made, client: { ...made.client, since: number, clock } };
+    });
+    const observer = observe({
+      registries: [
+        registry({ sessions: sessions.slice(0, 2) }),
+        registry({ id: 'proxy#u', sessions: sessions.slice(2) }),
+      ],
+    });
+    const page = connectionsPage(observer, query({ sort: 'age', descending: true }));
+    expect(page.rows.map(({ id }) => id)).toEqual(numbers.map((number) => `session#t${number}`));
+    expect(observer.find('session#t1')?.since).toBe(observer.since - 1_049);
+  });
+
   test('a client that has no session yet is shown, with its address and its age', () => {
     const { client } = session(1, ['connecting.open', 'live.accepted.open', 'active.connecting']);
     const listener = {
