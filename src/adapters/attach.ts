@@ -189,8 +189,8 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
   readonly #closed: Deferred<unknown> = deferred();
   heard: never | undefined;
   #socket: Socket | undefined;
-  /** It was told to end: over TLS its FIN is on its way only later. */
-  #isEnding = false;
+  /** What the machine has done with its socket: over TLS that shows on the socket only later. */
+  #use: 'open' | 'ended' | 'cut' = 'open';
   #linger: Timer | undefined;
   #output: unknown;
 
@@ -243,11 +243,13 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
     const socket = this.#socket;
     if (socket === undefined) return;
     if (move === 'end') {
-      this.#isEnding = true;
+      if (this.#use === 'open') this.#use = 'ended';
       endGracefully(socket);
-    } else if (move === 'reset') reset(socket);
-    else if (move === 'destroy') destroy(socket);
-    else if (move === 'pause') socket.pause();
+    } else if (move === 'reset' || move === 'destroy') {
+      this.#use = 'cut';
+      if (move === 'reset') reset(socket);
+      else destroy(socket);
+    } else if (move === 'pause') socket.pause();
     else socket.resume();
   }
 
@@ -256,7 +258,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
       throw new OptionError('socket', this.#socket, 'a function, where the machine opens its sockets itself');
     }
     const last = this.#socket;
-    if (last !== undefined && !last.destroyed) {
+    if (last !== undefined && !last.destroyed && this.#use !== 'cut') {
       throw new Error(
         `${this.id} opens a socket in "${this.state}" though its last one is open: reset or destroy that before, or wait until it has closed.`,
       );
@@ -276,7 +278,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
 
   #link(socket: Socket): void {
     this.#socket = socket;
-    this.#isEnding = false;
+    this.#use = 'open';
     link(socket, this);
     // TLS of a server has no `secureConnect`; a client has verified the certificate by then.
     if (!isConnected(socket)) socket.once('encrypted' in socket ? 'secure' : 'connect', this.#onConnected);
@@ -351,12 +353,12 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
     this.#output = output;
     const socket = this.#socket;
     if (socket === undefined) this.#closed.resolve(output);
-    else if (!socket.destroyed) this.#leave(socket);
+    else if (!socket.destroyed && this.#use !== 'cut') this.#leave(socket);
   }
 
   /** What was ended is delivered, but not for as long as the peer likes; another socket would stay open for ever. */
   #leave(socket: Socket): void {
-    if (!this.#isEnding && !socket.writableEnded) {
+    if (this.#use === 'open' && !socket.writableEnded) {
       this.isLeaky = true;
       reset(socket);
       return;

@@ -224,6 +224,27 @@ describe.each([
     expect(made.isLeaky).toBe(false);
   });
 
+  test.each(['reset', 'destroy'] as const)(
+    'a %s over TLS is no socket that was left open, and another one may follow',
+    async (move) => {
+      const { port } = await listening(createTlsServer({ ...CERTIFICATE }));
+      const { made, log, send } = attached(() =>
+        connectTls({ socket: connect(port, '127.0.0.1'), rejectUnauthorized: false }),
+      );
+      const connected = (): number => log().filter((line) => line === 'connected').length;
+      send('open');
+      await vi.waitUntil(() => connected() === 1);
+      send(move);
+      send('open');
+      await vi.waitUntil(() => connected() === 2);
+      send(move);
+      send('stop');
+      expect(made).toMatchObject({ isOver: true, isLeaky: false });
+      await made.closed;
+      expect(made.socket).toBeUndefined();
+    },
+  );
+
   test('what was ended before, and is not read, is reset in the end', async () => {
     const { port, next } = await listening();
     const accepted = next();
