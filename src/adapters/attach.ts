@@ -7,7 +7,7 @@ import { clock as checkClock, onlyKnown, text } from '../options.js';
 import { type Deferred, deferred } from '../promise.js';
 import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { inNoContext } from '../runtime/context.js';
-import type { Host, Instance } from '../runtime/instance.js';
+import type { Host, Instance, Run } from '../runtime/instance.js';
 import type { RunnableMachine } from '../runtime/machine.js';
 import { setOn } from '../runtime/timers.js';
 import { checkedStream, isConnected, isStream } from '../sockets/given.js';
@@ -103,7 +103,10 @@ export interface Attached<M extends AnyStateMachine> {
   readonly heard: EventOf<M> | undefined;
   /** The instance: `send` an event to it, or ask for its `timers()`. */
   readonly instance: Instance<EventOf<M>>;
-  /** Ends it without the machine: its socket is reset, and nothing is reported or performed any more. */
+  /**
+   * Ends it without the machine: its socket is reset, its timers are cleared, the actors that it invokes are stopped, and nothing is
+   * reported or performed any more.
+   */
   abort(): void;
 }
 
@@ -119,7 +122,7 @@ const counts = new Map<string, number>();
  * It does what the adapters of this library do for theirs: an error is always heard; nothing is reported after the close, or
  * of a socket that was destroyed before the next one was opened; a command that comes after the close does nothing. What the machine
  * leaves open when it ends is reset; what it has ended is delivered, for 30 seconds at most. Where a function of the machine
- * throws, the socket is reset, and the error is the process's.
+ * throws, the socket is reset, and the error is the process's. An error of a command is the process's too; the machine goes on.
  *
  * @param socket the socket; or a function that opens one, each time that the machine commands it
  * @param machine what `compile()` or `interpret()` of `sockchart/runtime` has made
@@ -185,7 +188,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
     Record<keyof SocketReports<never>, string | ((report: unknown) => Typed | undefined) | undefined>
   >;
   readonly #commands: Readonly<Record<string, SocketMove | ((command: never, attached: never) => void)>>;
-  readonly instance: Instance<never>;
+  readonly instance: Run<never>;
   readonly #closed: Deferred<unknown> = deferred();
   heard: never | undefined;
   #socket: Socket | undefined;
@@ -202,7 +205,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
     this.#events = events as never;
     this.#commands = commands as never;
     this.#open = typeof socket === 'function' ? socket : undefined;
-    this.instance = machine.run(input, this as never) as Instance<never>;
+    this.instance = machine.run(input, this as never) as Run<never>;
     // What the machine commands at its start is for this socket; what the socket was before comes after that.
     if (typeof socket !== 'function') this.#link(socket);
     this.instance.start();
@@ -381,8 +384,8 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
   }
 
   abort(): void {
-    if (!this.isOver) this.instance.setRef(false);
     this.isOver = true;
+    this.instance.stop();
     if (this.#socket === undefined) this.#closed.resolve(this.#output);
     else reset(this.#socket);
   }
