@@ -10,6 +10,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { argumentsOf } from './arguments.mjs';
+import { balance } from './real/balance.mjs';
 import { failover } from './real/failover.mjs';
 import { download, drain, upload } from './real/http.mjs';
 import { pgbench } from './real/postgres.mjs';
@@ -40,6 +41,7 @@ const SCENARIOS = {
   'nginx killed': failover('kill'),
   'nginx quits': failover('quit'),
   'curl drain': drain,
+  'balance as HAProxy': balance,
   'proxy protocol of HAProxy and nginx': proxyProtocol,
   'recipe connect-proxy': recipes.connectProxy,
   'recipe socks-proxy': recipes.socks,

@@ -85,14 +85,12 @@ export type { ProxyHeader, ProxySsl, ProxyTlv } from './sockets/proxy-header.js'
 export { type ParsedProxyHeader, ProxyHeaderParser } from './sockets/proxy-parser.js';
 export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js';
 export type { BackoffOptions, ServersBackoffOptions } from './upstream/backoff.js';
-export {
-  type Balance,
-  type Balancer,
-  inOrder,
-  leastConnections,
-  roundRobin,
-  type Wanted,
-} from './upstream/balance.js';
+export type { Balance } from './upstream/balance/balance.js';
+export type { Balancer, Wanted } from './upstream/balance/balancer.js';
+export { inOrder } from './upstream/balance/in-order.js';
+export { leastConnections } from './upstream/balance/least-connections.js';
+export { random } from './upstream/balance/random.js';
+export { roundRobin } from './upstream/balance/round-robin.js';
 export type { RetryBudgetOptions } from './upstream/budget.js';
 export {
   type ConnectContext,

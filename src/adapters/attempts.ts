@@ -45,6 +45,10 @@ export class Attempts implements Requester {
     return this.#requester.client;
   }
 
+  get random(): Requester['random'] {
+    return this.servers.random;
+  }
+
   serverFreed(): void {
     this.#requester.serverFreed();
   }

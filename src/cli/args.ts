@@ -5,6 +5,8 @@ import type { ListenAddress, ProxyOptions, ServerOptions } from '../index.js';
 import { type Limit, PROXY_LIMITS } from '../machines/limits.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
 import { nearest } from '../text.js';
+import { BALANCE_NAMES } from '../upstream/balance/balance.js';
+import { WEIGHT_MAX } from '../upstream/balance/weight.js';
 
 /** What the program prints of transitions: lines for people, JSON for programs, or nothing. */
 export type Output = 'lines' | 'json' | 'quiet';
@@ -172,21 +174,20 @@ const FLAGS: Record<string, Flag> = {
   backend: {
     group: WHERE,
     takes: 'ADDRESS',
-    help: 'connect them to this server; repeatable',
+    help: 'connect them to this server; repeatable; ADDRESS,weight=3 gets three times as many',
     runOnly: true,
-    set: (draft, value, fail) => draft.servers.push(address(value, 1, fail)),
+    set: (draft, value, fail) => draft.servers.push(weighted(value, fail)),
   },
   balance: {
     group: WHERE,
     takes: 'HOW',
-    help: 'roundRobin, leastConnections, or inOrder: the first that works',
+    help: 'roundRobin, leastConnections, random, or inOrder: the first that works',
     fallback: 'roundRobin',
     runOnly: true,
     set: (draft, value, fail) => {
-      if (value !== 'roundRobin' && value !== 'inOrder' && value !== 'leastConnections') {
-        throw fail('roundRobin, inOrder or leastConnections');
-      }
-      draft.proxy.balance = value;
+      const balance = BALANCE_NAMES.find((name) => name === value);
+      if (balance === undefined) throw fail(`one of ${BALANCE_NAMES.join(', ')}`);
+      draft.proxy.balance = balance;
     },
   },
 
@@ -485,6 +486,16 @@ function address(value: string, portLeast: number, fail: Fail): { host?: string;
   const host = v6 ?? name ?? '';
   if (isUnprintable(host)) throw fail(ADDRESSES);
   return host === '' ? { port } : { host, port };
+}
+
+/** An address that may have a weight: `127.0.0.1:5432,weight=3`. */
+function weighted(value: string, fail: Fail): ServerOptions {
+  const [, where = '', digits] = /^(.*?)(?:,weight=(.*))?$/s.exec(value) ?? [];
+  const at = address(where, 1, fail);
+  if (digits === undefined) return at;
+  const weight = /^\d{1,3}$/.test(digits) ? Number(digits) : Number.NaN;
+  if (!(weight <= WEIGHT_MAX)) throw fail(`${ADDRESSES}, with a weight from 0 to ${WEIGHT_MAX}`);
+  return { ...at, weight };
 }
 
 /** `500ms`, `10s`, `5m` or `1h`. */

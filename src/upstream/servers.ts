@@ -25,7 +25,9 @@ import { inNoContext } from '../runtime/context.js';
 import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type ServersBackoffOptions } from './backoff.js';
-import { type Balance, type Balancer, balancerOf, type Wanted } from './balance.js';
+import { type Balance, balancerOf } from './balance/balance.js';
+import type { Balancer, Wanted } from './balance/balancer.js';
+import { weightOf } from './balance/weight.js';
 import { RetryBudget, type RetryBudgetOptions } from './budget.js';
 import { guarded, lookUp } from './lookup.js';
 
@@ -52,6 +54,11 @@ export interface ServerOptions {
   readonly name?: string | undefined;
   /** Connections at once, attempts included; later connections wait for a place. Default: no limit. */
   readonly connectionsMax?: number | undefined;
+  /**
+   * How many connections it gets, in proportion to the weights of the others: a whole number from 0 to 256. With 0 it gets
+   * no new connection, and keeps those that it has. {@link Server.weight} changes it later. Default 1.
+   */
+  readonly weight?: number | undefined;
   /**
    * Opens the connection in place of `net.connect`, for a tunnel. It returns, or promises, a
    * `net.Socket` or another `Duplex` of bytes (a WebSocket stream, an SSH channel) that no other code uses. A socket may
@@ -107,6 +114,7 @@ const SERVER_OPTIONS = everyOption<ServerOptions>()(
   'path',
   'name',
   'connectionsMax',
+  'weight',
   'connect',
   'lookup',
   'localAddress',
@@ -152,8 +160,12 @@ export class Server {
   readonly lookup: LookupFunction | undefined;
   /** The name that it was given; or `host:port`, or the path. */
   readonly name: string;
+  /** @internal The weight as it counts now: a number from 0 on, which may be a fraction. */
+  share: number;
   /** Connections that are open or being opened. */
   connections = 0;
+  /** Connections that wait in the queue, and may go to this server alone. */
+  waiting = 0;
   /** Attempts that failed in a row. */
   failures = 0;
   /** True once it has answered an attempt. */
@@ -172,6 +184,7 @@ export class Server {
   trialsFailed = 0;
 
   readonly #addressMs: number | undefined;
+  #weight: number;
   /** How many addresses its name had the last time; one of its own needs no look-up. */
   #addresses = 0;
   /** The address that a connection came up at. */
@@ -187,6 +200,8 @@ export class Server {
     this.port = hasNoAddress ? undefined : port(`${name}.port`, options.port, 1);
     this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
     this.connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
+    this.#weight = options.weight === undefined ? 1 : weightOf(`${name}.weight`, options.weight);
+    this.share = this.#weight;
     this.connect = hook(`${name}.connect`, options.connect);
     this.tls = serverTls(`${name}.tls`, options.tls, this.path === undefined ? this.host : 'localhost');
     if (this.tls !== undefined && this.connect !== undefined) {
@@ -203,6 +218,29 @@ export class Server {
     const own = hook(`${name}.lookup`, options.lookup);
     this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
     this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
+  }
+
+  /**
+   * How many connections it gets, in proportion to the weights of the others: a whole number from 0 to 256. A change counts from
+   * the next choice on; what is connected stays. With 0 it gets no new connection.
+   *
+   * @example
+   * ```ts
+   * const [old, replacement] = proxy.servers.list;
+   * replacement.weight = 10;
+   * old.weight = 0; // drains: its last connection may be far away
+   * ```
+   *
+   * @throws OptionError
+   */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  set weight(weight: number) {
+    this.#weight = weightOf('weight', weight);
+    this.share = this.#weight;
+    this.set?.sharesChanged();
   }
 
   get #address(): string {
@@ -249,8 +287,8 @@ export class Server {
 
   /** A snapshot that can be logged. */
   toJSON() {
-    const { name, connections, failures } = this;
-    return { name, connections, failures, excluded: this.excluded };
+    const { name, weight, connections, failures } = this;
+    return { name, weight, connections, failures, excluded: this.excluded };
   }
 }
 
@@ -313,7 +351,7 @@ export interface ServersOptions {
   readonly lookup?: LookupFunction | undefined;
   /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;
-  /** Randomness from 0 to 1, for jitter. Default `Math.random`. */
+  /** Randomness from 0 to 1, for jitter and for balancers. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
 
@@ -434,7 +472,8 @@ export class Servers {
   readonly #budget: RetryBudget;
   readonly #downFor: number;
   readonly #isPermanent: (cause: Cause) => boolean;
-  readonly #random: () => number;
+  /** @internal Where its randomness comes from. */
+  readonly random: () => number;
   /** The requesters that wait for a place, the longest first. */
   readonly #queue = new MemberList<Queued>();
   /** How many have ever waited. */
@@ -462,7 +501,7 @@ export class Servers {
     this.#budget = new RetryBudget(options.retryBudget);
     this.#downFor = options.downFor === false ? 0 : limits(SERVERS_LIMITS, options).downFor;
     this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
-    this.#random = hook('random', options.random) ?? Math.random;
+    this.random = hook('random', options.random) ?? Math.random;
   }
 
   /** The cool-down of a connection that has used up its attempts, in milliseconds. */
@@ -526,6 +565,12 @@ export class Servers {
     if (requester.trial === undefined) return;
     this.#endTrial(requester);
     if (this.#isShared) this.#serve();
+  }
+
+  /** @internal The share of a server has changed. */
+  sharesChanged(): void {
+    this.#balancer.changed?.(this.list);
+    this.#serve();
   }
 
   /** The connection, or the attempt, is over: its place is free for the connection that has waited longest. */
@@ -599,7 +644,7 @@ export class Servers {
     let until = now;
     try {
       if (this.#isPermanent(cause)) until = Number.POSITIVE_INFINITY;
-      else if (BAD_CERTIFICATE.test(cause.code ?? '')) until = now + this.#backoff.longestMs(this.#random());
+      else if (BAD_CERTIFICATE.test(cause.code ?? '')) until = now + this.#backoff.longestMs(this.random());
     } catch (error) {
       // A hook that cannot tell must neither hang the connection nor hide its own mistake.
       reason = { initiator: 'owner', manner: 'error', phase: cause.phase, code: 'isPermanent', error };
@@ -700,6 +745,7 @@ export class Servers {
       queued = { requester, order: ++this.#queuedEver, timer: undefined, previous: undefined, next: undefined };
       requester.queued = queued;
       this.#queue.add(queued);
+      if (requester.only !== undefined) requester.only.waiting++;
     }
     if (queued.timer !== undefined) this.clock.clearTimeout(queued.timer);
     queued.timer =
@@ -716,7 +762,7 @@ export class Servers {
   /** Where the backoff is shared: a trial has failed, or the first attempt. The next trial follows after a wait. */
   #delayTrial(server: Server, now: number): void {
     if (!this.#isShared) return;
-    server.trialAt = now + this.#backoff.delayMs(server.trialsFailed++, this.#random());
+    server.trialAt = now + this.#backoff.delayMs(server.trialsFailed++, this.random());
     this.#awaitTrial();
   }
 
@@ -762,6 +808,7 @@ export class Servers {
       if (queued.timer !== undefined) this.clock.clearTimeout(queued.timer);
       this.#queue.delete(queued);
       requester.queued = undefined;
+      if (requester.only !== undefined) requester.only.waiting--;
     }
     if (this.#queue.size === 0) this.#stopAwaitingTrial();
   }
@@ -800,7 +847,7 @@ export class Servers {
 
   /** How long to rest before the next round, which counts as begun; the budget included. */
   #restMs(memory: RequesterMemory): number {
-    const paceMs = this.#backoff.delayMs(memory.round++, this.#random());
+    const paceMs = this.#backoff.delayMs(memory.round++, this.random());
     // A backend that reconnects on demand has rested since its last failure, perhaps for long enough.
     const backoffMs = Math.ceil(paceMs - (this.#now - memory.failedAt));
     return this.#bounded(memory, Math.max(backoffMs, this.#budgetMs()));
@@ -813,7 +860,7 @@ export class Servers {
 
   /** How long a repeat waits for its turn: an empty budget slows down, and refuses nothing. */
   #budgetMs(): number {
-    return this.#budget.withdraw(this.#now, this.#backoff.maxMs) ?? this.#backoff.longestMs(this.#random());
+    return this.#budget.withdraw(this.#now, this.#backoff.maxMs) ?? this.#backoff.longestMs(this.random());
   }
 
   #isExhausted(requester: Requester): boolean {
@@ -828,7 +875,7 @@ export class Servers {
   #now = 0;
   #tried: Set<Server> | undefined;
   readonly #hasPlace = (server: Server): boolean =>
-    server.excluded === undefined && server.connections < server.connectionsMax;
+    server.excluded === undefined && server.share > 0 && server.connections < server.connectionsMax;
   /** Where the backoff is shared, a server that has failed is open to one connection at a time, after a wait. */
   readonly #isOpenForTrial = (server: Server): boolean =>
     this.#hasPlace(server) &&

@@ -85,6 +85,33 @@ describe('arguments', () => {
     ]);
   });
 
+  it('gives a backend its weight', () => {
+    const servers = [
+      '--backend',
+      '3,weight=4',
+      '--backend=[::1]:5,weight=0',
+      '--backend',
+      'unix:/run/a,b.sock,weight=256',
+    ];
+    expect(proxyOf(...servers)?.servers).toEqual([
+      { port: 2 },
+      { port: 3, weight: 4 },
+      { host: '::1', port: 5, weight: 0 },
+      { path: '/run/a,b.sock', weight: 256 },
+    ]);
+  });
+
+  it.each(['3,weight=', '3,weight=257', '3,weight=-1', '3,weight=1.5', '3,weight=x', ',weight=1', '3,wait=1'])(
+    'refuses the backend %s',
+    (text) =>
+      expect(wrong('--listen', '1', `--backend=${text}`)).toMatch(/^--backend .* is wrong: it must be an address/),
+  );
+
+  it.each(['roundRobin', 'leastConnections', 'random', 'inOrder'])('balances by %s', (name) => {
+    expect(proxyOf('--balance', name)?.balance).toBe(name);
+    expect(wrong('--listen', '1', '--backend', '2', '--balance', `${name}s`)).toMatch(/"--balance|one of .*inOrder/);
+  });
+
   it('means the tour unless a flag of a proxy is given', () => {
     const inspect = { port: 0, actions: false };
     expect(read()).toEqual({ mode: 'tour', output: 'lines', linesMax: 50, speed: 1, inspect, record: undefined });

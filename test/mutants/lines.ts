@@ -22,6 +22,7 @@ const sources = (folder: string, ...without: string[]): string[] =>
 export const LINE_FILES: Readonly<Record<string, readonly string[]>> = {
   relay: ['src/relay/relay.ts', 'src/relay/leg.ts', 'src/relay/buffers.ts'],
   upstream: sources('src/upstream'),
+  balance: sources('src/upstream/balance'),
   inspect: sources('src/inspect', 'stately.ts', 'charts.ts', 'assets.ts'),
   processes: sources('src/cluster'),
 };

@@ -85,7 +85,7 @@ function systemLike(): object {
 const WORDS = [
   ...(
     'listen servers backends port host path fd server tls backlog ipv6Only noDelay keepAlive admit signal clock runtime ' +
-    'balance backoff retryBudget isPermanent random persistent reconnect whenExhausted prepare repair connectionsMax connect key ' +
+    'balance backoff retryBudget isPermanent random persistent reconnect whenExhausted prepare repair connectionsMax weight connect key ' +
     'cert ca names ALPNProtocols requestCert rejectUnauthorized servername checkServerIdentity initialMs maxMs factor ' +
     'jitter ratio perSecond burst module exportName workers data scheduling env execArgv toString __proto__ constructor ' +
     'length'

@@ -67,7 +67,7 @@ const LISTENER: Table = {
 };
 
 const SERVERS: Table = {
-  balance: ['random', {}, null, 1, () => {}],
+  balance: ['fastest', {}, null, 1, () => {}, { choose: () => undefined, changed: true }],
   backoff: [null, 1, [], { initialMs: 0 }, { factor: 0.5 }, { maxMs: 5 }, { jitter: 2 }, { jitter: -1 }, { max: 1 }],
   retryBudget: [null, 1, { ratio: -1 }, { perSecond: Number.NaN }, { burst: 0 }, { bursts: 1 }],
   ...bad(SERVERS_LIMITS),
@@ -105,6 +105,7 @@ const SERVER: Table = {
   host: BAD.text,
   port: [...BAD.port, 0],
   connectionsMax: BAD.count,
+  weight: [-1, 257, 0.5, Number.NaN, '1', null],
   connect: BAD.hook,
 };
 

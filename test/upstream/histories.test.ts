@@ -30,6 +30,7 @@ class Connection implements Requester {
   readonly only: Requester['only'] = undefined;
   readonly client: Requester['client'] = undefined;
   readonly key: Requester['key'] = undefined;
+  readonly random: Requester['random'] = () => 0;
   trial: Requester['trial'] = undefined;
   queued: Requester['queued'] = undefined;
   state: 'waiting' | 'queued' | 'connecting' | 'established' | 'over' = 'waiting';

@@ -26,6 +26,7 @@ class Connection implements Requester {
   readonly only: Requester['only'] = undefined;
   readonly client: Requester['client'] = undefined;
   readonly key: Requester['key'] = undefined;
+  readonly random: Requester['random'] = () => 0;
   trial: Requester['trial'] = undefined;
   queued: Requester['queued'] = undefined;
   answered: Choice | undefined;
@@ -155,7 +156,7 @@ describe('what is taken for a number', () => {
   });
 });
 
-const NO_CLIENT = { client: undefined, key: undefined };
+const NO_CLIENT = { client: undefined, key: undefined, random: () => 0 };
 
 describe('balancers', () => {
   test('roundRobin: each in turn, past those that are not usable', () => {

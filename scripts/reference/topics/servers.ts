@@ -13,6 +13,7 @@ export {
   isPermanent,
   leastConnections,
   type RetryBudgetOptions,
+  random,
   roundRobin,
   type Server,
   type ServerOptions,

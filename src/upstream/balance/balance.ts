@@ -1,0 +1,33 @@
+import { OptionError } from '../../errors.js';
+import { bound } from '../../runtime/context.js';
+import { type Balancer, BuiltIn } from './balancer.js';
+import { inOrder } from './in-order.js';
+import { leastConnections } from './least-connections.js';
+import { random } from './random.js';
+import { roundRobin } from './round-robin.js';
+
+const BY_NAME = { roundRobin, leastConnections, random, inOrder } satisfies Record<string, () => Balancer>;
+
+/** The names of the balancers of the library. */
+export const BALANCE_NAMES = Object.keys(BY_NAME) as readonly (keyof typeof BY_NAME)[];
+
+/** How the next server is chosen: by the name of a balancer of the library, by one with options, or by one of your own. */
+export type Balance = 'roundRobin' | 'leastConnections' | 'random' | 'inOrder' | Balancer;
+
+export function balancerOf(balance: Balance | undefined): Balancer {
+  if (balance === undefined) return roundRobin();
+  if (typeof balance === 'string' && Object.hasOwn(BY_NAME, balance)) return BY_NAME[balance]();
+  if (balance instanceof BuiltIn) return balance.fresh();
+  if (typeof balance !== 'object' || typeof balance?.choose !== 'function') {
+    throw new OptionError('balance', balance, `${named(BALANCE_NAMES)} or an object with choose()`);
+  }
+  if (balance.changed !== undefined && typeof balance.changed !== 'function') {
+    throw new OptionError('balance.changed', balance.changed, 'a function');
+  }
+  return {
+    choose: bound<Balancer['choose']>((servers, isUsable, wanted) => balance.choose(servers, isUsable, wanted)),
+    changed: bound<Required<Balancer>['changed']>((servers) => balance.changed?.(servers)),
+  };
+}
+
+const named = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
