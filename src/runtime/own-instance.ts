@@ -5,8 +5,6 @@
  * worked out before, so there the functions come first.
  */
 import {
-  Actor,
-  type ActorScope,
   type AnyActorLogic,
   type AnyActorRef,
   type AnyMachineSnapshot,
@@ -17,18 +15,16 @@ import {
   emit,
   pathToStateValue,
   raise,
-  type Snapshot,
   type StateValue,
-  type Subscription,
   sendParent,
   sendTo,
   spawnChild,
   stopChild,
-  toObserver,
 } from 'xstate';
 import { isNever, type Timer } from './clock.js';
 import { inNoContext } from './context.js';
 import type { Host, Run, RunListeners, RunningTimer, RunSnapshot, Transition } from './instance.js';
+import { InstanceActor } from './instance-actor.js';
 import {
   BUSY,
   callAside,
@@ -133,73 +129,6 @@ class More {
   status: 'error' | 'stopped' | undefined;
 }
 
-/** An instance as an XState actor: what `self` is, and the parent of its actors. */
-class InstanceActor extends Actor<AnyActorLogic> {
-  readonly #instance: OwnInstance<never>;
-  readonly #observers = new Set<(snapshot: AnyMachineSnapshot) => void>();
-  readonly scope: ActorScope<Snapshot<unknown>, Event>;
-
-  constructor(instance: OwnInstance<never>, { id, log }: Host<Event>) {
-    let scope: unknown;
-    const logic = {
-      getInitialSnapshot: (own: unknown) => {
-        scope = own;
-        return { status: 'active', output: undefined, error: undefined };
-      },
-      transition: (snapshot: unknown) => snapshot,
-      getPersistedSnapshot: (snapshot: unknown) => snapshot,
-    };
-    super(logic as never, {
-      id,
-      clock: {
-        setTimeout: (callback, delayMs) => (isNever(delayMs) ? undefined : instance.setTimer(callback, delayMs)),
-        clearTimeout: (timer) => {
-          if (timer !== undefined) instance.clearTimer(timer);
-        },
-      },
-      ...(log !== undefined && { logger: (...values: unknown[]) => log(...values) }),
-    });
-    this.#instance = instance;
-    this.scope = scope as never;
-  }
-
-  /** All that is sent to it comes by here: the instance has the mailbox. */
-  _send(event: Event): void {
-    this.#instance.send(event);
-  }
-
-  override getSnapshot(): AnyMachineSnapshot {
-    return this.#instance.asSnapshot();
-  }
-
-  override stop(): this {
-    this.#instance.stop();
-    return this;
-  }
-
-  override subscribe(...given: Parameters<typeof toObserver>): Subscription {
-    const { next, error, complete } = toObserver(...given);
-    if (next !== undefined) this.#observers.add(next);
-    const leave = this.#instance.subscribe({
-      ...(error !== undefined && { failed: error }),
-      ...(complete !== undefined && { done: () => complete() }),
-    });
-    return {
-      unsubscribe: () => {
-        if (next !== undefined) this.#observers.delete(next);
-        leave();
-      },
-    };
-  }
-
-  /** An event has been taken: its observers get the snapshot. */
-  tell(): void {
-    if (this.#observers.size === 0) return;
-    const snapshot = this.getSnapshot();
-    for (const next of this.#observers) attempt(() => next(snapshot));
-  }
-}
-
 export abstract class OwnInstance<C extends object> extends MachineInstance<C> implements Run<Event> {
   #more: More | undefined;
   /** Where it was before the step that is worked out: a step that fails leaves it there. */
@@ -225,6 +154,10 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
 
   get #isStarted(): boolean {
     return (this.flags & STARTED) !== 0;
+  }
+
+  get isOver(): boolean {
+    return (this.flags & OVER) !== 0;
   }
 
   // Of a run
@@ -313,6 +246,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     } else {
       this.#note();
       super.react(event);
+      this.#contextBefore = undefined;
       this.#more?.actor?.tell();
     }
   }
@@ -329,11 +263,13 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     this.keepOnly(undefined);
     this.clearTimers();
     this.#letGo();
+    this.#more?.actor?.complete();
   }
 
   protected override finish(): void {
     this.#letGo();
     super.finish();
+    this.#more?.actor?.complete();
     for (const { done } of this.#more?.listeners ?? []) if (done !== undefined) attempt(() => done(this.outcome));
   }
 
@@ -354,7 +290,8 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     this.#letGo();
     const listening = (this.#more?.listeners ?? []).filter(({ failed }) => failed !== undefined);
     for (const { failed } of listening) attempt(() => failed?.(error));
-    if (listening.length === 0 || this.host.failed !== undefined) super.failed(error);
+    const isHeard = this.#more?.actor?.fail(error) === true || listening.length > 0;
+    if (!isHeard || this.host.failed !== undefined) super.failed(error);
   }
 
   /** Its actors are stopped, and its timers cleared. */
@@ -466,7 +403,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
 
   protected get self(): InstanceActor {
     const extra = this.#extra;
-    extra.actor ??= new InstanceActor(this as never, this.host);
+    extra.actor ??= new InstanceActor(this, this.host);
     return extra.actor;
   }
 
@@ -565,6 +502,8 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
       }
     }
     super.begin(commands);
+    this.#contextBefore = undefined;
+    this.#more?.actor?.tell();
   }
 
   // Actions
@@ -755,8 +694,8 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     const { [id]: child, ...others } = extra.children;
     if (child === undefined) return;
     extra.children = others;
-    // Another actor of the same name in the system may come in this step.
-    (this.self.system as { _unregister?(ref: AnyActorRef): void })._unregister?.(child.ref);
+    // Other actors of the same names in the system may come in this step.
+    unregister(this.self.system as never, child.ref);
     const stop = (): void => {
       if (child.isStarted) after.push(() => this.#stop(child));
       else this.#stop(child);
@@ -776,6 +715,13 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     child.isStopped = true;
     this.self.scope.stopChild(child.ref);
   }
+}
+
+/** An actor that is stopped has no name in the system any more, and neither have those that it has. */
+function unregister(system: { _unregister?(ref: AnyActorRef): void }, ref: AnyActorRef): void {
+  const { children = {} } = (ref.getSnapshot() ?? {}) as { children?: Record<string, AnyActorRef> };
+  for (const child of Object.values(children)) unregister(system, child);
+  system._unregister?.(ref);
 }
 
 /** What XState's action creators leave on the functions that they return. */

@@ -245,6 +245,11 @@ class Planner {
   }
 
   checkAll(): void {
+    const { root, provide } = this.#machine;
+    this.attempt(() => {
+      // Spread into another object it has no method but its own, and these may have been replaced.
+      if (provide === undefined) refuse(root, 'it is a copy of a machine', `Compile the machine itself, ${USE_ACTOR}`);
+    });
     for (const node of this.#nodes) this.#check(node);
   }
 
@@ -303,6 +308,7 @@ class Planner {
         refuse(node, 'it has a route', `Use a transition with an event of its own, ${USE_ACTOR}`);
       }
     });
+    this.attempt(() => initialOf(node));
     this.#nodes.push(node);
     const timers = this.attempt(() => this.#timersOf(node, slot)) ?? [];
     this.#timers.set(node, timers);
@@ -324,7 +330,7 @@ class Planner {
         }
       });
     }
-    const initial = node.type === 'compound' ? node.initial.actions : [];
+    const initial = this.attempt(() => initialOf(node)?.actions) ?? [];
     for (const actions of [
       toArray(node.config.entry),
       initial,
@@ -710,6 +716,18 @@ function keysOf(text: string): string[] {
     if (depth === 0) break;
   }
   return keys;
+}
+
+/** XState looks for it only when the machine starts. */
+function initialOf(node: AnyStateNode): AnyStateNode['initial'] | undefined {
+  if (node.type !== 'compound') return undefined;
+  try {
+    return node.initial;
+  } catch {
+    const { initial } = node.config as { initial?: unknown };
+    const names = Object.keys(node.states).join(', ');
+    return refuse(node, `its initial state "${initial}" is not one of its states`, `Name one of these: ${names}`);
+  }
 }
 
 function refuse(node: AnyStateNode, why: string, advice: string): never {

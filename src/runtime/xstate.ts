@@ -116,7 +116,7 @@ class ActorInstance implements Run<EventObject> {
         const listening = this.#listeners.filter(({ failed }) => failed !== undefined);
         for (const { failed } of listening) attempt(() => failed?.(error));
         if (host.failed !== undefined) attempt(() => host.failed?.(error));
-        else if (listening.length === 0) report(error);
+        else if (listening.length === 0 && !this.#isObserved) report(error);
       },
     });
   }
@@ -168,6 +168,11 @@ class ActorInstance implements Run<EventObject> {
 
   get #isWatched(): boolean {
     return transitions.hasSubscribers || this.#listeners.length > 0;
+  }
+
+  /** A function of the machine has subscribed `self`: XState itself reports what such an observer does not take. */
+  get #isObserved(): boolean {
+    return (this.#actor as unknown as { readonly observers: ReadonlySet<unknown> }).observers.size > 1;
   }
 
   get state(): string {

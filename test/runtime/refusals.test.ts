@@ -62,6 +62,7 @@ describe('a state that cannot be compiled', () => {
       { invoke: { src: 'bell' } },
       /actor "bell" is not defined.*setup\({ actors: { bell/,
     ],
+    ['an initial state that is not there', { initial: 'ajar', states: { wide: {}, slit: {} } }, /"ajar".*wide, slit/],
     ['one of several invokes', { invoke: [{ src: ring }, { src: 'bell' }] }, /actor "bell" is not defined/],
   ])('%s', (_, open, message) => {
     const error = refusalOf(withOpen(open));
@@ -344,6 +345,19 @@ describe('explain', () => {
 
   test('refuses what is no machine', () => {
     expect(() => explain({} as never)).toThrow(/machine/);
+  });
+
+  test('goes on where an initial state is not there', () => {
+    const found = explain(withOpen({ initial: 'ajar', states: { wide: { entry: 'creak' } } }));
+    expect(found.map(({ state }) => state)).toEqual(['door.open', 'door.open.wide']);
+  });
+
+  test('refuses a copy of a machine, whose methods may be others', () => {
+    const machine = withOpen({});
+    const [refusal] = explain({ ...machine, transition: machine.transition } as never);
+    expect(refusal?.message).toMatch(
+      /^Cannot compile "door": it is a copy of a machine\. Compile the machine itself, or run/,
+    );
   });
 });
 

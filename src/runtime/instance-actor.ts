@@ -1,0 +1,116 @@
+/** An instance of a user's machine as an XState actor: what `self` is, and the parent of its actors. */
+import {
+  Actor,
+  type ActorScope,
+  type AnyActorLogic,
+  type AnyMachineSnapshot,
+  type Snapshot,
+  type Subscription,
+  toObserver,
+} from 'xstate';
+import { isNever, type Timer } from './clock.js';
+import type { Host, RunSnapshot } from './instance.js';
+import type { Event } from './machine-instance.js';
+import { attempt, report } from './report.js';
+
+/** What it needs of the instance, which has the mailbox, the state and the timers. */
+interface Owner {
+  readonly isOver: boolean;
+  send(event: Event): void;
+  stop(): void;
+  snapshot(): RunSnapshot;
+  asSnapshot(): AnyMachineSnapshot;
+  setTimer(callback: () => void, delayMs: number): Timer;
+  clearTimer(timer: Timer): void;
+}
+
+export class InstanceActor extends Actor<AnyActorLogic> {
+  readonly #instance: Owner;
+  readonly #observers = new Set<Observer>();
+  readonly scope: ActorScope<Snapshot<unknown>, Event>;
+
+  constructor(instance: Owner, { id, log }: Host<Event>) {
+    let scope: unknown;
+    const logic = {
+      getInitialSnapshot: (own: unknown) => {
+        scope = own;
+        return { status: 'active', output: undefined, error: undefined };
+      },
+      transition: (snapshot: unknown) => snapshot,
+      getPersistedSnapshot: (snapshot: unknown) => snapshot,
+    };
+    super(logic as never, {
+      id,
+      clock: {
+        setTimeout: (callback, delayMs) => (isNever(delayMs) ? undefined : instance.setTimer(callback, delayMs)),
+        clearTimeout: (timer) => {
+          if (timer !== undefined) instance.clearTimer(timer);
+        },
+      },
+      ...(log !== undefined && { logger: (...values: unknown[]) => log(...values) }),
+    });
+    this.#instance = instance;
+    this.scope = scope as never;
+  }
+
+  /** All that is sent to it comes by here: the instance has the mailbox. */
+  _send(event: Event): void {
+    this.#instance.send(event);
+  }
+
+  override getSnapshot(): AnyMachineSnapshot {
+    return this.#instance.asSnapshot();
+  }
+
+  override stop(): this {
+    this.#instance.stop();
+    return this;
+  }
+
+  override subscribe(...given: Parameters<typeof toObserver>): Subscription {
+    const observer: Observer = toObserver(...given);
+    const { isOver } = this.#instance;
+    if (!isOver) this.#observers.add(observer);
+    else {
+      const { status, error } = this.#instance.snapshot();
+      if (status === 'done') attempt(() => observer.complete?.());
+      else if (status === 'error' && !tellError(observer, error)) report(error);
+    }
+    return { unsubscribe: () => void this.#observers.delete(observer) };
+  }
+
+  /** It has started, or has taken an event: its observers get the snapshot. */
+  tell(): void {
+    if (this.#observers.size === 0 || this.#instance.isOver) return;
+    const snapshot = this.getSnapshot();
+    for (const { next } of this.#observers) attempt(() => next?.(snapshot));
+  }
+
+  /** It is done, or was stopped. */
+  complete(): void {
+    for (const { complete } of this.#take()) attempt(() => complete?.());
+  }
+
+  /** It has failed. True if each of its observers takes that, and there is one. */
+  fail(error: unknown): boolean {
+    const observers = this.#take();
+    return observers.map((observer) => tellError(observer, error)).every(Boolean) && observers.length > 0;
+  }
+
+  #take(): readonly Observer[] {
+    const observers = [...this.#observers];
+    this.#observers.clear();
+    return observers;
+  }
+}
+
+interface Observer {
+  next?: ((snapshot: AnyMachineSnapshot) => void) | undefined;
+  error?: ((error: unknown) => void) | undefined;
+  complete?: (() => void) | undefined;
+}
+
+function tellError({ error: listener }: Observer, error: unknown): boolean {
+  if (listener !== undefined) attempt(() => listener(error));
+  return listener !== undefined;
+}
