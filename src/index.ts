@@ -87,6 +87,7 @@ export type { ListenTls, ServerTls, TlsCertificate, TlsContext } from './tls.js'
 export type { BackoffOptions, ServersBackoffOptions } from './upstream/backoff.js';
 export type { Balance } from './upstream/balance/balance.js';
 export type { Balancer, Wanted } from './upstream/balance/balancer.js';
+export { type HashOptions, hash } from './upstream/balance/hash.js';
 export { inOrder } from './upstream/balance/in-order.js';
 export { leastConnections } from './upstream/balance/least-connections.js';
 export { random } from './upstream/balance/random.js';

@@ -495,6 +495,7 @@ export class Servers {
     for (const server of this.list) server.set = this;
     this.clock = checkClock('clock', options.clock) ?? systemClock;
     this.#balancer = balancerOf(options.balance);
+    this.#balancer.changed?.(this.list);
     this.#backoff = new Backoff(options.backoff, 'backoff', ['shared']);
     this.#isShared = flag('backoff.shared', options.backoff?.shared, false);
     if (this.#isShared) this.#isOpen = this.#isOpenForTrial;

@@ -306,7 +306,7 @@ test('options that contradict each other are refused at the call', async () => {
   );
   expect(() => createProxy({ key: () => 'a', route: () => false })).toThrow(/"key" must be left out where route/);
   expect(() => createProxy({ route: 1 as never })).toThrow(/"route" must be a function/);
-  expect(() => createProxy({ route: () => false, balance: 'random' as never })).toThrow(/"balance" must be/);
+  expect(() => createProxy({ route: () => false, balance: 'fastest' as never })).toThrow(/"balance" must be/);
 });
 
 describe('a stream that nothing comes of is closed', () => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   type Balance,
   type Balancer,
+  hash,
   inOrder,
   leastConnections,
   OptionError,
@@ -62,6 +63,8 @@ const ALL: readonly (readonly [string, () => Balancer])[] = [
   ['leastConnections', leastConnections],
   ['inOrder', inOrder],
   ['random', random],
+  ['hash', hash],
+  ['hash with bounded load', () => hash({ loadFactor: 1.25 })],
 ];
 
 describe.each(ALL)('%s', (_name, make) => {
@@ -246,10 +249,11 @@ test('a balancer of the user is told of changes, knows the randomness of the set
     },
   };
   const set = setOf([1, 1, 1], { balance, random: seeded(4) });
+  expect(told).toEqual([set.list]);
   const first = counted(chosenBy(set, 1_000));
   expect(Object.keys(first).sort()).toEqual(['a', 'c']);
   named(set, 'c').weight = 9;
-  expect(told).toEqual([set.list]);
+  expect(told).toEqual([set.list, set.list]);
   const { a = 0, c = 0 } = counted(chosenBy(set, 1_000));
   expect(c).toBeGreaterThan(5 * a);
   expect(a).toBeGreaterThan(0);

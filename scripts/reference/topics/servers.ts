@@ -9,6 +9,8 @@ export {
   type Balancer,
   type ConnectContext,
   type ConnectHook,
+  type HashOptions,
+  hash,
   inOrder,
   isPermanent,
   leastConnections,

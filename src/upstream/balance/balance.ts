@@ -1,18 +1,19 @@
 import { OptionError } from '../../errors.js';
 import { bound } from '../../runtime/context.js';
 import { type Balancer, BuiltIn } from './balancer.js';
+import { hash } from './hash.js';
 import { inOrder } from './in-order.js';
 import { leastConnections } from './least-connections.js';
 import { random } from './random.js';
 import { roundRobin } from './round-robin.js';
 
-const BY_NAME = { roundRobin, leastConnections, random, inOrder } satisfies Record<string, () => Balancer>;
+const BY_NAME = { roundRobin, leastConnections, random, hash, inOrder } satisfies Record<string, () => Balancer>;
 
 /** The names of the balancers of the library. */
 export const BALANCE_NAMES = Object.keys(BY_NAME) as readonly (keyof typeof BY_NAME)[];
 
 /** How the next server is chosen: by the name of a balancer of the library, by one with options, or by one of your own. */
-export type Balance = 'roundRobin' | 'leastConnections' | 'random' | 'inOrder' | Balancer;
+export type Balance = 'roundRobin' | 'leastConnections' | 'random' | 'hash' | 'inOrder' | Balancer;
 
 export function balancerOf(balance: Balance | undefined): Balancer {
   if (balance === undefined) return roundRobin();

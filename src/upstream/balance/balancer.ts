@@ -27,7 +27,8 @@ export interface Balancer {
    */
   choose(servers: readonly Server[], isUsable: (server: Server) => boolean, wanted: Wanted): Server | undefined;
   /**
-   * A server was added or removed, or the weight of one has changed: the place to make tables again.
+   * The set is new, a server was added or removed, or the weight of one has changed: the place to make tables. A server that
+   * is down or full is no such change.
    *
    * @param servers all servers of the set, also those that may not be chosen at present
    */
