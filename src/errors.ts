@@ -146,6 +146,23 @@ export class ClientHelloError extends SockchartError {
   }
 }
 
+/** How much of a wrong answer a message shows. */
+const SHOWN_MAX = 60;
+
+/** A server has answered a check, and not as expected: see {@link CheckExchange}. */
+export class CheckError extends SockchartError {
+  /** Always `ERR_CHECK`. */
+  readonly code = 'ERR_CHECK';
+  /** What it has answered: at most 16,384 bytes. */
+  readonly answer: Buffer;
+  constructor(answer: Buffer) {
+    const shown = JSON.stringify(answer.toString('utf8', 0, SHOWN_MAX));
+    const all = answer.length > SHOWN_MAX ? `begins with ${shown}` : `is ${shown}`;
+    super(`The check failed: ${answer.length === 0 ? 'no answer came' : `the answer ${all}`}.`);
+    this.answer = Buffer.from(answer);
+  }
+}
+
 /** The message of what was thrown; empty where it has none. Anything can be thrown: also what throws when it is read. */
 export function messageOf(thrown: unknown): string {
   try {

@@ -45,6 +45,7 @@ export type { LegEvents, LegHandle } from './adapters/socket-handle.js';
 export type { ReadyOptions } from './adapters/waiters.js';
 export {
   BindError,
+  CheckError,
   ClientHelloError,
   ClosedError,
   CompileError,
@@ -93,6 +94,7 @@ export { leastConnections } from './upstream/balance/least-connections.js';
 export { random } from './upstream/balance/random.js';
 export { roundRobin } from './upstream/balance/round-robin.js';
 export type { RetryBudgetOptions } from './upstream/budget.js';
+export type { CheckExchange, CheckHook, CheckHookContext, ChecksOptions } from './upstream/check-options.js';
 export {
   type ConnectContext,
   type ConnectHook,

@@ -112,17 +112,20 @@ type Open<L extends Limits> = { [K in keyof L]: L[K]['fallback'] extends number 
  * options lacks does not compile.
  *
  * @param defaults the defaults that the table leaves open
+ * @param path what comes before the names in errors
  */
 export function limits<L extends Limits, O extends OptionsOf<L>>(
   table: L,
   options: O & (keyof L extends keyof O ? unknown : never),
-  ...[defaults]: [Open<L>] extends [never] ? [] : [Readonly<Record<Open<L>, number>>]
+  ...[defaults, path = '']: [Open<L>] extends [never]
+    ? []
+    : [defaults: Readonly<Record<Open<L>, number>>, path?: string]
 ): SettingsOf<L> {
   const open: Partial<Record<string, number>> = defaults ?? {};
   const settings: Record<string, number> = {};
   for (const name of namesOf(table)) {
     const { kind, least, fallback = open[name] } = table[name] as Limit;
-    settings[name] = CHECKS[kind](name, options[name] as never, fallback as number, least);
+    settings[name] = CHECKS[kind](`${path}${name}`, options[name] as never, fallback as number, least);
   }
   return settings as SettingsOf<L>;
 }

@@ -6,6 +6,7 @@ import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
 import { proxyHeaderFor, type ServerProxyProtocol } from '../proxy-protocol.js';
 import type { Description } from '../runtime/instance.js';
+import { dial, secure, tune } from '../sockets/dial.js';
 import { checkedStream, discard, isConnected, isPromise } from '../sockets/given.js';
 import {
   abandon,
@@ -36,7 +37,6 @@ import {
   serversOf,
 } from './backend-options.js';
 import type { Client } from './client.js';
-import { dial, secure, tune } from './dial.js';
 import { type Environment, environmentOf, type HandleKind, kindOf } from './handle.js';
 import { type Connection, type Hold, Holders } from './holds.js';
 import { type LegOwner, SocketHandle } from './socket-handle.js';
@@ -485,7 +485,7 @@ export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
         this.#askHook(connect, server);
         return;
       }
-      const socket = this.inContext(dial, server, this.#config, onread);
+      const socket = this.inContext(dial, server, this.#config, this.#config.input.settings.connectTimeout, onread);
       if (onread !== undefined) this.#owner?.backendDialled(socket);
       this.#opened(socket);
     } catch (error) {

@@ -60,6 +60,7 @@ const WHILE: Record<Cause['phase'], string> = {
   connecting: 'while it was connecting',
   preparing: 'while it was being prepared',
   disposing: 'while what came before was cleared away',
+  checking: 'while the server was being checked',
   binding: 'while it was binding',
   listening: 'while it was listening',
   accepted: 'while it was being admitted',

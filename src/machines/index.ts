@@ -1,5 +1,5 @@
 /**
- * The seven statecharts, pure: no `node:` import, no clock, no randomness. Each runs on a plain XState actor, and emits
+ * The statecharts, pure: no `node:` import, no clock, no randomness. Each runs on a plain XState actor, and emits
  * its commands.
  *
  * @example
@@ -25,6 +25,7 @@
  * @module
  */
 import { backendMachine } from './backend.js';
+import { checkMachine } from './check.js';
 import { clientMachine } from './client.js';
 import { clusterMachine } from './cluster.js';
 import { listenerMachine } from './listener.js';
@@ -33,6 +34,7 @@ import { sessionMachine } from './session.js';
 import { workerMachine } from './worker.js';
 
 export * from './backend.js';
+export * from './check.js';
 export * from './client.js';
 export * from './cluster.js';
 export * from './listener.js';
@@ -51,4 +53,5 @@ export const machines = [
   sessionMachine,
   clientMachine,
   backendMachine,
+  checkMachine,
 ] as const;

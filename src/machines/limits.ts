@@ -47,6 +47,13 @@ const count = (fallback: number, bounds: string, row?: Row): Limit<'count', numb
   bounds,
   ...row,
 });
+const waitOf = (otherwise: string, bounds: string, row?: Row): Limit<'wait', undefined> => ({
+  kind: 'wait',
+  fallback: undefined,
+  bounds,
+  otherwise,
+  ...row,
+});
 const countOf = (otherwise: string, bounds: string, row?: Row): Limit<'count', undefined> => ({
   kind: 'count',
   fallback: undefined,
@@ -120,6 +127,16 @@ export const PEEK_LIMITS = {
 /** A set of servers. */
 export const SERVERS_LIMITS = {
   downFor: time(10_000, 'how long a server that failed is chosen last; then one connection tries it', FLAG),
+};
+
+/** The active checks of a server. */
+export const CHECK_LIMITS = {
+  interval: wait(2_000, 'wait between two checks of a server that is well'),
+  fastInterval: waitOf('`interval`', 'the same while that is in doubt: some checks have failed, or passed'),
+  downInterval: waitOf('`interval`', 'the same while the server is down'),
+  timeout: waitOf('`interval`', 'one check, its connect and TLS handshake included'),
+  rise: count(2, 'checks in a row that have to pass until a server that is down is up'),
+  fall: count(3, 'checks in a row that have to fail until a server that is up is down'),
 };
 
 export const WORKER_LIMITS = {

@@ -3,6 +3,7 @@
  * has to read the name of a state to count a drop, or to draw a reset.
  */
 import type { BackendCommand } from './functions/backend.js';
+import type { CheckCommand } from './functions/check.js';
 import type { ClientCommand } from './functions/client.js';
 import type { ClusterCommand } from './functions/cluster.js';
 import type { ListenerCommand } from './functions/listener.js';
@@ -31,6 +32,7 @@ export type Means =
 
 type CommandType = (
   | BackendCommand
+  | CheckCommand
   | ClientCommand
   | ClusterCommand
   | ListenerCommand

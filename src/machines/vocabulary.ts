@@ -53,6 +53,8 @@ export type Phase =
   | 'preparing'
   /** What a failed attempt, a lost connection or a dead process has left is cleared away before the next one. */
   | 'disposing'
+  /** A server is checked, or the next check is waited for. */
+  | 'checking'
   /** A listener binds its address. */
   | 'binding'
   /** A listener accepts clients. */

@@ -79,6 +79,14 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['stopping.listeners', 'the sessions are over; the listeners end'],
     ['stopping.backends', 'the listeners are over; the backends are closed'],
   ],
+  check: [
+    ['starting', 'the first check of the server is still to come'],
+    ['checking', 'the server is being checked'],
+    ['deferring', 'the check is over'],
+    ['waiting.steady', 'it waits for the next check of the server'],
+    ['waiting.hastened', 'it waits for the next check of the server, which comes sooner'],
+    ['paused', 'the server is in maintenance, and is not checked'],
+  ],
   cluster: [
     ['starting', 'every worker starts'],
     ['running.steady', 'every worker runs'],

@@ -1,5 +1,6 @@
 /** The ways to run the library's own machines, by the option `runtime`. */
 import { BackendInstance } from '../generated/backend.js';
+import { CheckInstance } from '../generated/check.js';
 import { ClientInstance } from '../generated/client.js';
 import { ClusterInstance } from '../generated/cluster.js';
 import { ListenerInstance } from '../generated/listener.js';
@@ -13,6 +14,7 @@ import { interpret } from './xstate.js';
 
 const CLASSES = {
   backend: BackendInstance,
+  check: CheckInstance,
   client: ClientInstance,
   cluster: ClusterInstance,
   listener: ListenerInstance,

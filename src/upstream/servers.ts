@@ -2,6 +2,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 // biome-ignore lint/style/noRestrictedImports: hooks of the user's are given the client; only its type is known here.
 import type { Client } from '../adapters/client.js';
+import type { CheckedChecks } from '../checks/checks.js';
 import { OptionError } from '../errors.js';
 import { namesOf, SERVERS_LIMITS } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Report } from '../machines/vocabulary.js';
@@ -22,6 +23,7 @@ import {
 import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
 import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { inNoContext } from '../runtime/context.js';
+import { isShortage } from '../shortage.js';
 import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
 import { Backoff, type ServersBackoffOptions } from './backoff.js';
@@ -29,6 +31,7 @@ import { type Balance, balancerOf } from './balance/balance.js';
 import type { Balancer, Wanted } from './balance/balancer.js';
 import { weightOf } from './balance/weight.js';
 import { RetryBudget, type RetryBudgetOptions } from './budget.js';
+import { type ChecksOptions, checksOf, sharedChecks } from './check-options.js';
 import { guarded, lookUp } from './lookup.js';
 
 /** What a hook that opens the socket to a server gets besides the server. */
@@ -106,6 +109,11 @@ export interface ServerOptions {
    * ```
    */
   readonly proxyProtocol?: 1 | 2 | ServerProxyProtocol | undefined;
+  /**
+   * How this server is checked: an option that is left out is that of {@link ServersOptions.checks}. `true`: with the
+   * defaults; `false`: not at all. Default: as the set says.
+   */
+  readonly checks?: boolean | ChecksOptions | undefined;
 }
 
 const SERVER_OPTIONS = everyOption<ServerOptions>()(
@@ -122,6 +130,7 @@ const SERVER_OPTIONS = everyOption<ServerOptions>()(
   'autoSelectFamilyAttemptTimeout',
   'tls',
   'proxyProtocol',
+  'checks',
 );
 
 /** Options that `net.connect` takes together with a host. */
@@ -156,6 +165,8 @@ export class Server {
   readonly tls: CheckedServerTls | undefined;
   /** @internal */
   readonly proxyProtocol: ServerProxyProtocol | undefined;
+  /** @internal How it is checked, if it is. */
+  readonly checks: CheckedChecks | undefined;
   /** @internal Looks a host up that is no address. */
   readonly lookup: LookupFunction | undefined;
   /** The name that it was given; or `host:port`, or the path. */
@@ -190,7 +201,7 @@ export class Server {
   /** The address that a connection came up at. */
   #good: string | undefined = undefined;
 
-  constructor(options: ServerOptions, name: string, lookup?: LookupFunction) {
+  constructor(options: ServerOptions, name: string, lookup?: LookupFunction, checks?: ChecksOptions) {
     onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
     if (options.path !== undefined && options.port !== undefined) {
       throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
@@ -218,6 +229,7 @@ export class Server {
     const own = hook(`${name}.lookup`, options.lookup);
     this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
     this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
+    this.checks = checksOf(name, this, options.checks, checks, own ?? lookup);
   }
 
   /**
@@ -349,6 +361,11 @@ export interface ServersOptions {
   readonly isPermanent?: ((cause: Cause) => boolean) | undefined;
   /** How the hosts of all servers are looked up that have no `lookup` of their own. Default: see {@link ServerOptions.lookup}. */
   readonly lookup?: LookupFunction | undefined;
+  /**
+   * Check each server all the time, also without clients: `true`, or how. See {@link ServerOptions.checks} for one
+   * server. Default `false`.
+   */
+  readonly checks?: boolean | ChecksOptions | undefined;
   /** Where time comes from. Default: the process's own. */
   readonly clock?: Clock | undefined;
   /** Randomness from 0 to 1, for jitter and for balancers. Default `Math.random`. */
@@ -362,6 +379,7 @@ export const SERVERS_OPTIONS = [
   'retryBudget',
   'isPermanent',
   'lookup',
+  'checks',
   'clock',
   'random',
 ] as const satisfies readonly (keyof ServersOptions)[];
@@ -386,18 +404,6 @@ export function isPermanent({ phase, code = '' }: Cause): boolean {
 /** What Node calls a certificate, or a list of revoked ones, that it does not take. */
 const BAD_CERTIFICATE =
   /^(?:CERT_|CRL_|ERROR_IN_C(?:ERT|RL)_|UNABLE_TO_(?:GET|DECRYPT|DECODE|VERIFY)_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|ERR_TLS_CERT_ALTNAME_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$)/;
-
-/** This process has no descriptor, memory or local port left for another connection: no server is to blame. */
-const SHORTAGES: ReadonlySet<string | undefined> = new Set([
-  'EMFILE',
-  'ENFILE',
-  'ENOBUFS',
-  'ENOMEM',
-  'EADDRNOTAVAIL',
-  'EADDRINUSE',
-  'EAGAIN',
-  'EAI_MEMORY',
-]);
 
 /** A connection that asks for a server. */
 export interface Requester extends Wanted {
@@ -491,7 +497,8 @@ export class Servers {
     }
     onlyKnown('Servers', options, SERVERS_OPTIONS);
     const lookup = hook('lookup', options.lookup);
-    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`, lookup));
+    const checks = sharedChecks(options.checks);
+    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`, lookup, checks));
     for (const server of this.list) server.set = this;
     this.clock = checkClock('clock', options.clock) ?? systemClock;
     this.#balancer = balancerOf(options.balance);
@@ -628,9 +635,7 @@ export class Servers {
     const memory = this.#memoryOf(requester);
     if (wasTrial) this.#delayTrial(server, memory.failedAt);
     const isBacklogFull = cause.code === 'EAGAIN' && server.path !== undefined;
-    // Another server may be connected from another address.
-    const isOfAddress = cause.code === 'EADDRNOTAVAIL' && server.localAddress !== undefined;
-    if (SHORTAGES.has(cause.code) && !isBacklogFull && !isOfAddress) {
+    if (!isBacklogFull && isShortage(cause, server)) {
       memory.again = server;
       return;
     }

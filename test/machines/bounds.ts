@@ -1,6 +1,7 @@
 /** The machines with the small bounds in which they are explored. */
 
 import type { AnyStateMachine } from 'xstate';
+import { checkMachine } from '../../src/machines/check.js';
 import type { ClientSettings } from '../../src/machines/client.js';
 import { clusterMachine } from '../../src/machines/cluster.js';
 import {
@@ -100,6 +101,36 @@ const said = (ending: 'closed' | 'aborted' | 'dropped') => ({
   flushed: ending === 'closed',
   ...(ending !== 'closed' && { truncated: true }),
 });
+
+/** Three paces, of which each is shorter or longer than another. */
+export const checkSettings = {
+  interval: 4 * T,
+  fastInterval: T,
+  downInterval: 2 * T,
+  timeout: 3 * T,
+  spread: 0.25,
+};
+
+const check: Bounded = {
+  name: 'check',
+  machine: checkMachine,
+  options: {
+    input: { settings: checkSettings },
+    key: ({ context }) => `${context.pace} ${context.waitMs} ${Math.min(context.number, 1)}`,
+    events: (type, { context: { number } }) => {
+      if (type === 'check.start') return [{ type, offsetMs: 5 * T }];
+      if (type === 'wait.chosen') return [0.25, 1].map((random) => ({ type, random }));
+      if (type === 'pace.changed') return ['normal', 'fast', 'down'].map((pace) => ({ type, pace }));
+      const cause = type === 'check.passed' ? {} : { cause: LOSS };
+      if (!/^check\.(passed|failed|undecided)$/.test(type)) return [{ type }];
+      return [
+        { type, number, ...cause },
+        { type, number: number - 1, ...cause },
+      ];
+    },
+  },
+  simple: false,
+};
 
 export const workerSettings = (attemptsMax: number) => ({ ...settingsOf(WORKER_LIMITS, T), attemptsMax });
 
@@ -219,6 +250,7 @@ export const bounded: readonly Bounded[] = [
     },
     simple: true,
   },
+  check,
   worker(1),
   worker(2),
   {

@@ -8,6 +8,7 @@ import type { SessionContext } from '../../src/machines/session.js';
 import { QUIET_PROBES, type Sent } from '../../src/machines/vocabulary.js';
 import { statePath } from '../../src/runtime/xstate.js';
 import { type Model, type ReplayedStep, replay, shortName } from '../../src/testing/index.js';
+import { checkChecks } from './check-properties.js';
 import { clusterChecks, workerChecks } from './cluster-properties.js';
 
 /** @param events those that the path was replayed with */
@@ -845,6 +846,7 @@ export const properties: Record<string, readonly Check[]> = {
     timersRun,
   ],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop, timersRun],
+  check: [...common, closeIsNoAbort, ...checkChecks],
   worker: [...common, ...workerChecks],
   cluster: [...common, ...clusterChecks],
 };

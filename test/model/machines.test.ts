@@ -1,9 +1,10 @@
 /** Every interleaving of a machine and its model: see explore.ts. Prints how much there was. */
 import { describe, expect, test } from 'vitest';
 import { backendMachine, clientMachine, listenerMachine, proxyMachine } from '../../src/machines/index.js';
-import { backendSettings, clientSettings } from '../machines/bounds.js';
+import { backendSettings, checkSettings, clientSettings } from '../machines/bounds.js';
 import { backendRules } from './backend.js';
 import { broken, type Loose, violationOf } from './broken.js';
+import { boundedChecks, checkRules } from './check.js';
 import { clientRules } from './client.js';
 import { type Explored, explore } from './explore.js';
 import { listenerRules } from './listener.js';
@@ -69,6 +70,12 @@ test('a proxy', { timeout: 60_000 }, () => {
   expect(states).toBeGreaterThan(200);
 });
 
+test('the checks of a server', { timeout: 60_000 }, () => {
+  const { states, transitions } = explore(boundedChecks, { settings: checkSettings }, checkRules);
+  console.log(`check: ${states} states, ${transitions} transitions`);
+  expect(states).toBeGreaterThan(200);
+});
+
 describe('any command may throw, once', () => {
   const explored = (what: string, { states, transitions }: Explored, least: number): void => {
     console.log(`${what}, one command throws: ${states} states, ${transitions} transitions`);
@@ -91,6 +98,10 @@ describe('any command may throw, once', () => {
   test.each([1, 2])('of a listener: %i attempts to bind', { timeout: 60_000 }, (bindAttempts) => {
     const settings = { ...LISTENER.settings, bindAttempts };
     explored('listener', explore(listenerMachine, { settings }, listenerRules(2), 1), 200);
+  });
+
+  test('of the checks of a server', { timeout: 60_000 }, () => {
+    explored('check', explore(boundedChecks, { settings: checkSettings }, checkRules, 1), 200);
   });
 
   test('of a proxy', { timeout: 60_000 }, () => {
@@ -142,6 +153,41 @@ describe('a machine that is wrong in one place is found out', () => {
     const { message } = violationOf(run);
     expect(message).toMatch(expected);
     expect(message).toContain('sequenceDiagram');
+  });
+
+  test.each<[string, (config: Loose) => void, RegExp]>([
+    [
+      'a check that takes too long goes on',
+      (c) => {
+        c.states.checking.after.checkTimeout.actions = ['tellFailed'];
+      },
+      /tells its owner what is not so/,
+    ],
+    [
+      'a pause leaves the check',
+      (c) => {
+        delete c.states.checking.on['check.pause'].actions;
+      },
+      /It is paused, and its check is 1/,
+    ],
+    [
+      'the answer of an earlier check counts',
+      (c) => {
+        c.states.checking.on['check.passed'] = { target: 'deferring', actions: ['tellPassed'] };
+      },
+      /tells its owner what is not so/,
+    ],
+    [
+      'a wait has no end',
+      (c) => {
+        delete c.states.starting.after;
+      },
+      /time alone leads to no end/,
+    ],
+  ])('the checks of a server: %s', (_what, change, expected) => {
+    const machine = broken(boundedChecks, change);
+    const { message } = violationOf(() => explore(machine, { settings: checkSettings }, checkRules));
+    expect(message).toMatch(expected);
   });
 
   test.each<[string, (config: Loose) => void, RegExp]>([

@@ -4,8 +4,9 @@ import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { compile } from '../../src/runtime/compile.js';
 import { exploreMachine, type Path, replay } from '../../src/testing/index.js';
 import { all } from '../machines/all.js';
-import { type Bounded, backendSettings, bounded, clientSettings } from '../machines/bounds.js';
+import { type Bounded, backendSettings, bounded, checkSettings, clientSettings } from '../machines/bounds.js';
 import { properties } from '../machines/properties.js';
+import { boundedCount, checkRules } from '../model/check.js';
 import { clusterRules } from '../model/cluster.js';
 import type { ConnectionBounds } from '../model/connection.js';
 import { explore, exploreSystem, type ModelRules } from '../model/explore.js';
@@ -59,6 +60,10 @@ const listener = (bindAttempts: number): Model =>
     strictListener(2, bindAttempts),
   );
 
+/** Its numbers come again: otherwise there is no end to them. */
+const check: Model = (machine) =>
+  alone(checkSettings, checkRules)(machine.provide({ actions: { countCheck: boundedCount } } as never));
+
 const worker = (attemptsMax: number): Model =>
   alone({ attemptsMax, startTimeout: 1, stableAfter: 1, drainTimeout: 1, abortTimeout: 1 }, workerRules(attemptsMax));
 
@@ -88,6 +93,7 @@ const models: Readonly<Record<string, readonly [quick: readonly Model[], long: r
     [connection({ idleTimeout: 4 })],
   ],
   proxy: [[alone({ drainTimeout: 1, abortTimeout: 1, lingerMax: 1 }, strictProxy)], []],
+  check: [[check], []],
   worker: [[worker(1), worker(2)], [worker(0)]],
   cluster: [[alone({}, clusterRules)], []],
 };

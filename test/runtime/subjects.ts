@@ -1,8 +1,9 @@
-/** The five machines, and the events that each may get. */
+/** The machines of a proxy, and the events that each may get. */
 
 import type { AnyStateMachine, EventObject } from 'xstate';
 import {
   backendMachine,
+  checkMachine,
   clientMachine,
   listenerMachine,
   proxyMachine,
@@ -10,6 +11,7 @@ import {
 } from '../../src/machines/index.js';
 import {
   BACKEND_LIMITS,
+  CHECK_LIMITS,
   CLIENT_LIMITS,
   LISTENER_LIMITS,
   type Limits,
@@ -52,9 +54,13 @@ const PAYLOADS: Record<string, (random: Random) => object> = {
     ...(random.percent(50) && { cause: report(random) }),
   }),
   failed: (random) => ({ cause: report(random) }),
+  undecided: (random) => ({ cause: report(random) }),
   refused: (random) => ({ cause: report(random) }),
   exhausted: (random) => ({ cause: report(random) }),
   deferred: (random) => ({ delayMs: wait(random) }),
+  start: (random) => ({ offsetMs: wait(random) }),
+  chosen: (random) => ({ random: random.below(101) / 100 }),
+  changed: (random) => ({ pace: random.pick(['normal', 'fast', 'down']) }),
   arrived: (random) => ({ socket: { fd: random.below(100) } }),
 };
 
@@ -66,8 +72,12 @@ const ENDED = /^(client|backend)\.closed$/;
 function payload(machine: string, type: string, random: Random): object {
   if (machine === 'session' && ENDED.test(type))
     return { ending: random.pick(ENDINGS), flushed: random.below(2) === 1, cause: report(random) };
-  return PAYLOADS[type.slice(type.lastIndexOf('.') + 1)]?.(random) ?? {};
+  const told = PAYLOADS[type.slice(type.lastIndexOf('.') + 1)]?.(random) ?? {};
+  // Of the first few checks: answers come in time, late, or too early.
+  return machine === 'check' && ANSWER.test(type) ? { number: random.between(0, 4), ...told } : told;
 }
+
+const ANSWER = /^check\.(passed|failed|undecided)$/;
 
 function subject(machine: AnyStateMachine, settings: (random: Random) => object): Subject {
   const types: string[] = machine.events.filter((type: string) => !type.startsWith('xstate.'));
@@ -105,6 +115,10 @@ export const subjects = {
     attemptsMax: random.between(1, 3),
     cooldown: wait(random),
     ...times(random, BACKEND_LIMITS),
+  })),
+  check: subject(checkMachine, (random) => ({
+    ...times(random, CHECK_LIMITS),
+    spread: random.below(6) / 10,
   })),
   client: subject(clientMachine, (random) => ({
     ...times(random, CLIENT_LIMITS),

@@ -5,6 +5,7 @@
  */
 export {
   BindError,
+  CheckError,
   ClientHelloError,
   ClosedError,
   CompileError,
