@@ -119,7 +119,7 @@ function play(seed: number): void {
   const options: ServersOptions = {
     clock,
     random: () => random.between(0, 999) / 1_000,
-    balance: random.pick(['roundRobin', 'inOrder', 'leastConnections']),
+    balance: random.pick(['roundRobin', 'inOrder', 'leastConnections', 'random', 'hash']),
     backoff: {
       initialMs: random.between(1, 200),
       maxMs: MAX_MS,
@@ -131,6 +131,7 @@ function play(seed: number): void {
   };
   const list = Array.from({ length: count }, () => ({
     path: '/server',
+    weight: random.percent(70) ? 1 : random.between(0, 3),
     ...(random.percent(60) && { connectionsMax: random.between(1, 3) }),
   }));
   const set = new Servers(list, options);
@@ -156,6 +157,7 @@ function play(seed: number): void {
       one?.end();
     } else if (action === 3 && one?.state === 'established') one.drop();
     else if (action === 4) change(random.pick([...set.list]));
+    else if (action === 5 && random.percent(30)) random.pick([...set.list]).weight = random.between(0, 3);
     else clock.advance(random.between(1, 60));
     check(set, clock, connections, truth, mostMs);
   }
@@ -189,7 +191,10 @@ function check(
   for (const { state, missed } of connections) {
     for (const [server, { works }] of truth) {
       const isMissed =
-        (state === 'waiting' || state === 'queued') && works && server.connections < server.connectionsMax;
+        (state === 'waiting' || state === 'queued') &&
+        works &&
+        server.weight > 0 &&
+        server.connections < server.connectionsMax;
       if (!isMissed) missed.delete(server);
       else if (!missed.has(server)) missed.set(server, now);
       else must(now - (missed.get(server) as number) <= mostMs, `it waits in vain, ${state}`);
