@@ -1,8 +1,9 @@
 /** Which server a connection gets, and when: on real sockets. */
+import { once } from 'node:events';
 import { connect, Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { createProxy } from '../../src/index.js';
+import { createProxy, type Server } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { LOOPBACK, makers, PROXY_WAITS } from '../support/make.js';
@@ -311,5 +312,37 @@ describe('clients that wait for a place', () => {
     await until('its end', () => proxy.sessions.length === 0);
     expect(dialled[0]?.destroyed).toBe(true);
     expect(proxy.servers.list[0]).toMatchObject({ connections: 0, failures: 0 });
+  });
+});
+
+describe('weights', () => {
+  test('three times the weight is three times the clients; 0 drains: sessions go on, and no new one comes', async () => {
+    const [heavy, light] = [await bench.greeter('a', 'stay'), await bench.greeter('b', 'stay')];
+    const { at, proxy } = await makeProxy({ servers: [{ port: heavy.port, weight: 3 }, { port: light.port }] });
+    const greeted = async (): Promise<string> => {
+      const socket = bench.own(connect(at));
+      const [name] = await within(5_000, 'a greeting', once(socket, 'data'));
+      return String(name);
+    };
+    const names: string[] = [];
+    for (let count = 0; count < 12; count++) names.push(await greeted());
+    expect(names.join('')).toBe('aaabaaabaaab');
+    const [drained] = proxy.servers.list as readonly [Server, Server];
+    drained.weight = 0;
+    for (let count = 0; count < 5; count++) expect(await greeted()).toBe('b');
+    expect(drained.connections).toBe(9);
+    expect(proxy.sessions.length).toBe(17);
+    drained.weight = 1;
+    expect((await Promise.all([greeted(), greeted()])).sort()).toEqual(['a', 'b']);
+  });
+
+  test('clients that wait because all weights are 0 are served once one is not', async () => {
+    const server = await bench.greeter('a', 'stay');
+    const { at, proxy } = await makeProxy({ servers: [{ port: server.port, weight: 0 }], queueTimeout: 10_000 });
+    const clients = Array.from({ length: 5 }, () => once(bench.own(connect(at)), 'data'));
+    await until('the queue', () => proxy.sessions.length === 5);
+    expect(proxy.servers.list[0]?.connections).toBe(0);
+    (proxy.servers.list[0] as Server).weight = 1;
+    expect((await within(5_000, 'the greetings', Promise.all(clients))).map(String)).toEqual(Array(5).fill('a'));
   });
 });

@@ -232,6 +232,31 @@ describe('random', () => {
     }
   });
 
+  test('few usable ones of many are chosen by their weights', () => {
+    const set = setOf(
+      Array.from({ length: 100 }, (_, index) => (index === 10 ? 3 : 1)),
+      { balance: random(1), random: seeded(5) },
+    );
+    const usable = ['k', 'l', 's90'];
+    for (const server of set.list) Object.assign(server, { connectionsMax: usable.includes(server.name) ? 9 : 0 });
+    const counts = counted(chosenBy(set, 30_000));
+    expect(
+      likelihood(
+        usable.map((name) => counts[name] ?? 0),
+        [3, 1, 1],
+      ),
+    ).toBeGreaterThan(1e-4);
+  });
+
+  test('of two servers it always has the choice: connections are spread as leastConnections does', () => {
+    const set = setOf([1, 1], { balance: 'random', random: seeded(6) });
+    for (let count = 0; count < 200; count++) {
+      chosenBy(set, 1, true);
+      const [a, b] = set.list as readonly [Server, Server];
+      expect(Math.abs(a.connections - b.connections)).toBeLessThanOrEqual(2);
+    }
+  });
+
   test.each([0, 101, 1.5, '2', null])('random(%s) is refused', (draws) => {
     expect(() => random(draws as number)).toThrow(OptionError);
   });

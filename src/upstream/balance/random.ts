@@ -2,7 +2,7 @@ import { integer } from '../../options.js';
 import type { Server } from '../servers.js';
 import { areEqual, type Balancer, BuiltIn, sharing, type Wanted } from './balancer.js';
 
-/** How often a draw is repeated whose server is not usable, before the next usable one of the list is taken. */
+/** How often a draw is repeated whose server is not usable, or was drawn before. */
 const REDRAWS = 4;
 
 class Random extends BuiltIn {
@@ -26,34 +26,42 @@ class Random extends BuiltIn {
   }
 
   protected override pick(isUsable: (server: Server) => boolean, wanted: Wanted): Server | undefined {
-    let best: Server | undefined;
-    for (let draw = 0; draw < this.#draws; draw++) {
-      const drawn = this.#draw(isUsable, wanted);
-      if (drawn === undefined) return undefined;
-      if (best === undefined || isLess(drawn, best)) best = drawn;
+    let best = this.#draw(isUsable, wanted, undefined) ?? this.#search(isUsable, wanted);
+    for (let draw = 1; draw < this.#draws; draw++) {
+      const other = this.#draw(isUsable, wanted, best);
+      if (best === undefined || other === undefined) return best;
+      if (isLess(other, best)) best = other;
     }
     return best;
   }
 
-  #draw(isUsable: (server: Server) => boolean, wanted: Wanted): Server | undefined {
+  /** A usable server, but not this one; nothing if several draws give none. */
+  #draw(isUsable: (server: Server) => boolean, wanted: Wanted, but: Server | undefined): Server | undefined {
     const servers = this.#servers;
     const count = servers.length;
-    let index = 0;
     for (let redraw = 0; redraw <= REDRAWS; redraw++) {
       const at = wanted.random() * count;
       // A source of randomness that gives 1, or no number, must not lead out of the list.
-      index = Math.max(0, Math.min(count - 1, Math.trunc(at))) || 0;
+      let index = Math.max(0, Math.min(count - 1, Math.trunc(at))) || 0;
       if (this.#table !== undefined && at - index >= (this.#table.parts[index] as number)) {
         index = this.#table.aliases[index] as number;
       }
       const server = servers[index];
-      if (server === undefined || isUsable(server)) return server;
-    }
-    for (let step = 1; step < count; step++) {
-      const server = servers[(index + step) % count] as Server;
-      if (isUsable(server)) return server;
+      if (server === undefined || (server !== but && isUsable(server))) return server;
     }
     return undefined;
+  }
+
+  /** Looks at all servers, where few are usable: one of these by weight. */
+  #search(isUsable: (server: Server) => boolean, wanted: Wanted): Server | undefined {
+    let found: Server | undefined;
+    let shares = 0;
+    for (const server of this.#servers) {
+      if (!isUsable(server)) continue;
+      shares += server.share;
+      if (found === undefined || wanted.random() * shares < server.share) found = server;
+    }
+    return found;
   }
 }
 
