@@ -44,7 +44,7 @@ const SUITES = {
   upstream: files(
     'upstream/servers upstream/histories upstream/lookup upstream/addresses upstream/choosing options/options backend/failover backend/scenarios',
   ),
-  balance: files('upstream/weights upstream/hash upstream/servers'),
+  balance: files('upstream/weights upstream/hash upstream/peak-ewma upstream/servers'),
   inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli/cli'),
   processes: files('cluster/messages cluster/cluster'),
   worker: files('cluster/cluster'),

@@ -91,6 +91,7 @@ export type { Balancer, Wanted } from './upstream/balance/balancer.js';
 export { type HashOptions, hash } from './upstream/balance/hash.js';
 export { inOrder } from './upstream/balance/in-order.js';
 export { leastConnections } from './upstream/balance/least-connections.js';
+export { type PeakEwmaOptions, peakEwma } from './upstream/balance/peak-ewma.js';
 export { random } from './upstream/balance/random.js';
 export { roundRobin } from './upstream/balance/round-robin.js';
 export type { RetryBudgetOptions } from './upstream/budget.js';

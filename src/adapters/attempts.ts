@@ -23,6 +23,8 @@ export class Attempts implements Requester {
   trial: Requester['trial'] = undefined;
   /** @internal Kept by {@link Servers}. */
   queued: Requester['queued'] = undefined;
+  /** @internal Kept by {@link Servers}. */
+  chosenAt = 0;
   /** The server that the current socket goes to: it takes a place there. */
   current: Server | undefined = undefined;
   /** The server that the last socket went to. */
@@ -81,7 +83,7 @@ export class Attempts implements Requester {
   /** The connection is established. */
   succeeded(socket: Socket | undefined): void {
     const server = this.current as Server;
-    this.servers.succeeded(server);
+    this.servers.succeeded(server, this);
     if (server.lookup !== undefined && socket !== undefined) server.cameUp(socket);
   }
 

@@ -181,7 +181,7 @@ const FLAGS: Record<string, Flag> = {
   balance: {
     group: WHERE,
     takes: 'HOW',
-    help: 'roundRobin, leastConnections, random, inOrder, hash: by client address',
+    help: 'roundRobin, leastConnections, random, peakEwma, inOrder or hash',
     fallback: 'roundRobin',
     runOnly: true,
     set: (draft, value, fail) => {

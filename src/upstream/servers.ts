@@ -417,6 +417,8 @@ export interface Requester extends Wanted {
   trial: Server | undefined;
   /** Kept by {@link Servers}: its place in the queue, while it waits for a server. */
   queued: Queued | undefined;
+  /** Kept by {@link Servers}: when its server was chosen, where the balancer wants to know connect times. */
+  chosenAt: number;
 }
 
 /** A requester that waits for a place at a server. */
@@ -472,6 +474,8 @@ export class Servers {
   /** Where its time comes from. */
   readonly clock: Clock;
   readonly #balancer: Balancer;
+  /** The balancer wants to know connect times. */
+  readonly #isTimed: boolean;
   readonly #backoff: Backoff;
   /** All connections back off together. */
   readonly #isShared: boolean;
@@ -502,6 +506,7 @@ export class Servers {
     for (const server of this.list) server.set = this;
     this.clock = checkClock('clock', options.clock) ?? systemClock;
     this.#balancer = balancerOf(options.balance);
+    this.#isTimed = this.#balancer.connected !== undefined;
     this.#balancer.changed?.(this.list);
     this.#backoff = new Backoff(options.backoff, 'backoff', ['shared']);
     this.#isShared = flag('backoff.shared', options.backoff?.shared, false);
@@ -564,6 +569,7 @@ export class Servers {
       requester.trial = server;
     }
     server.connections++;
+    if (this.#isTimed) requester.chosenAt = this.#now;
     return { kind: 'chosen', server };
   }
 
@@ -614,8 +620,10 @@ export class Servers {
     }
   }
 
-  /** An attempt has come up. */
-  succeeded(server: Server): void {
+  /** An attempt has come up: that of this requester. */
+  succeeded(server: Server, requester?: Requester): void {
+    if (this.#isTimed && requester !== undefined)
+      this.#balancer.connected?.(server, this.clock.now() - requester.chosenAt);
     server.hasAnswered = true;
     server.failures = 0;
     server.downUntil = 0;

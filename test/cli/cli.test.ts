@@ -107,7 +107,7 @@ describe('arguments', () => {
       expect(wrong('--listen', '1', `--backend=${text}`)).toMatch(/^--backend .* is wrong: it must be an address/),
   );
 
-  it.each(['roundRobin', 'leastConnections', 'random', 'hash', 'inOrder'])('balances by %s', (name) => {
+  it.each(['roundRobin', 'leastConnections', 'random', 'peakEwma', 'hash', 'inOrder'])('balances by %s', (name) => {
     expect(proxyOf('--balance', name)?.balance).toBe(name);
     expect(wrong('--listen', '1', '--backend', '2', '--balance', `${name}s`)).toMatch(/"--balance|one of .*inOrder/);
   });

@@ -67,7 +67,15 @@ const LISTENER: Table = {
 };
 
 const SERVERS: Table = {
-  balance: ['fastest', {}, null, 1, () => {}, { choose: () => undefined, changed: true }],
+  balance: [
+    'fastest',
+    {},
+    null,
+    1,
+    () => {},
+    { choose: () => undefined, changed: true },
+    { choose: () => undefined, connected: 1 },
+  ],
   backoff: [null, 1, [], { initialMs: 0 }, { factor: 0.5 }, { maxMs: 5 }, { jitter: 2 }, { jitter: -1 }, { max: 1 }],
   retryBudget: [null, 1, { ratio: -1 }, { perSecond: Number.NaN }, { burst: 0 }, { bursts: 1 }],
   ...bad(SERVERS_LIMITS),

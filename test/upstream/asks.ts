@@ -10,6 +10,7 @@ export class Asker implements Requester {
   readonly key: Requester['key'];
   trial: Requester['trial'] = undefined;
   queued: Requester['queued'] = undefined;
+  chosenAt = 0;
   /** How often it was called while it waited. */
   called = 0;
   readonly random: Requester['random'];

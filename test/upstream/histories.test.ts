@@ -33,6 +33,7 @@ class Connection implements Requester {
   readonly random: Requester['random'] = () => 0;
   trial: Requester['trial'] = undefined;
   queued: Requester['queued'] = undefined;
+  chosenAt = 0;
   state: 'waiting' | 'queued' | 'connecting' | 'established' | 'over' = 'waiting';
   server: Server | undefined;
   /** Since when it waits although this server works and has room. */
@@ -92,7 +93,7 @@ class Connection implements Requester {
       const { works, code } = this.truth.get(server) as Truth;
       if (works) {
         this.state = 'established';
-        this.set.succeeded(server);
+        this.set.succeeded(server, this);
         return;
       }
       this.state = 'waiting';
@@ -119,7 +120,7 @@ function play(seed: number): void {
   const options: ServersOptions = {
     clock,
     random: () => random.between(0, 999) / 1_000,
-    balance: random.pick(['roundRobin', 'inOrder', 'leastConnections', 'random', 'hash']),
+    balance: random.pick(['roundRobin', 'inOrder', 'leastConnections', 'random', 'peakEwma', 'hash']),
     backoff: {
       initialMs: random.between(1, 200),
       maxMs: MAX_MS,

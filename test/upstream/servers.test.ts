@@ -29,6 +29,7 @@ class Connection implements Requester {
   readonly random: Requester['random'] = () => 0;
   trial: Requester['trial'] = undefined;
   queued: Requester['queued'] = undefined;
+  chosenAt = 0;
   answered: Choice | undefined;
 
   constructor(

@@ -8,6 +8,7 @@ import {
   inOrder,
   leastConnections,
   OptionError,
+  peakEwma,
   random,
   roundRobin,
   type Server,
@@ -63,6 +64,7 @@ const ALL: readonly (readonly [string, () => Balancer])[] = [
   ['leastConnections', leastConnections],
   ['inOrder', inOrder],
   ['random', random],
+  ['peakEwma', peakEwma],
   ['hash', hash],
   ['hash with bounded load', () => hash({ loadFactor: 1.25 })],
 ];

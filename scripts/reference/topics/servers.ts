@@ -18,6 +18,8 @@ export {
   inOrder,
   isPermanent,
   leastConnections,
+  type PeakEwmaOptions,
+  peakEwma,
   type RetryBudgetOptions,
   random,
   roundRobin,

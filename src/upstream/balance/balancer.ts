@@ -33,6 +33,12 @@ export interface Balancer {
    * @param servers all servers of the set, also those that may not be chosen at present
    */
   changed?(servers: readonly Server[]): void;
+  /**
+   * An attempt has come up.
+   *
+   * @param tookMs from the choice of the server until the connection was established, with TLS and `prepare`
+   */
+  connected?(server: Server, tookMs: number): void;
 }
 
 /** What a balancer may know of the connection that a server is for. */

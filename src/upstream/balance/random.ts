@@ -5,7 +5,8 @@ import { areEqual, type Balancer, BuiltIn, sharing, type Wanted } from './balanc
 /** How often a draw is repeated whose server is not usable, or was drawn before. */
 const REDRAWS = 4;
 
-class Random extends BuiltIn {
+/** The less loaded of several that are drawn by weight. */
+export class Random extends BuiltIn {
   readonly #draws: number;
   #servers: readonly Server[] = [];
   /** Where the weights differ: see {@link aliasTable}. */
@@ -26,16 +27,20 @@ class Random extends BuiltIn {
   }
 
   protected override pick(isUsable: (server: Server) => boolean, wanted: Wanted): Server | undefined {
-    let best = this.#draw(isUsable, wanted, undefined) ?? this.#search(isUsable, wanted);
+    let best = this.#draw(isUsable, wanted, undefined);
     for (let draw = 1; draw < this.#draws; draw++) {
       const other = this.#draw(isUsable, wanted, best);
       if (best === undefined || other === undefined) return best;
-      if (isLess(other, best)) best = other;
+      if (this.loadOf(other) * best.share < this.loadOf(best) * other.share) best = other;
     }
     return best;
   }
 
-  /** A usable server, but not this one; nothing if several draws give none. */
+  protected loadOf(server: Server): number {
+    return server.connections + server.waiting;
+  }
+
+  /** A usable server, but not this one. */
   #draw(isUsable: (server: Server) => boolean, wanted: Wanted, but: Server | undefined): Server | undefined {
     const servers = this.#servers;
     const count = servers.length;
@@ -49,25 +54,21 @@ class Random extends BuiltIn {
       const server = servers[index];
       if (server === undefined || (server !== but && isUsable(server))) return server;
     }
-    return undefined;
+    return this.#search(isUsable, wanted, but);
   }
 
-  /** Looks at all servers, where few are usable: one of these by weight. */
-  #search(isUsable: (server: Server) => boolean, wanted: Wanted): Server | undefined {
+  /** Looks at all servers, where few are usable, or one has nearly all the weight. */
+  #search(isUsable: (server: Server) => boolean, wanted: Wanted, but: Server | undefined): Server | undefined {
     let found: Server | undefined;
     let shares = 0;
     for (const server of this.#servers) {
-      if (!isUsable(server)) continue;
+      if (server === but || !isUsable(server)) continue;
       shares += server.share;
       if (found === undefined || wanted.random() * shares < server.share) found = server;
     }
     return found;
   }
 }
-
-/** Fewer connections for its weight. */
-const isLess = (one: Server, other: Server): boolean =>
-  (one.connections + one.waiting) * other.share < (other.connections + other.waiting) * one.share;
 
 /** Each place belongs to its own server up to its part, and to its alias beyond. */
 interface AliasTable {
