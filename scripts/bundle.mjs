@@ -21,6 +21,7 @@ const FACES = [
   'diagrams/index',
   'inspect/index',
   'machines/index',
+  'metrics/index',
   'runtime/index',
   'testing/index',
 ];

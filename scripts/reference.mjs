@@ -17,7 +17,7 @@ import { api, sources } from './api/declarations.mjs';
 /** The pages, in the order of the list of pages. */
 const TOPICS = [
   ...['proxy', 'session', 'listener', 'client', 'backend', 'servers', 'tls', 'first-bytes', 'handle', 'causes'],
-  ...['errors', 'cluster', 'inspect', 'testing', 'runtime', 'diagrams', 'machines'],
+  ...['errors', 'cluster', 'inspect', 'testing', 'runtime', 'diagrams', 'metrics', 'machines'],
 ];
 
 const pages = new URL('../docs/reference/', import.meta.url);

@@ -16,7 +16,7 @@ import { argumentsOf } from './arguments.mjs';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ENTRIES = ['cluster', 'diagrams', 'inspect', 'machines', 'runtime', 'testing'];
+const ENTRIES = ['cluster', 'diagrams', 'inspect', 'machines', 'metrics', 'runtime', 'testing'];
 
 /** What scripts/package/program.cjs sees. */
 const EXPECTED = {

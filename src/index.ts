@@ -62,6 +62,7 @@ export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } fr
 export type { Members } from './members.js';
 export type { Timeout } from './options.js';
 export type { AdoptOptions } from './proxy/adopted.js';
+export { type LogEntry, logLine, stateCode } from './proxy/log.js';
 export { createProxy, type ProxyEvents, type ProxyOptions, TcpProxy } from './proxy/proxy.js';
 export { type ConnectionInfo, Session, type SessionEvents } from './proxy/session.js';
 export { createSession, type SessionHooks, type SessionLimits, type SessionOptions } from './proxy/session-options.js';

@@ -12,6 +12,7 @@ import { Handshakes } from '../sockets/handshake.js';
 import { type Peer, peerOf } from '../sockets/peer.js';
 import { commandCauseOf, each, rawOf, reportOf, reset } from '../sockets/socket.js';
 import { bindingName, isFile, lockPath, type PathLock, unlockPath } from '../sockets/unix.js';
+import { hostAndPort } from '../text.js';
 import type { ListenTls } from '../tls.js';
 import { behindProxies, Client, type ClientConfig, overTls } from './client.js';
 import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from './handle.js';
@@ -160,6 +161,13 @@ export class Listener<Data = unknown> extends Handle<ListenerEvent, ListenerEven
   /** Where it listens, with the real port; nothing before it has listened. */
   get address(): Address | undefined {
     return this.#address;
+  }
+
+  /** Where it listens, as text: `127.0.0.1:8080`, or a path; its id before it has listened. */
+  override toString(): string {
+    const address = this.#address;
+    if (address === undefined) return this.id;
+    return 'path' in address ? address.path : hostAndPort(address.host, address.port);
   }
 
   /**

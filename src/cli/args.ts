@@ -8,8 +8,8 @@ import { nearest } from '../text.js';
 import { BALANCE_NAMES } from '../upstream/balance/balance.js';
 import { WEIGHT_MAX } from '../upstream/balance/weight.js';
 
-/** What the program prints of transitions: lines for people, JSON for programs, or nothing. */
-export type Output = 'lines' | 'json' | 'quiet';
+/** What the program prints: transitions, as lines for people or as JSON for programs; a line for each client; or nothing. */
+export type Output = 'lines' | 'json' | 'log' | 'quiet';
 
 /** The live page: where it is served, and what it may do. */
 export interface InspectArgs {
@@ -130,6 +130,14 @@ const timeFlag = (help: string, fallback: string, set: Setter): Flag => ({
   set,
 });
 
+/** Only one of them can be had. */
+function outputSetter(output: Output): Setter {
+  return (draft, _value, fail) => {
+    if (draft.output !== 'lines' && draft.output !== output) throw fail(`left out when --${draft.output} is given`);
+    draft.output = output;
+  };
+}
+
 /** The flags of the table of limits: `queueTimeout` is `--queue-timeout`. */
 function limitFlags(group: string): Record<string, Flag> {
   const flags: Record<string, Flag> = {};
@@ -222,18 +230,18 @@ const FLAGS: Record<string, Flag> = {
   json: {
     group: SHOWN,
     help: 'each transition as a line of JSON on stdout; all else goes to stderr',
-    set: (draft, _value, fail) => {
-      if (draft.output === 'quiet') throw fail('left out when --quiet is given');
-      draft.output = 'json';
-    },
+    set: outputSetter('json'),
+  },
+  log: {
+    group: SHOWN,
+    help: 'a line on stdout for each client that has ended; all else goes to stderr',
+    runOnly: true,
+    set: outputSetter('log'),
   },
   quiet: {
     group: SHOWN,
     help: 'no transitions: only the start, warnings and the end',
-    set: (draft, _value, fail) => {
-      if (draft.output === 'json') throw fail('left out when --json is given');
-      draft.output = 'quiet';
-    },
+    set: outputSetter('quiet'),
   },
   'lines-max': {
     group: SHOWN,

@@ -1,5 +1,5 @@
 /** A proxy of the user's own: started, watched, and stopped by signals. */
-import { type Address, createProxy, OptionError, type Outcome, type Peer, type TcpProxy } from '../index.js';
+import { type Address, createProxy, logLine, OptionError, type Outcome, type Peer, type TcpProxy } from '../index.js';
 import { causeText } from '../inspect/words.js';
 import { hostAndPort } from '../text.js';
 import { type RunArgs, UsageError } from './args.js';
@@ -23,11 +23,11 @@ export function addressText(address: Address): string {
  * @throws UsageError when the library refuses an option
  */
 export async function run({ proxy: options, output, linesMax, inspect, record }: RunArgs): Promise<number> {
-  const terminal = new Terminal(output === 'json' ? 'stderr' : 'stdout');
+  const terminal = new Terminal(output === 'json' || output === 'log' ? 'stderr' : 'stdout');
   listenForWarnings(terminal);
   // No subscriber of the transitions: then they cost nothing.
   const recorder = await startRecording(record, terminal);
-  const view = output === 'quiet' ? undefined : new View(terminal, output, linesMax);
+  const view = output === 'quiet' || output === 'log' ? undefined : new View(terminal, output, linesMax);
   const finish = (): void => view?.stop();
   let proxy: TcpProxy;
   try {
@@ -42,6 +42,7 @@ export async function run({ proxy: options, output, linesMax, inspect, record }:
     terminal.warn('nobody reads the output any more: the proxy goes on without.');
   };
   const totals = watch(proxy, terminal);
+  if (output === 'log') proxy.on('log', (entry) => terminal.writeRaw(`${logLine(entry)}\n`));
   const stopListening = onStop(
     (signal) => {
       const sessions = plural(proxy.sessions.length, 'session');

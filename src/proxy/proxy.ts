@@ -32,6 +32,7 @@ import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
 import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
 import { Adopted, type AdoptOptions, checkAdopt } from './adopted.js';
+import { type LogEntry, logEntry } from './log.js';
 import { type ConnectionInfo, Session, type SessionConfig, timersOf } from './session.js';
 import { endsOf, type SessionHooks, type SessionLimits } from './session-options.js';
 import type { KeyHook, RouteHook } from './target.js';
@@ -101,6 +102,8 @@ export type ProxyEvents<Data = unknown> = {
   clientClosed: [{ client: Client<Data>; outcome: Outcome }];
   /** A session has ended. */
   sessionClosed: [{ session: Session<Data>; outcome: Outcome }];
+  /** A client has ended, with or without a session: one record of it, as for an access log. */
+  log: [LogEntry];
   /** A listener had a failure that it outlives, cannot listen again and only waits for its clients, or could not remove its path. */
   warning: [{ listener: Listener<Data>; cause: Cause }];
   /** A newcomer was turned away at the limit. `peer` is where it comes from. */
@@ -129,6 +132,7 @@ export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Dat
       dropped: true,
       clientClosed: true,
       sessionClosed: true,
+      log: true,
       warning: true,
       refused: true,
       closed: true,
@@ -231,6 +235,11 @@ export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Dat
     if (!this.#keepAlive) client.unref();
     this.#adopted.add(client, this.hasTag('ending'));
     return client;
+  }
+
+  /** @internal */
+  get isLogging(): boolean {
+    return this.hasListeners('log');
   }
 
   /** The sessions that live, in the order in which they began. */
@@ -364,6 +373,7 @@ export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Dat
   /** @internal */
   clientClosed(client: Client<Data>, outcome: Outcome): void {
     if (this.hasListeners('clientClosed')) this.notify('clientClosed', { client, outcome });
+    if (client.session === undefined && this.isLogging) this.notify('log', logEntry(client, undefined, outcome));
     this.#reportSessions();
   }
 
@@ -371,6 +381,7 @@ export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Dat
   sessionClosed(session: Session<Data>, outcome: Outcome): void {
     this.#sessions.delete(session);
     if (this.hasListeners('sessionClosed')) this.notify('sessionClosed', { session, outcome });
+    if (this.isLogging) this.notify('log', logEntry(session.client, session, outcome));
     this.#reportSessions();
   }
 

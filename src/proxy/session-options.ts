@@ -125,7 +125,7 @@ const SESSION_OPTIONS = everyOption<SessionOptions>()(
 const DRAIN_MS = 30_000;
 
 /** No proxy is told what becomes of the session: its own events say that. */
-const NO_PROXY: SessionOwner = { notify() {}, sessionClosed() {} };
+const NO_PROXY: SessionOwner = { notify() {}, sessionClosed() {}, isLogging: false };
 
 /**
  * Joins an established client of your own, of {@link createListener} or {@link adoptClient}, to a target, as a proxy joins

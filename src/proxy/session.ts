@@ -14,6 +14,7 @@ import type { Description, RunningTimer } from '../runtime/instance.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, hookReportOf } from '../sockets/socket.js';
 import type { Server, ServersOptions } from '../upstream/servers.js';
+import { SessionTimes } from './log.js';
 import {
   type CheckedTarget,
   checkedKey,
@@ -53,6 +54,8 @@ export interface SessionOwner {
   notify(event: 'failover', failover: { session: Session; from: Server; to: Server; cause: Cause }): void;
   notify(event: 'dropped', drop: { session: Session; leg: 'client' | 'backend'; cause: Cause }): void;
   sessionClosed(session: Session, outcome: Outcome): void;
+  /** Somebody listens to `log`: sessions note their times. */
+  readonly isLogging: boolean;
 }
 
 /** Events of a session. */
@@ -136,6 +139,8 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
   previous: Session<Data> | undefined = undefined;
   /** @internal */
   next: Session<Data> | undefined = undefined;
+  /** @internal Its times, where somebody listens to `log`. */
+  times: SessionTimes | undefined = undefined;
   readonly #owner: SessionOwner;
   readonly #config: SessionConfig;
   /** A hook that has yet to answer. */
@@ -203,6 +208,7 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
   /** @internal */
   override begin(signal?: AbortSignal): void {
     this.client.endPeek();
+    if (this.#owner.isLogging) this.times = new SessionTimes(this.clock.now());
     this.backend.begin();
     super.begin(signal);
   }
@@ -266,11 +272,13 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
 
   /** @internal */
   backendEstablished(): void {
+    if (this.times !== undefined) this.times.establishedAt = this.clock.now();
     this.instance.send(ESTABLISHED);
   }
 
   /** @internal */
   backendDials(byUs: boolean): OnReadOpts | undefined {
+    if (this.times !== undefined) this.times.dialledAt ??= this.clock.now();
     return this.relay.dialled(byUs);
   }
 
@@ -281,12 +289,14 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
 
   /** @internal */
   backendRetry(attempt: number, delayMs: number, cause: Cause): void {
+    if (this.times !== undefined) this.times.retries++;
     this.#owner.notify('retry', { session: this, attempt, delayMs, cause });
     this.notify('retry', { attempt, delayMs, cause });
   }
 
   /** @internal */
   backendFailover(from: Server, to: Server, cause: Cause): void {
+    if (this.times !== undefined) this.times.redispatched = true;
     this.#owner.notify('failover', { session: this, from, to, cause });
     this.notify('failover', { from, to, cause });
   }

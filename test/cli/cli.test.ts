@@ -577,6 +577,21 @@ describe('a proxy', () => {
     ]);
   });
 
+  it('prints a line for each client that has ended with --log', async () => {
+    const a = await backend('A');
+    const program = new Program([...ON_FREE_PORT, ...a.flags, '--log']);
+    const port = await program.port();
+    const client = new Client(port);
+    await client.ask('hello');
+    await client.end();
+    await program.shows(/^time=\S+ id=session#1 client=127\.0\.0\.1:\d+ .* code=-- ending=ended cause=\S+$/);
+    program.signal('SIGTERM');
+    expect(await program.ended).toBe(0);
+    expect(linesOf(program.stdout)).toHaveLength(1);
+    expect(program.stdout).toContain(` listener=127.0.0.1:${port} server=`);
+    expect(program.stderr).toMatch(/^stopped: sessions 1 ended$/m);
+  });
+
   it('leaves lines out of a busy view, and says how many', async () => {
     const a = await backend('A');
     const program = new Program([...ON_FREE_PORT, ...a.flags, '--lines-max', '4']);

@@ -133,6 +133,7 @@ export function sessionDriver(loopback: Loopback) {
         if (isBackendStuck) session.backend.socket?.write(TOO_MUCH);
       },
       sessionClosed: () => heard.closed++,
+      isLogging: false,
     };
     const config = {
       input: { settings },

@@ -79,12 +79,12 @@ export abstract class BuiltIn implements Balancer {
   }
 }
 
-/** The servers that have a share at all. */
+/** @internal The servers that have a share at all. */
 export const sharing = (servers: readonly Server[]): readonly Server[] => servers.filter(({ share }) => share > 0);
 
-/** HAProxy counts weights in sixteenths, which is as fine as a slow start makes them. */
+/** @internal HAProxy counts weights in sixteenths, which is as fine as a slow start makes them. */
 export const sixteenths = ({ share }: Server): number => Math.ceil(share * 16);
 
-/** True where each has the same share. */
+/** @internal True where each has the same share. */
 export const areEqual = (servers: readonly Server[]): boolean =>
   servers.every(({ share }) => share === servers[0]?.share);
