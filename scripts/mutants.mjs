@@ -46,6 +46,8 @@ const SUITES = {
   ),
   balance: files('upstream/weights upstream/hash upstream/peak-ewma upstream/servers'),
   inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli/cli'),
+  check: files('checks/checks paths/check'),
+  checks: files('checks/checks upstream/check-options paths/check'),
   processes: files('cluster/messages cluster/cluster'),
   worker: files('cluster/cluster'),
   cluster: files('cluster/cluster'),

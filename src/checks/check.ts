@@ -119,7 +119,7 @@ export class Check implements SocketOwner {
 
   socketConnected(): void {
     const socket = this.#socket;
-    if (socket === undefined || this.#isOver) return;
+    if (socket === undefined) return;
     this.#dialling = undefined;
     this.#try(() => this.#connected(socket), hookReportOf);
   }

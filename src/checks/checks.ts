@@ -26,6 +26,8 @@ export interface CheckedChecks extends CheckManner {
   readonly rise: number;
   /** Checks in a row that have to fail until a server that is up is down. */
   readonly fall: number;
+  /** What the server is taken for before its first check. */
+  readonly init: 'up' | 'fullyUp' | 'down' | 'fullyDown';
 }
 
 /** @internal What the checks of a set run in. */
@@ -123,6 +125,11 @@ export class Checks implements Host<CheckCommand> {
   /** Ends them for good. */
   close(): void {
     this.#instance.send({ type: 'check.close' });
+  }
+
+  /** As {@link close}, for a server that is aborted. */
+  abort(): void {
+    this.#instance.send({ type: 'check.abort' });
   }
 
   get state(): string {

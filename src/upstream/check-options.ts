@@ -67,6 +67,17 @@ export interface ChecksOptions {
   readonly rise?: number | undefined;
   /** Checks in a row that have to fail until a server that is up is down. Default 3. */
   readonly fall?: number | undefined;
+  /**
+   * What a server is taken for before its first check:
+   *
+   * - `up`: it may be chosen, and one check that fails brings it down
+   * - `fullyUp`: it may be chosen, and `fall` checks have to fail
+   * - `down`: it may not be chosen, and one check that passes brings it up
+   * - `fullyDown`: it may not be chosen, and `rise` checks have to pass
+   *
+   * Default `up`, as in HAProxy.
+   */
+  readonly init?: 'up' | 'fullyUp' | 'down' | 'fullyDown' | undefined;
   /** The part of each interval that is random, from 0 to 0.5: at most so much longer or shorter. Default 0.05. */
   readonly spread?: number | undefined;
   /** Where a check goes, if not to the host of the server. */
@@ -84,6 +95,7 @@ export interface ChecksOptions {
 const OPTIONS = everyOption<ChecksOptions>()(
   'by',
   ...namesOf(CHECK_LIMITS),
+  'init',
   'spread',
   'host',
   'port',
@@ -91,6 +103,8 @@ const OPTIONS = everyOption<ChecksOptions>()(
   'tls',
   'proxyProtocol',
 );
+
+const INITS = ['up', 'fullyUp', 'down', 'fullyDown'] as const;
 
 const EXCHANGE_OPTIONS = everyOption<CheckExchange>()('send', 'expect');
 
@@ -128,6 +142,7 @@ export function checksOf(
     settings: { ...settings, spread },
     rise: settings.rise,
     fall: settings.fall,
+    init: oneOf(`${path}.init`, options.init ?? 'up', INITS),
     timeout: settings.timeout,
     by: mannerOf(`${path}.by`, options.by),
     at,
@@ -145,6 +160,18 @@ function optionsOf(name: string, checks: true | ChecksOptions): ChecksOptions {
     }
   }
   return checks;
+}
+
+function oneOf<const T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw new OptionError(
+    name,
+    value,
+    allowed
+      .map((one) => `"${one}"`)
+      .join(', ')
+      .replace(/, (?="\w+"$)/, ' or '),
+  );
 }
 
 function mannerOf(name: string, by: ChecksOptions['by'] = 'connect'): CheckedChecks['by'] {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, connect as netConnect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Duplex } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
@@ -127,7 +127,9 @@ describe('connect', () => {
 
   test('the PROXY header comes before TLS', async () => {
     const headers: string[] = [];
-    const tls = createTlsServer(CERTIFICATE);
+    const tls = createTlsServer(CERTIFICATE, (socket) => {
+      socket.on('error', silent).on('data', (chunk) => chunk.toString() === 'PING' && socket.write('PONG'));
+    });
     const server = await serve((socket) => {
       socket.once('data', (chunk: Buffer) => {
         const end = chunk.indexOf('\r\n') + 2;
@@ -137,7 +139,8 @@ describe('connect', () => {
         tls.emit('connection', socket);
       });
     });
-    await once({ port: server.port, proxyProtocol: 1, ...TLS }, true, async (checking) => {
+    const by = { send: 'PING', expect: 'PONG' };
+    await once({ port: server.port, proxyProtocol: 1, ...TLS }, { by }, async (checking) => {
       expect(await checking.verdict()).toBe('passed');
       expect(headers).toEqual(['PROXY UNKNOWN\r\n']);
     });
@@ -164,7 +167,17 @@ describe('what is sent, and what must come', () => {
     await server.left();
   });
 
-  test('over TLS, after a PROXY header', async () => {
+  test('after a PROXY header', async () => {
+    const server = await serve((socket) => {
+      const reader = new Reader(socket);
+      socket.on('data', () => reader.text === 'PROXY UNKNOWN\r\nPING\r\n' && socket.write('+PONG\r\n'));
+    });
+    await once({ port: server.port, proxyProtocol: 1 }, { by: ping }, async (checking) => {
+      expect(await checking.verdict()).toBe('passed');
+    });
+  });
+
+  test('over TLS', async () => {
     const server = await serveTls(redis);
     await once({ port: server.port, ...TLS }, { by: ping }, async (checking) => {
       expect(await checking.verdict()).toBe('passed');
@@ -204,12 +217,31 @@ describe('what is sent, and what must come', () => {
   test('a reset before the answer fails at once', async () => {
     const server = await serve((socket) => socket.on('data', () => socket.resetAndDestroy()));
     await once({ port: server.port }, { by: ping }, async (checking) => {
-      expect(await checking.cause()).toMatchObject({ manner: 'reset', code: 'ECONNRESET' });
+      const cause = await checking.cause();
+      expect(cause).toMatchObject({ manner: 'reset', code: 'ECONNRESET' });
+      expect(cause.error).not.toBeInstanceOf(CheckError);
+    });
+  });
+
+  test('a part of the answer and a reset are a reset', async () => {
+    const server = await serve((socket) => socket.write('+PO', () => socket.resetAndDestroy()));
+    await once({ port: server.port }, { by: ping }, async (checking) => {
+      expect(await checking.cause()).toMatchObject({ initiator: 'peer', manner: 'reset' });
+    });
+  });
+
+  test('a stream that was paused is read', async () => {
+    const server = await serve((socket) => socket.write('+PONG'));
+    const connect: ServerOptions['connect'] = () => netConnect(server.port, '127.0.0.1').pause();
+    await once({ connect }, { by: { expect: '+PONG' } }, async (checking) => {
+      expect(await checking.verdict()).toBe('passed');
     });
   });
 
   test('more than 16,384 bytes without it fail at once, and no more is kept', async () => {
-    const server = await serve((socket) => socket.write(Buffer.alloc(100_000, 'x')));
+    // In two parts, of which neither is too long.
+    const part = 'x'.repeat(10_000);
+    const server = await serve((socket) => void pieces(socket, [part, part]));
     await once({ port: server.port }, { by: ping }, async (checking) => {
       const { code, error } = await checking.cause();
       expect(code).toBe('ERR_CHECK');
@@ -300,6 +332,12 @@ describe('a hook that checks', () => {
     });
   });
 
+  test('its stream answers an end by itself, as those of Node do', async () => {
+    const server = await serve((socket) => socket.resume().end());
+    const by: ChecksOptions['by'] = (stream) => emitted(stream.resume(), 'close');
+    await once({ port: server.port }, { by }, async (checking) => expect(await checking.verdict()).toBe('passed'));
+  });
+
   test('may speak TLS over the stream', async () => {
     const server = await serveTls((socket) => socket.write('ready'));
     const by: ChecksOptions['by'] = async (stream) => {
@@ -329,13 +367,34 @@ describe('a connect hook', () => {
   test('opens the stream, for no client', async () => {
     const server = await serve(silent);
     const clients: unknown[] = [];
-    const connect: ServerOptions['connect'] = (_server, { client }) => {
+    const signals: AbortSignal[] = [];
+    const connect: ServerOptions['connect'] = (_server, { client, signal }) => {
       clients.push(client);
+      signals.push(signal);
       return netConnect(server.port, '127.0.0.1');
     };
     await once({ connect }, true, async (checking) => expect(await checking.verdict()).toBe('passed'));
     expect(clients).toEqual([undefined]);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
     await server.left();
+  });
+
+  test('may promise the stream', async () => {
+    const server = await serve((socket) => socket.write('ready'));
+    const connect: ServerOptions['connect'] = async () => netConnect(server.port, '127.0.0.1');
+    await once({ connect }, { by: { expect: 'ready' } }, async (checking) => {
+      expect(await checking.verdict()).toBe('passed');
+    });
+    await server.left();
+  });
+
+  test('gives a stream that is destroyed before the answer, without an error: failed', async () => {
+    const stream = new PassThrough();
+    await once({ connect: () => stream }, { by: { expect: 'ready' } }, async (checking) => {
+      await turns();
+      stream.destroy();
+      expect(await checking.cause()).toMatchObject({ initiator: 'owner', manner: 'destroy', phase: 'checking' });
+    });
   });
 
   test('may give a stream that is no socket', async () => {
@@ -384,7 +443,7 @@ describe('a connect hook', () => {
       signals.push(signal);
       return late.promise;
     };
-    await once({ connect }, { timeout: 100 }, async (checking, clock) => {
+    await once({ connect }, { by: { send: 'PING', expect: 'PONG' }, timeout: 100 }, async (checking, clock) => {
       clock.advance(100);
       expect(signals[0]?.aborted).toBe(true);
       expect(await checking.cause()).toMatchObject({ code: 'checkTimeout' });
@@ -393,6 +452,7 @@ describe('a connect hook', () => {
       late.open(socket);
       await until('the connection', () => readers.length > 0);
       expect(await readers[0]?.over).toBe('reset');
+      expect(readers[0]?.bytes, 'it gets nothing').toBe(0);
       expect(checking.verdicts).toHaveLength(1);
     });
   });

@@ -1,7 +1,6 @@
 /** What must hold on every path of the machine of a server's checks: see properties.ts. */
 import { expect } from 'vitest';
-import { createActor, type EventObject, SimulatedClock } from 'xstate';
-import { checkMachine } from '../../src/machines/check.js';
+import { type AnyStateMachine, createActor, type EventObject, SimulatedClock } from 'xstate';
 import type { CheckContext, CheckInput, CheckSettings, Pace } from '../../src/machines/functions/check.js';
 import { statePath } from '../../src/runtime/xstate.js';
 import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
@@ -20,7 +19,7 @@ const contextOf = (step: ReplayedStep): CheckContext => step.snapshot.context as
 const commandsOf = (step: ReplayedStep): string[] => step.commands.map(({ type }) => type);
 
 /** The wait of a pace: told here once more, in other words. */
-function lengthOf(settings: CheckSettings, pace: Pace, random: number): number {
+export function lengthOf(settings: CheckSettings, pace: Pace, random: number): number {
   const ms = { normal: settings.interval, fast: settings.fastInterval, down: settings.downInterval }[pace];
   const [least, most] = [ms - ms * settings.spread, ms + ms * settings.spread];
   return Math.max(1, Math.round(least + (most - least) * random));
@@ -136,9 +135,9 @@ const timersAreDue: Check = ({ steps }, events) => {
   if (last.snapshot.status === 'done') return;
   const clock = new SimulatedClock();
   const input: CheckInput = { settings };
-  const actor = createActor(checkMachine, { input, clock });
+  const actor = createActor(last.snapshot.machine as AnyStateMachine, { input, clock });
   actor.start();
-  for (const event of events) actor.send(event as never);
+  for (const event of events) actor.send(event);
   const at = (): string => statePath(actor.getSnapshot().value);
   expect(at()).toBe(last.to);
   if (dueMs === undefined) {

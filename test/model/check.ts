@@ -1,6 +1,9 @@
 /** The model of a server's checks: a server that answers, late or never, and an owner who asks anything at any time. */
 import { assign, type EventObject } from 'xstate';
 import { type CheckContext, type CheckEvent, checkMachine } from '../../src/machines/check.js';
+import type { Pace } from '../../src/machines/functions/check.js';
+import { checkSettings } from '../machines/bounds.js';
+import { lengthOf } from '../machines/check-properties.js';
 import { type Chance, type ModelRules, must } from './explore.js';
 
 export interface CheckModel {
@@ -12,6 +15,10 @@ export interface CheckModel {
   readonly paused: boolean;
   readonly over: '' | 'closed' | 'aborted';
   readonly asked: boolean;
+  readonly pace: Pace;
+  /** How long the present wait is at most; 0 before the first one, and what it was after it. */
+  readonly waitMs: number;
+  readonly random: number;
   /** What has yet to be told to the owner. */
   readonly mustTell: '' | 'owner.passed' | 'owner.failed';
   /** What a check that ends has to lead to. */
@@ -25,6 +32,8 @@ export const boundedCount = assign<CheckContext, CheckEvent, unknown, CheckEvent
 
 export const boundedChecks = checkMachine.provide({ actions: { countCheck: boundedCount } });
 
+const START_MS = 1;
+
 const CAUSE = { initiator: 'peer', manner: 'refusal', code: 'ECONNREFUSED' };
 
 export const checkRules: ModelRules<CheckModel> = {
@@ -35,6 +44,9 @@ export const checkRules: ModelRules<CheckModel> = {
     paused: false,
     over: '',
     asked: false,
+    pace: 'normal',
+    waitMs: 0,
+    random: 0.5,
     mustTell: '',
     mustAsk: false,
   },
@@ -75,7 +87,9 @@ export const checkRules: ModelRules<CheckModel> = {
     const { type, number } = command as EventObject & { number?: number };
     const done = checkRules.perform(model, command);
     if (type === 'wait.choose') {
-      return [{ model: { ...model, mustAsk: false }, reports: [{ type: 'wait.chosen', random: 0.5 } as EventObject] }];
+      const chosen = { type: 'wait.chosen', random: 0.5 } as EventObject;
+      const waitMs = lengthOf(checkSettings, model.pace, 0.5);
+      return [{ model: { ...model, mustAsk: false, random: 0.5, waitMs }, reports: [chosen] }];
     }
     if (type !== 'check.run') return [done];
     // The adapter ends the check, and reports.
@@ -83,7 +97,7 @@ export const checkRules: ModelRules<CheckModel> = {
     return [{ model: { ...model, mustTell: 'owner.failed', mustAsk: true }, reports: [failed] }];
   },
 
-  chances(model) {
+  chances(model, state) {
     const { running, late, over } = model;
     const chances: Chance<CheckModel>[] = [];
     const may = (who: Chance<CheckModel>['who'], what: string, change: Partial<CheckModel>, event: object): void => {
@@ -105,14 +119,26 @@ export const checkRules: ModelRules<CheckModel> = {
     }
     if (model.asked) {
       for (const random of [0, 1]) {
-        may('library', `wait.chosen ${random}`, { asked: false }, { type: 'wait.chosen', random });
+        const isDue = state === 'deferring';
+        const change = isDue ? { random, waitMs: lengthOf(checkSettings, model.pace, random) } : {};
+        may('library', `wait.chosen ${random}`, { asked: false, ...change }, { type: 'wait.chosen', random });
       }
     }
     if (over !== '') return chances;
-    may('owner', 'check.start', { started: true }, { type: 'check.start', offsetMs: 1 });
+    may(
+      'owner',
+      'check.start',
+      { started: true, ...(!model.started && { waitMs: START_MS }) },
+      { type: 'check.start', offsetMs: START_MS },
+    );
     may('owner', 'check.pause', { paused: model.started }, { type: 'check.pause' });
     may('owner', 'check.resume', { paused: false }, { type: 'check.resume' });
-    for (const pace of ['normal', 'fast', 'down']) may('owner', `pace ${pace}`, {}, { type: 'pace.changed', pace });
+    for (const pace of ['normal', 'fast', 'down'] as const) {
+      const sooner = lengthOf(checkSettings, pace, model.random);
+      // A wait ends sooner, and never later.
+      const waitMs = state.startsWith('waiting') ? Math.min(model.waitMs, sooner) : model.waitMs;
+      may('owner', `pace ${pace}`, { pace, waitMs }, { type: 'pace.changed', pace });
+    }
     may('owner', 'check.close', { over: 'closed' }, { type: 'check.close' });
     may('owner', 'check.abort', { over: 'aborted' }, { type: 'check.abort' });
     return chances;
@@ -131,9 +157,11 @@ export const checkRules: ModelRules<CheckModel> = {
     must((state === 'idle') === !model.started, 'It starts by itself, or not when it was asked to');
     must((state === 'paused') === model.paused, `It is ${state}, against what was asked for`);
     must((state === 'checking') === (model.running !== undefined), `It is ${state}, and its check is ${model.running}`);
+    must(context.pace === model.pace, `Its pace is ${context.pace}, and its owner wants ${model.pace}`);
+    must(context.waitMs === model.waitMs, `It waits for ${context.waitMs} ms, not ${model.waitMs}`);
     must(state !== 'deferring' || model.asked, 'It waits for an answer to what it has not asked');
   },
 
-  // A check that is over is followed by another one: time alone leads from one to the next, for ever.
-  mayRest: ({ over }, state) => over === '' && /^(idle|paused|waiting)/.test(state),
+  // Checks go on for ever: time alone leads to one of every three, whatever goes before.
+  mayRest: ({ over, running }, state) => over === '' && (/^(idle|paused)$/.test(state) || running === 2),
 };

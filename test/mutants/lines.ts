@@ -23,6 +23,7 @@ export const LINE_FILES: Readonly<Record<string, readonly string[]>> = {
   relay: ['src/relay/relay.ts', 'src/relay/leg.ts', 'src/relay/buffers.ts'],
   upstream: sources('src/upstream'),
   balance: sources('src/upstream/balance'),
+  checks: ['src/checks/check.ts'],
   inspect: sources('src/inspect', 'stately.ts', 'charts.ts', 'assets.ts'),
   processes: sources('src/cluster'),
 };

@@ -15,6 +15,7 @@ const FILES: readonly (readonly [part: string, file: string])[] = [
   ['backend', 'src/adapters/backend.ts'],
   ['client', 'src/adapters/client.ts'],
   ['listener', 'src/adapters/listener.ts'],
+  ['check', 'src/checks/checks.ts'],
   ['session', 'src/proxy/session.ts'],
   ['proxy', 'src/proxy/proxy.ts'],
   ['socket', 'src/adapters/socket-handle.ts'],
@@ -22,7 +23,7 @@ const FILES: readonly (readonly [part: string, file: string])[] = [
 ];
 
 /** `      'socket.end': (handle) => handle.endSocket(),` */
-const COMMAND = /^( {4,6}'([\w.]+)': )(\([^)]*\) => .+),$/gm;
+const COMMAND = /^( {2,6}'([\w.]+)': )(\([^)]*\) => .+),$/gm;
 /** `  socket.on('error', onError);` */
 const LISTENER = /^( +)((?:socket|this\.#server)\.on\((.+), (?:this\.#)?(on\w+)\);)$/gm;
 

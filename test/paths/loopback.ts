@@ -223,7 +223,7 @@ export class Port {
   number = 0;
 
   private constructor() {
-    this.#holder = createServer();
+    this.#holder = createServer(quieten);
   }
 
   static async create(): Promise<Port> {

@@ -10,7 +10,9 @@ describe('defaults', () => {
 
   test('true takes the defaults; the intervals and the timeout follow the interval', () => {
     const settings = { interval: 2_000, fastInterval: 2_000, downInterval: 2_000, timeout: 2_000, spread: 0.05 };
-    expect(checked(true, { port: 1 })).toMatchObject([{ settings, rise: 2, fall: 3, timeout: 2_000, by: 'connect' }]);
+    expect(checked(true, { port: 1 })).toMatchObject([
+      { settings, rise: 2, fall: 3, init: 'up', timeout: 2_000, by: 'connect' },
+    ]);
     expect(checked({ interval: 100 }, { port: 1 })).toMatchObject([
       { settings: { interval: 100, fastInterval: 100, downInterval: 100, timeout: 100 } },
     ]);
@@ -69,6 +71,7 @@ describe('a mistake says what, where, and what would be right', () => {
     [{ fall: 1.5 }, 'checks.fall', /a whole number from 1/],
     [{ fall: Number.POSITIVE_INFINITY }, 'checks.fall', /a whole number from 1/],
     [{ spread: 0.6 }, 'checks.spread', /a number from 0 to 0\.5/],
+    [{ init: 'Up' }, 'checks.init', /"up", "fullyUp", "down" or "fullyDown"/],
     [{ by: 'ping' }, 'checks.by', /"connect", an object with expect/],
     [{ by: null }, 'checks.by', /"connect", an object with expect/],
     [{ by: {} }, 'checks.by.expect', /a string, bytes or a RegExp, and not empty/],
