@@ -27,6 +27,9 @@ function nameFor(value) {
   return name.charAt(0).toLowerCase() + name.slice(1);
 }
 
+/** The name under which a module is imported: `server-guards` as `serverGuards`. @param {string} module */
+const aliasOf = (module) => module.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+
 /** @param {unknown} value @returns {string} */
 function literal(value) {
   if (value === undefined) return 'undefined';
@@ -52,7 +55,7 @@ function moduleOf(machine) {
       const [name] = Object.entries(exported).find(([, value]) => value === run) ?? [];
       if (name === undefined) continue;
       imported.add(module);
-      return `${module}.${name}`;
+      return `${aliasOf(module)}.${name}`;
     }
     throw new Error(`${id}: no module of src/machines/functions/ exports this function. Give it a name there:\n${run}`);
   }
@@ -84,7 +87,7 @@ function moduleOf(machine) {
  */
 ${[...imported]
   .sort()
-  .map((module) => `import * as ${module} from '../machines/functions/${module}.js';`)
+  .map((module) => `import * as ${aliasOf(module)} from '../machines/functions/${module}.js';`)
   .join('\n')}
 import { contextOf, factsOf, MachineInstance, place, transitions } from '../runtime/machine-instance.js';
 

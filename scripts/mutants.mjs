@@ -49,6 +49,7 @@ const SUITES = {
   check: files('checks/checks paths/check'),
   checks: files('checks/checks upstream/check-options paths/check'),
   processes: files('cluster/messages cluster/cluster'),
+  server: files('upstream/servers upstream/histories upstream/choosing'),
   worker: files('cluster/cluster'),
   cluster: files('cluster/cluster'),
 };

@@ -37,6 +37,7 @@ const PEER: Readonly<Record<string, string>> = {
   reset: 'reset the connection',
   refusal: 'refused the connection',
   close: 'closed the connection',
+  answer: 'answered',
 };
 
 const OWNER: Record<Cause['manner'], string> = {
@@ -50,6 +51,8 @@ const OWNER: Record<Cause['manner'], string> = {
   destroy: 'other code destroyed the socket',
   handOver: 'the owner gave the socket to other code',
   limit: 'the owner’s limit was reached',
+  answer: 'it answered',
+  command: 'the owner asked for it',
 };
 
 const WHILE: Record<Cause['phase'], string> = {
@@ -60,11 +63,11 @@ const WHILE: Record<Cause['phase'], string> = {
   connecting: 'while it was connecting',
   preparing: 'while it was being prepared',
   disposing: 'while what came before was cleared away',
-  checking: 'while the server was being checked',
   binding: 'while it was binding',
   listening: 'while it was listening',
   accepted: 'while it was being admitted',
   established: 'while it was established',
+  checking: 'while the server was being checked',
   starting: 'while it was starting',
   serving: 'while it served',
   closing: 'while it was closing',

@@ -30,6 +30,7 @@ import { clientMachine } from './client.js';
 import { clusterMachine } from './cluster.js';
 import { listenerMachine } from './listener.js';
 import { proxyMachine } from './proxy.js';
+import { serverMachine } from './server.js';
 import { sessionMachine } from './session.js';
 import { workerMachine } from './worker.js';
 
@@ -40,6 +41,7 @@ export * from './cluster.js';
 export * from './listener.js';
 export type { Means } from './means.js';
 export * from './proxy.js';
+export * from './server.js';
 export * from './session.js';
 export * from './vocabulary.js';
 export * from './worker.js';
@@ -53,5 +55,6 @@ export const machines = [
   sessionMachine,
   clientMachine,
   backendMachine,
+  serverMachine,
   checkMachine,
 ] as const;

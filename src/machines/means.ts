@@ -8,6 +8,7 @@ import type { ClientCommand } from './functions/client.js';
 import type { ClusterCommand } from './functions/cluster.js';
 import type { ListenerCommand } from './functions/listener.js';
 import type { ProxyCommand } from './functions/proxy.js';
+import type { ServerCommand } from './functions/server.js';
 import type { SessionCommand } from './functions/session.js';
 import type { WorkerCommand } from './functions/worker.js';
 
@@ -37,6 +38,7 @@ type CommandType = (
   | ClusterCommand
   | ListenerCommand
   | ProxyCommand
+  | ServerCommand
   | SessionCommand
   | WorkerCommand
 )['type'];

@@ -35,7 +35,11 @@ export type Manner =
   /** The owner gave the socket to other code. */
   | 'handOver'
   /** A maximum was reached: `code` is its name, such as `clientsMax`. */
-  | 'limit';
+  | 'limit'
+  /** It works again: a connection came up, or a check passed. */
+  | 'answer'
+  /** The owner gave a server another state: `code` is the call, such as `drain`. */
+  | 'command';
 
 /** Where the instance was at that moment. */
 export type Phase =
@@ -65,7 +69,7 @@ export type Phase =
   | 'established'
   /** A proxy, a worker or a cluster starts its parts. */
   | 'starting'
-  /** A listener, a proxy, a worker or a cluster is started, and not closed yet; a listener may be suspended meanwhile. */
+  /** A listener, a proxy, a worker or a cluster is started, and not closed yet; a listener may be suspended meanwhile. A server is part of a set. */
   | 'serving'
   /** It comes to its end: it flushes, drains or lingers. A persistent backend: its connection is being renewed. */
   | 'closing'
@@ -184,6 +188,14 @@ const BY_EVENT: Record<string, Report> = {
   handOver: { initiator: 'owner', manner: 'handOver' },
   handedOver: { initiator: 'owner', manner: 'handOver' },
   closed: { initiator: 'owner', manner: 'destroy' },
+  up: { initiator: 'owner', manner: 'command', code: 'up' },
+  drain: { initiator: 'owner', manner: 'command', code: 'drain' },
+  maintain: { initiator: 'owner', manner: 'command', code: 'maintain' },
+  restore: { initiator: 'owner', manner: 'command', code: 'restore' },
+  passed: { initiator: 'peer', manner: 'answer' },
+  connected: { initiator: 'peer', manner: 'answer' },
+  found: { initiator: 'system', manner: 'answer' },
+  lost: { initiator: 'system', manner: 'error' },
   idled: { initiator: 'library', manner: 'timeout', code: 'halfCloseTimeout' },
 };
 

@@ -87,6 +87,22 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['waiting.hastened', 'it waits for the next check of the server, which comes sooner'],
     ['paused', 'the server is in maintenance, and is not checked'],
   ],
+  server: [
+    ['pending.checking', 'its first check decides'],
+    ['pending.addressing', 'its name has no address'],
+    ['serving.up', 'it is up'],
+    ['serving.suspect', 'it is up, and its checks have yet to say so'],
+    ['serving.recovering', 'it works again: its share grows'],
+    ['serving.down', 'its checks say that it is down'],
+    ['serving.ejected', 'its connects have failed: it rests'],
+    ['serving.trying.free', 'it has rested: the next connection tries it'],
+    ['serving.trying.underway', 'one connection tries it'],
+    ['serving.excluded', 'no attempt is of use there'],
+    ['draining', 'it gets nothing new; its sessions go on'],
+    ['maintenance', 'it is in maintenance'],
+    ['removing', 'it is being removed: its sessions come to their ends'],
+    ['cutting', 'it is being removed: its sessions are cut'],
+  ],
   cluster: [
     ['starting', 'every worker starts'],
     ['running.steady', 'every worker runs'],
@@ -124,10 +140,13 @@ export const ENDINGS: Readonly<Record<string, string>> = {
 
 /** How a state is, for its colour: good, over, or a reason to look. The first entry that fits is used. */
 export const TONES: readonly (readonly [start: RegExp, tone: Tone])[] = [
-  [/^(?:dropp|fail(?:ed|ing)|exhausted)/, 'bad'],
-  [/^(?:failover|waiting|disposing|refus|abort|saturated|suspended)/, 'warning'],
-  [/^(?:established|relaying|listening|running)/, 'good'],
-  [/^(?:clos|end|releas|finish|drain|stopping)/, 'over'],
+  [/^(?:dropp|fail(?:ed|ing)|exhausted|down|excluded)/, 'bad'],
+  [
+    /^(?:failover|waiting|disposing|refus|abort|saturated|suspended|suspect|ejected|trying|pending|maintenance)/,
+    'warning',
+  ],
+  [/^(?:established|relaying|listening|running|up|recovering)/, 'good'],
+  [/^(?:clos|end|releas|finish|drain|stopping|remov|cutting)/, 'over'],
 ];
 export type Tone = 'bad' | 'warning' | 'good' | 'over';
 

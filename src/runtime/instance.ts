@@ -131,7 +131,16 @@ export interface Host<C> {
 }
 
 /** A machine of the library. */
-export type MachineName = 'backend' | 'check' | 'client' | 'cluster' | 'listener' | 'proxy' | 'session' | 'worker';
+export type MachineName =
+  | 'backend'
+  | 'check'
+  | 'client'
+  | 'cluster'
+  | 'listener'
+  | 'proxy'
+  | 'server'
+  | 'session'
+  | 'worker';
 
 /** One way to run the machines of the library. */
 export interface Runtime {

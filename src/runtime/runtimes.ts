@@ -5,6 +5,7 @@ import { ClientInstance } from '../generated/client.js';
 import { ClusterInstance } from '../generated/cluster.js';
 import { ListenerInstance } from '../generated/listener.js';
 import { ProxyInstance } from '../generated/proxy.js';
+import { ServerInstance } from '../generated/server.js';
 import { SessionInstance } from '../generated/session.js';
 import { WorkerInstance } from '../generated/worker.js';
 import { machines } from '../machines/index.js';
@@ -19,6 +20,7 @@ const CLASSES = {
   cluster: ClusterInstance,
   listener: ListenerInstance,
   proxy: ProxyInstance,
+  server: ServerInstance,
   session: SessionInstance,
   worker: WorkerInstance,
 };

@@ -38,7 +38,7 @@ describe.each((machines as readonly AnyStateMachine[]).map((machine) => ({ name:
         (leaf) => stateWords(name, leaf) === `the ${name} is ${leaf.replaceAll('.', ', ')}`,
       );
       // Nothing comes to where it begins.
-      const starts = ['client', 'session', 'backend'].includes(name) ? [] : ['idle'];
+      const starts = ['client', 'session', 'backend', 'server'].includes(name) ? [] : ['idle'];
       expect(fallback).toEqual(starts);
       const unused = ARRIVALS[name]?.filter(([state], index) => {
         const first = (leaf: string): number => ARRIVALS[name]?.findIndex(([one]) => within(one, leaf)) ?? -1;

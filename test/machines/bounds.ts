@@ -9,6 +9,9 @@ import {
   clientMachine,
   listenerMachine,
   proxyMachine,
+  type ServerContext,
+  type ServerSettings,
+  serverMachine,
   sessionMachine,
 } from '../../src/machines/index.js';
 import {
@@ -202,6 +205,70 @@ const session = (name: string, asksRoute: boolean): Bounded => ({
   simple: !asksRoute,
 });
 
+/** Without checks, and ejected after the first failure, as by default. */
+export const serverSettings = (settings: Partial<ServerSettings> = {}): ServerSettings => ({
+  rise: 1,
+  fall: 1,
+  init: 'fullyUp',
+  failures: 1,
+  onError: 'eject',
+  baseMs: T,
+  factor: 2,
+  maxMs: 3 * T,
+  jitter: 0.5,
+  slowStart: 0,
+  steps: 2,
+  removeTimeout: T,
+  cutTimeout: T,
+  ...settings,
+});
+
+/** What of a server's memory matters for what may come, by where it is. */
+function serverKey(state: string, context: ServerContext): string {
+  const { health, failures, losses, ejections, step, restMs, settings } = context;
+  const { loses, isDoubted, hasServed, hasAddress, delivers, flushed } = context;
+  if (/^(removing|cutting|closed|aborted)/.test(state)) return `${delivers} ${flushed}`;
+  const served = settings.slowStart > 0 && hasServed;
+  if (state === 'maintenance') return `${served} ${hasAddress}`;
+  const counts = [failures, losses].map((count) => Math.min(count, settings.failures - 1));
+  const rest = isDoubted && restMs === NEVER_MS;
+  const steps = state === 'serving.recovering' && step;
+  return [health, ...counts, Math.min(ejections, 1), steps, rest, loses, isDoubted, served, hasAddress].join(' ');
+}
+
+/** @param leaveOut events that do not come, so that the paths are few */
+const server = (name: string, settings: Partial<ServerSettings>, leaveOut: RegExp): Bounded => ({
+  name: `server, ${name}`,
+  machine: serverMachine,
+  options: {
+    input: { settings: serverSettings(settings) },
+    key: ({ context, value }) => serverKey(statePath(value), context),
+    events: (type) => {
+      if (leaveOut.test(type)) return [];
+      if (type === 'check.failed' || type === 'address.lost') return [{ type, cause: LOSS }];
+      if (type === 'server.close') return [{ type, timeoutMs: 7, spreadMs: 3 }];
+      if (type === 'server.abort') return aborts(type, true);
+      const failed = { type, cause: LOSS, random: 1 };
+      if (type === 'traffic.dropped' || (type === 'traffic.failed' && settings.onError !== undefined))
+        return [true, false].map((mayEject) => ({ ...failed, mayEject }));
+      if (type !== 'traffic.failed') return [{ type }];
+      const unmendable = { ...failed, mayEject: true };
+      return [
+        { ...failed, mayEject: true },
+        { ...failed, mayEject: false },
+        { ...unmendable, mends: T },
+        { ...unmendable, mends: NEVER_MS },
+      ];
+    },
+  },
+  simple: false,
+});
+
+const CHECKS = { rise: 2, fall: 2, init: 'up' } as const;
+/** Its end, and what its owner wants, are walked without checks. */
+const JUDGED = /^(address|server.(drain|maintain|close|abort|up))/;
+const NO_LOSSES = /^(traffic.(dropped|lasted)|address|server.(drain|maintain|close|abort|up))/;
+
 export const bounded: readonly Bounded[] = [
   backend(true, 1),
   backend(false, 1),
@@ -251,6 +318,18 @@ export const bounded: readonly Bounded[] = [
     simple: true,
   },
   check,
+  server('no checks', {}, /^(check|address|traffic.(dropped|lasted))/),
+  server('losses', { failures: 2 }, /^(check|address|server)/),
+  server('drained and maintained', CHECKS, /^(traffic.(dropped|lasted|connected)|address|server.(close|abort))/),
+  server('checks', CHECKS, JUDGED),
+  server('checks, a slow start', { ...CHECKS, slowStart: T }, JUDGED),
+  server('its address', { ...CHECKS, fall: 1, init: 'down' }, /^(traffic.(failed|connected)|trial|server.restore)/),
+  server('its address, later', { ...CHECKS, init: 'down' }, /^(traffic.(dropped|lasted)|trial|server.(restore|abort))/),
+  server('down at first', { ...CHECKS, init: 'fullyDown', slowStart: T }, NO_LOSSES),
+  server('failures of traffic hurry its checks', { ...CHECKS, onError: 'fastCheck', slowStart: T }, JUDGED),
+  server('failures of traffic count as checks', { ...CHECKS, onError: 'failCheck', slowStart: T }, JUDGED),
+  server('2 failures are a sudden death', { ...CHECKS, fall: 3, onError: 'suddenDeath', failures: 2 }, NO_LOSSES),
+  server('marked down by traffic', { ...CHECKS, onError: 'markDown', init: 'fullyUp' }, JUDGED),
   worker(1),
   worker(2),
   {

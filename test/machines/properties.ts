@@ -10,6 +10,7 @@ import { statePath } from '../../src/runtime/xstate.js';
 import { type Model, type ReplayedStep, replay, shortName } from '../../src/testing/index.js';
 import { checkChecks } from './check-properties.js';
 import { clusterChecks, workerChecks } from './cluster-properties.js';
+import { serverChecks } from './server-properties.js';
 
 /** @param events those that the path was replayed with */
 type Check = (model: Model<never>, events: readonly EventObject[]) => void;
@@ -847,6 +848,7 @@ export const properties: Record<string, readonly Check[]> = {
   ],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop, timersRun],
   check: [...common, closeIsNoAbort, ...checkChecks],
+  server: [...common, closeIsNoAbort, ...serverChecks],
   worker: [...common, ...workerChecks],
   cluster: [...common, ...clusterChecks],
 };

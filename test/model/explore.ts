@@ -158,13 +158,20 @@ const commandsOf = (actions: readonly { type: string; params?: unknown }[]): Eve
  */
 function memoryOf({ context }: AnyMachineSnapshot): string {
   const { settings, incarnation: _incarnation, cause, ...rest } = context as Record<string, unknown>;
-  const known = (settings ?? {}) as { attemptsMax?: number; bindAttempts?: number; durationMax?: number };
+  const known = (settings ?? {}) as Record<string, number | undefined>;
   const { attemptsMax, bindAttempts, durationMax } = known;
-  const { attempts } = rest as { attempts?: number };
+  const { attempts, failures, losses, ejections } = rest as Record<string, number | undefined>;
+  const { failures: failuresMax = 0 } = known;
   const most = attemptsMax ?? bindAttempts ?? Number.POSITIVE_INFINITY;
   const counted = attempts === undefined ? undefined : Math.min(attempts, most);
   const decides = durationMax !== undefined && (cause as { phase?: string } | undefined)?.phase === 'connecting';
-  return JSON.stringify({ ...rest, attempts: counted, cause: cause !== undefined, decides });
+  const strikes = failures !== undefined && [
+    Math.min(failures, failuresMax),
+    Math.min(losses ?? 0, failuresMax),
+    Math.min(ejections ?? 0, 1),
+  ];
+  const all = { ...rest, attempts: counted, failures: strikes, losses: 0, ejections: 0, cause: cause !== undefined };
+  return JSON.stringify({ ...all, decides });
 }
 
 /** As JSON, and faster; most events have nothing but their type. */

@@ -4,12 +4,20 @@ import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { compile } from '../../src/runtime/compile.js';
 import { exploreMachine, type Path, replay } from '../../src/testing/index.js';
 import { all } from '../machines/all.js';
-import { type Bounded, backendSettings, bounded, checkSettings, clientSettings } from '../machines/bounds.js';
+import {
+  type Bounded,
+  backendSettings,
+  bounded,
+  checkSettings,
+  clientSettings,
+  serverSettings,
+} from '../machines/bounds.js';
 import { properties } from '../machines/properties.js';
 import { boundedCount, checkRules } from '../model/check.js';
 import { clusterRules } from '../model/cluster.js';
 import type { ConnectionBounds } from '../model/connection.js';
 import { explore, exploreSystem, type ModelRules } from '../model/explore.js';
+import { serverRules } from '../model/server.js';
 import { strictBackend } from '../model/strict/backend.js';
 import { strictClient } from '../model/strict/client.js';
 import { strictListener } from '../model/strict/listener.js';
@@ -94,6 +102,13 @@ const models: Readonly<Record<string, readonly [quick: readonly Model[], long: r
   ],
   proxy: [[alone({ drainTimeout: 1, abortTimeout: 1, lingerMax: 1 }, strictProxy)], []],
   check: [[check], []],
+  server: [
+    [
+      alone(serverSettings(), serverRules(false)),
+      alone(serverSettings({ rise: 2, fall: 2, init: 'up', baseMs: 5, maxMs: 5 }), serverRules(true)),
+    ],
+    [],
+  ],
   worker: [[worker(1), worker(2)], [worker(0)]],
   cluster: [[alone({}, clusterRules)], []],
 };

@@ -1,4 +1,4 @@
-/** Random schedules over some of the five machines: the test that two files share, so that two workers do. */
+/** Random schedules over some of the machines: the test that two files share, so that two workers do. */
 
 import { afterAll, describe, expect, test } from 'vitest';
 import type { AnyStateMachine } from 'xstate';

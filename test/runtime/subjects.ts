@@ -7,6 +7,7 @@ import {
   clientMachine,
   listenerMachine,
   proxyMachine,
+  serverMachine,
   sessionMachine,
 } from '../../src/machines/index.js';
 import {
@@ -69,7 +70,17 @@ const END = /\.(close|abort)$/;
 /** The ends of a session's legs tell how they ended. */
 const ENDED = /^(client|backend)\.closed$/;
 
+/** What traffic tells a server. */
+const TRAFFIC = /^traffic\.(failed|dropped)$/;
+
 function payload(machine: string, type: string, random: Random): object {
+  if (TRAFFIC.test(type))
+    return {
+      cause: report(random),
+      random: random.below(100) / 100,
+      mayEject: random.percent(70),
+      ...(type === 'traffic.failed' && random.percent(20) && { mends: wait(random) }),
+    };
   if (machine === 'session' && ENDED.test(type))
     return { ending: random.pick(ENDINGS), flushed: random.below(2) === 1, cause: report(random) };
   const told = PAYLOADS[type.slice(type.lastIndexOf('.') + 1)]?.(random) ?? {};
@@ -134,6 +145,20 @@ export const subjects = {
   session: subject(sessionMachine, (random) => ({
     ...waits(random, 'closeTimeout', ...namesOf(SESSION_LIMITS)),
     asksRoute: random.percent(40),
+  })),
+  server: subject(serverMachine, (random) => ({
+    rise: random.between(1, 3),
+    fall: random.between(1, 3),
+    init: random.pick(['up', 'down', 'fullyUp', 'fullyDown']),
+    failures: random.between(1, 3),
+    onError: random.pick(['eject', 'eject', 'fastCheck', 'failCheck', 'suddenDeath', 'markDown']),
+    baseMs: wait(random),
+    factor: random.between(1, 3),
+    maxMs: wait(random),
+    jitter: random.pick([0, 0.5]),
+    slowStart: random.pick([0, 40]),
+    steps: random.between(1, 3),
+    ...waits(random, 'removeTimeout', 'cutTimeout'),
   })),
   proxy: subject(proxyMachine, (random) => waits(random, 'drainTimeout', 'abortTimeout', 'lingerMax')),
 } satisfies Record<string, Subject>;

@@ -1,0 +1,287 @@
+/** What must hold on every path of the server's machine: see properties.ts. */
+import { expect } from 'vitest';
+import type { EventObject } from 'xstate';
+import type { ServerContext, ServerSettings } from '../../src/machines/server.js';
+import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
+
+/** @param events those that the path was replayed with: that of a step is the one before its place */
+type Check = (model: Model<never>, events: readonly EventObject[]) => void;
+
+const commandsOf = (step: ReplayedStep): string[] => step.commands.map(({ type }) => type);
+const contextOf = (step: ReplayedStep): ServerContext => step.snapshot.context as unknown as ServerContext;
+
+/** A state as its user sees it. */
+const seen = (path: string): string => path.replace(/^serving\.|\.(free|underway)$/g, '');
+
+const CHOOSABLE = /^(up|suspect|recovering)$/;
+const OUT = /^(draining|maintenance|removing|cutting|closed|aborted)$/;
+const ENDING = /^(removing|cutting|closed|aborted)$/;
+
+const fullOf = ({ rise, fall }: ServerSettings): number => rise + fall - 1;
+
+/** P11: each change is told once, in order, and says why. */
+const changesAreTold: Check = (model) => {
+  let before = '';
+  for (const step of model.steps) {
+    const now = seen(step.to);
+    const told = commandsOf(step).filter((type) => /^(set\.changed|owner\.changed|waiters\.serve)$/.test(type));
+    if (now !== before) {
+      const isFirst = before === '';
+      expect(told, `${before} → ${now}`).toEqual([
+        'set.changed',
+        'owner.changed',
+        ...(isFirst ? [] : ['waiters.serve']),
+      ]);
+      const [change] = step.commands.filter(({ type }) => type === 'owner.changed');
+      expect(change, now).toEqual({ type: 'owner.changed', cause: contextOf(step).cause });
+    } else {
+      expect(told, `${now} stays`).not.toContain('owner.changed');
+    }
+    before = now;
+  }
+};
+
+/** By the event: the initiator, the manner and the code; and the phase. */
+const CAUSES: Readonly<Record<string, string>> = {
+  'server.up': 'owner command up serving',
+  'server.drain': 'owner command drain serving',
+  'server.maintain': 'owner command maintain serving',
+  'server.restore': 'owner command restore serving',
+  'server.close': 'owner close - closing',
+  'server.abort': 'owner abort - closing',
+  'check.passed': 'peer answer - checking',
+  'check.failed': 'system error ECONNRESET checking',
+  'traffic.connected': 'peer answer - connecting',
+  'traffic.failed': 'system error ECONNRESET connecting',
+  'traffic.dropped': 'system error ECONNRESET established',
+  'address.found': 'system answer - serving',
+  'address.lost': 'system error ECONNRESET serving',
+  ejection: 'library timeout ejection serving',
+  exclusion: 'library timeout exclusion serving',
+  slowStartStep: 'library timeout slowStart serving',
+  removeTimeout: 'library timeout removeTimeout closing',
+};
+
+const causesTell: Check = (model) => {
+  let cause: unknown;
+  for (const step of model.steps) {
+    const { cause: now } = contextOf(step);
+    const expected = CAUSES[shortName(step.event)];
+    const isEnd = /^(closed|aborted)$/.test(step.to);
+    if (step.event !== 'xstate.init' && seen(step.from) !== seen(step.to) && !isEnd) {
+      expect(`${now.initiator} ${now.manner} ${now.code ?? '-'} ${now.phase}`, step.event).toBe(expected);
+    } else if (step.event !== 'xstate.init' && step.event !== 'server.abort') {
+      expect(now, `${step.event} changes nothing`).toBe(cause);
+    }
+    cause = now;
+  }
+};
+
+/** P8: what is known of its health follows HAProxy's rule, and its state follows from that. */
+const healthIsCounted: Check = (model) => {
+  let health: number | undefined;
+  for (const step of model.steps) {
+    const { health: now, settings, isDoubted } = contextOf(step);
+    const { rise, init, onError } = settings;
+    const full = fullOf(settings);
+    const acts = step.taken.length > 0;
+    if (health === undefined) expect(now).toBe({ up: rise, down: rise - 1, fullyUp: full, fullyDown: 0 }[init]);
+    else if (step.event === 'check.passed' && acts) expect(now).toBe(health + 1 >= rise ? full : health + 1);
+    else if (step.event === 'check.failed' && acts) expect(now).toBe(health - 1 < rise ? 0 : health - 1);
+    else if (step.event.startsWith('traffic.')) {
+      if (now !== health) {
+        expect(onError, 'traffic leaves the counter alone').toMatch(/^(failCheck|suddenDeath|markDown)$/);
+        const least = { failCheck: health - 1, suddenDeath: Math.min(rise, health - 1), markDown: 0 }[
+          onError as 'markDown'
+        ];
+        expect(now).toBe(least < rise ? 0 : least);
+      }
+    } else if (now !== health) {
+      expect(now, `${step.event} gives the credit of a start`).toBe(rise);
+      expect(`${step.from} ${step.event}`).toMatch(/^maintenance server\.|address\.found$/);
+    }
+    health = now;
+    const state = seen(step.to);
+    if (state === 'up') expect(now).toBe(full);
+    if (/^(suspect|recovering|ejected|trying)$/.test(state)) expect(now).toBeGreaterThanOrEqual(rise);
+    if (/^(down|pending\.checking)$/.test(state)) expect(now).toBeLessThan(rise);
+    if (CHOOSABLE.test(state)) expect(isDoubted).toBe(false);
+    if (/^(ejected|trying|excluded)$/.test(state)) expect(isDoubted).toBe(true);
+  }
+};
+
+/** P2, P3, P5, P7, P10: tags say what may be done, trials come one at a time, and only what may be ejected is. */
+const rulesHold: Check = (model, events) => {
+  let trial = false;
+  let hasServed = false;
+  let wasOut = false;
+  let isOver = false;
+  let step0 = 0;
+  for (const [index, step] of model.steps.entries()) {
+    const state = seen(step.to);
+    const { snapshot, from, event } = step;
+    const is = (tag: string): boolean => snapshot.hasTag(tag);
+    expect(is('choosable'), state).toBe(CHOOSABLE.test(state));
+    expect(is('growing'), state).toBe(state === 'recovering');
+    expect(is('out'), state).toBe(OUT.test(state));
+    expect(is('ending'), state).toBe(ENDING.test(state));
+    expect(is('trial'), state).toBe(step.to.endsWith('trying.free'));
+    expect(is('doubtful'), state).toBe(/^(ejected|trying)$/.test(state));
+    expect(is('usable'), state).toBe(!OUT.test(state) && !/^(excluded|pending\.addressing)$/.test(state));
+    const given = (events[index - 1] ?? {}) as { mayEject?: boolean; mends?: number; random?: number };
+    if (state === 'ejected' && seen(from) !== 'ejected') {
+      expect(given.mayEject, 'only what the set can spare').toBe(true);
+      const { ejections, restMs, settings } = contextOf(step);
+      const { baseMs, factor, maxMs, jitter } = settings;
+      expect(restMs).toBe(
+        Math.round(Math.min(maxMs, baseMs * factor ** (ejections - 1)) * (1 - jitter * (given.random ?? 0))),
+      );
+      expect(snapshot.can({ type: 'xstate.after.ejection.server.serving.ejected' })).toBe(true);
+    }
+    if (state === 'excluded' && seen(from) !== 'excluded' && event === 'traffic.failed') {
+      expect(contextOf(step).restMs).toBe(given.mends);
+    }
+    if (event === 'trial.granted' && step.taken.length > 0) {
+      expect(trial, 'one trial at a time').toBe(false);
+      trial = true;
+    }
+    if (!step.to.endsWith('underway')) trial = false;
+    // P3: what its owner took out comes back only when its owner says so.
+    if (wasOut && !OUT.test(state)) expect(event).toBe('server.up');
+    wasOut = OUT.test(state);
+    if (isOver) expect(state, 'a removal is final').toMatch(ENDING);
+    isOver ||= ENDING.test(state);
+    // P7: it grows, and never at the start.
+    if (state === 'recovering') {
+      expect(hasServed, 'no slow start at the start').toBe(true);
+      const { step: now } = contextOf(step);
+      if (seen(from) === 'recovering' && event.startsWith('xstate.after')) expect(now).toBe(step0 + 1);
+      else if (seen(from) === 'recovering') expect(now).toBe(step0);
+      else expect(now).toBe(0);
+      expect(now).toBeLessThan(contextOf(step).settings.steps);
+      step0 = now;
+    }
+    hasServed ||= CHOOSABLE.test(state);
+    const { ejections } = contextOf(step);
+    expect(ejections).toBeGreaterThanOrEqual(0);
+    const forgives = seen(from) === 'up' && event.startsWith('xstate.after.forgiveness');
+    if (forgives) expect(ejections).toBe(Math.max(0, contextOf(model.steps[index - 1] as ReplayedStep).ejections - 1));
+  }
+};
+
+/** Checks run while they may tell something; their pace is that of the counter. */
+const checksRun: Check = (model) => {
+  let checks: 'none' | 'run' | 'paused' | 'stopped' = 'none';
+  for (const step of model.steps) {
+    for (const command of step.commands as readonly { type: string; pace?: string }[]) {
+      const { type, pace } = command;
+      if (type === 'checks.start') {
+        expect(checks).toBe('none');
+        checks = 'run';
+      }
+      if (type === 'checks.pause') {
+        expect(checks).not.toBe('stopped');
+        checks = 'paused';
+      }
+      if (type === 'checks.resume') {
+        expect(checks).toBe('paused');
+        checks = 'run';
+      }
+      if (type === 'checks.stop') {
+        expect(checks).not.toBe('stopped');
+        checks = 'stopped';
+      }
+      if (type === 'pace.set') {
+        const { health, settings } = contextOf(step);
+        const expected = health === fullOf(settings) ? 'normal' : health === 0 ? 'down' : 'fast';
+        const isHurried = step.event.startsWith('traffic.') && settings.onError !== 'eject';
+        expect(isHurried ? 'fast or the counter’s' : pace).toBe(isHurried ? 'fast or the counter’s' : expected);
+        if (isHurried && seen(step.from) === seen(step.to)) expect(pace).toBe('fast');
+      }
+    }
+    const state = seen(step.to);
+    const { hasAddress } = contextOf(step);
+    const expected = ENDING.test(state) ? 'stopped' : state === 'maintenance' || !hasAddress ? 'paused' : 'run';
+    expect(checks, state).toBe(expected);
+    if (/^check\./.test(step.event) && step.taken.length > 0 && seen(step.from) !== 'pending.checking') {
+      expect(commandsOf(step), `${step.from} ${step.event}`).toContain('pace.set');
+    }
+  }
+};
+
+/** P4: what ends has waited for its sessions, or has cut them. */
+const sessionsEnd: Check = (model) => {
+  let isAwaited = false;
+  let isCut = false;
+  for (const step of model.steps) {
+    for (const command of step.commands as readonly {
+      type: string;
+      spreadMs?: number;
+      deliver?: boolean;
+      cause?: unknown;
+    }[]) {
+      if (command.type === 'sessions.await') isAwaited = true;
+      if (command.type === 'sessions.release') expect(step.to).toMatch(/^(serving\.down|maintenance)$/);
+      if (command.type !== 'sessions.cut') continue;
+      isCut = true;
+      expect(step.to).toMatch(/^(cutting|aborted)$/);
+      expect(command.cause).toBe(contextOf(step).cause);
+      const { delivers, spreadMs } = contextOf(step);
+      if (seen(step.from) === 'cutting') expect(command).toMatchObject({ deliver: false, spreadMs: 0 });
+      else expect(command).toMatchObject({ deliver: delivers, spreadMs });
+      if (step.event === 'server.abort' && seen(step.from) !== 'cutting') expect(spreadMs).toBe(0);
+      if (shortName(step.event) === 'removeTimeout') expect(command).toMatchObject({ deliver: true, spreadMs: 3 });
+    }
+    const state = seen(step.to);
+    if (/^(down|maintenance)$/.test(state) && seen(step.from) !== state && step.event !== 'xstate.init') {
+      expect(commandsOf(step)).toContain('sessions.release');
+    }
+    if (step.event === 'server.close' && state === 'removing' && seen(step.from) !== 'removing') {
+      expect(contextOf(step)).toMatchObject({ removeTimeoutMs: 7, spreadMs: 3 });
+    }
+    const { status } = step.snapshot;
+    if (status !== 'done') continue;
+    expect(isAwaited).toBe(true);
+    const isTimed = shortName(step.event) === 'cutTimeout';
+    expect(isTimed ? 'cutTimeout' : step.event).toBe(isTimed ? 'cutTimeout' : 'sessions.emptied');
+    if (isTimed) expect(commandsOf(step), 'none is left').toContain('sessions.cut');
+    expect(step.to).toBe(isCut ? 'aborted' : 'closed');
+    const { cause } = contextOf(step);
+    expect(model.outcome).toEqual({ ending: step.to, cause, flushed: !isCut });
+  }
+};
+
+/** Failures in a row are counted, and forgotten when it answers. */
+const strikesCount: Check = (model, events) => {
+  let before: ServerContext | undefined;
+  for (const [index, step] of model.steps.entries()) {
+    const now = contextOf(step);
+    const acts = step.taken.length > 0;
+    if (before !== undefined && acts) {
+      const { failures, losses, settings } = before;
+      const isMarked = settings.onError !== 'eject' && CHOOSABLE.test(seen(step.from));
+      const { mends } = (events[index - 1] ?? {}) as { mends?: number };
+      const limit = settings.failures;
+      if (step.event === 'traffic.connected') expect(now.failures).toBe(0);
+      if (step.event === 'traffic.lasted') expect(now.losses).toBe(0);
+      if (step.event === 'traffic.failed') {
+        const isOver = isMarked && failures + 1 >= limit && mends === undefined;
+        expect(now.failures).toBe(isOver ? 0 : failures + 1);
+      }
+      if (step.event === 'traffic.dropped' && seen(step.to) !== 'ejected') {
+        expect(now.losses).toBe(isMarked && losses + 1 >= limit ? 0 : losses + 1);
+      }
+    }
+    before = now;
+  }
+};
+
+export const serverChecks: readonly Check[] = [
+  changesAreTold,
+  causesTell,
+  healthIsCounted,
+  rulesHold,
+  checksRun,
+  sessionsEnd,
+  strikesCount,
+];
