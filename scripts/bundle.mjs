@@ -6,7 +6,7 @@
  * `dist` has the ES modules under the names of their entry points, and what these share in `dist/chunks`. `dist/cjs` is the
  * same library in CommonJS, for tools that cannot load ES modules. Node never loads it, because the condition
  * `module-sync` leads every `require` to the ES modules: a process has one copy. Each file that looks for another one (the
- * live page, the program of the workers) is as deep as its source.
+ * live page, the programs of workers and threads) is as deep as its source.
  *
  * `dist/types` has the declarations, once for both. For TypeScript they are CommonJS, which every module may import; the
  * `.d.mts` beside the declarations of an entry point stands for the ES module.
@@ -25,7 +25,7 @@ const FACES = [
   'runtime/index',
   'testing/index',
 ];
-const PROGRAMS = ['cli', 'cli/tour-backend', 'cluster/entry'];
+const PROGRAMS = ['cli', 'cli/tour-backend', 'cluster/entry', 'diagrams/drawer'];
 
 /** What importing this file loads. @param {string} file @param {Set<string>} [found] */
 function reachable(file, found = new Set()) {

@@ -25,6 +25,7 @@ const json = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
   (await ask(path, signal === undefined ? undefined : { signal })).json() as Promise<T>;
 
 export interface Query {
+  readonly machine: string;
   readonly sort: Sort;
   readonly order: 'asc' | 'desc';
   readonly filter: string;

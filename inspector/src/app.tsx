@@ -2,7 +2,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { notice } from './actions.js';
 import { Connection } from './connection.js';
 import { Connections } from './connections.js';
-import { about, type Link, link, overview } from './live.js';
+import { about, type Link, link, overview, ownOnly } from './live.js';
 import { Overview } from './overview.js';
 import { Replay } from './replay.js';
 import { go, route } from './route.js';
@@ -152,8 +152,15 @@ function search(): void {
 }
 
 function Live() {
-  const { live, recordingError } = useStore(overview) ?? {};
-  const isRecording = useStore(about)?.recording === true;
+  const whole = useStore(overview);
+  const known = useStore(about);
+  const { recordingError } = whole ?? {};
+  const isRecording = known?.recording === true;
+  const own = ownOnly(known, whole);
+  const live =
+    own.length === 0
+      ? whole?.live
+      : whole?.machines.reduce((sum, { machine, live = 0 }) => sum + (own.includes(machine) ? live : 0), 0);
   return (
     <>
       {isRecording && recordingError === undefined && <span class="recording">recording</span>}

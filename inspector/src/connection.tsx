@@ -3,6 +3,7 @@ import type { ConnectionDetail, InstanceDetail, StepInfo } from '../../src/inspe
 import { durationText, eventText, stepWords } from '../../src/inspect/words.js';
 import { Act } from './actions.js';
 import { api, Refused } from './api.js';
+import { Context } from './context.js';
 import { bytes, clock, clockMs, count, since } from './format.js';
 import { about } from './live.js';
 import { Sequence } from './sequence.js';
@@ -28,6 +29,7 @@ interface ShownProps {
 function Shown({ detail, problem, readAt }: ShownProps) {
   const { row, instances, steps, endedAt } = detail;
   const [chosen, setChosen] = useState<string>();
+  const [own] = useIsOwn(instances) ? instances : [];
   const instance = instances.find(({ machine }) => machine === chosen) ?? instances[0];
   return (
     <>
@@ -39,15 +41,15 @@ function Shown({ detail, problem, readAt }: ShownProps) {
         {endedAt !== undefined && <span class="note">ended at {clock(endedAt)}</span>}
         {problem !== '' && <span class="note bad">{problem}</span>}
         <span class="grow" />
-        <Actions detail={detail} />
+        {own === undefined && <Actions detail={detail} />}
       </div>
       <dl class="tiles facts">
         <Fact name="peer" value={row.peer} />
-        <Fact name="server" value={row.server} />
+        {own === undefined && <Fact name="server" value={row.server} />}
         <Fact name="age" value={durationText(row.ageMs)} />
-        <Fact name="from client" value={bytes(row.bytesFromClient)} />
-        <Fact name="from server" value={bytes(row.bytesFromBackend)} />
-        <Fact name="last cause" value={row.lastCause} />
+        {own === undefined && <Fact name="from client" value={bytes(row.bytesFromClient)} />}
+        {own === undefined && <Fact name="from server" value={bytes(row.bytesFromBackend)} />}
+        <Fact name={own === undefined ? 'last cause' : 'last event'} value={row.lastCause} />
       </dl>
       <div class="columns even">
         <div class="stack">
@@ -86,14 +88,33 @@ function Shown({ detail, problem, readAt }: ShownProps) {
               />
             )}
           </section>
-          <section class="card" aria-labelledby="sequence-title">
-            <h2 id="sequence-title">Who said what to whom</h2>
-            <Sequence steps={steps} forgotten={detail.stepsForgotten} />
-          </section>
+          {own === undefined ? (
+            <section class="card" aria-labelledby="sequence-title">
+              <h2 id="sequence-title">Who said what to whom</h2>
+              <Sequence steps={steps} forgotten={detail.stepsForgotten} />
+            </section>
+          ) : (
+            <section class="card" aria-labelledby="context-title">
+              <h2 id="context-title">
+                {endedAt === undefined ? 'What it remembers' : 'What it remembered at its end'}
+              </h2>
+              {own.context === undefined ? (
+                <p class="note">Its context is not known.</p>
+              ) : (
+                <Context told={own.context} />
+              )}
+            </section>
+          )}
         </div>
       </div>
     </>
   );
+}
+
+/** An instance of a listed machine of the user's is alone. */
+function useIsOwn([instance]: readonly InstanceDetail[]): boolean {
+  const own = useStore(about)?.own ?? [];
+  return instance !== undefined && own.includes(instance.machine);
 }
 
 function Fact({ name, value }: { readonly name: string; readonly value: string }) {
@@ -225,16 +246,23 @@ interface HistoryStepProps {
 }
 
 function HistoryStep({ steps, index, start }: HistoryStepProps) {
-  const { at, who, machine, from, event, to } = steps[index] as StepInfo;
+  const { at, who, machine, from, event, to, commands } = steps[index] as StepInfo;
   return (
     <li class={`of-${machine}`}>
       <time title={clockMs(at)}>+{since(at - start)}</time>
       <p class="words">{capital(stepWords(steps, index))}</p>
       <p class="step mono">
         {who}: {from === '' ? '·' : from} → {to} <span class="note">({eventText(event)})</span>
+        <Emitted commands={commands} />
       </p>
     </li>
   );
+}
+
+/** What a machine of the user's has emitted in a step. */
+export function Emitted({ commands }: Pick<StepInfo, 'commands'>) {
+  if (!Array.isArray(commands) || commands.length === 0) return null;
+  return <span class="emitted"> emits {commands.join(', ')}</span>;
 }
 
 export const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;

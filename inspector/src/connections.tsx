@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import {
   type ConnectionRow,
   type ConnectionsPage,
@@ -10,7 +10,7 @@ import {
 import { durationText } from '../../src/inspect/words.js';
 import { api } from './api.js';
 import { bytes, count } from './format.js';
-import { overview } from './live.js';
+import { about, overview, ownOnly } from './live.js';
 import { narrow, useMedia } from './media.js';
 import { go, hrefOf } from './route.js';
 import { Store, useStore } from './store.js';
@@ -21,6 +21,8 @@ const OVERSCAN = 20;
 
 interface Wanted {
   readonly of: Listed;
+  /** Empty for connections, or a machine of the user's; undefined until that is chosen. */
+  readonly machine: string | undefined;
   readonly sort: Sort;
   readonly order: 'asc' | 'desc';
   readonly filter: string;
@@ -28,7 +30,14 @@ interface Wanted {
 }
 
 /** It outlives the view: who comes back finds the table as it was. */
-const wanted = new Store<Wanted>({ of: 'alive', sort: 'age', order: 'desc', filter: '', state: '' });
+const wanted = new Store<Wanted>({
+  of: 'alive',
+  machine: undefined,
+  sort: 'age',
+  order: 'desc',
+  filter: '',
+  state: '',
+});
 const selected = new Store('');
 
 /** Shows these, when the table is looked at next. */
@@ -57,10 +66,27 @@ const NONE: Readonly<Record<Listed, string>> = {
   ended: 'No connection has ended since the counting began.',
   dropped: 'No connection was dropped since the counting began.',
 };
+/** Of instances of a user's machine there is less to tell. */
+const OWN_COLUMNS: typeof COLUMNS = [
+  ['id', 'id'],
+  ['peer', 'peer'],
+  ['state', 'state'],
+  ['age', 'age'],
+  ['cause', 'last event'],
+];
+const noneOf = (of: Listed, machine: string): string => {
+  if (machine === '') return NONE[of];
+  return of === 'alive'
+    ? `There is no instance of ${machine} now.`
+    : `No instance of ${machine} has ended so since the counting began.`;
+};
 const NUMBERS: ReadonlySet<Sort> = new Set(['age', 'bytes']);
 
 export function Connections() {
-  const query = useStore(wanted);
+  const chosenQuery = useStore(wanted);
+  const machine = useMachine(chosenQuery.machine);
+  const query = useMemo(() => ({ ...chosenQuery, machine }), [chosenQuery, machine]);
+  const columns = machine === '' ? COLUMNS : OWN_COLUMNS;
   const isNarrow = useMedia(narrow);
   // As the style sheet has it: a row is two lines where the page is narrow.
   const rowHeight = isNarrow ? 58 : 28;
@@ -109,11 +135,15 @@ export function Connections() {
   return (
     <section class="connections" aria-labelledby="connections-title">
       <div class="toolbar">
-        <h1 id="connections-title">Connections</h1>
+        <h1 id="connections-title">{machine === '' ? 'Connections' : `Instances of ${machine}`}</h1>
+        <MachineChoice machine={machine} change={(next) => change({ machine: next, state: '' })} />
         <input
           type="search"
           id="search"
-          placeholder="Search: id, peer, server, state, cause   ( / )"
+          placeholder={`Search: ${columns
+            .map(([, title]) => title)
+            .filter((title) => title !== 'age' && title !== 'bytes')
+            .join(', ')}   ( / )`}
           aria-label="Search connections"
           value={query.filter}
           onInput={({ currentTarget }) => change({ filter: currentTarget.value })}
@@ -132,7 +162,7 @@ export function Connections() {
             </option>
           ))}
         </select>
-        <StateFilter state={query.state} change={(state) => change({ state })} />
+        <StateFilter machine={machine} state={query.state} change={(state) => change({ state })} />
         <p class="note" role="status">
           {page === undefined ? '…' : `${count(matching)} of ${count(page.total)}`}
         </p>
@@ -150,13 +180,14 @@ export function Connections() {
         }}
       >
         <table class="rows" aria-rowcount={matching + 1} aria-labelledby="connections-title">
-          <Head query={query} change={change} />
+          <Head columns={columns} query={query} change={change} />
           <tbody>
             <Space rows={Math.min(page?.offset ?? 0, matching)} height={rowHeight} />
             {page?.rows.map((row, index) => (
               <Row
                 key={row.id}
                 row={row}
+                isOwn={machine !== ''}
                 index={page.offset + index}
                 isSelected={row.id === chosen}
                 isNarrow={isNarrow}
@@ -166,18 +197,30 @@ export function Connections() {
           </tbody>
         </table>
         {page !== undefined && matching === 0 && (
-          <p class="note empty">{page.total === 0 ? NONE[query.of] : 'No connection matches.'}</p>
+          <p class="note empty">
+            {page.total === 0
+              ? noneOf(query.of, machine)
+              : machine === ''
+                ? 'No connection matches.'
+                : 'No instance matches.'}
+          </p>
         )}
       </section>
     </section>
   );
 }
 
-function Head({ query, change }: { readonly query: Wanted; readonly change: (part: Partial<Wanted>) => void }) {
+interface HeadProps {
+  readonly columns: typeof COLUMNS;
+  readonly query: Wanted;
+  readonly change: (part: Partial<Wanted>) => void;
+}
+
+function Head({ columns, query, change }: HeadProps) {
   return (
     <thead>
       <tr aria-rowindex={1}>
-        {COLUMNS.map(([sort, title]) => {
+        {columns.map(([sort, title]) => {
           const isSorted = query.sort === sort;
           const order =
             isSorted && query.order === 'asc' ? 'desc' : isSorted ? 'asc' : NUMBERS.has(sort) ? 'desc' : 'asc';
@@ -202,12 +245,13 @@ function Head({ query, change }: { readonly query: Wanted; readonly change: (par
 
 interface RowProps {
   readonly row: ConnectionRow;
+  readonly isOwn: boolean;
   readonly index: number;
   readonly isSelected: boolean;
   readonly isNarrow: boolean;
 }
 
-function Row({ row, index, isSelected, isNarrow }: RowProps) {
+function Row({ row, isOwn, index, isSelected, isNarrow }: RowProps) {
   return (
     <tr
       aria-rowindex={index + 2}
@@ -226,22 +270,26 @@ function Row({ row, index, isSelected, isNarrow }: RowProps) {
       <td class="of-peer" title={row.peer}>
         {row.peer}
       </td>
-      <td class="of-server" title={row.server}>
-        {row.server}
-      </td>
+      {!isOwn && (
+        <td class="of-server" title={row.server}>
+          {row.server}
+        </td>
+      )}
       <td class="of-state" title={row.state}>
         <span class="state">{row.state}</span>
       </td>
       <td class="of-age">{durationText(row.ageMs)}</td>
-      <td class="of-bytes">
-        {isNarrow ? (
-          bytes(row.bytesFromClient + row.bytesFromBackend)
-        ) : (
-          <>
-            {bytes(row.bytesFromClient)} <span class="arrow">⇄</span> {bytes(row.bytesFromBackend)}
-          </>
-        )}
-      </td>
+      {!isOwn && (
+        <td class="of-bytes">
+          {isNarrow ? (
+            bytes(row.bytesFromClient + row.bytesFromBackend)
+          ) : (
+            <>
+              {bytes(row.bytesFromClient)} <span class="arrow">⇄</span> {bytes(row.bytesFromBackend)}
+            </>
+          )}
+        </td>
+      )}
       <td class="of-cause" title={row.lastCause}>
         {row.lastCause}
       </td>
@@ -260,18 +308,57 @@ function Space({ rows, height }: { readonly rows: number; readonly height: numbe
   );
 }
 
-function StateFilter({ state, change }: { readonly state: string; readonly change: (state: string) => void }) {
+/** What the table has: connections, or the instances of a machine of the user's. */
+function MachineChoice({ machine, change }: { readonly machine: string; readonly change: (machine: string) => void }) {
+  const own = useStore(about)?.own ?? [];
+  if (own.length === 0) return null;
+  return (
+    <select
+      aria-label="Connections or instances"
+      value={machine}
+      onChange={({ currentTarget }) => change(currentTarget.value)}
+    >
+      <option value="">connections</option>
+      {own.map((id) => (
+        <option key={id} value={id}>
+          {id}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** What was chosen; without a choice connections, unless there are only machines of the user's. */
+function useMachine(chosen: string | undefined): string {
+  const known = useStore(about);
+  const [first, setFirst] = useState('');
+  // The overview comes often, and this changes seldom.
+  useEffect(() => {
+    const update = (): void => setFirst(ownOnly(known, overview.value)[0] ?? '');
+    update();
+    return overview.follow(update);
+  }, [known]);
+  return chosen ?? first;
+}
+
+interface StateFilterProps {
+  readonly machine: string;
+  readonly state: string;
+  readonly change: (state: string) => void;
+}
+
+function StateFilter({ machine, state, change }: StateFilterProps) {
   const [choices, setChoices] = useState<readonly string[]>([]);
   // The overview comes often, and the choices change seldom.
   useEffect(() => {
     const update = (): void =>
       setChoices((before) => {
-        const now = choicesOf(overview.value);
+        const now = choicesOf(overview.value, machine);
         return now.join() === before.join() ? before : now;
       });
     update();
     return overview.follow(update);
-  }, []);
+  }, [machine]);
   const all = state === '' || choices.includes(state) ? choices : [state, ...choices];
   return (
     <select aria-label="State" value={state} onChange={({ currentTarget }) => change(currentTarget.value)}>
@@ -285,15 +372,17 @@ function StateFilter({ state, change }: { readonly state: string; readonly chang
   );
 }
 
+const PARTS: ReadonlySet<string> = new Set(['session', 'client', 'backend']);
 const ENDS: ReadonlySet<string> = new Set(['ended', 'closed', 'aborted', 'dropped', 'handedOver', 'refused', 'failed']);
 
 /** States where somebody is now, and the states around them. */
-function choicesOf(whole: Overview | undefined): string[] {
+function choicesOf(whole: Overview | undefined, own: string): string[] {
   const choices = new Set<string>();
   for (const { machine, states } of whole?.machines ?? []) {
-    if (machine !== 'session' && machine !== 'client' && machine !== 'backend') continue;
+    const isMeant = own === '' ? PARTS.has(machine) : machine === own;
+    if (!isMeant) continue;
     for (const [state, instances] of Object.entries(states)) {
-      if (instances <= 0 || ENDS.has(state)) continue;
+      if (instances <= 0 || (own === '' && ENDS.has(state))) continue;
       const parts = state.split('.');
       for (let depth = 1; depth <= parts.length; depth++) choices.add(`${machine}:${parts.slice(0, depth).join('.')}`);
     }
@@ -302,7 +391,7 @@ function choicesOf(whole: Overview | undefined): string[] {
 }
 
 /** Asks for the rows that are seen, again and again; never twice at a time, and not while nobody looks. */
-function usePage(query: Wanted, offset: number, limit: number) {
+function usePage(query: Wanted & { readonly machine: string }, offset: number, limit: number) {
   const [page, setPage] = useState<ConnectionsPage>();
   const [problem, setProblem] = useState('');
   const latest = useRef({ query, offset, limit });

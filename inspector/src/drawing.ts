@@ -214,7 +214,9 @@ export class Drawing {
     };
     if (current !== undefined) {
       for (const group of this.svg.querySelectorAll<SVGElement>('g.state')) {
-        if (covers(group.dataset.state ?? '', current)) light(group, 'current');
+        const { state = '' } = group.dataset;
+        // The frame of the machine itself says nothing.
+        if (state !== '' && covers(state, current)) light(group, 'current');
       }
     }
     if (step !== undefined)

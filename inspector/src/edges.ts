@@ -20,9 +20,16 @@ const CHAIN_MAX = 3;
 
 /** True if `inner` is `outer`, or within it. */
 export const covers = (outer: string, inner: string): boolean =>
-  inner === outer || (inner.startsWith(outer) && inner[outer.length] === '.');
+  outer === '' || inner === outer || (inner.startsWith(outer) && inner[outer.length] === '.');
 
-const depth = (state: string): number => state.split('.').length;
+/** The machine itself, which is the empty path, is above all states. */
+const depth = (state: string): number => (state === '' ? 0 : state.split('.').length);
+
+/** True if one of these events, which may be wildcards such as `socket.*`, is this one. */
+const names = (events: readonly string[], event: string): boolean =>
+  events.some(
+    (name) => name === event || name === '*' || (name.endsWith('.*') && `${event}.`.startsWith(name.slice(0, -1))),
+  );
 
 /** Those that are nearest to the leaf come first: an inner transition wins. */
 function nearest(edges: readonly Edge[], indexes: number[]): number[] {
@@ -41,7 +48,7 @@ const select = (edges: readonly Edge[], holds: (edge: Edge) => boolean): number[
 
 /** The indexes of the edges that were taken, in order; none if it is not drawn (it acted and stayed). */
 export function edgesOf(edges: readonly Edge[], { from, event, to }: Step): readonly number[] {
-  const starts = select(edges, (edge) => covers(edge.from, from) && edge.events.includes(event));
+  const starts = select(edges, (edge) => covers(edge.from, from) && names(edge.events, event));
   const taken = leading(edges, starts, to);
   if (taken !== undefined) return taken;
   if (covers(from, to)) return [];

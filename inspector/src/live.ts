@@ -9,6 +9,14 @@ export const link = new Store<Link>('connecting');
 export const overview = new Store<Overview | undefined>(undefined);
 export const about = new Store<About | undefined>(undefined);
 
+/** The listed machines of the user's, if there is nothing else to show: no proxy, and no instance of the library's machines. */
+export function ownOnly(known: About | undefined, whole: Overview | undefined): readonly string[] {
+  if (known === undefined || whole === undefined || known.own.length === 0) return [];
+  const isLibrary = ({ machine }: { readonly machine: string }): boolean =>
+    known.machines.includes(machine) && !known.own.includes(machine);
+  return whole.proxies.length > 0 || whole.machines.some(isLibrary) ? [] : known.own;
+}
+
 const RETRY_MS = 2_000;
 /** Two overviews come each second: a process that has sent none for so long hangs, or cannot be reached. */
 const SILENT_MS = 3_000;

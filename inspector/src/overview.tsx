@@ -3,7 +3,7 @@ import type { MachineInfo, Totals, Overview as Whole } from '../../src/inspect/p
 import { Act } from './actions.js';
 import { want } from './connections.js';
 import { bytes, clock, compact, count, rate } from './format.js';
-import { about, overview } from './live.js';
+import { about, overview, ownOnly } from './live.js';
 import { narrow } from './media.js';
 import { go, hrefOf } from './route.js';
 import { Statechart } from './statechart.js';
@@ -15,12 +15,25 @@ const sum = (counts: Readonly<Record<string, number>>): number =>
 
 export function Overview() {
   const whole = useStore(overview);
+  const known = useStore(about);
   if (whole === undefined) return <p class="note">Waiting for the first overview…</p>;
+  const own = known?.own ?? [];
+  const since = <p class="note">Counted since {clock(whole.since)}, when somebody began to watch.</p>;
+  if (ownOnly(known, whole).length > 0) {
+    return (
+      <>
+        <h1 class="sr-only">Overview</h1>
+        <Tiles tiles={[...ownTiles(whole, own), rateTile(whole)]} />
+        {since}
+        <Charts machines={whole.machines} names={own} />
+      </>
+    );
+  }
   return (
     <>
       <h1 class="sr-only">Overview</h1>
-      <Tiles whole={whole} />
-      <p class="note">Counted since {clock(whole.since)}, when somebody began to watch.</p>
+      <Tiles tiles={[...tilesOf(whole), ...ownTiles(whole, own)]} />
+      {since}
       <div class="columns">
         <section class="card" aria-labelledby="timeline-title">
           <h2 id="timeline-title">The last minutes</h2>
@@ -32,14 +45,23 @@ export function Overview() {
         <Servers whole={whole} />
         <Listeners whole={whole} />
       </div>
-      <Charts machines={whole.machines} />
+      <Charts machines={whole.machines} names={known?.machines ?? []} />
     </>
   );
 }
 
-function Tiles({ whole: { totals, live, transitionRate } }: { readonly whole: Whole }) {
+type Tile = readonly [name: string, value: string, tone?: string];
+
+/** How many instances of each machine of the user's live. */
+const ownTiles = ({ machines }: Whole, own: readonly string[]): Tile[] =>
+  own.map((id) => [`${id} alive`, count(machines.find(({ machine }) => machine === id)?.live ?? 0), 'accent']);
+
+const rateTile = ({ transitionRate }: Whole): Tile => ['transitions', `${rate(transitionRate)}/s`];
+
+function tilesOf(whole: Whole): readonly Tile[] {
+  const { totals, live } = whole;
   const dropped = sum(totals.dropped);
-  const tiles: readonly (readonly [name: string, value: string, tone?: string])[] = [
+  return [
     ['alive', count(live), 'accent'],
     ['accepted', count(totals.accepted)],
     ['established', count(totals.established)],
@@ -49,8 +71,11 @@ function Tiles({ whole: { totals, live, transitionRate } }: { readonly whole: Wh
     ['closed', count(totals.closed)],
     ['from clients', bytes(totals.bytesFromClients)],
     ['from servers', bytes(totals.bytesFromBackends)],
-    ['transitions', `${rate(transitionRate)}/s`],
+    rateTile(whole),
   ];
+}
+
+function Tiles({ tiles }: { readonly tiles: readonly Tile[] }) {
   return (
     <dl class="tiles" aria-label="Totals">
       {tiles.map(([name, value, tone = '']) => (
@@ -201,11 +226,19 @@ const ORDER = ['session', 'client', 'backend', 'listener', 'proxy'];
 
 const place = (machine: string): number => (ORDER.includes(machine) ? ORDER.indexOf(machine) : ORDER.length);
 
-function Charts({ machines }: { readonly machines: readonly MachineInfo[] }) {
-  // All of them on a phone would be too small to tell anything.
-  const [chosen, setChosen] = useState(() => (narrow.matches ? ORDER[0] : undefined));
-  const known = useStore(about)?.machines ?? [];
-  // Those that nobody instances in yet are drawn too.
+/** @param names the machines that are drawn also while they have no instance */
+function Charts({
+  machines,
+  names: known,
+}: {
+  readonly machines: readonly MachineInfo[];
+  readonly names: readonly string[];
+}) {
+  // All of them on a phone would be too small to tell anything; one alone has the room of all.
+  const [chosen, setChosen] = useState(() => {
+    if (known.length === 1) return known[0];
+    return narrow.matches ? (known.find((name) => name === 'session') ?? known[0]) : undefined;
+  });
   const empty = known.filter((name) => machines.every(({ machine }) => machine !== name));
   const all = [...machines, ...empty.map((machine): MachineInfo => ({ machine, states: {}, edges: [] }))];
   const sorted = all.sort((a, b) => place(a.machine) - place(b.machine));
@@ -256,7 +289,8 @@ function Charts({ machines }: { readonly machines: readonly MachineInfo[] }) {
 }
 
 function Machine({ info, open }: { readonly info: MachineInfo; readonly open?: () => void }) {
-  const { machine, states, edges } = info;
+  const { machine, states, edges, live } = info;
+  const isOwn = useStore(about)?.own.includes(machine) === true;
   const perSecond = edges.reduce((total, edge) => total + edge.rate, 0);
   const busy = Object.entries(states)
     .filter(([, instances]) => instances > 0)
@@ -266,6 +300,18 @@ function Machine({ info, open }: { readonly info: MachineInfo; readonly open?: (
       <header>
         <h3>{machine}</h3>
         <span class="note">{rate(perSecond)} transitions/s</span>
+        {isOwn && (
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => {
+              want({ of: 'alive', machine });
+              go('#/connections');
+            }}
+          >
+            {count(live ?? 0)} alive
+          </button>
+        )}
         {open !== undefined && (
           <button type="button" class="quiet" onClick={open} aria-label={`Show ${machine} large`}>
             larger

@@ -115,7 +115,8 @@ const isStep = (line: unknown): line is StepInfo =>
   Number.isFinite(line.at) &&
   ['who', 'machine', 'from', 'event', 'to'].every((name) => typeof line[name] === 'string') &&
   (line.cause === undefined || isObject(line.cause)) &&
-  (line.server === undefined || typeof line.server === 'string');
+  (line.server === undefined || typeof line.server === 'string') &&
+  (line.context === undefined || isObject(line.context));
 
 /** How many instances are in each state, by machine, after some of the steps. */
 export class Replay {

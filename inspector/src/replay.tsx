@@ -3,7 +3,8 @@ import type { StepInfo } from '../../src/inspect/protocol.js';
 import { eventText, stepWords } from '../../src/inspect/words.js';
 import { notice } from './actions.js';
 import { api } from './api.js';
-import { capital } from './connection.js';
+import { capital, Emitted } from './connection.js';
+import { Context } from './context.js';
 import { linesOf, withLines } from './export.js';
 import { clock, clockMs, count } from './format.js';
 import { about } from './live.js';
@@ -338,6 +339,7 @@ function Player({ run }: { readonly run: Run }) {
             current={current?.machine === shown ? current.to : undefined}
             isLarge
           />
+          {current !== undefined && <Remembered run={run} />}
         </section>
         <section class="card" aria-labelledby="replay-steps">
           <h2 id="replay-steps">Steps</h2>
@@ -345,6 +347,21 @@ function Player({ run }: { readonly run: Run }) {
         </section>
       </div>
     </>
+  );
+}
+
+/** The context of the instance that took the step, if that is in the recording. */
+function Remembered({ run }: { readonly run: Run }) {
+  const { steps, place } = run.historyOf(run.position - 1);
+  const { who, context } = steps[place] as StepInfo;
+  if (context === undefined) return null;
+  return (
+    <section aria-label={`What ${who} remembers`}>
+      <h3>
+        What <span class="mono">{who}</span> remembers
+      </h3>
+      <Context told={context} before={steps[place - 1]?.context} />
+    </section>
   );
 }
 
@@ -402,7 +419,7 @@ function Steps({ run, isMeant, seek, follow }: StepsProps) {
   return (
     <ol class="steps" ref={list}>
       {around.map((index) => {
-        const { who, machine, from, event, to } = steps[index] as StepInfo;
+        const { who, machine, from, event, to, commands } = steps[index] as StepInfo;
         const isNow = index === position - 1;
         return (
           <li
@@ -414,6 +431,7 @@ function Steps({ run, isMeant, seek, follow }: StepsProps) {
               <span class="mono step">
                 {clockMs((steps[index] as StepInfo).at)} {from === '' ? '·' : from} → {to}{' '}
                 <span class="note">({eventText(event)})</span>
+                <Emitted commands={commands} />
               </span>
               <span class="words">
                 <Words run={run} index={index} />

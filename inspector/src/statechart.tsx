@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { ChartTable } from './chart-table.js';
 import { Drawing, load, type Marks } from './drawing.js';
 import { count } from './format.js';
 import { about } from './live.js';
@@ -20,11 +21,14 @@ export function Statechart({ machine, isLarge = false, ...marks }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const [drawing, setDrawing] = useState<Drawing>();
   const [problem, setProblem] = useState('');
-  const hasServer = useStore(about) !== undefined;
+  const known = useStore(about);
+  const hasServer = known !== undefined;
+  const isOwn = known?.own.includes(machine) === true;
 
   useEffect(() => {
     let isWanted = true;
     setDrawing(undefined);
+    setProblem('');
     load(machine, hasServer).then(
       (svg) => {
         if (!isWanted) return;
@@ -37,7 +41,7 @@ export function Statechart({ machine, isLarge = false, ...marks }: Props) {
         frame.current?.replaceChildren(svg);
         setDrawing(next);
       },
-      (error: Error) => isWanted && setProblem(`The drawing of ${machine} could not be read: ${error.message}`),
+      (error: Error) => isWanted && setProblem(`There is no drawing of ${machine}: ${error.message}`),
     );
     return () => {
       isWanted = false;
@@ -71,7 +75,13 @@ export function Statechart({ machine, isLarge = false, ...marks }: Props) {
     <div class={isLarge ? 'chart large' : 'chart'}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
       <section class="frame" ref={frame} tabIndex={0} aria-label={`Statechart of ${machine}`} />
-      {problem !== '' && <p class="note">{problem}</p>}
+      {isOwn && drawing === undefined && problem === '' && <p class="note">The picture is being drawn…</p>}
+      {problem !== '' && (
+        <>
+          <p class="note">{problem}</p>
+          <ChartTable machine={machine} {...marks} />
+        </>
+      )}
       {marks.counts !== undefined && (
         <ul class="sr-only" aria-label={`States of ${machine}`}>
           {occupied.map(([state, instances]) => (

@@ -7,10 +7,11 @@ import { clock as checkClock, onlyKnown, text } from '../options.js';
 import { type Deferred, deferred } from '../promise.js';
 import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
 import { inNoContext } from '../runtime/context.js';
-import type { Host, Instance, Run } from '../runtime/instance.js';
+import type { Description, Host, Instance, Run } from '../runtime/instance.js';
 import type { RunnableMachine } from '../runtime/machine.js';
 import { setOn } from '../runtime/timers.js';
 import { checkedStream, isConnected, isStream } from '../sockets/given.js';
+import { peerOf } from '../sockets/peer.js';
 import {
   destroy,
   endGracefully,
@@ -194,6 +195,8 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
   #socket: Socket | undefined;
   /** What the machine has done with its socket: over TLS that shows on the socket only later. */
   #use: 'open' | 'ended' | 'cut' = 'open';
+  #described: Socket | undefined;
+  #peer: string | undefined;
   #linger: Timer | undefined;
   #output: unknown;
 
@@ -222,6 +225,19 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
 
   get closed(): Promise<never> {
     return this.#closed.promise as Promise<never>;
+  }
+
+  /** Where its socket leads to, or comes from: of the last one that was connected. */
+  describe(): Description {
+    const socket = this.#socket;
+    if (socket !== undefined && socket !== this.#described) {
+      const peer = peerOf(socket);
+      if (peer !== undefined) {
+        this.#peer = peer.toString();
+        this.#described = socket;
+      }
+    }
+    return { peer: this.#peer };
   }
 
   /** What the machine commands */

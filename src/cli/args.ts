@@ -44,6 +44,8 @@ export interface ExportArgs {
   readonly mode: 'export';
   readonly recording: string;
   readonly page: string;
+  /** Machines whose pictures are in the page. */
+  readonly machines: readonly MachineArgs[];
 }
 
 /** A machine of the user's. */
@@ -379,11 +381,25 @@ function mayTakeNext(
 }
 
 function exportArgs(argv: readonly string[]): ExportArgs {
-  const [recording, page, ...more] = argv;
-  if (recording === undefined || page === undefined || more.length > 0 || recording.startsWith('-')) {
-    throw new UsageError('An export takes two files: sockchart export recording.jsonl page.html.');
+  const wrong = () =>
+    new UsageError(
+      'An export takes two files, and perhaps machines of your own: ' +
+        'sockchart export recording.jsonl page.html --machine door.mjs#doorMachine.',
+    );
+  const options = { machine: { type: 'string', multiple: true } } as const;
+  const args = { args: [...argv], strict: false, tokens: true, allowPositionals: true, options } as const;
+  const { positionals, tokens } = parseArgs(args);
+  const machines: MachineArgs[] = [];
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue;
+    if (token.name !== 'machine') throw unknownFlag(token.rawName, Object.keys(options));
+    const machine = token.value?.startsWith('-') === false ? machineArgs(token.value) : undefined;
+    if (machine === undefined) throw wrong();
+    machines.push(machine);
   }
-  return { mode: 'export', recording, page };
+  const [recording, page, ...more] = positionals;
+  if (recording === undefined || page === undefined || more.length > 0) throw wrong();
+  return { mode: 'export', recording, page, machines };
 }
 
 function compileArgs(argv: readonly string[]): CompileArgs {
@@ -568,7 +584,8 @@ export function helpText(): string {
     '',
     '  sockchart                                           an embedded tour of 15 seconds',
     '  sockchart --listen ADDRESS … --backend ADDRESS …    a proxy',
-    '  sockchart export RECORDING PAGE                     a recording as one HTML file',
+    '  sockchart export RECORDING PAGE [--machine FILE[#EXPORT] …]',
+    '                                                      a recording as one HTML file, with pictures of your machines',
     '  sockchart compile FILE[#EXPORT] [OUT]               the code of a machine of your own as a module',
     '  sockchart diagram FILE[#EXPORT] [--svg] [--mermaid] [--table] [--check] [--out FOLDER]',
     '                                                      its picture, and its table of states and events',

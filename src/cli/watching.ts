@@ -8,6 +8,7 @@ import {
   record,
 } from '../inspect/index.js';
 import { type ExportArgs, type InspectArgs, printable, StartError, UsageError } from './args.js';
+import { findMachine } from './machine.js';
 import { startErrorText } from './start-error.js';
 import { plural } from './tally.js';
 import type { Terminal } from './terminal.js';
@@ -85,9 +86,12 @@ export async function watching(
 }
 
 /** @returns the exit code */
-export async function exportFile({ recording, page }: ExportArgs): Promise<number> {
+export async function exportFile({ recording, page, machines: named }: ExportArgs): Promise<number> {
+  const found = await Promise.all(named.map(findMachine));
   try {
-    const { steps, missing, hasEnd } = await exportRecording(recording, page);
+    const { steps, missing, hasEnd } = await exportRecording(recording, page, {
+      machines: found.map(({ machine }) => machine),
+    });
     console.log(`written: ${printable(page)}, with ${plural(steps, 'transition')}`);
     if (missing > 0) console.warn(`${plural(missing, 'transition')} missing: in files that are gone, or never written`);
     if (!hasEnd) console.warn('the recording has no end: the process died, or it still records');

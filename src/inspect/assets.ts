@@ -8,8 +8,8 @@ import type { RecordedLine } from './protocol.js';
 export const NO_PAGE =
   'The live page is not found beside the library. In a clone "npm run build" makes it; a bundled program must leave the package sockchart out of its bundle (external).';
 
-/** A folder of the package: as far from the sources as from what is built. */
-function folderOf(path: string): URL | undefined {
+/** A file or a folder of the package: as far from the sources as from what is built. */
+export function fileOf(path: string): URL | undefined {
   const relative = `../../${path}`;
   // A bundle may have no URL of its own, and must be imported all the same.
   return URL.canParse(relative, import.meta.url) ? new URL(relative, import.meta.url) : undefined;
@@ -37,7 +37,7 @@ export async function readAssets(): Promise<Assets> {
     const type = TYPES[file.pathname.slice(file.pathname.lastIndexOf('.') + 1)];
     if (type !== undefined) assets.set(path, { type, body: await readFile(file) });
   };
-  const [page, diagrams] = [folderOf('dist/inspector/'), folderOf('diagrams/')];
+  const [page, diagrams] = [fileOf('dist/inspector/'), fileOf('diagrams/')];
   if (page === undefined || diagrams === undefined) return assets;
   const names = await readdir(page).catch(() => []);
   for (const name of names) await add(name === 'index.html' ? '/' : `/${name}`, new URL(name, page));
@@ -59,9 +59,13 @@ const inStyle = (text: string): string => text.replace(/<(?=\/style)/gi, '\\3c '
 /**
  * The page as one file that needs no server and asks for nothing: it runs its own script and no other.
  *
+ * @param pictures of users' machines, by id
  * @throws Error when the page was not built
  */
-export async function exportPage(lines: readonly RecordedLine[]): Promise<string> {
+export async function exportPage(
+  lines: readonly RecordedLine[],
+  pictures: Readonly<Record<string, string>>,
+): Promise<string> {
   const assets = await readAssets();
   const textOf = (path: string): string => {
     const asset = assets.get(path);
@@ -83,9 +87,8 @@ export async function exportPage(lines: readonly RecordedLine[]): Promise<string
       const icon = Buffer.from(textOf(path)).toString('base64');
       return `${before}data:image/svg+xml;base64,${icon}"`;
     });
-  const diagrams = Object.fromEntries(
-    [...MACHINES.keys()].map((machine) => [machine, textOf(`/diagrams/${machine}.svg`)]),
-  );
+  const library = [...MACHINES.keys()].map((machine) => [machine, textOf(`/diagrams/${machine}.svg`)] as const);
+  const diagrams = Object.fromEntries([...library, ...Object.entries(pictures)]);
   const policy = [
     `default-src 'none'`,
     `script-src ${sha256(script)}`,

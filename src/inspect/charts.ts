@@ -1,4 +1,4 @@
-/** What the library's machines say of their states: what each is, what it would act on, and where that leads. */
+/** What machines say of their states: what each is, what it would act on, and where that leads. */
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { backendMachine, clientMachine, listenerMachine, proxyMachine, sessionMachine } from '../machines/index.js';
 
@@ -27,20 +27,48 @@ export interface StateText {
 
 const UNKNOWN: StateText = { description: '', isFinal: false, events: new Map(), timers: new Map() };
 
-const known = new Map<string, Map<string, StateText>>();
+/** By machine: two inspectors may list machines of the same id. */
+const known = new WeakMap<AnyStateMachine, Map<string, StateText>>();
 
-/** What is known of a leaf state: of machines that are not the library's, nothing. */
-export function stateText(machine: string, path: string): StateText {
-  const chart = MACHINES.get(machine);
-  if (chart === undefined) return UNKNOWN;
-  let texts = known.get(machine);
-  if (texts === undefined) {
-    texts = new Map();
-    known.set(machine, texts);
-    read(chart.root, texts);
+/** The machines that are known: the library's, and those that a user lists. */
+export class Charts {
+  readonly #machines: ReadonlyMap<string, AnyStateMachine>;
+
+  constructor(own: readonly AnyStateMachine[] = []) {
+    this.#machines = new Map([...MACHINES, ...own.map((machine) => [machine.id, machine] as const)]);
   }
-  return texts.get(path) ?? UNKNOWN;
+
+  get names(): string[] {
+    return [...this.#machines.keys()];
+  }
+
+  /** What is known of a leaf state: of other machines nothing. */
+  stateText(machine: string, path: string): StateText {
+    const chart = this.#machines.get(machine);
+    if (chart === undefined) return UNKNOWN;
+    let texts = known.get(chart);
+    if (texts === undefined) {
+      texts = new Map();
+      known.set(chart, texts);
+      read(chart.root, texts);
+    }
+    return texts.get(path) ?? UNKNOWN;
+  }
 }
+
+/** What a state does about an event: what it says of it, or of the longest wildcard that fits. */
+export function exitOf(events: ReadonlyMap<string, Exit>, event: string): Exit | undefined {
+  const exact = events.get(event);
+  if (exact !== undefined) return exact;
+  const parts = event.split('.');
+  for (let length = parts.length; length > 0; length--) {
+    const found = events.get(`${parts.slice(0, length).join('.')}.*`);
+    if (found !== undefined) return found;
+  }
+  return events.get('*');
+}
+
+const AFTER = 'xstate.after.';
 
 function read(node: AnyStateNode, texts: Map<string, StateText>): void {
   const below = Object.values(node.states) as AnyStateNode[];
@@ -54,7 +82,8 @@ function read(node: AnyStateNode, texts: Map<string, StateText>): void {
   for (let state: AnyStateNode | undefined = node; state !== undefined; state = state.parent) {
     for (const [event, candidates] of state.transitions) {
       const acting = candidates.filter(({ target, actions }) => target !== undefined || actions.length > 0);
-      const [, delay] = /^xstate\.after\.([^.]+)\./.exec(event) ?? [];
+      const isDelay = event.startsWith(AFTER) && event.endsWith(`.${state.id}`);
+      const delay = isDelay ? event.slice(AFTER.length, -state.id.length - 1) : undefined;
       const [exits, name] = delay === undefined ? [events, event] : [timers, delay];
       if (exits.has(name)) continue;
       const targets = acting.flatMap(({ target = [] }) => target.map((one: AnyStateNode) => leafOf(one)));

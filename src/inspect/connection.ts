@@ -1,11 +1,12 @@
 /** A connection and its instances, with their steps: packed, because there may be a hundred thousand connections. */
 import type { Cause } from '../machines/vocabulary.js';
+import type { OwnRun } from '../runtime/roster.js';
 import type { Counted } from './counts.js';
 import type { Edge } from './edges.js';
 import type { Place } from './plain.js';
-import type { StepInfo } from './protocol.js';
+import type { StepInfo, Told } from './protocol.js';
 import type { LiveBackend, LiveClient, LiveSession } from './registry.js';
-import { causeText } from './words.js';
+import { causeText, eventText } from './words.js';
 
 /** A running machine, as it is observed. */
 export interface ObservedInstance extends Counted {
@@ -16,11 +17,17 @@ export interface ObservedInstance extends Counted {
   since: number;
   cause: Cause | undefined;
   place: Place | undefined;
+  /** Its machine is one that the user lists. */
+  readonly isOwn: boolean;
+  /** The instance itself, if its machine is listed and it lives. */
+  run: OwnRun | undefined;
+  /** What it remembered at its end, as far as that may be shown. */
+  lastContext: Told | undefined;
 }
 
-/** A step takes four of these: tenths of milliseconds since the connection began, the edge, the cause, the place. */
-type Packed = number | Edge | Cause | Place | undefined;
-export const STEP = 4;
+/** A step takes five of these: tenths of milliseconds since the connection began, the edge, the cause, the place, the commands. */
+type Packed = number | Edge | Cause | Place | readonly string[] | undefined;
+export const STEP = 5;
 
 /** A client with its session and its backend; or an instance that belongs to no connection. */
 export class ObservedConnection {
@@ -42,6 +49,8 @@ export class ObservedConnection {
   endedAt: number | undefined = undefined;
   /** It has lost an established connection. */
   wasDropped = false;
+  /** Why it has ended, where no transition tells: it was stopped, or has failed. */
+  ending = '';
   /** Steps that are no longer remembered. */
   forgotten = 0;
   /** @internal The list of live connections links its members by these two fields. */
@@ -116,10 +125,15 @@ export class ObservedConnection {
     return this.backend?.place?.server ?? '';
   }
 
+  /** Its last cause in words; of an instance of a listed machine its last event, where there is none. */
   get lastCause(): string {
+    if (this.ending !== '') return this.ending;
     // A leg may know a cause before its session does.
     const cause = this.main.cause ?? this.backend?.cause ?? this.client?.cause;
-    return cause === undefined ? '' : textOf(cause);
+    if (cause !== undefined) return textOf(cause);
+    const { isOwn = false } = this.other ?? {};
+    const last = this.packed[this.packed.length - STEP + 1] as Edge | undefined;
+    return isOwn && last !== undefined ? eventText(last.event) : '';
   }
 
   /** Its steps since then, oldest first. */
@@ -131,6 +145,7 @@ export class ObservedConnection {
       const edge = packed[at + 1] as Edge;
       const cause = packed[at + 2] as Cause | undefined;
       const place = packed[at + 3] as Place | undefined;
+      const commands = packed[at + 4] as readonly string[] | undefined;
       const { machine } = edge.chart;
       steps.push({
         at: this.since + (packed[at] as number) / 10,
@@ -144,6 +159,7 @@ export class ObservedConnection {
         ...(place?.server !== undefined && { server: place.server }),
         ...(place?.incarnation !== undefined && { incarnation: place.incarnation }),
         ...(peer !== '' && { peer }),
+        ...(commands !== undefined && { commands }),
       });
     }
     return steps;

@@ -1,5 +1,7 @@
 /** The table of connections, a page at a time, and the details of one connection. */
-import { stateText } from './charts.js';
+
+import type { OwnRun } from '../runtime/roster.js';
+import { exitOf } from './charts.js';
 import type { ObservedConnection, ObservedInstance } from './connection.js';
 import type { State } from './edges.js';
 import type { Observer } from './observer.js';
@@ -19,6 +21,8 @@ import { stepWords } from './words.js';
 
 export interface ConnectionsQuery {
   readonly of: Listed;
+  /** Empty for connections, or a listed machine of the user's. */
+  readonly machine: string;
   readonly sort: Sort;
   readonly descending: boolean;
   /** In small letters. */
@@ -30,15 +34,14 @@ export interface ConnectionsQuery {
 }
 
 export function connectionsPage(observer: Observer, query: ConnectionsQuery): ConnectionsPage {
-  const { of, sort, descending, filter, state, offset, limit } = query;
-  let matching = observer.listed(of);
+  const { of, machine, sort, descending, filter, state, offset, limit } = query;
+  let matching = observer.listed(of, machine);
   const total = matching.length;
   if (state !== '') {
-    const [machine = '', path = ''] = state.split(/:(.*)/s);
-    const states = observer.statesBelow(machine, path);
-    matching = matching.filter((connection) =>
-      connection.instances.some((instance) => instance.machine === machine && states.has(instance.state)),
-    );
+    // The id of a user's machine may have a colon in it.
+    const colon = machine === '' ? state.indexOf(':') : machine.length;
+    const states = observer.statesBelow(state.slice(0, colon), state.slice(colon + 1));
+    matching = matching.filter(({ instances }) => instances.some((instance) => states.has(instance.state)));
   }
   if (filter !== '') {
     const looksFor = matcher(filter);
@@ -133,7 +136,7 @@ export function connectionDetail(
     row: rowOf(connection, at),
     ...(connection.endedAt !== undefined && { endedAt: connection.endedAt }),
     instances: connection.instances.map((instance) =>
-      detailOf(instance, handleOf(instance.id, connection, registries), steps, at),
+      detailOf(observer, instance, handleOf(instance.id, connection, registries), steps, at),
     ),
     steps,
     stepsForgotten: connection.forgotten,
@@ -141,30 +144,44 @@ export function connectionDetail(
 }
 
 function detailOf(
-  { id, machine, state, since, isOver }: ObservedInstance,
+  { charts, own }: Observer,
+  instance: ObservedInstance,
   handle: LiveHandle | undefined,
   steps: StepInfo[],
   at: number,
 ): InstanceDetail {
-  const { description, events, timers } = stateText(machine, state.path);
-  const accepted = isOver ? [] : (handle?.accepts() ?? [...events.keys()]);
+  const { id, machine, state, since, isOver, run, lastContext } = instance;
+  const { description, events, timers } = charts.stateText(machine, state.path);
+  const named = [...events.keys()];
+  const accepted = isOver ? [] : run === undefined ? (handle?.accepts() ?? named) : acceptedBy(run, named);
+  const context = run === undefined ? lastContext : own.contextOf(run, machine, id);
   return {
     id,
     machine,
     state: state.path,
     description,
     inStateMs: Math.round(at - since),
-    why: whyIn(state, id, steps),
+    why: instance.connection.ending || whyIn(state, id, steps),
     accepts: accepted.map((event) => {
-      const exit = events.get(event);
+      const exit = exitOf(events, event);
       return { event, leadsTo: exit?.leadsTo ?? '', description: exit?.description ?? '' };
     }),
-    timers: (handle?.timers() ?? []).map(({ name, remainingMs }) => ({
+    timers: ((run ?? handle)?.timers() ?? []).map(({ name, remainingMs }) => ({
       name,
       remainingMs: Math.round(remainingMs),
       leadsTo: timers.get(name)?.leadsTo ?? '',
     })),
+    ...(context !== undefined && { context }),
   };
+}
+
+/** A guard of the user's may read more of an event than its type, and throw. */
+function acceptedBy(run: OwnRun, named: readonly string[]): readonly string[] {
+  try {
+    return run.accepts();
+  } catch {
+    return named;
+  }
 }
 
 function whyIn({ path }: State, id: string, steps: readonly StepInfo[]): string {

@@ -1,6 +1,7 @@
 /** Counts transitions: how many instances are in which state, how often each transition was taken, and what it meant. */
 import type { Means } from '../machines/means.js';
 import type { Cause } from '../machines/vocabulary.js';
+import { Charts } from './charts.js';
 import { type Chart, type Edge, edgeOf, emptyChart, OTHERS, type State, stateOf } from './edges.js';
 
 const MACHINES_MAX = 64;
@@ -28,8 +29,11 @@ export interface Failover {
   readonly to: string | undefined;
 }
 
+const LIBRARY = new Charts();
+
 export class Counts {
   readonly charts = new Map<string, Chart>();
+  readonly #known: Charts;
   transitions = 0;
   /** Clients that came. */
   accepted = 0;
@@ -44,6 +48,11 @@ export class Counts {
   /** By machine and code: `backend ECONNRESET`. */
   readonly drops = new Map<string, number>();
 
+  /** @param known the machines whose states are known */
+  constructor(known = LIBRARY) {
+    this.#known = known;
+  }
+
   /** An edge of a statechart is taken once more. */
   take(machine: string, from: string, event: string, to: string, means: Means | undefined): Edge {
     const edge = edgeOf(this.chartOf(machine), from, event, to, means);
@@ -56,7 +65,7 @@ export class Counts {
     const known = this.charts.get(machine);
     if (known !== undefined) return known;
     const name = this.charts.size < MACHINES_MAX ? machine : OTHERS;
-    const chart = this.charts.get(name) ?? emptyChart(name);
+    const chart = this.charts.get(name) ?? emptyChart(name, this.#known);
     this.charts.set(name, chart);
     return chart;
   }

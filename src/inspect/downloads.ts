@@ -12,9 +12,13 @@ import { Refusal } from './requests.js';
 /** Steps in an export. */
 const EXPORT_MAX = 50_000;
 
-/** Sends the page as one file. @param lines the steps that it shows */
-export async function sendPage(response: ServerResponse, lines: readonly RecordedLine[]): Promise<void> {
-  const page = await exportPage(lines);
+/** Sends the page as one file. @param lines the steps that it shows @param pictures of users' machines */
+export async function sendPage(
+  response: ServerResponse,
+  lines: readonly RecordedLine[],
+  pictures: Readonly<Record<string, string>>,
+): Promise<void> {
+  const page = await exportPage(lines, pictures);
   response.writeHead(200, {
     'content-type': 'text/html; charset=utf-8',
     'content-disposition': 'attachment; filename="sockchart.html"',

@@ -1,6 +1,6 @@
 /** The statecharts as they are taken: states with how many instances are in them, transitions with how often and how fast. */
 import type { Means } from '../machines/means.js';
-import { stateText } from './charts.js';
+import type { Charts } from './charts.js';
 
 export const INIT = 'xstate.init';
 /** A rate is that of the last seconds: fewer would flicker, more would lag. */
@@ -32,19 +32,27 @@ export interface Edge {
 /** A machine, as its transitions show it. */
 export interface Chart {
   readonly machine: string;
+  /** What is known of its states. */
+  readonly charts: Charts;
   readonly states: Map<string, State>;
   readonly edges: Edge[];
   /** By event, state left and state entered: found without making a key of the three. */
   readonly byEvent: Map<string, Map<string, Map<string, Edge>>>;
 }
 
-export const emptyChart = (machine: string): Chart => ({ machine, states: new Map(), edges: [], byEvent: new Map() });
+export const emptyChart = (machine: string, charts: Charts): Chart => ({
+  machine,
+  charts,
+  states: new Map(),
+  edges: [],
+  byEvent: new Map(),
+});
 
-export function stateOf({ machine, states }: Chart, path: string): State {
+export function stateOf({ machine, charts, states }: Chart, path: string): State {
   let state = states.get(path);
   if (state === undefined) {
     const name = states.size < EDGES_MAX ? path : OTHERS;
-    state = states.get(name) ?? { path: name, isFinal: stateText(machine, path).isFinal, count: 0 };
+    state = states.get(name) ?? { path: name, isFinal: charts.stateText(machine, path).isFinal, count: 0 };
     states.set(name, state);
   }
   return state;

@@ -1,6 +1,10 @@
 import { realpath, stat, writeFile } from 'node:fs/promises';
+import type { AnyStateMachine } from 'xstate';
 import { OptionError } from '../errors.js';
+import { onlyKnown } from '../options.js';
 import { exportPage } from './assets.js';
+import { Drawings } from './drawings.js';
+import { checkMachines } from './own-machines.js';
 import { closeParts, isRecording, lastLines, openParts } from './recording.js';
 
 /** What an export has, and has not. */
@@ -13,6 +17,12 @@ export interface Exported {
   readonly hasEnd: boolean;
 }
 
+/** Options of {@link exportRecording}. */
+export interface ExportOptions {
+  /** Machines of your own, so that their pictures are in the page; to draw them needs the package `elkjs`. */
+  readonly machines?: readonly AnyStateMachine[] | undefined;
+}
+
 /**
  * Writes a recording as one HTML file that shows it and needs nothing else: to attach to a report, or to keep. All files of
  * the recording are read: `file`, and `<file>.1` and so on, as far as they belong to the same run.
@@ -20,13 +30,20 @@ export interface Exported {
  * @param file what {@link record} has written
  * @param out the HTML file
  * @returns what is in it
- * @throws OptionError when `out` is a recording, also by another name
+ * @throws OptionError when `out` is a recording, also by another name, and for what is no machine
+ * @throws NotSupportedError when a machine cannot be drawn, such as without `elkjs`
  * @throws Error when the file cannot be read, or is no recording
+ * @example
+ * ```ts
+ * await exportRecording('run.jsonl', 'run.html', { machines: [doorMachine] });
+ * ```
  */
-export async function exportRecording(file: string, out: string): Promise<Exported> {
+export async function exportRecording(file: string, out: string, options: ExportOptions = {}): Promise<Exported> {
+  onlyKnown('exportRecording', options, ['machines']);
+  const drawings = new Drawings(checkMachines(options.machines));
   await refuseRecording(file, out);
   const lines = await lastLines(file, Number.MAX_SAFE_INTEGER);
-  await writeFile(out, await exportPage(lines), { mode: 0o600 });
+  await writeFile(out, await exportPage(lines, await drawings.all()), { mode: 0o600 });
   const last = lines.at(-1) as object;
   return {
     steps: lines.filter((line) => 'who' in line).length,

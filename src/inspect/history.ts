@@ -46,12 +46,13 @@ export class History {
     edge: Edge,
     cause: Cause | undefined,
     place: Place | undefined,
+    commands: readonly string[] | undefined,
   ): void {
     const { packed } = connection;
     const { stepsPerConnectionMax, stepsMax } = this.#limits;
     // Half of the steps go at once, so that the list of a busy connection is not moved for each step.
     if (packed.length >= stepsPerConnectionMax * STEP) this.#forgetSteps(connection, stepsPerConnectionMax >> 1);
-    packed.push(Math.round((at - connection.since) * 10), edge, cause, place);
+    packed.push(Math.round((at - connection.since) * 10), edge, cause, place, commands);
     if (++this.steps > stepsMax) this.#trim();
   }
 

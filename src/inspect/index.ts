@@ -4,8 +4,9 @@
  *
  * @module
  */
-export { type Exported, exportRecording } from './export.js';
+export { type Exported, type ExportOptions, exportRecording } from './export.js';
 export type { InspectorOptions } from './inspector-options.js';
+export type { Redact, Redacted } from './own-machines.js';
 export { type Recorder, type RecordOptions, record } from './record.js';
 export type {
   LiveBackend,

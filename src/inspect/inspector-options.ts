@@ -1,7 +1,9 @@
 /** The options of the live page. */
+import type { AnyStateMachine } from 'xstate';
 import { OptionError } from '../errors.js';
-import { port as checkPort, count, flag, integer, onlyKnown, type Timeout, text, timeout } from '../options.js';
+import { port as checkPort, count, flag, hook, integer, onlyKnown, type Timeout, text, timeout } from '../options.js';
 import type { ObserverOptions } from './observer.js';
+import { checkMachines, OwnMachines, type Redact } from './own-machines.js';
 import type { Recorder } from './record.js';
 import type { Registry } from './registry.js';
 
@@ -15,6 +17,13 @@ export interface InspectorOptions {
   readonly names?: readonly string[] | undefined;
   /** Proxies, or objects of their shape: servers, listeners and earlier connections are read from them. */
   readonly proxies?: readonly Registry[] | undefined;
+  /**
+   * Machines of your own: the page shows each like the library's, with its picture, its instances, and what they remember. To
+   * draw the pictures needs the package `elkjs`; without it the page shows tables. Default: none.
+   */
+  readonly machines?: readonly AnyStateMachine[] | undefined;
+  /** Decides what of the contexts of these machines the page shows. Default: everything. */
+  readonly redact?: Redact | undefined;
   /** Whether the page may close, abort, drain, suspend, resume and retry. Default false: it only reads. */
   readonly actions?: boolean | undefined;
   /** A recording under way, which the page then offers. */
@@ -34,6 +43,8 @@ const INSPECTOR_OPTIONS = [
   'host',
   'names',
   'proxies',
+  'machines',
+  'redact',
   'actions',
   'recorder',
   'watchFor',
@@ -48,6 +59,7 @@ export interface Settings {
   readonly port: number;
   readonly observer: ObserverOptions;
   readonly proxies: readonly Registry[];
+  readonly own: OwnMachines;
   readonly names: readonly string[];
   readonly actions: boolean;
   readonly recorder: Recorder | undefined;
@@ -69,14 +81,17 @@ export function settingsOf(options: InspectorOptions): Settings {
   if (recorder !== undefined && typeof recorder?.file !== 'string') {
     throw new OptionError('recorder', recorder, 'what record() returns');
   }
+  const own = new OwnMachines(checkMachines(options.machines), hook('redact', options.redact));
   return {
     host,
     port,
     names,
     proxies,
+    own,
     recorder,
     observer: {
       registries: proxies,
+      own,
       stepsPerConnectionMax: integer('stepsPerConnectionMax', options.stepsPerConnectionMax, 64, 2, 65_536),
       stepsMax: count('stepsMax', options.stepsMax, 1_000_000),
       endedMax: integer('endedMax', options.endedMax, 1_000, 1, 1_000_000),

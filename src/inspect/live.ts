@@ -1,20 +1,26 @@
 /** The instances that live, and the connections that they are parts of. */
 
-import { MemberList } from '../members.js';
+import { MemberList, type Members } from '../members.js';
+import type { OwnRun } from '../runtime/roster.js';
 import { MACHINES } from './charts.js';
 import { ObservedConnection, type ObservedInstance } from './connection.js';
 import type { State } from './edges.js';
 import type { History } from './history.js';
 import type { LiveBackend, LiveClient, LiveHandle, LiveSession } from './registry.js';
 
-/** Instances of users' machines: they may never end. */
+/** Instances of users' machines that are not listed: they may never end. */
 const STRANGERS_MAX = 10_000;
+/** Of each machine that is listed. */
+const OWN_MAX = 100_000;
 
 export class LiveInstances {
   /** Those of clients and servers that live, in the order in which they were met. */
   readonly connections = new MemberList<ObservedConnection>();
-  /** Those of users' machines, that live. */
+  /** Those of users' machines that are not listed. */
   readonly #strangers = new MemberList<ObservedConnection>();
+  /** Those of users' machines that are listed. */
+  readonly #own: ReadonlyMap<string, MemberList<ObservedConnection>>;
+  readonly #ofRun = new WeakMap<OwnRun, ObservedInstance>();
   /** By id: those that live, and those of connections that are remembered. */
   readonly #instances = new Map<string, ObservedInstance>();
   /** By the handle of the client; where there is none, by the only handle of the connection. */
@@ -22,8 +28,20 @@ export class LiveInstances {
   readonly #history: History;
   #made = 0;
 
-  constructor(history: History) {
+  /** @param own the ids of the machines that are listed */
+  constructor(history: History, own: readonly string[]) {
     this.#history = history;
+    this.#own = new Map(own.map((id) => [id, new MemberList()]));
+  }
+
+  /** The instances of a listed machine that live, in the order in which they were met. */
+  own(machine: string): Members<ObservedConnection> | undefined {
+    return this.#own.get(machine);
+  }
+
+  /** What is known of this instance: two that live may have one id. */
+  ofRun(run: OwnRun): ObservedInstance | undefined {
+    return this.#ofRun.get(run);
   }
 
   /** The instance of this id, also after it has ended. */
@@ -52,6 +70,7 @@ export class LiveInstances {
    * @param handle what can be asked about it, if it is known
    * @param since when it has entered its state
    * @param isOver it has ended already
+   * @param run the instance itself, if its machine is listed
    */
   add(
     id: string,
@@ -61,6 +80,7 @@ export class LiveInstances {
     connection: ObservedConnection,
     since: number,
     isOver = false,
+    run?: OwnRun,
   ): ObservedInstance {
     const instance: ObservedInstance = {
       id,
@@ -72,7 +92,11 @@ export class LiveInstances {
       cause: undefined,
       place: undefined,
       dialled: undefined,
+      isOwn: run !== undefined,
+      run,
+      lastContext: undefined,
     };
+    if (run !== undefined) this.#ofRun.set(run, instance);
     if (!isOver) {
       state.count++;
       connection.living++;
@@ -80,16 +104,17 @@ export class LiveInstances {
     this.#instances.set(id, instance);
     connection.add(instance, handle as LiveSession | LiveClient | LiveBackend | undefined);
     if (connection.other === undefined) this.connections.add(connection);
-    else if (!MACHINES.has(machine)) this.#addStranger(connection);
+    else if (!MACHINES.has(machine)) this.#addOther(connection, machine);
     return instance;
   }
 
-  #addStranger(connection: ObservedConnection): void {
-    const strangers = this.#strangers;
-    strangers.add(connection);
-    if (strangers.size <= STRANGERS_MAX) return;
-    const oldest = strangers.first as ObservedConnection;
-    strangers.delete(oldest);
+  #addOther(connection: ObservedConnection, machine: string): void {
+    const own = this.#own.get(machine);
+    const others = own ?? this.#strangers;
+    others.add(connection);
+    if (others.size <= (own === undefined ? STRANGERS_MAX : OWN_MAX)) return;
+    const oldest = others.first as ObservedConnection;
+    others.delete(oldest);
     // Its next transition adds it again.
     oldest.main.state.count--;
     this.#forget(oldest);
@@ -97,7 +122,9 @@ export class LiveInstances {
 
   /** The last part of a connection has ended. */
   end(connection: ObservedConnection): void {
-    (connection.other === undefined ? this.connections : this.#strangers).delete(connection);
+    const { other } = connection;
+    const list = other === undefined ? this.connections : (this.#own.get(other.machine) ?? this.#strangers);
+    list.delete(connection);
     const oldest = this.#history.end(connection);
     if (oldest !== undefined) this.#forget(oldest);
   }
@@ -112,8 +139,9 @@ export class LiveInstances {
   }
 
   #forget(connection: ObservedConnection): void {
-    for (const { id } of connection.instances) {
+    for (const { id, run } of connection.instances) {
       if (this.#instances.get(id)?.connection === connection) this.#instances.delete(id);
+      if (run !== undefined) this.#ofRun.delete(run);
     }
     this.#history.forget(connection);
   }

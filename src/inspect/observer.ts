@@ -7,20 +7,29 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Members } from '../members.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
 import type { Transition } from '../runtime/instance.js';
+import type { OwnRun } from '../runtime/roster.js';
+import { Charts } from './charts.js';
 import type { ObservedConnection, ObservedInstance } from './connection.js';
 import { Counts } from './counts.js';
 import { INIT, type State } from './edges.js';
 import { handleIn, servedBy } from './handles.js';
 import { History, type HistoryLimits } from './history.js';
 import { LiveInstances } from './live.js';
-import { now, type Plain, placeOf, plain } from './plain.js';
+import { OwnMachines } from './own-machines.js';
+import { commandTypes, now, type Plain, placeOf, plain } from './plain.js';
 import type { Listed, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
 import { Rates } from './rates.js';
 import type { LiveBackend, LiveClient, LiveHandle, Registry } from './registry.js';
+import { type ShownLimits, shown } from './shown.js';
 
 const SECOND_MS = 1_000;
+/** What is kept of the context of an instance that has ended: a thousand of them are remembered. */
+const LAST: ShownLimits = { textMax: 200, entriesMax: 50, depthMax: 6, charactersMax: 8_192 };
+
 export interface ObserverOptions extends HistoryLimits {
   readonly registries: readonly Registry[];
+  /** The machines of the user's that are listed. */
+  readonly own?: OwnMachines | undefined;
 }
 
 /** When each clock began, on the clock of the page. */
@@ -30,6 +39,8 @@ export class Observer {
   readonly #options: ObserverOptions;
   /** A registry that is named twice is asked once. */
   readonly #registries: ReadonlySet<Registry>;
+  readonly own: OwnMachines;
+  readonly charts: Charts;
   #timer: NodeJS.Timeout | undefined;
   since = 0;
   #live!: LiveInstances;
@@ -41,6 +52,8 @@ export class Observer {
   constructor(options: ObserverOptions) {
     this.#options = options;
     this.#registries = new Set(options.registries);
+    this.own = options.own ?? new OwnMachines([], undefined);
+    this.charts = new Charts(this.own.all);
     this.#reset();
   }
 
@@ -57,6 +70,10 @@ export class Observer {
     try {
       const starts: ClockStarts = new Map();
       for (const registry of this.#registries) this.#learn(registry, starts);
+      for (const roster of this.own.rosters) {
+        for (const { run, since } of roster) this.#learnOwn(run, since);
+        roster.onEnd.add(this.#onEnd);
+      }
     } catch (error) {
       this.stop();
       throw error;
@@ -69,6 +86,7 @@ export class Observer {
     clearInterval(this.#timer);
     this.#timer = undefined;
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
+    for (const roster of this.own.rosters) roster.onEnd.delete(this.#onEnd);
     this.#reset();
   }
 
@@ -77,11 +95,13 @@ export class Observer {
     return this.#live.connections;
   }
 
-  /** Connections of a kind: see `GET /api/connections`. */
-  listed(of: Listed): ObservedConnection[] {
-    if (of === 'alive') return [...this.connections];
-    if (of === 'ended') return this.#history.ended.filter(isOfClients);
-    return [...this.connections, ...this.#history.endedDropped].filter(({ wasDropped }) => wasDropped);
+  /** Connections of a kind, or instances of a listed machine: see `GET /api/connections`. */
+  listed(of: Listed, machine = ''): ObservedConnection[] {
+    const alive = machine === '' ? this.connections : (this.#live.own(machine) ?? []);
+    const isMeant = ({ other }: ObservedConnection): boolean => (other?.machine ?? '') === machine;
+    if (of === 'alive') return [...alive];
+    if (of === 'ended') return this.#history.ended.filter(isMeant);
+    return [...alive, ...this.#history.endedDropped.filter(isMeant)].filter(({ wasDropped }) => wasDropped);
   }
 
   /** The connection of this instance, also after it has ended. */
@@ -98,7 +118,10 @@ export class Observer {
   }
 
   machines(): MachineInfo[] {
-    return this.#rates.machines();
+    return this.#rates.machines().map((info) => {
+      const own = this.#live.own(info.machine);
+      return own === undefined ? info : { ...info, live: own.size };
+    });
   }
 
   seconds(): readonly Second[] {
@@ -143,10 +166,13 @@ export class Observer {
 
   #reset(): void {
     this.since = now();
-    this.#counts = new Counts();
+    this.#counts = new Counts(this.charts);
     this.#rates = new Rates(this.#counts, this.since);
     this.#history = new History(this.#options, () => this.#live.remembered());
-    this.#live = new LiveInstances(this.#history);
+    this.#live = new LiveInstances(
+      this.#history,
+      this.own.all.map(({ id }) => id),
+    );
     this.#endedBytes = { fromClients: 0, fromBackends: 0 };
   }
 
@@ -192,6 +218,30 @@ export class Observer {
     instance.dialled = instance.place.server;
   }
 
+  #learnOwn(run: OwnRun, since: number): void {
+    const { host, machine } = run;
+    if (this.#live.ofRun(run) !== undefined) return;
+    const state = this.#counts.stateOf(machine.id, run.state);
+    const connection = this.#live.connectionBy(host, machine.id, since);
+    this.#live.add(host.id, machine.id, state, undefined, connection, this.since, false, run);
+    try {
+      const { peer } = host.describe?.() ?? {};
+      if (typeof peer === 'string') connection.peer = peer;
+    } catch {
+      // A function of the user's.
+    }
+  }
+
+  /** An instance of a listed machine has ended: a stop and a failure are no transitions. */
+  readonly #onEnd = (run: OwnRun): void => {
+    const instance = this.#live.ofRun(run);
+    if (instance === undefined || instance.isOver) return;
+    const { status, error } = run.snapshot();
+    instance.connection.ending = status === 'error' ? `it has failed: ${shown(error, LAST)}` : 'it was stopped';
+    instance.state.count--;
+    this.#end(instance, now());
+  };
+
   readonly #onTransition = (message: unknown): void => {
     // An error that a subscriber throws ends the process.
     try {
@@ -201,15 +251,17 @@ export class Observer {
     }
   };
 
-  #note(transition: Plain, { isFinal, handle }: Transition): void {
+  #note(transition: Plain, message: Transition): void {
+    const { isFinal, handle } = message;
+    const run = this.own.isEmpty ? undefined : this.own.runOf(message);
     const { who, machine, from, event, to, cause, means, server, incarnation, peer } = transition;
     const at = now();
     const edge = this.#counts.take(machine, from, event, to, means);
-    let instance = this.#live.find(who);
+    let instance = run === undefined ? this.#live.find(who) : this.#live.ofRun(run);
     // A user's machine may use the id of an instance that has ended.
     if (instance === undefined || (instance.isOver && event === INIT)) {
       const connection = this.#live.connectionBy(servedBy(machine, handle), machine, at);
-      instance = this.#live.add(who, machine, edge.to, handleIn(handle), connection, at);
+      instance = this.#live.add(who, machine, edge.to, handleIn(handle), connection, at, false, run);
     } else if (!instance.isOver && instance.state !== edge.to) {
       this.#counts.move(instance, edge.to);
       instance.since = at;
@@ -224,7 +276,8 @@ export class Observer {
       place = { server, incarnation };
       instance.place = place;
     }
-    this.#history.remember(connection, at, edge, cause, place);
+    const commands = run === undefined ? undefined : commandTypes(message.commands);
+    this.#history.remember(connection, at, edge, cause, place, commands);
     this.#counts.note(instance, machine, transition);
     if (means === 'drop') connection.wasDropped = true;
     if (isFinal === true) this.#end(instance, at);
@@ -232,8 +285,12 @@ export class Observer {
 
   #end(instance: ObservedInstance, at: number): void {
     if (instance.isOver) return;
-    const { connection, machine } = instance;
+    const { connection, machine, run, id } = instance;
     this.#counts.end(instance, machine);
+    if (run !== undefined) {
+      instance.lastContext = this.own.contextOf(run, machine, id, LAST);
+      instance.run = undefined;
+    }
     if (machine === 'session') {
       connection.noteBytes();
       this.#endedBytes.fromClients += connection.bytesFromClient;
@@ -244,5 +301,3 @@ export class Observer {
     this.#live.end(connection);
   }
 }
-
-const isOfClients = ({ other }: ObservedConnection): boolean => other === undefined;

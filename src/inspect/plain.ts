@@ -84,5 +84,21 @@ function asText(value: unknown): string {
   }
 }
 
+/** The lists of commands that machines emit in one step are few: each is kept once. */
+const lists = new Map<string, readonly string[]>();
+const LISTS_MAX = 1_000;
+const NONE: readonly string[] = [];
+
+/** The types of what an instance has emitted in one step. */
+export function commandTypes(commands: Transition['commands']): readonly string[] {
+  if (commands.length === 0) return NONE;
+  const types = commands.map(({ type }) => asText(type));
+  const key = types.join('\n');
+  const known = lists.get(key);
+  if (known !== undefined) return known;
+  if (lists.size < LISTS_MAX) lists.set(key, types);
+  return types;
+}
+
 /** Milliseconds since the epoch, that never go back. */
 export const now = (): number => performance.timeOrigin + performance.now();

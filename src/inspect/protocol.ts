@@ -7,6 +7,12 @@
 import type { Means } from '../machines/means.js';
 import type { Cause } from '../machines/vocabulary.js';
 
+/** What JSON can hold. */
+export type Shown = null | boolean | number | string | readonly Shown[] | { readonly [name: string]: Shown };
+
+/** A value of a user's machine that may be shown, or why there is none. */
+export type Told = { readonly value: Shown } | { readonly problem: string };
+
 /** A transition, as short as it can be sent: fields of `sockchart:transition`. */
 export interface StepInfo {
   /** Milliseconds since the epoch. */
@@ -23,6 +29,10 @@ export interface StepInfo {
   readonly incarnation?: number | undefined;
   /** Of a client, its session and its backend: where the client comes from. */
   readonly peer?: string | undefined;
+  /** Of a listed machine of the user's: the types of what it has emitted. */
+  readonly commands?: readonly string[] | undefined;
+  /** In a recording with machines of the user's: what the instance remembered after the step. */
+  readonly context?: Told | undefined;
 }
 
 /** How often an edge of a statechart was taken: `from`, `event`, `to`, as in the diagrams. */
@@ -40,6 +50,8 @@ export interface MachineInfo {
   /** How many instances are in each leaf state now; final states count those that have ended there. */
   readonly states: Readonly<Record<string, number>>;
   readonly edges: readonly EdgeInfo[];
+  /** Of a listed machine of the user's: how many instances live. */
+  readonly live?: number | undefined;
 }
 
 export interface Totals {
@@ -110,7 +122,8 @@ export interface Overview {
 }
 
 /**
- * `GET /api/connections?of=alive&sort=age&order=desc&filter=text&state=…&offset=0&limit=100`; `limit` at most 500. `of` is
+ * `GET /api/connections?of=alive&machine=&sort=age&order=desc&filter=text&state=…&offset=0&limit=100`; `limit` at most 500. `machine`
+ * is empty for connections, or the id of a listed machine of the user's, for its instances. `of` is
  * `alive` (which it is if left out), `ended`, or `dropped`: those that have lost an established connection, whether they have
  * ended since or not. Of those that have ended the last ones are remembered, and the last dropped ones apart. `filter` is
  * looked for in what a row shows; `state` is `session:relaying` or `backend:active.waiting`: a machine and a state, which
@@ -169,6 +182,8 @@ export interface InstanceDetail {
   /** Events that it would act on now, and what they do. */
   readonly accepts: readonly { readonly event: string; readonly leadsTo: string; readonly description: string }[];
   readonly timers: readonly { readonly name: string; readonly remainingMs: number; readonly leadsTo: string }[];
+  /** Of a listed machine of the user's: what the instance remembers. */
+  readonly context?: Told | undefined;
 }
 
 /**
@@ -187,6 +202,8 @@ export interface About {
   readonly actions: boolean;
   /** The machines whose diagrams there are: `GET /diagrams/<machine>.svg`. */
   readonly machines: readonly string[];
+  /** Those of the user's among them. */
+  readonly own: readonly string[];
   /** Whether what happens is written to a file. */
   readonly recording: boolean;
 }

@@ -2,11 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { AnyStateMachine } from 'xstate';
 import { OptionError } from '../errors.js';
 import { hook, integer, onlyKnown, text } from '../options.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
+import type { Transition } from '../runtime/instance.js';
 import { VERSION } from '../version.js';
-import { now, plain } from './plain.js';
+import { checkMachines, OwnMachines, type Redact } from './own-machines.js';
+import { commandTypes, now, plain } from './plain.js';
 import type { RecordedHead, RecordedLine, StepInfo } from './protocol.js';
 import { foundAt, HEAD_BYTES_MAX, NEWLINE, nameOf } from './recording.js';
 
@@ -16,6 +19,10 @@ export interface RecordOptions {
   readonly bytesMax?: number | undefined;
   /** Files that are kept: `run.jsonl`, and before it `run.jsonl.1` … Default 4. */
   readonly filesMax?: number | undefined;
+  /** Machines of your own: with each of their steps goes what the instance remembers, and what it has emitted. Default: none. */
+  readonly machines?: readonly AnyStateMachine[] | undefined;
+  /** Decides what of the contexts of these machines is recorded. Default: everything. */
+  readonly redact?: Redact | undefined;
   /**
    * Called once if the recording stops by itself: the disk is full, or the file cannot be written any more. What was
    * written so far can be read, and {@link Recorder.steps} counts it.
@@ -23,7 +30,7 @@ export interface RecordOptions {
   readonly onError?: ((error: Error) => void) | undefined;
 }
 
-const RECORD_OPTIONS = ['bytesMax', 'filesMax', 'onError'] as const;
+const RECORD_OPTIONS = ['bytesMax', 'filesMax', 'machines', 'redact', 'onError'] as const;
 
 /** A recording under way. Made by {@link record}. */
 export interface Recorder {
@@ -55,6 +62,9 @@ export const headOf = (startedAt: number): RecordedHead => ({ sockchart: VERSION
  * already, that becomes `<file>.1`, or is removed if `filesMax` is 1; nothing else is ever renamed, written to or removed.
  * The last fifth of a second is lost if the process dies without {@link Recorder.stop}.
  *
+ * A context of a machine of yours is in the recording only if the machine is in `machines`. It is plain data: sockets, buffers and functions
+ * are texts such as `[Socket]`, and what is too large is cut. `redact` decides what of it is written.
+ *
  * @throws OptionError for what cannot be right, and where `file`, or a name that it would be given later, is taken by
  *   anything but a recording: another file, a folder, a link, a device
  * @throws Error when the file cannot be opened
@@ -71,6 +81,7 @@ export async function record(file: string, options: RecordOptions = {}): Promise
     text('file', file),
     integer('bytesMax', options.bytesMax, 16_777_216, 4_096, Number.MAX_SAFE_INTEGER),
     integer('filesMax', options.filesMax, 4, 1, 1_000),
+    new OwnMachines(checkMachines(options.machines), hook('redact', options.redact)),
     hook('onError', options.onError),
   );
   await recorder.start();
@@ -84,6 +95,7 @@ class FileRecorder implements Recorder {
   error: Error | undefined;
   readonly #bytesMax: number;
   readonly #filesMax: number;
+  readonly #own: OwnMachines;
   readonly #onError: RecordOptions['onError'];
   readonly #run = randomUUID();
   readonly #startedAt = now();
@@ -99,10 +111,11 @@ class FileRecorder implements Recorder {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
 
-  constructor(file: string, bytesMax: number, filesMax: number, onError: RecordOptions['onError']) {
+  constructor(file: string, bytesMax: number, filesMax: number, own: OwnMachines, onError: RecordOptions['onError']) {
     this.file = file;
     this.#bytesMax = bytesMax;
     this.#filesMax = filesMax;
+    this.#own = own;
     this.#onError = onError;
   }
 
@@ -157,9 +170,7 @@ class FileRecorder implements Recorder {
     }
     let written: string;
     try {
-      written = lineOf(stepOf(message));
-      if (Buffer.byteLength(written) > this.#bytesMax - HEAD_BYTES_MAX - END_BYTES_MAX)
-        throw new RangeError('It fits into no file.');
+      written = this.#lineOf(message as Transition);
     } catch {
       // What is thrown out of a subscriber ends the process.
       this.#miss();
@@ -170,6 +181,24 @@ class FileRecorder implements Recorder {
     this.steps++;
     if (this.#writing === undefined) this.#flushSoon();
   };
+
+  /** The line of a step. A context that is too large for a file is left out, and the step is not. */
+  #lineOf(message: Transition): string {
+    const step = stepOf(message);
+    const lineMax = this.#bytesMax - HEAD_BYTES_MAX - END_BYTES_MAX;
+    const run = this.#own.isEmpty ? undefined : this.#own.runOf(message);
+    if (run !== undefined) {
+      const { who, machine } = step;
+      const own = { ...step, commands: commandTypes(message.commands) };
+      const whole = lineOf({ ...own, context: this.#own.contextOf(run, machine, who) });
+      if (Buffer.byteLength(whole) <= lineMax) return whole;
+      const cut = lineOf({ ...own, context: { problem: 'it is too large for the recording' } });
+      if (Buffer.byteLength(cut) <= lineMax) return cut;
+    }
+    const line = lineOf(step);
+    if (Buffer.byteLength(line) > lineMax) throw new RangeError('It fits into no file.');
+    return line;
+  }
 
   #flushSoon(): void {
     this.#timer ??= setTimeout(() => void this.flush(), WRITE_EVERY_MS).unref();

@@ -46,6 +46,7 @@ export function queryOf(given: URLSearchParams): ConnectionsQuery {
   if (!(LISTED as readonly string[]).includes(of)) throw new Refusal(400, `of is one of ${LISTED.join(', ')}.`);
   return {
     of: of as Listed,
+    machine: (given.get('machine') ?? '').slice(0, FILTER_MAX),
     sort: sort as Sort,
     descending: order === 'desc',
     filter: (given.get('filter') ?? '').slice(0, FILTER_MAX).toLowerCase(),

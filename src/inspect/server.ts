@@ -7,9 +7,9 @@ import { hostAndPort } from '../text.js';
 import { Access } from './access.js';
 import { actionOf, perform } from './actions.js';
 import { type Assets, NO_PAGE, readAssets } from './assets.js';
-import { MACHINES } from './charts.js';
 import { connectionDetail, connectionsPage, handleOf, isPartOf } from './connections.js';
 import { newestLines, sendPage, sendRecording } from './downloads.js';
+import { Drawings } from './drawings.js';
 import { type InspectorOptions, type Settings, settingsOf } from './inspector-options.js';
 import { Observer } from './observer.js';
 import { overviewOf } from './overview.js';
@@ -78,7 +78,14 @@ const HEADERS = {
 export async function createInspectorServer(options: InspectorOptions = {}): Promise<InspectorServer> {
   const settings = settingsOf(options);
   const page = new Page(new Observer(settings.observer), settings);
-  await page.listen(settings.host, settings.port);
+  // Instances that start before a page is open are shown, too.
+  settings.own.open();
+  try {
+    await page.listen(settings.host, settings.port);
+  } catch (error) {
+    settings.own.close();
+    throw error;
+  }
   return page;
 }
 
@@ -90,6 +97,7 @@ class Page implements InspectorServer {
   readonly #settings: Settings;
   readonly #server: Server;
   readonly #streams: Streams;
+  readonly #drawings: Drawings;
   #access!: Access;
   #assets: Promise<Assets> | undefined;
   #leaving: NodeJS.Timeout | undefined;
@@ -98,6 +106,7 @@ class Page implements InspectorServer {
   constructor(observer: Observer, settings: Settings) {
     this.#observer = observer;
     this.#settings = settings;
+    this.#drawings = new Drawings(settings.own.all);
     this.#streams = new Streams(
       () => this.#overview(),
       () => {
@@ -143,6 +152,8 @@ class Page implements InspectorServer {
     clearTimeout(this.#leaving);
     this.#streams.stop();
     this.#observer.stop();
+    this.#settings.own.close();
+    await this.#drawings.close();
     const server = this.#server;
     if (!server.listening) return;
     const closed = once(server, 'close');
@@ -218,7 +229,7 @@ class Page implements InspectorServer {
         json(response, connectionsPage(this.#observer, queryOf(searchParams)));
         return;
       case '/api/export':
-        await sendPage(response, searchParams.has('empty') ? [] : await newestLines(this.#observer, recorder));
+        await this.#export(response, searchParams.has('empty'));
         return;
       case '/api/recording':
         await sendRecording(response, recorder);
@@ -227,7 +238,19 @@ class Page implements InspectorServer {
     await this.#file(pathname, response);
   }
 
+  async #export(response: ServerResponse, isEmpty: boolean): Promise<void> {
+    const lines = isEmpty ? [] : await newestLines(this.#observer, this.#settings.recorder);
+    await sendPage(response, lines, await this.#drawings.possible());
+  }
+
   async #file(pathname: string, response: ServerResponse): Promise<void> {
+    const machine = /^\/diagrams\/([^/]+)\.svg$/.exec(pathname)?.[1];
+    const picture = machine === undefined ? undefined : await this.#drawings.of(decoded(machine)).catch(refuse);
+    if (picture !== undefined) {
+      response.writeHead(200, { 'content-type': 'image/svg+xml; charset=utf-8' });
+      response.end(picture);
+      return;
+    }
     this.#assets ??= readAssets();
     const assets = await this.#assets;
     const asset = assets.get(pathname === '/index.html' ? '/' : pathname);
@@ -242,7 +265,13 @@ class Page implements InspectorServer {
   #about(): About {
     const { actions, recorder } = this.#settings;
     const { sockchart } = headOf(0);
-    return { version: sockchart, actions, machines: [...MACHINES.keys()], recording: recorder !== undefined };
+    return {
+      version: sockchart,
+      actions,
+      machines: this.#observer.charts.names,
+      own: this.#settings.own.all.map(({ id }) => id),
+      recording: recorder !== undefined,
+    };
   }
 
   /** A page reads: counts, until no page has read for a while. */
@@ -278,4 +307,9 @@ class Page implements InspectorServer {
     perform(action, handle);
     response.writeHead(204).end();
   }
+}
+
+/** What is missing is no fault of this server. */
+function refuse(error: Error): never {
+  throw new Refusal(503, error.message);
 }

@@ -8,11 +8,13 @@ import { OptionError } from '../errors.js';
 import { count, hook, number, onlyKnown } from '../options.js';
 import { TcpProxy } from '../proxy/proxy.js';
 import { TRANSITION_CHANNEL } from '../runtime/channel.js';
-import { timeOf } from '../runtime/clock.js';
-import type { Transition } from '../runtime/instance.js';
+import type { Instance, Transition } from '../runtime/instance.js';
+import type { OwnRun } from '../runtime/roster.js';
 import { MACHINES } from './charts.js';
 import { INIT } from './edges.js';
 import { clientOf, isObject } from './handles.js';
+import { checkMachines, OwnMachines, type Redact, type Redacted, redacted } from './own-machines.js';
+import type { Shown } from './protocol.js';
 
 /** What `createInspector`, `createWebSocketInspector` and the others of `@statelyai/inspect` return. */
 export interface StatelyInspector {
@@ -24,8 +26,10 @@ export interface StatelyInspector {
 export interface InspectOptions {
   /** Proxies that run already: what they consist of is shown from the start, and not only once it moves. */
   readonly proxies?: readonly TcpProxy[] | undefined;
-  /** Machines of your own, so that they are drawn; the library's are known. */
+  /** Machines of your own, so that they are drawn, and their contexts and events are shown; the library's are known. */
   readonly machines?: readonly AnyStateMachine[] | undefined;
+  /** Decides what of contexts and events the inspector gets, of the library's machines too. Default: everything. */
+  readonly redact?: Redact | undefined;
   /**
    * The share of the connections that is shown, from 0 to 1: a client with its session and its backend, or nothing of them.
    * Proxies, listeners and what belongs to no connection are always shown. Default 1.
@@ -37,7 +41,7 @@ export interface InspectOptions {
   readonly filter?: ((instance: Transition) => boolean) | undefined;
 }
 
-const INSPECT_OPTIONS = ['proxies', 'machines', 'sample', 'connectionsMax', 'filter'] as const;
+const INSPECT_OPTIONS = ['proxies', 'machines', 'redact', 'sample', 'connectionsMax', 'filter'] as const;
 
 /** What is being shown. */
 export interface Inspection {
@@ -74,7 +78,9 @@ interface Actor {
  * before it is called, nor after `stop()`.
  *
  * A client has its listener as its parent until it is admitted, and its session from then on: it is registered again.
- * A context shows what the transition tells: `cause`, `server`, `incarnation`.
+ * Contexts and events are shown as a whole, as {@link InspectOptions.redact} leaves them: sockets, buffers and functions are texts
+ * such as `[Socket]`, and what is too large is cut. Of a machine of yours that is not in `machines`, nothing is shown but the type of each
+ * event, and the `cause`, the `server` and the `incarnation` that the transition tells.
  *
  * @throws OptionError
  * @example
@@ -94,6 +100,15 @@ export function inspectWith(inspector: StatelyInspector, options: InspectOptions
   return new StatelyInspection(inspector.inspect, options);
 }
 
+/** A transition, with what is shown of it: taken at once, because an instance writes to its context in place. */
+interface Heard {
+  readonly transition: Transition;
+  readonly event: object;
+  readonly context: object;
+}
+
+const NOTHING = {};
+
 class StatelyInspection implements Inspection {
   leftOut = 0;
   failures = 0;
@@ -102,32 +117,39 @@ class StatelyInspection implements Inspection {
   readonly #sample: number;
   readonly #connectionsMax: number;
   readonly #filter: InspectOptions['filter'];
+  readonly #own: OwnMachines;
+  readonly #redact: Redact | undefined;
   readonly #actors = new Map<string, Actor>();
   /** Instances that are not shown, while they live. */
   readonly #hidden = new Set<string>();
   /** The handles of clients that are not shown: their sessions are not shown either, even if they move first later. */
   readonly #hiddenClients = new WeakSet<object>();
   readonly #connections = new Set<string>();
-  #heard: Transition[] = [];
+  #heard: Heard[] = [];
   #share = 0;
   #isStopped = false;
 
   constructor(inspect: Observer<InspectionEvent>, options: InspectOptions) {
-    const { proxies = [], machines = [] } = options;
+    const { proxies = [] } = options;
+    const machines = checkMachines(options.machines);
     this.#inspect = inspect;
     this.#sample = number('sample', options.sample, 1, 0, 1);
     this.#connectionsMax = count('connectionsMax', options.connectionsMax, 100);
     this.#filter = hook('filter', options.filter);
+    this.#redact = hook('redact', options.redact);
+    this.#own = new OwnMachines(machines, this.#redact);
     if (!Array.isArray(proxies) || !proxies.every((proxy) => proxy instanceof TcpProxy)) {
       throw new OptionError('proxies', proxies, 'a list of what createProxy() returns');
-    }
-    if (!Array.isArray(machines) || !machines.every((machine) => typeof machine?.config === 'object')) {
-      throw new OptionError('machines', machines, 'a list of state machines of XState');
     }
     this.#kinds = new Map(
       [...MACHINES.values(), ...machines].map(({ id, config }) => [id, kindOf(config as StateConfig)]),
     );
     for (const proxy of proxies) this.#showProxy(proxy);
+    this.#own.open();
+    for (const roster of this.#own.rosters) {
+      for (const { run } of roster) this.#show(startOf(run.host.id, run.host.parentId, run.machine.id, run.host, run));
+      roster.onEnd.add(this.#onEnd);
+    }
     subscribe(TRANSITION_CHANNEL, this.#onTransition);
   }
 
@@ -138,6 +160,8 @@ class StatelyInspection implements Inspection {
   stop(): void {
     unsubscribe(TRANSITION_CHANNEL, this.#onTransition);
     this.#isStopped = true;
+    for (const roster of this.#own.rosters) roster.onEnd.delete(this.#onEnd);
+    this.#own.close();
     this.#heard = [];
     for (const known of [this.#actors, this.#hidden, this.#connections]) known.clear();
   }
@@ -147,23 +171,73 @@ class StatelyInspection implements Inspection {
    * admitted before that.
    */
   readonly #onTransition = (message: unknown): void => {
-    if (this.#heard.push(message as Transition) === 1) queueMicrotask(this.#tellAll);
+    const transition = message as Transition;
+    // Of what is not shown only its end matters.
+    const isHidden = this.#hidden.has(transition.who);
+    const heard = isHidden ? { transition, event: NOTHING, context: NOTHING } : this.#hear(transition);
+    if (this.#heard.push(heard) === 1) queueMicrotask(this.#tellAll);
   };
+
+  /** An instance of a user's machine was stopped, or has failed: no transition tells. */
+  readonly #onEnd = (run: OwnRun): void => {
+    const { id } = run.host;
+    const { status, value } = run.snapshot();
+    if (status === 'done') return;
+    queueMicrotask(() => {
+      if (this.#isStopped) return;
+      const actor = this.#actors.get(id);
+      const snapshot = { status, value };
+      if (actor !== undefined)
+        this.#send({ type: '@xstate.snapshot', event: { type: 'xstate.stop' }, snapshot }, actor);
+      this.#forget({ who: id, machine: run.machine.id });
+    });
+  };
+
+  #hear(transition: Transition): Heard {
+    const { who, machine, event, eventObject, instance, cause, about, incarnation } = transition;
+    // Another version of the library may publish on the channel as well.
+    const { server } = about ?? {};
+    const told = { cause, server, incarnation };
+    const run = this.#own.runOf(transition);
+    if (run !== undefined) {
+      const context = this.#shown(run.context, { what: 'context', machine, id: who });
+      return { transition, context, event: this.#eventOf(eventObject, machine, who, event) };
+    }
+    if (!MACHINES.has(machine) || !isObject(instance)) {
+      return { transition, context: told, event: cause === undefined ? { type: event } : { type: event, cause } };
+    }
+    const context = this.#shown({ ...instance.context, ...told }, { what: 'context', machine, id: who });
+    const whole = cause === undefined ? eventObject : { cause, ...eventObject };
+    return { transition, context, event: this.#eventOf(whole, machine, who, event) };
+  }
+
+  /** Whatever is left of an event, its type is known. */
+  #eventOf(event: unknown, machine: string, id: string, type: string): object {
+    return { ...this.#shown(event, { what: 'event', machine, id }), type };
+  }
+
+  #shown(value: unknown, about: Redacted): { readonly [name: string]: Shown } {
+    const told = redacted(value, about, this.#redact);
+    if ('problem' in told) return { '[not shown]': told.problem };
+    const isRecord = isObject(told.value) && !Array.isArray(told.value);
+    return isRecord ? (told.value as { readonly [name: string]: Shown }) : { '[value]': told.value };
+  }
 
   readonly #tellAll = (): void => {
     const heard = this.#heard;
     this.#heard = [];
-    for (const transition of heard) {
+    for (const { transition } of heard) {
       if (transition.machine === 'client' || transition.machine === 'session') this.#actorOf(transition);
     }
-    for (const transition of heard) {
+    for (const one of heard) {
       if (this.#isStopped) return;
+      const { transition } = one;
       const { event, isFinal: isOver } = transition;
       const actor = this.#actorOf(transition);
       if (actor !== undefined) {
-        const snapshot = snapshotOf(transition, isOver);
+        const snapshot = snapshotOf(one, isOver);
         this.#register(actor, snapshot);
-        if (event !== INIT) this.#tell(actor, transition, snapshot);
+        if (event !== INIT) this.#tell(actor, one, snapshot);
       }
       if (isOver) this.#forget(transition);
     }
@@ -273,8 +347,7 @@ class StatelyInspection implements Inspection {
     if (client !== undefined && client.registered !== undefined) this.#register(client);
   }
 
-  #tell(actor: Actor, { event, cause, from }: Transition, snapshot: object): void {
-    const told = cause === undefined ? { type: event } : { type: event, cause };
+  #tell(actor: Actor, { transition: { event, from }, event: told }: Heard, snapshot: object): void {
     // A step that needed no event goes on with what happened before it.
     if (actor.kind?.transient.has(from) !== true) {
       this.#send({ type: '@xstate.event', event: told, sourceRef: sourceOf(actor, event) }, actor);
@@ -293,7 +366,7 @@ class StatelyInspection implements Inspection {
     }
   }
 
-  #forget({ who, machine }: Transition): void {
+  #forget({ who, machine }: Pick<Transition, 'who' | 'machine'>): void {
     if (machine === 'client') this.#connections.delete(who);
     this.#hidden.delete(who);
     const actor = this.#actors.get(who);
@@ -303,54 +376,67 @@ class StatelyInspection implements Inspection {
 
   /** What is there already. */
   #showProxy(proxy: TcpProxy): void {
-    this.#show('proxy', proxy);
-    for (const backend of proxy.backends) this.#show('backend', backend);
+    this.#showHandle('proxy', proxy);
+    for (const backend of proxy.backends) this.#showHandle('backend', backend);
     for (const listener of proxy.listeners) {
-      this.#show('listener', listener);
-      for (const client of listener.clients) this.#show('client', client);
+      this.#showHandle('listener', listener);
+      for (const client of listener.clients) this.#showHandle('client', client);
     }
     for (const session of proxy.sessions) {
-      this.#show('session', session);
-      this.#show('backend', session.backend);
+      this.#showHandle('session', session);
+      this.#showHandle('backend', session.backend);
     }
   }
 
-  #show(machine: string, handle: AnyHandle): void {
-    const { id, parentId, state, outcome, clock } = handle;
-    if (outcome !== undefined || this.#actors.get(id)?.isMet === true) return;
-    const start: Transition = {
-      who: id,
-      parent: parentId,
-      machine,
-      incarnation: undefined,
-      handle,
-      about: handle.describe(),
-      from: '',
-      event: INIT,
-      cause: undefined,
-      means: undefined,
-      to: state,
-      isFinal: false,
-      at: timeOf(clock),
-    };
+  #showHandle(machine: string, handle: AnyHandle): void {
+    const { id, parentId, outcome } = handle;
+    if (outcome !== undefined) return;
+    const { instance } = handle as unknown as { readonly instance: Instance<never> };
+    this.#show({ ...startOf(id, parentId, machine, handle, instance), about: handle.describe() });
+  }
+
+  #show(start: Transition): void {
+    if (this.#actors.get(start.who)?.isMet === true) return;
     const actor = this.#meet(start);
-    if (actor !== undefined) this.#register(actor, snapshotOf(start, false));
+    if (actor !== undefined) this.#register(actor, snapshotOf(this.#hear(start), false));
   }
 }
 
-type AnyHandle = Pick<TcpProxy, 'id' | 'parentId' | 'state' | 'outcome' | 'clock' | 'describe'>;
+type AnyHandle = Pick<TcpProxy, 'id' | 'parentId' | 'outcome' | 'describe'>;
+
+/** As if an instance that was there before had begun where it is. */
+const startOf = (
+  who: string,
+  parent: string | undefined,
+  machine: string,
+  handle: object,
+  instance: Instance<never>,
+): Transition => ({
+  who,
+  parent,
+  machine,
+  incarnation: undefined,
+  handle,
+  about: {},
+  from: '',
+  event: INIT,
+  eventObject: { type: INIT },
+  commands: [],
+  instance,
+  cause: undefined,
+  means: undefined,
+  to: instance.state,
+  isFinal: false,
+  at: Date.now(),
+});
 
 /** As XState writes it: `active.waiting` is `{ active: 'waiting' }`. */
-function snapshotOf({ to, cause, about, incarnation }: Transition, isOver: boolean): object {
-  // Another version of the library may publish on the channel as well.
-  const { server } = about ?? {};
+function snapshotOf({ transition: { machine, to, cause }, context }: Heard, isOver: boolean): object {
   const [leaf, ...above] = to.split('.').reverse() as [string, ...string[]];
   let value: unknown = leaf;
   for (const state of above) value = { [state]: value };
-  const context = { cause, server, incarnation };
-  return isOver
-    ? { status: 'done', value, context, output: { ending: to, cause } }
-    : { status: 'active', value, context };
+  if (!isOver) return { status: 'active', value, context };
+  return { status: 'done', value, context, ...(MACHINES.has(machine) && { output: { ending: to, cause } }) };
 }
 
 /** The names of the events say which leg has sent one to its session. */

@@ -161,9 +161,11 @@ export function stateWords(machine: string, state: string): string {
 export function stepWords(steps: readonly StepInfo[], index: number): string {
   const step = steps[index] as StepInfo;
   const { who, machine, from, event, to, cause, means, at, server } = step;
-  if (means === 'connect') return `connecting to ${server ?? 'a server'}`;
+  const isOwn = !Object.hasOwn(ARRIVALS, machine);
+  if (means === 'connect' && !isOwn) return `connecting to ${server ?? 'a server'}`;
   // The cause of an instance is the last one that it has noted: it is said where it is news.
   if (from === to || cause === undefined || isSame(cause, causeBefore(steps, index))) {
+    if (isOwn) return ownWords(step);
     if (from !== to) return stateWords(machine, to);
     return wordsOf(STAYS, eventText(event)) ?? `${eventText(event)}: it stays as it is`;
   }
@@ -175,6 +177,14 @@ export function stepWords(steps: readonly StepInfo[], index: number): string {
   const before = steps.slice(0, index + 1).findLast(connects)?.server ?? server;
   const how = next.server === before ? 'trying again' : 'failing over to';
   return `${why}; ${how} ${next.server}${next.at - at < 1 ? '' : ` after ${durationText(next.at - at)}`}`;
+}
+
+/** A step of a machine of the user's: of its states nothing is known but their names. */
+function ownWords({ machine, from, event, to }: StepInfo): string {
+  if (from === '') return `it begins: ${stateWords(machine, to)}`;
+  const isTimer = event !== eventText(event);
+  const what = isTimer ? `the timer ${eventText(event)} has fired` : `on ${event}`;
+  return `${what}: ${from === to ? 'it stays as it is' : stateWords(machine, to)}`;
 }
 
 function isSame(a: StepInfo['cause'], b: StepInfo['cause']): boolean {

@@ -174,6 +174,15 @@ export interface Transition {
   readonly from: string;
   /** The event's type; `xstate.after.<timer>.<state>` for a timer, `xstate.init` for the start. */
   readonly event: string;
+  /** The whole event, of which {@link event} is the type; that of the start has no input. Do not write to it. */
+  readonly eventObject: { readonly type: string };
+  /** What the machine emitted in this transition, in its order. Do not write to it. */
+  readonly commands: readonly { readonly type: string }[];
+  /**
+   * The instance itself: what it remembers, which events it would act on, which timers run. Its `context` is what it is like
+   * now; read what you need before the subscriber returns, because the next transition may write to it.
+   */
+  readonly instance: Instance<never>;
   /** The last cause that the instance has noted. */
   readonly cause: Cause | undefined;
   /** What it means, if any command of the machine means something: see {@link Means}. */

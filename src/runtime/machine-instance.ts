@@ -134,7 +134,8 @@ class Thrown {
 
 export abstract class MachineInstance<C extends object> implements Instance<Event>, TimerOwner {
   context: C;
-  protected readonly host: Host<Event>;
+  /** @internal */
+  readonly host: Host<Event>;
   /** The number of the state that it is in. */
   protected leaf: number;
   protected flags = 0;
@@ -329,7 +330,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   /** Tells of a step that another one may follow: subscribers are called once all is worked out. */
   protected note(from: number, event: Event, ...commands: readonly unknown[]): void {
     if (isStarting) return;
-    records.push(this.record((this.facts.leaves[from] as LeafFacts).path, event.type, commands));
+    records.push(this.record((this.facts.leaves[from] as LeafFacts).path, event, commands));
   }
 
   /** Tells of the steps that were noted. */
@@ -347,7 +348,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   }
 
   protected tellStart(...commands: readonly unknown[]): void {
-    this.publish(this.record('', INIT, commands));
+    this.publish(this.record('', START, commands));
   }
 
   /** True where more steps may follow than the generated code has foreseen. */
@@ -594,7 +595,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     }
   }
 
-  protected record(from: string, event: string, commands: readonly unknown[]): Transition {
+  protected record(from: string, event: Event, commands: readonly unknown[]): Transition {
     const { host } = this;
     const { incarnation, cause } = this.context as { incarnation?: number; cause?: Cause };
     return {
@@ -605,7 +606,10 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
       handle: host,
       about: host.describe?.() ?? NO_DESCRIPTION,
       from,
-      event,
+      event: event.type,
+      eventObject: event,
+      commands: commands as readonly Event[],
+      instance: this,
       cause,
       means: commands.reduce<Means | undefined>(meaningWith, undefined),
       to: this.state,
@@ -614,6 +618,9 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     };
   }
 }
+
+/** What a start is told as: without the machine's input. */
+const START: Event = { type: INIT };
 
 const initEvent = (input: unknown): Event => ({ type: INIT, input }) as Event;
 

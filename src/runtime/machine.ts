@@ -12,8 +12,8 @@ export interface RunnableMachine<M extends AnyStateMachine> {
 }
 
 /** @throws OptionError for what is no machine */
-export function checkMachine(machine: AnyStateMachine): void {
+export function checkMachine(machine: AnyStateMachine, name = 'machine'): void {
   if (typeof machine?.root?.transitions?.keys !== 'function') {
-    throw new OptionError('machine', machine, "a machine that XState's createMachine() has made");
+    throw new OptionError(name, machine, "a machine that XState's createMachine() has made");
   }
 }

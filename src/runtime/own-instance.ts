@@ -42,10 +42,15 @@ import {
 } from './machine-instance.js';
 import type { Invocation } from './plan.js';
 import { attempt } from './report.js';
+import { enroll, strike } from './roster.js';
 import { armTimer, clearTimer, InstanceTimer, refTimer, setOn, type TimerOwner } from './timers.js';
 
-/** What comes after all steps of an event. */
-type Effects = (() => void)[] | undefined;
+/** What comes after all steps of an event; if that is to emit, it says what. */
+interface Effect {
+  (): void;
+  command?: Event;
+}
+type Effects = Effect[] | undefined;
 
 /** The place of effects among the commands. */
 export const effects: Place = place();
@@ -145,7 +150,8 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     }
   }
 
-  protected abstract get machine(): AnyStateMachine;
+  /** @internal */
+  abstract get machine(): AnyStateMachine;
 
   get #extra(): More {
     this.#more ??= new More();
@@ -161,6 +167,11 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
   }
 
   // Of a run
+
+  override start(): void {
+    if ((this.flags & STARTED) === 0) enroll(this as never);
+    super.start();
+  }
 
   subscribe(listeners: RunListeners): () => void {
     const extra = this.#extra;
@@ -233,10 +244,14 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     }
   }
 
+  protected override record(from: string, event: Event, commands: readonly unknown[]): Transition {
+    return super.record(from, event, commands.flatMap(emittedIn));
+  }
+
   /** Tells of a step at once: a function of the user's may be called in the next one. */
   protected noteNow(from: number, event: Event, ...commands: readonly unknown[]): void {
     if (!this.#isStarted) return;
-    const record = this.record((this.facts.leaves[from] as LeafFacts).path, event.type, commands);
+    const record = this.record((this.facts.leaves[from] as LeafFacts).path, event, commands);
     callAside(() => this.publish(record), undefined, undefined);
   }
 
@@ -264,10 +279,12 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     this.clearTimers();
     this.#letGo();
     this.#more?.actor?.complete();
+    strike(this as never);
   }
 
   protected override finish(): void {
     this.#letGo();
+    strike(this as never);
     super.finish();
     this.#more?.actor?.complete();
     for (const { done } of this.#more?.listeners ?? []) if (done !== undefined) attempt(() => done(this.outcome));
@@ -288,6 +305,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
 
   protected override failed(error: unknown): void {
     this.#letGo();
+    strike(this as never);
     const listening = (this.#more?.listeners ?? []).filter(({ failed }) => failed !== undefined);
     for (const { failed } of listening) attempt(() => failed?.(error));
     const isHeard = this.#more?.actor?.fail(error) === true || listening.length > 0;
@@ -420,7 +438,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
 
   /** Does an action of XState. @param coming the ids of the actors that the state which is entered invokes */
   protected act(event: Event, action: unknown, params: unknown, coming: readonly string[] = []): Effects {
-    const after: (() => void)[] = [];
+    const after: Effect[] = [];
     this.#act(event, action as Builtin, params, after, coming);
     return after;
   }
@@ -431,13 +449,13 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
   }
 
   protected invoke(event: Event, { logic, ...options }: Invocation): Effects {
-    const after: (() => void)[] = [];
+    const after: Effect[] = [];
     this.#spawn(event, logic, options, after);
     return after;
   }
 
   protected stopActor(id: string): Effects {
-    const after: (() => void)[] = [];
+    const after: Effect[] = [];
     this.#remove(id, after);
     return after;
   }
@@ -508,7 +526,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
 
   // Actions
 
-  #act(event: Event, action: Builtin, params: unknown, after: (() => void)[], coming: readonly string[]): void {
+  #act(event: Event, action: Builtin, params: unknown, after: Effect[], coming: readonly string[]): void {
     const args = () => this.args(event);
     if (!('resolve' in action)) {
       const given = args();
@@ -522,7 +540,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
         return;
       case 'xstate.emit': {
         const command = valueFor(action.event, args(), params) as Event;
-        after.push(() => this.#emit(place(), command));
+        after.push(Object.assign(() => this.#emit(place(), command), { command }));
         return;
       }
       case 'xstate.raise': {
@@ -587,13 +605,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
   }
 
   /** Performs what a function has enqueued: it may name any action. */
-  #collect(
-    event: Event,
-    { collect }: Builtin,
-    params: unknown,
-    after: (() => void)[],
-    coming: readonly string[],
-  ): void {
+  #collect(event: Event, { collect }: Builtin, params: unknown, after: Effect[], coming: readonly string[]): void {
     const { context, machine } = this;
     const queue: unknown[] = [];
     const enqueue = Object.assign((action: unknown) => void queue.push(action), enqueuers(queue));
@@ -615,7 +627,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     }
   }
 
-  #sendTo(action: Builtin, given: object, params: unknown, after: (() => void)[], coming: readonly string[]): void {
+  #sendTo(action: Builtin, given: object, params: unknown, after: Effect[], coming: readonly string[]): void {
     const event = eventOf(action.event, given, params);
     const delayMs = this.#delay(action.delay, given, params);
     const to = valueFor(action.to, given, params) as string | AnyActorRef | undefined;
@@ -660,7 +672,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     };
   }
 
-  #spawn(event: Event, logic: AnyActorLogic, options: SpawnOptions, after: (() => void)[]): AnyActorRef {
+  #spawn(event: Event, logic: AnyActorLogic, options: SpawnOptions, after: Effect[]): AnyActorRef {
     const { id, src, systemId, input, syncSnapshot } = options;
     const { self } = this;
     const given = typeof input === 'function' ? input({ context: this.context, event, self }) : input;
@@ -689,7 +701,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     child.ref.start();
   }
 
-  #remove(id: string, after: (() => void)[]): void {
+  #remove(id: string, after: Effect[]): void {
     const extra = this.#extra;
     const { [id]: child, ...others } = extra.children;
     if (child === undefined) return;
@@ -779,3 +791,7 @@ function evaluate(guard: unknown, machine: AnyStateMachine, snapshot: AnyMachine
   if (typeof named !== 'function' || 'check' in named) return evaluate(named, machine, snapshot, args);
   return named(args, valueFor(params, args));
 }
+
+/** The commands among what comes after a step: one itself, or those in a list of effects. */
+const emittedIn = (one: unknown): readonly unknown[] =>
+  Array.isArray(one) ? (one as Effect[]).flatMap(({ command }) => command ?? []) : one === undefined ? [] : [one];

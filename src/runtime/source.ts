@@ -35,13 +35,11 @@ export function sourceOf(plan: Plan, className: string, surroundings: Surroundin
   return writer.isOpen && !plan.acts ? new Writer(plan, className, surroundings, true).write() : text;
 }
 
-/** A command that is performed at the end of a method: its place, and the text of the command. */
+/** A command that is performed at the end of a method, or effects that are known only then: its place, and its text. */
 interface Emitted {
   readonly place: string;
   readonly text: string;
   readonly isStatic: boolean;
-  /** Not a command, but effects that are known only when it runs. */
-  readonly isEffects?: boolean;
 }
 
 /** Where a method has come to. */
@@ -433,7 +431,7 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     const effects = (text: string): void => {
       const name = this.#variable('effects');
       lines.push(`const ${name} = ${text};`);
-      commands.push({ place: 'effects', text: name, isStatic: false, isEffects: true });
+      commands.push({ place: 'effects', text: name, isStatic: false });
     };
     const delaysAreSure = this.#outside.delaysAreNumbers === true;
     const mixes = !delaysAreSure && ops.some(isDynamicDelay);
@@ -705,11 +703,7 @@ const wildcardTest = (wildcard: string): string =>
   `(event.type === ${json(wildcard.slice(0, -2))} || event.type.startsWith(${json(wildcard.slice(0, -1))}))`;
 
 const pairs = (commands: readonly Emitted[]): string[] => commands.flatMap(({ place, text }) => [place, text]);
-const texts = (commands: readonly Emitted[]): string =>
-  commands
-    .filter(({ isEffects }) => isEffects !== true)
-    .map(({ text }) => text)
-    .join(', ');
+const texts = (commands: readonly Emitted[]): string => commands.map(({ text }) => text).join(', ');
 
 const json = (value: unknown): string => JSON.stringify(value);
 

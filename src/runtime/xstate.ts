@@ -20,6 +20,7 @@ import { inNoContext } from './context.js';
 import type { Host, Run, RunListeners, RunningTimer, RunSnapshot, Transition } from './instance.js';
 import { checkMachine, type RunnableMachine } from './machine.js';
 import { attempt, report } from './report.js';
+import { enroll, strike } from './roster.js';
 import { setOn } from './timers.js';
 
 /** `{ active: { established: 'open' } }` is `active.established.open`. Of parallel states it would show one. */
@@ -71,7 +72,8 @@ class ActorInstance implements Run<EventObject> {
   outcome: Outcome | undefined;
   readonly #actor;
   readonly #input: unknown;
-  readonly #host: Host<EventObject>;
+  readonly machine: AnyStateMachine;
+  readonly host: Host<EventObject>;
   readonly #pending = new Set<PendingTimer>();
   readonly #timerNames: ReadonlyMap<string, string>;
   #keepAlive = true;
@@ -85,7 +87,8 @@ class ActorInstance implements Run<EventObject> {
     input: unknown,
     host: Host<EventObject>,
   ) {
-    this.#host = host;
+    this.machine = machine;
+    this.host = host;
     this.#input = input;
     this.#timerNames = timerNames;
     this.#actor = createActor(machine, {
@@ -95,9 +98,12 @@ class ActorInstance implements Run<EventObject> {
       ...(host.log !== undefined && { logger: (...values: unknown[]) => host.log?.(...values) }),
       inspect: (inspection) => {
         if (!this.#isStarted || !this.#isWatched || !isOf(inspection, this.#actor)) return;
-        if (inspection.type === '@xstate.action') this.#means = meaningOf(this.#means, inspection.action);
+        if (inspection.type === '@xstate.action') noteEmitted(this.#commands, inspection.action);
         else if (inspection.type === '@xstate.microstep') this.#publishStep(inspection);
-        else if (inspection.type === '@xstate.snapshot') this.#reached = this.#means = undefined;
+        else if (inspection.type === '@xstate.snapshot') {
+          this.#reached = undefined;
+          this.#commands = [];
+        }
       },
     });
     this.#actor.on('*', (command) => host.perform(command));
@@ -123,11 +129,12 @@ class ActorInstance implements Run<EventObject> {
 
   #end(): void {
     this.#isOver = true;
+    strike(this as never);
     // XState forgets a timer whose id is used again, and leaves it running.
     for (const pending of this.#pending) {
       if (!pending.isOwn) continue;
       this.#pending.delete(pending);
-      this.#host.clock.clearTimeout(pending.timer);
+      this.host.clock.clearTimeout(pending.timer);
     }
   }
 
@@ -135,10 +142,11 @@ class ActorInstance implements Run<EventObject> {
     if (this.#isStarted) return;
     this.#isStarted = true;
     if (this.#isOver) return;
+    enroll(this as never);
     if (this.#isWatched) {
       const snapshot = this.#snapshot;
-      if (snapshot.status !== 'error') this.#means = this.#initialMeaning();
-      this.#publish(snapshot, '', 'xstate.init');
+      if (snapshot.status !== 'error') this.#noteInitial();
+      this.#publish(snapshot, '', START);
     }
     this.#actor.start();
   }
@@ -184,8 +192,9 @@ class ActorInstance implements Run<EventObject> {
     if (!this.#isOver) this.#actor.send(event);
   }
 
+  /** While a step is told of, the actor is still where it was before. */
   get context(): object {
-    return this.#snapshot.context;
+    return (this.#told ?? this.#snapshot).context;
   }
 
   matches(path: string): boolean {
@@ -210,7 +219,7 @@ class ActorInstance implements Run<EventObject> {
   }
 
   timers(): RunningTimer[] {
-    const now = this.#host.clock.now();
+    const now = this.host.clock.now();
     const own = [...this.#pending].filter(({ isOwn }) => isOwn);
     return own.map(({ name, dueAt }) => ({ name, remainingMs: Math.max(0, dueAt - now) }));
   }
@@ -225,7 +234,7 @@ class ActorInstance implements Run<EventObject> {
   }
 
   #isBackground(name: string): boolean {
-    return this.#host.backgroundTimers?.has(name) === true;
+    return this.host.backgroundTimers?.has(name) === true;
   }
 
   /** The actor's clock: knows the name of each timer, sets none that never comes, and lets go of the process. */
@@ -274,13 +283,16 @@ class ActorInstance implements Run<EventObject> {
   }
 
   /** The actor tells what it emits first only while it does: the functions of a machine are pure, so they can be asked again. */
-  #initialMeaning(): Means | undefined {
+  #noteInitial(): void {
     const [, actions] = initialTransition(this.#snapshot.machine, this.#input);
-    return actions.reduce<Means | undefined>(meaningOf, undefined);
+    for (const action of actions) noteEmitted(this.#commands, action);
   }
 
-  /** What the commands of the current step mean, so far. */
-  #means: Means | undefined;
+  /** What the current step has emitted, so far. */
+  #commands: EventObject[] = [];
+
+  /** The step that is told of now. */
+  #told: AnyMachineSnapshot | undefined;
 
   /** Where the steps of the current event have led so far: the actor itself tells only after the last one. */
   #reached: string | undefined;
@@ -289,15 +301,16 @@ class ActorInstance implements Run<EventObject> {
     const taken = inspection._transitions as readonly { target?: unknown; actions: readonly unknown[] }[];
     if (!taken.some(({ target, actions }) => target !== undefined || actions.length > 0)) return;
     const from = this.#reached ?? this.state;
-    this.#reached = this.#publish(inspection.snapshot as AnyMachineSnapshot, from, inspection.event.type);
+    this.#reached = this.#publish(inspection.snapshot as AnyMachineSnapshot, from, inspection.event);
   }
 
-  #publish(snapshot: AnyMachineSnapshot, from: string, event: string): string {
+  #publish(snapshot: AnyMachineSnapshot, from: string, event: EventObject): string {
     const to = statePath(snapshot.value);
-    const host = this.#host;
-    const means = this.#means;
-    this.#means = undefined;
+    const host = this.host;
+    const commands = this.#commands;
+    this.#commands = [];
     const { incarnation, cause } = snapshot.context as { incarnation?: number; cause?: Cause };
+    this.#told = snapshot;
     this.#tell({
       who: host.id,
       parent: host.parentId,
@@ -306,13 +319,17 @@ class ActorInstance implements Run<EventObject> {
       handle: host,
       about: host.describe?.() ?? NO_DESCRIPTION,
       from,
-      event,
+      event: event.type,
+      eventObject: event,
+      commands,
+      instance: this as never,
       cause,
-      means,
+      means: commands.reduce<Means | undefined>(meaningWith, undefined),
       to,
       isFinal: snapshot._nodes.some(({ type, parent }) => type === 'final' && parent === snapshot.machine.root),
       at: timeOf(host.clock),
     });
+    this.#told = undefined;
     return to;
   }
 
@@ -325,9 +342,10 @@ class ActorInstance implements Run<EventObject> {
 /** Also the actors that an instance invokes are inspected with it. */
 const isOf = ({ actorRef }: { readonly actorRef: unknown }, actor: unknown): boolean => actorRef === actor;
 
-/** What the commands mean so far, and this action. */
-function meaningOf(before: Means | undefined, { type, params }: { readonly type: string; readonly params: unknown }) {
-  return type === 'xstate.emit' ? meaningWith(before, (params as { readonly event: unknown }).event) : before;
+const START: EventObject = { type: 'xstate.init' };
+
+function noteEmitted(commands: EventObject[], { type, params }: { readonly type: string; readonly params: unknown }) {
+  if (type === 'xstate.emit') commands.push((params as { readonly event: EventObject }).event);
 }
 
 /**

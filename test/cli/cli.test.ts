@@ -140,7 +140,17 @@ describe('arguments', () => {
   });
 
   it('takes two files to export', () => {
-    expect(read('export', 'a.jsonl', 'b.html')).toEqual({ mode: 'export', recording: 'a.jsonl', page: 'b.html' });
+    const both = { mode: 'export', recording: 'a.jsonl', page: 'b.html' };
+    expect(read('export', 'a.jsonl', 'b.html')).toEqual({ ...both, machines: [] });
+    expect(read('export', 'a.jsonl', '--machine', 'd.mjs#door', 'b.html', '--machine=e.mjs')).toEqual({
+      ...both,
+      machines: [
+        { file: 'd.mjs', exported: 'door' },
+        { file: 'e.mjs', exported: undefined },
+      ],
+    });
+    expect(wrong('export', 'a', 'b', '--machine')).toMatch(/--machine door\.mjs/);
+    expect(wrong('export', 'a', 'b', '--mashine', 'c')).toMatch(/--machine/);
     expect(wrong('export', 'a.jsonl')).toMatch(/takes two files/);
     expect(wrong('export', 'a', 'b', 'c')).toMatch(/takes two files/);
   });
@@ -161,6 +171,9 @@ describe('what is shown', () => {
     about: { server: 'a:1' },
     means: undefined,
     isFinal: false,
+    eventObject: { type: 'socket.failed' },
+    commands: [],
+    instance: {} as never,
     from,
     event: 'socket.failed',
     cause: undefined,

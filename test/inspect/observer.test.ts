@@ -35,6 +35,7 @@ function observe(options: Partial<ObserverOptions> = {}): Observer {
 
 const query = (more: Partial<ConnectionsQuery> = {}): ConnectionsQuery => ({
   of: 'alive',
+  machine: '',
   sort: 'age',
   descending: false,
   filter: '',
@@ -89,6 +90,9 @@ function tell({ client, server, peer, ...more }: Told): void {
     handle,
     about: { server, peer },
     means: undefined,
+    eventObject: { type: event },
+    commands: [],
+    instance: {} as never,
     from: '',
     event: 'xstate.init',
     cause: undefined,
@@ -856,8 +860,8 @@ describe('words', () => {
       step('a', 'a', { machine: 'constructor', event: 'constructor' }),
     ];
     expect(steps.map((_, index) => stepWords(steps, index))).toEqual([
-      'the constructor is constructor',
-      'constructor: it stays as it is',
+      'on socket.failed: the constructor is constructor',
+      'on constructor: it stays as it is',
     ]);
   });
 

@@ -389,7 +389,7 @@ test.each<[string, unknown, unknown, RegExp]>([
   ['a misspelt option', undefined, { samples: 1 }, /spelt "sample"/],
   ['a sample of 2', undefined, { sample: 2 }, /a number from 0 to 1/],
   ['a proxy that is none', undefined, { proxies: [{}] }, /createProxy/],
-  ['a machine that is none', undefined, { machines: ['backend'] }, /state machines/],
+  ['a machine that is none', undefined, { machines: ['backend'] }, /machines\[0\]/],
 ])('bad input: %s', (_what, inspector, options, expected) => {
   const observer = { inspect: { next() {} } };
   expect(() => inspectWith((inspector ?? observer) as never, options as never)).toThrow(expected);

@@ -1,10 +1,15 @@
 /** The tests in docs/own-machine.md, as a reader would run them: with node:test, and with vitest. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import type { ConnectionsPage, MachineInfo, Overview } from '../../src/inspect/protocol.js';
 
 const run = promisify(execFile);
 
@@ -17,11 +22,19 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sc-own-'));
   await mkdir(join(folder, 'node_modules'));
   await symlink(resolve('.'), join(folder, 'node_modules/sockchart'));
-  for (const name of ['xstate', 'fast-check', 'vitest']) {
+  for (const name of ['xstate', 'fast-check', 'vitest', 'ws']) {
     await symlink(resolve('node_modules', name), join(folder, 'node_modules', name));
   }
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await writeFile(join(folder, 'greeting.js'), blocks[0] as string);
+  // A block that begins with the name of a file is a program of its own. However slow it is here, no timer ends it.
+  await mkdir(join(folder, 'live'));
+  await writeFile(join(folder, 'live/greeting.js'), (blocks[0] as string).replace('3_000', '3_600_000'));
+  for (const block of blocks) {
+    const [, name] = /^\/\/ ((?:watch|websocket)\.js): /.exec(block) ?? [];
+    if (name !== undefined) await writeFile(join(folder, 'live', name), block);
+  }
+  blocks = blocks.filter((block) => !/^\/\/ (?:watch|websocket)\.js: /.test(block));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -78,4 +91,56 @@ test('a machine with a dead transition fails, with the message', { timeout: 60_0
   expect(failed.code).toBe(1);
   expect(failed.stdout).toMatch(/^ *not ok 2 - door: transitions 1\/2; never taken: open –close→ open$/m);
   expect(failed.stdout).toContain('open –close→ open: another transition takes the event first');
+});
+
+/** Runs a program of the page, and asks its live page what it shows, once the program has said enough. */
+async function watched(
+  name: string,
+  argument: string,
+  lines: number,
+): Promise<{ machines: readonly MachineInfo[]; peers: string[] }> {
+  const child = spawn(process.execPath, [name, argument], {
+    cwd: join(folder, 'live'),
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const said: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) if (said.push(line) === lines) break;
+    const [url = ''] = said;
+    const opened = await fetch(url);
+    const cookie = opened.headers.get('set-cookie')?.split(';')[0] ?? '';
+    const ask = async <T>(path: string): Promise<T> =>
+      (await fetch(new URL(path, url), { headers: { cookie } })).json() as Promise<T>;
+    const { machines } = await ask<Overview>('/api/overview');
+    const { rows } = await ask<ConnectionsPage>('/api/connections?machine=greeting');
+    return { machines, peers: rows.map(({ peer }) => peer) };
+  } finally {
+    child.kill();
+  }
+}
+
+test('the live page of an attached machine', { timeout: 60_000 }, async () => {
+  const server = createServer((socket) => socket.on('error', () => {}));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const connected = once(server, 'connection');
+  const { machines, peers } = await watched('watch.js', String(port), 2);
+  expect(machines).toMatchObject([{ machine: 'greeting', live: 1 }]);
+  expect(peers).toHaveLength(1);
+  const [socket] = (await connected) as [Socket];
+  socket.destroy();
+  server.close();
+});
+
+test('the live page of a machine on a WebSocket', { timeout: 60_000 }, async () => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const url = `ws://127.0.0.1:${port}/`;
+  const { machines, peers } = await watched('websocket.js', url, 1);
+  expect(machines).toMatchObject([{ machine: 'greeting', live: 1 }]);
+  expect(peers).toEqual([url]);
+  for (const client of server.clients) client.terminate();
+  server.close();
 });

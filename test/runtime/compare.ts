@@ -18,7 +18,11 @@ export type Deed =
   | { readonly did: 'log'; readonly values: readonly unknown[] }
   | { readonly did: 'fail' }
   | { readonly did: 'finish'; readonly outcome: unknown; readonly state: string }
-  | { readonly did: 'transition'; readonly transition: Omit<Transition, 'handle'>; readonly isOwn: boolean };
+  | {
+      readonly did: 'transition';
+      readonly transition: Omit<Transition, 'handle' | 'instance'>;
+      readonly isOwn: boolean;
+    };
 
 class RecordedTimer implements Timer {
   keepsAlive = true;
@@ -193,7 +197,7 @@ let moving: Side | undefined;
 export const note = (what: object): void => moving?.note(what);
 
 function onTransition(message: unknown): void {
-  const { handle, ...transition } = message as Transition;
+  const { handle, instance: _, ...transition } = message as Transition;
   moving?.deeds.push({ did: 'transition', transition, isOwn: handle === moving.host });
 }
 

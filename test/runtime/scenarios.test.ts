@@ -1759,6 +1759,8 @@ describe.each([xstateRuntime, compiledRuntime])('$name', (runtime) => {
           about: { server: 'a:1' },
           from: '',
           event: 'go',
+          eventObject: { type: 'go' },
+          commands: [{ type: 'owner.drop' }],
           cause: { manner: 'end' },
           means: 'drop',
           to: '',
