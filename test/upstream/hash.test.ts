@@ -69,6 +69,16 @@ describe('the table', () => {
     expect(ledBy(balancer, set.list)).toEqual(expected);
   });
 
+  test('follows another list also where nobody has told of it', () => {
+    const { list } = setOf([5, 1, 2, 9]);
+    const balancer = hash();
+    for (const part of [list.slice(0, 2), list.slice(2), list, list.slice(1, 3)]) {
+      expect(ledBy(balancer, part, ADDRESSES.slice(0, 10_000))).toEqual(
+        ledBy(hash(), part, ADDRESSES.slice(0, 10_000)),
+      );
+    }
+  });
+
   test('knows servers of one name by their addresses, and gives to each', () => {
     const options = [1, 2, 3].map((port) => ({ port, name: 'db' }));
     const portsOf = (list: readonly Server[]): (number | undefined)[] => {
@@ -206,6 +216,16 @@ describe('loadFactor', () => {
     for (let index = 0; index < 200; index++) new Asker(set, { key: 'hot' }).ask();
     // A fair share is 2; up to 6 choices may pass between two counts.
     expect(Math.max(...set.list.map(({ connections }) => connections))).toBeLessThanOrEqual(3);
+  });
+
+  test('the fair share is that of the weights of now', () => {
+    const set = setOf([1, 1, 1, 1], { balance: hash({ loadFactor: 1 }) });
+    for (const weight of [3, 7, 2]) {
+      for (const server of set.list) server.weight = weight;
+      for (let index = 0; index < 40; index++) new Asker(set, { key: 'hot' }).ask();
+      expect(set.list.map(({ connections }) => connections)).toEqual([10, 10, 10, 10]);
+      for (const server of set.list) while (server.connections > 0) set.leave(server);
+    }
   });
 
   test('a server of which all others are down takes all', () => {

@@ -13,6 +13,7 @@ import {
   roundRobin,
   type Server,
 } from '../../src/index.js';
+import { Heap, type Ranked } from '../../src/upstream/balance/heap.js';
 import { Asker, chosenBy, counted, likelihood, named, seeded, setOf } from './asks.js';
 
 type Step = { open?: number; pass?: number; close?: number; weigh?: string; weight?: number };
@@ -57,6 +58,32 @@ describe('the order of HAProxy', () => {
     }
     expect(names).toBe(chosen);
   });
+});
+
+test('a heap gives the lowest rank first, of equal ones the one that came first, whatever is added and removed', () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const next = seeded(seed);
+    const heap = new Heap<Ranked & { readonly id: number }>();
+    const model: (Ranked & { readonly id: number })[] = [];
+    for (let id = 0; id < 120; id++) {
+      if (next() < 0.6 || model.length === 0) {
+        const entry = { id, rank: Math.trunc(next() * 8), order: 0, index: 0 };
+        heap.add(entry);
+        // Behind those of the same rank.
+        const behind = model.findIndex(({ rank }) => rank > entry.rank);
+        model.splice(behind === -1 ? model.length : behind, 0, entry);
+      } else {
+        const [entry] = model.splice(next() < 0.5 ? 0 : Math.trunc(next() * model.length), 1);
+        heap.remove(entry as (typeof model)[0]);
+      }
+      if (heap.first?.id !== model[0]?.id) throw new Error(`seed ${seed}: ${heap.first?.id}, not ${model[0]?.id}`);
+    }
+    while (model.length > 0) {
+      expect(heap.first?.id).toBe(model[0]?.id);
+      heap.remove(model.shift() as (typeof model)[0]);
+    }
+    expect(heap.first).toBeUndefined();
+  }
 });
 
 const ALL: readonly (readonly [string, () => Balancer])[] = [

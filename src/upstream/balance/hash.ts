@@ -23,9 +23,11 @@ const COUNT_PART = 16;
 
 class Hash extends BuiltIn {
   readonly #loadFactor: number;
-  /** All servers of the set, if it has told of them. */
-  #members: readonly Server[] | undefined = undefined;
-  #isStale = true;
+  /** All servers of the set; those that were given last if it has not told of them. */
+  #members: readonly Server[] = [];
+  #isTold = false;
+  /** The members, or their shares, are others than those of the table. */
+  #isStale = false;
   /** The servers of the table, in the order of their names. */
   #servers: readonly Server[] = [];
   #table: Table = new Uint32Array(0);
@@ -50,13 +52,14 @@ class Hash extends BuiltIn {
   override changed(servers: readonly Server[]): void {
     super.changed(servers);
     this.#members = servers;
+    this.#isTold = true;
     this.#isStale = true;
   }
 
   /** The table stays as it is while servers are down or full, so that only their own keys lead elsewhere. */
   protected override adapt(servers: readonly Server[]): void {
     const listed = new Set(servers);
-    if (this.#members === undefined || !isPart(listed, this.#members)) {
+    if (!isPart(listed, this.#members) || (!this.#isTold && listed.size < this.#members.length)) {
       this.#members = servers;
       this.#isStale = true;
     }

@@ -3,7 +3,7 @@ export interface Ranked {
   rank: number;
   /** The turn among equal ranks. */
   order: number;
-  /** Its place in the heap; -1 in none. */
+  /** Its place in the heap. */
   index: number;
 }
 
@@ -27,7 +27,6 @@ export class Heap<T extends Ranked> {
     // The array keeps its length.
     this.#entries[this.#size] = undefined;
     const { index } = entry;
-    entry.index = -1;
     if (last === entry) return;
     this.#rise(last, index);
     this.#sink(last);

@@ -16,7 +16,7 @@ const WEIGHT_RANGE = 256;
 class Turn implements Ranked {
   rank = 0;
   order = 0;
-  index = -1;
+  index = 0;
   /** The heap that it is in, or was in last. */
   heap: Heap<Turn> | undefined = undefined;
   position = 0;
