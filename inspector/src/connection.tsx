@@ -146,9 +146,11 @@ interface WhyProps {
 
 function Why({ instance, readAt, isOver }: WhyProps) {
   const { id, machine, state, description, why, inStateMs, accepts, timers } = instance;
+  // A user's machine may have spaces in its id, which would make several ids of this one.
+  const title = `why-${encodeURIComponent(machine)}`;
   return (
-    <section class="why" aria-labelledby={`why-${machine}`}>
-      <h3 id={`why-${machine}`}>
+    <section class="why" aria-labelledby={title}>
+      <h3 id={title}>
         <span class="mono">{id}</span> <span class="state">{state}</span>{' '}
         <span class="note">
           {isOver ? '' : 'for '}

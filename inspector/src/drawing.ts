@@ -120,7 +120,9 @@ export class Drawing {
   }
 
   show({ counts = {}, rates = [], current, step }: Marks): void {
-    for (const [name, state] of this.#states) this.#setCount(state, counts[name] ?? 0);
+    // A machine without states is drawn as one that has its name, and its instances are in no state.
+    const alone = this.#states.size === 1 ? counts[''] : undefined;
+    for (const [name, state] of this.#states) this.#setCount(state, counts[name] ?? alone ?? 0);
     const perSecond = new Float64Array(this.#edges.length);
     const totals = new Float64Array(this.#edges.length);
     for (const taken of rates) {

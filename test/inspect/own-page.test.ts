@@ -150,6 +150,20 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'a machine of a 
     await page.getByText(/^ended at/).waitFor();
   });
 
+  test('a machine without states, and with spaces in its id', async () => {
+    const machine = createMachine({ id: 'a plain counter', context: { n: 0 }, on: { 'count up': {} } });
+    const page = await visit({ machines: [machine] });
+    const host = { id: 'counter 1', clock: systemClock, perform() {}, finish() {} };
+    const instance = compile(machine).run(undefined, host);
+    running.push(instance);
+    instance.start();
+    await page.locator('g.state[data-state="a plain counter"] .badge text:text-is("1")').waitFor();
+    await page.keyboard.press('2');
+    await page.getByRole('link', { name: 'counter 1' }).click();
+    await page.getByRole('region', { name: 'counter 1' }).waitFor();
+    await page.locator('table.context').getByRole('row', { name: 'n 0' }).waitFor();
+  });
+
   test('a context that is not shown says why', async () => {
     const page = await visit({
       machines: [linkMachine],

@@ -240,6 +240,21 @@ test('two that live and have one id are two', async () => {
   expect(occupied(await infoOf(browser))).toEqual({ closed: 1, 'up.dialling': 1 });
 });
 
+test('two pages list one machine: one of them is closed, and the other goes on', async () => {
+  const [first, second] = [await prepare({ machines: [linkMachine] }), await prepare({ machines: [linkMachine] })];
+  await first.close();
+  const instance = start();
+  await first.close();
+  const browser = await visit(second);
+  expect(occupied(await infoOf(browser))).toEqual({ idle: 1 });
+  await second.close();
+  // Nothing is known of instances while no page lists their machine.
+  const browserOfThird = await serve({ machines: [linkMachine] });
+  expect((await browserOfThird.json<ConnectionsPage>('/api/connections?machine=link')).total).toBe(0);
+  instance.send({ type: 'link.open' });
+  expect(occupied(await infoOf(browserOfThird))).toEqual({ 'up.dialling': 1 });
+});
+
 test('a machine whose implementations were provided is the machine that is listed', async () => {
   const browser = await serve({ machines: [linkMachine] });
   await browser.json('/api/overview');
