@@ -272,18 +272,24 @@ describe('a hook that checks', () => {
     expect(late?.aborted).toBe(false);
   });
 
-  test('a stream that it has ended is closed, not reset', async () => {
+  test.each<[string, ChecksOptions['by']]>([
+    ['at once', (stream) => void stream.end()],
+    [
+      'and whose end it has seen',
+      async (stream) => {
+        stream.resume().end('QUIT\r\n');
+        await emitted(stream, 'end');
+      },
+    ],
+  ])('a stream that it has ended, %s, is closed, not reset', async (_when, by) => {
     const readers: Reader[] = [];
     const server = await serve((socket) => {
       readers.push(new Reader(socket));
       socket.on('end', () => socket.end());
     });
-    const by: ChecksOptions['by'] = async (stream) => {
-      stream.resume().end('QUIT\r\n');
-      await emitted(stream, 'end');
-    };
     await once({ port: server.port }, { by }, async (checking) => {
       expect(await checking.verdict()).toBe('passed');
+      await until('the connection', () => readers.length > 0);
       expect(await readers[0]?.over).toBe('end');
     });
   });
