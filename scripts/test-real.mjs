@@ -11,6 +11,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { argumentsOf } from './arguments.mjs';
 import { balance } from './real/balance.mjs';
+import { checks } from './real/checks.mjs';
 import { failover } from './real/failover.mjs';
 import { download, drain, upload } from './real/http.mjs';
 import { pgbench } from './real/postgres.mjs';
@@ -43,6 +44,7 @@ const SCENARIOS = {
   'curl drain': drain,
   'balance as HAProxy': balance,
   'proxy protocol of HAProxy and nginx': proxyProtocol,
+  'checks of HAProxy': checks,
   'recipe connect-proxy': recipes.connectProxy,
   'recipe socks-proxy': recipes.socks,
   'recipe sni-router': recipes.sni,
