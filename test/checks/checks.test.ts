@@ -125,10 +125,28 @@ describe('connect', () => {
     });
   });
 
+  test.each<[string, ServerOptions, ChecksOptions]>([
+    ['without the handshake', TLS, {}],
+    ['without the answer', {}, { by: { send: 'PING', expect: 'PONG' } }],
+  ])('a PROXY header %s is not enough', async (_without, options, checks) => {
+    const readers: Reader[] = [];
+    const server = await serve((socket) => readers.push(new Reader(socket)));
+    await once(
+      { port: server.port, proxyProtocol: 1, ...options },
+      { timeout: 100, ...checks },
+      async (checking, clock) => {
+        await until('what follows the header', () => (readers[0]?.bytes ?? 0) > 'PROXY UNKNOWN\r\n'.length);
+        clock.advance(100);
+        expect(await checking.cause()).toMatchObject({ code: 'checkTimeout' });
+      },
+    );
+  });
+
   test('the PROXY header comes before TLS', async () => {
     const headers: string[] = [];
     const tls = createTlsServer(CERTIFICATE, (socket) => {
-      socket.on('error', silent).on('data', (chunk) => chunk.toString() === 'PING' && socket.write('PONG'));
+      const reader = new Reader(socket);
+      socket.on('data', () => reader.text === 'PING' && socket.write('PONG'));
     });
     const server = await serve((socket) => {
       socket.once('data', (chunk: Buffer) => {
