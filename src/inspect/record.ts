@@ -74,6 +74,11 @@ export const headOf = (startedAt: number): RecordedHead => ({ sockchart: VERSION
  * // …
  * await recorder.stop();
  * ```
+ * @example
+ * With the contexts of a machine of your own:
+ * ```ts
+ * await record('run.jsonl', { machines: [mqttMachine], redact: ({ password, ...context }) => context });
+ * ```
  */
 export async function record(file: string, options: RecordOptions = {}): Promise<Recorder> {
   onlyKnown('record', options, RECORD_OPTIONS);

@@ -74,6 +74,14 @@ const HEADERS = {
  * const inspector = await createInspectorServer({ proxies: [proxy] });
  * console.log(inspector.url); // lets one browser in
  * ```
+ * @example
+ * Machines of your own, without what nobody should see:
+ * ```ts
+ * await createInspectorServer({
+ *   machines: [mqttMachine],
+ *   redact: ({ password, ...context }) => context,
+ * });
+ * ```
  */
 export async function createInspectorServer(options: InspectorOptions = {}): Promise<InspectorServer> {
   const settings = settingsOf(options);
