@@ -250,7 +250,6 @@ export class Check implements SocketOwner {
     const socket = this.#socket;
     const dialling = this.#dialling;
     this.#socket = undefined;
-    this.#dialling = undefined;
     if (socket !== undefined) {
       if (dialling !== undefined) refuse(socket);
       forget(socket);

@@ -1,7 +1,7 @@
 /** What one check does, on real sockets. */
 import { once as emitted } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, connect as netConnect, type Socket } from 'node:net';
+import { createServer, connect as netConnect, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex, PassThrough } from 'node:stream';
@@ -477,6 +477,20 @@ describe('a connect hook', () => {
       await until('the connection', () => readers.length > 0);
       expect(await readers[0]?.over).toBe('reset');
       expect(readers[0]?.bytes, 'it gets nothing').toBe(0);
+      expect(checking.verdicts).toHaveLength(1);
+    });
+  });
+
+  test('gives a socket that it connects too late: that is reset', async () => {
+    const readers: Reader[] = [];
+    const server = await serve((socket) => readers.push(new Reader(socket)));
+    const socket = new Socket();
+    await once({ connect: () => socket }, { timeout: 100 }, async (checking, clock) => {
+      clock.advance(100);
+      expect(await checking.cause()).toMatchObject({ code: 'checkTimeout' });
+      socket.connect(server.port, '127.0.0.1');
+      await until('the connection', () => readers.length > 0);
+      expect(await readers[0]?.over).toBe('reset');
       expect(checking.verdicts).toHaveLength(1);
     });
   });
