@@ -15,6 +15,7 @@ import {
   emit,
   pathToStateValue,
   raise,
+  type Snapshot,
   type StateValue,
   sendParent,
   sendTo,
@@ -295,12 +296,21 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     extra.status = 'error';
     extra.error = error;
     extra.early.length = 0;
-    if (this.#contextBefore !== undefined) {
-      this.leaf = this.#leafBefore;
-      this.context = this.#contextBefore;
-      extra.children = extra.childrenBefore ?? {};
-    }
+    this.#goBack();
     super.fail(error);
+  }
+
+  /** To where it was before the step that has failed. */
+  #goBack(): void {
+    if (this.#contextBefore === undefined) return;
+    this.leaf = this.#leafBefore;
+    this.context = this.#contextBefore;
+    this.#extra.children = this.#extra.childrenBefore ?? {};
+  }
+
+  protected override prepare(): void {
+    super.prepare();
+    if (this.result.thrown !== undefined) this.#goBack();
   }
 
   protected override failed(error: unknown): void {
@@ -515,7 +525,8 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
         more.early.push(() => this.#stopUnstarted(more));
       } else {
         more.early.unshift(() => {
-          for (const child of Object.values(more.children)) this.#start(child);
+          // One that has failed already tells that in its turn.
+          for (const child of Object.values(more.children)) if (isActive(child)) this.#start(child);
         });
       }
     }
@@ -706,15 +717,15 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     const { [id]: child, ...others } = extra.children;
     if (child === undefined) return;
     extra.children = others;
-    // Other actors of the same names in the system may come in this step.
-    unregister(this.self.system as never, child.ref);
-    const stop = (): void => {
-      if (child.isStarted) after.push(() => this.#stop(child));
-      else this.#stop(child);
+    after.push(() => this.#stop(child));
+    const leave = (): void => {
+      // Other actors of the same names in the system may come in this step.
+      unregister(this.self.system as never, child.ref);
+      if (!child.isStarted) this.#stop(child);
     };
     // At a start it may have been started before, by the assignment that has spawned it.
-    if (this.#isStarted) stop();
-    else extra.early.push(stop);
+    if (this.#isStarted) leave();
+    else extra.early.push(leave);
   }
 
   /** A machine that is done starts none of its actors any more. */
@@ -728,6 +739,8 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     this.self.scope.stopChild(child.ref);
   }
 }
+
+const isActive = ({ ref }: Child): boolean => (ref.getSnapshot() as Snapshot<unknown> | undefined)?.status === 'active';
 
 /** An actor that is stopped has no name in the system any more, and neither have those that it has. */
 function unregister(system: { _unregister?(ref: AnyActorRef): void }, ref: AnyActorRef): void {

@@ -14,7 +14,10 @@ import {
   type EventObject,
   emit,
   enqueueActions,
+  forwardTo,
   fromCallback,
+  fromEventObservable,
+  fromObservable,
   fromTransition,
   log,
   not,
@@ -48,7 +51,7 @@ export interface Generated extends Subject {
   readonly config: Config;
   /** What kinds of things the config has. */
   readonly features: ReadonlySet<Feature>;
-  /** It has actors, one of which may fail. */
+  /** It has functions or actors, one of which may fail. */
   readonly mayFail: boolean;
   /** The same machine with another config, such as a part of its own. */
   rebuild(config: Config): AnyStateMachine;
@@ -73,6 +76,7 @@ export const FEATURES = [
   'candidates: several',
   'context: a value',
   'context: made from the input',
+  'context: reads self, and spawns',
   'done: onDone',
   'done: nobody asks',
   'done: the initial state is final',
@@ -116,6 +120,7 @@ export const FEATURES = [
   'target: .child',
   'target: .child.path',
   'target: an ancestor',
+  'target: a list of one',
   'target: none',
   'target: sibling',
   'target: sibling.path',
@@ -134,26 +139,39 @@ export const FEATURES = [
   'acts: assign spawns',
   'acts: cancel',
   'acts: enqueueActions',
+  'acts: enqueueActions, with actors',
+  'acts: forwardTo',
   'acts: log',
   'acts: raise later',
   'acts: sendTo an actor',
   'acts: sendTo itself',
+  'acts: sendTo by the system',
   'acts: sendTo later',
   'acts: spawnChild',
+  'acts: spawnChild, inline',
+  'acts: spawnChild, that tells its snapshots',
   'acts: stopChild',
   'guard: stateIn',
   'invoke: a callback',
   'invoke: a machine',
+  'invoke: a machine with actors',
   'invoke: a transition',
+  'invoke: an observable',
+  'invoke: an observable of events',
+  'invoke: inline',
   'invoke: several',
   'invoke: of the root',
   'invoke: with an id',
+  'invoke: with a name in the system',
   'invoke: onDone',
   'invoke: onError',
   'invoke: onSnapshot',
   'made by createMachine',
   'made by provide',
   'made by setup',
+  'throws: a guard',
+  'throws: an action',
+  'throws: an assignment',
 ] as const;
 
 export type Feature = (typeof FEATURES)[number];
@@ -249,11 +267,15 @@ type Kind = 'plain' | 'functions' | 'actors';
 interface Self {
   readonly id: string;
   send(event: Event): void;
-  getSnapshot(): { readonly value: unknown; readonly context: unknown; readonly children: object };
+  getSnapshot(): { readonly value: unknown; readonly context: unknown; readonly children: Record<string, Self> };
 }
+
+/** The actor that was spawned with a name, if there is one. */
+const namedOr = ({ system, self }: ActingArgs): Self => system.get('named') ?? self;
 
 interface ActingArgs extends Args {
   readonly self: Self;
+  readonly system: { get(name: string): Self | undefined };
   readonly spawn: (src: string, options: object) => unknown;
   readonly enqueue: ((action: unknown) => void) & Record<string, (...given: unknown[]) => void>;
   readonly check: (guard: unknown) => boolean;
@@ -294,7 +316,64 @@ const ACTORS: Named = {
     note({ tally: count, event: event.type });
     return count + 1;
   }, 0),
+  flow: fromObservable(({ input }: { input: KidInput | undefined }) => flow('flow', input, (n) => n)),
+  feed: fromEventObservable(({ input }: { input: KidInput | undefined }) =>
+    flow('feed', input, (n) => ({ type: n === 1 ? 'r.a' : 'r.b', n })),
+  ),
 };
+
+/** It has actors of its own, the first of which may fail. */
+ACTORS.nest = createMachine({
+  id: 'nest',
+  context: ({ input }: { input: KidInput | undefined }) => ({ n: input?.n ?? 0 }),
+  entry: spawnChild(ACTORS.sub as never, { id: 'inner', input: { n: 7 } as never, systemId: 'inner' }),
+  exit: () => note({ nest: 'off' }),
+  invoke: {
+    src: ACTORS.kid,
+    id: 'kid',
+    input: ({ context }: { context: KidInput }) => context,
+    onError: { actions: sendParent({ type: 'r.a', n: 1 }) },
+  },
+  initial: 'on',
+  states: {
+    on: {
+      on: {
+        'io.read': { actions: [sendTo('kid', { type: 'io.read' }), sendTo('inner', { type: 'io.read' })] },
+        'r.b': { actions: sendParent(({ event }: { event: EventObject }) => event) },
+        go: { actions: stopChild('inner') },
+      },
+      after: { 25: 'off' },
+    },
+    off: { type: 'final' },
+  },
+  output: { nest: 'over' },
+} as never);
+
+/** It gives two values at once, and then it is complete, fails or waits. */
+const flow = <T>(name: string, input: KidInput | undefined, of: (n: number) => T) => ({
+  subscribe(given: unknown): { unsubscribe(): void } {
+    const n = input?.n ?? 0;
+    const observer = given as { next(value: T): void; error(error: unknown): void; complete(): void };
+    note({ [name]: 'on', n });
+    for (const value of [0, 1]) observer.next(of(value));
+    if (n === 3) observer.error(new Error(`no ${name}`));
+    else if (n === 2) observer.complete();
+    return { unsubscribe: () => note({ [name]: 'off', n }) };
+  },
+});
+
+const KINDS = {
+  kid: 'a callback',
+  sub: 'a machine',
+  tally: 'a transition',
+  nest: 'a machine with actors',
+  flow: 'an observable',
+  feed: 'an observable of events',
+} as const;
+
+/** Now and then, and not at the start: there an instance fails before it is one. */
+const isUnlucky = ({ context, event }: Args): boolean =>
+  event.type !== 'xstate.init' && context.a === 3 && context.c === 2;
 
 /** Makes the machine of a seed. */
 export function generate(seed: number): Generated {
@@ -342,7 +421,11 @@ class Generator {
     const random = this.#random;
     const root = this.#plant(undefined, ROOT_ID, 'compound');
     const byValue = random.percent(30);
-    this.#note(byValue ? 'context: a value' : 'context: made from the input');
+    const spawns = !byValue && this.#kind === 'actors' && random.percent(30);
+    const first = random.pick(['kid', 'sub', 'nest']);
+    this.#note(
+      byValue ? 'context: a value' : spawns ? 'context: reads self, and spawns' : 'context: made from the input',
+    );
     const start = { b: random.below(MODULO), c: random.below(MODULO), fuel: FUEL, last: '', seen: null };
     const config: Config = {
       id: ROOT_ID,
@@ -350,10 +433,15 @@ class Generator {
         ? { a: random.below(MODULO), ...start }
         : told(
             `({ input }) => ({ a: input.a, … ${JSON.stringify(start)} })`,
-            ({ input }: { input: { a: number } }) => ({
-              ...start,
-              a: input.a,
-            }),
+            spawns
+              ? ({ input, self, spawn }: ActingArgs & { input: { a: number } }) => {
+                  spawn(first, { id: 'spawned', input: { n: input.a } });
+                  return { ...start, a: input.a, last: self.id };
+                }
+              : ({ input }: { input: { a: number } }) => ({
+                  ...start,
+                  a: input.a,
+                }),
           ),
       ...this.#state(root),
       ...this.#rootOutput(),
@@ -365,7 +453,7 @@ class Generator {
       seed: this.#seed,
       config,
       features: this.#features,
-      mayFail: this.#kind === 'actors',
+      mayFail: this.#kind !== 'plain',
       machine: rebuild(config),
       rebuild,
       canStop: true,
@@ -470,10 +558,11 @@ class Generator {
     const count = random.pick([1, 1, 1, 2]);
     if (count > 1) this.#note('invoke: several');
     return Array.from({ length: count }, (_, index) => {
-      const src = random.pick(['kid', 'kid', 'sub', 'tally'] as const);
-      const kind = { kid: 'a callback', sub: 'a machine', tally: 'a transition' } as const;
-      this.#note(`invoke: ${kind[src]}`);
-      const invoke: Config = { src };
+      const src = random.pick(['kid', 'kid', 'sub', 'tally', 'nest', 'flow', 'feed'] as const);
+      this.#note(`invoke: ${KINDS[src]}`);
+      const isInline = random.percent(20);
+      if (isInline) this.#note('invoke: inline');
+      const invoke: Config = { src: isInline ? ACTORS[src] : src };
       if (random.percent(70)) {
         this.#note('invoke: with an id');
         invoke.id = `${src}${random.percent(70) ? node.order : ''}${index}`;
@@ -494,7 +583,11 @@ class Generator {
         this.#note('invoke: onError');
         invoke.onError = [this.#candidate(node, INSIDE, false), {}];
       }
-      if (src === 'tally' && random.percent(50)) {
+      if (random.percent(10)) {
+        this.#note('invoke: with a name in the system');
+        invoke.systemId = `named${node.order}${index}`;
+      }
+      if ((src === 'tally' || src === 'flow') && random.percent(50)) {
         this.#note('invoke: onSnapshot');
         invoke.onSnapshot = this.#candidate(node, INSIDE, false);
       }
@@ -657,8 +750,12 @@ class Generator {
   #candidate(node: Node, trigger: Trigger, guarded: boolean): Config {
     const random = this.#random;
     const config: Config = {};
-    if (random.percent(70)) config.target = this.#target(node);
-    else this.#note('target: none');
+    if (random.percent(70)) {
+      const isList = random.percent(8);
+      const target = this.#target(node);
+      if (isList) this.#note('target: a list of one');
+      config.target = isList ? [target] : target;
+    } else this.#note('target: none');
     const guard = guarded || random.percent(35) ? this.#guard(2) : undefined;
     if (trigger.burns) {
       config.guard =
@@ -742,6 +839,13 @@ class Generator {
     const left = random.pick(NUMBERS);
     const right = random.pick(NUMBERS);
     const chance = random.below(4);
+    if (this.#kind !== 'plain' && random.percent(4)) {
+      this.#note('throws: a guard');
+      return told(`${left.story} <= ${right.story}, or throws`, (args: Args) => {
+        if (isUnlucky(args)) throw new Error('A guard has thrown.');
+        return left.of(args) <= right.of(args);
+      });
+    }
     if (chance === 0) {
       const type = random.pick([...OUTER, ...RAISED]);
       return told(`event.type !== '${type}'`, ({ event }: Args) => event.type !== type);
@@ -839,6 +943,13 @@ class Generator {
         self.send({ type });
       });
     }
+    if (random.percent(8)) {
+      this.#note('throws: an action');
+      return told(`call ${name}, which may throw`, (args: Args) => {
+        note({ call: name });
+        if (isUnlucky(args)) throw new Error(`${name} has thrown`);
+      });
+    }
     this.#note('acts: a function');
     return told(`call ${name}`, ({ context, event }: Args, params?: Params) => {
       note({ call: name, context, event: event.type, params });
@@ -850,7 +961,29 @@ class Generator {
     const type = random.pick(RAISED);
     const number = random.pick(NUMBERS);
     const id = `later${random.below(2)}`;
-    switch (random.below(10)) {
+    switch (random.below(13)) {
+      case 10:
+        this.#note('acts: forwardTo');
+        // To itself it would forward without end.
+        return told(
+          'forwardTo named, if there is one',
+          enqueueActions((({ enqueue, system }: ActingArgs) => {
+            const named = system.get('named');
+            if (named !== undefined) enqueue(forwardTo(named as never));
+          }) as never),
+        );
+      case 11:
+        this.#note('acts: sendTo by the system');
+        return told(
+          `sendTo system.get ${type}`,
+          sendTo(
+            namedOr as never,
+            ({ event }: { event: Event }) => ({ type: 'io.read', n: event.n }) as never,
+            random.percent(30) ? ({ delay: (args: Args) => 5 * number.of(args), id } as never) : undefined,
+          ),
+        );
+      case 12:
+        return this.#enqueuesActors();
       case 0:
         this.#note('acts: cancel');
         return told(`cancel ${id}`, cancel(random.percent(50) ? id : ((() => id) as never)));
@@ -876,18 +1009,27 @@ class Generator {
           sendTo(to, event as never, isLater ? ({ id, delay: 10 } as never) : undefined),
         );
       }
-      case 4:
-        this.#note('acts: spawnChild');
+      case 4: {
+        const src = random.pick(['kid', 'sub', 'nest', 'flow', 'tally'] as const);
+        const isInline = random.percent(30);
+        const syncSnapshot = src === 'flow' || src === 'tally';
+        this.#note(isInline ? 'acts: spawnChild, inline' : 'acts: spawnChild');
+        if (syncSnapshot) this.#note('acts: spawnChild, that tells its snapshots');
+        const input = random.percent(50) ? { n: random.below(3) } : (args: Args) => ({ n: number.of(args) % 3 });
         return told(
-          'spawnChild spawned',
-          spawnChild(random.pick(['kid', 'sub']), { id: 'spawned', input: random.below(3) as never } as never),
+          `spawnChild spawned ${src}`,
+          spawnChild(
+            (isInline ? ACTORS[src] : src) as never,
+            { id: 'spawned', input, syncSnapshot, ...(random.percent(20) && { systemId: 'named' }) } as never,
+          ),
         );
+      }
       case 5:
         this.#note('acts: stopChild');
         return told('stopChild spawned', stopChild(random.percent(50) ? 'spawned' : ((() => 'spawned') as never)));
       case 6: {
         this.#note('acts: assign spawns');
-        const src = random.pick(['kid', 'sub']);
+        const src = random.pick(['kid', 'sub', 'nest']);
         return told(
           `assign spawn ${src}`,
           assign((({ spawn, context }: ActingArgs) => {
@@ -932,6 +1074,28 @@ class Generator {
     );
   }
 
+  #enqueuesActors(): unknown {
+    this.#note('acts: enqueueActions, with actors');
+    const random = this.#random;
+    const src = random.pick(['kid', 'sub', 'nest']);
+    const type = random.pick(RAISED);
+    const guard = random.pick(['hasFuel', not('hasFuel'), and(['guard0', 'hasFuel']), { type: 'guard1' }]);
+    const asks = random.percent(50);
+    return told(
+      `enqueue stopChild, spawnChild ${src}, sendTo ${type}, cancel`,
+      enqueueActions((({ enqueue, check }: ActingArgs) => {
+        enqueue.stopChild?.('spawned');
+        if (!asks || check(guard)) enqueue.spawnChild?.(src, { id: 'spawned', systemId: 'named', input: { n: 1 } });
+        enqueue.sendTo?.(namedOr, { type });
+        enqueue.cancel?.('later0');
+        enqueue.assign?.({ c: ({ context }: Args) => (context.c + 1) % MODULO });
+        enqueue(({ context, self }: ActingArgs) =>
+          note({ has: Object.keys(self.getSnapshot().children), c: context.c }),
+        );
+      }) as never),
+    );
+  }
+
   #assign(): unknown {
     const random = this.#random;
     const [first, second] = random.pick([
@@ -942,6 +1106,17 @@ class Generator {
     ] as const);
     const one = random.pick(NUMBERS);
     const two = random.pick(NUMBERS);
+    if (this.#kind !== 'plain' && random.percent(5)) {
+      this.#note('throws: an assignment');
+      const throws = (args: Args) => {
+        if (isUnlucky(args)) throw new Error('An assignment has thrown.');
+        return two.of(args);
+      };
+      return told(
+        `assign({ ${first}: ${one.story}, ${second}: ${two.story}, or throws })`,
+        assign({ [first]: one.of, [second]: throws } as never),
+      );
+    }
     switch (random.below(5)) {
       case 0: {
         this.#note('assign: a function');

@@ -6,6 +6,7 @@ import type { AnyStateMachine, EventObject } from 'xstate';
 import type { MachineRuntime } from '../support/runtimes.js';
 import {
   type Answer,
+  ask,
   CLOCK_IS_EXACT,
   difference,
   isSame,
@@ -233,7 +234,7 @@ function nextMove(subject: Subject, { liked, patience }: Taste, random: Random, 
   }
   if (chance > 97) return { do: 'send', event: { type: UNKNOWN } };
   // Most of what may be sent does nothing: ask for something that does.
-  const acting = random.percent(90) ? liked.filter((type) => side.instance.can({ type })) : liked;
+  const acting = random.percent(90) ? liked.filter((type) => ask(() => side.instance.can({ type })) !== false) : liked;
   return { do: 'send', event: subject.event(random.pick(acting.length > 0 ? acting : subject.types), random) };
 }
 
