@@ -77,7 +77,7 @@ export function socketDriver<M extends AnyStateMachine>(
         // Where nothing listens the connection was refused, and that comes by itself.
         const isRefused = move === 'resets' && peer.refuses;
         // A server that closes resets what it has not accepted.
-        if (move === 'connects') await peer.newest();
+        if (move !== undefined && move !== 'resets') await peer.newest();
         // A step may have the next socket opened at once.
         await peer.prepare(path, index + 1, options.peer);
         if (isRefused || move === 'connects') return undefined;
@@ -136,10 +136,10 @@ class Peer {
     this.port = (this.#server.address() as AddressInfo).port;
   }
 
-  /** A connection that the steps from here on want refused finds nobody who listens. */
+  /** A connection that the next step of the peer wants refused finds nobody who listens. */
   async prepare(path: Path, from: number, moves: SocketDriverOptions<AnyStateMachine>['peer']): Promise<void> {
-    const next = path.slice(from).find(({ event }) => ['connects', 'resets'].includes(moves[event.type] as string));
-    const isWanted = next === undefined || moves[next.event.type] === 'connects';
+    const next = path.slice(from).find(({ event }) => moves[event.type] !== undefined);
+    const isWanted = next === undefined || moves[next.event.type] !== 'resets';
     if (isWanted && !this.#server.listening) await this.listen(this.port);
     else if (!isWanted && this.#server.listening) this.#server.close();
   }

@@ -497,6 +497,37 @@ describe('the driver', () => {
     expect(stopped).toEqual([]);
   });
 
+  test('takes the paths of a machine that is told of bytes, and not of the connection', async () => {
+    const machine = setup({}).createMachine({
+      id: 'reader',
+      initial: 'connecting',
+      states: {
+        connecting: {
+          entry: emit({ type: 'socket.open' }),
+          on: { 'socket.opened': 'open', 'socket.closed': 'failed' },
+        },
+        open: { on: { 'socket.closed': 'closed', 'owner.wait': 'waiting' } },
+        waiting: { on: { 'socket.closed': 'closed' } },
+        closed: { type: 'final' },
+        failed: { type: 'final' },
+      },
+    });
+    const driver = socketDriver({
+      machine,
+      attach: (port, clock) =>
+        attach(() => connect(port, '127.0.0.1'), compile(machine), {
+          clock,
+          events: { data: 'socket.opened', closed: 'socket.closed' } as never,
+          commands: { 'socket.open': 'open' } as never,
+        }),
+      peer: { 'socket.opened': { sends: 'hello' }, 'socket.closed': 'resets' },
+    });
+    const paths = exploreMachine(machine, { input: undefined }).edgePaths();
+    const ends: unknown[] = [];
+    for (const path of paths) ends.push((await drivePath(path, driver)).stopped ?? path.at(-1)?.to);
+    expect(ends.toSorted()).toEqual(['closed', 'closed', 'failed']);
+  });
+
   test('finds a socket that was left open', async () => {
     const { driver, paths } = pathsOf(machineWith('leaves it open'));
     const found: string[] = [];
