@@ -6,6 +6,7 @@ import type { Attached } from '../adapters/attach.js';
 import { ManualClock } from './clock.js';
 import type { Driver } from './drive.js';
 import { type Path, type Step, shortName } from './graph.js';
+import { Leftovers } from './leftovers.js';
 
 /**
  * What the peer does for an event to happen: `connects` means that it takes the connection, `ends` that it sends a FIN,
@@ -34,7 +35,8 @@ export interface SocketDriverOptions<M extends AnyStateMachine> {
 /**
  * Makes a driver for {@link drivePath}: each path has a server, a clock and an instance of its own.
  *
- * After a path whose machine has ended, no timer may be set, and the machine must not have left its socket open.
+ * After a path whose machine has ended, no timer may be set, and the machine must not have left its socket open. After any path
+ * no timer of Node's may run that was started on it, such as that of an actor whose function returns nothing that clears it.
  *
  * @example
  * ```ts
@@ -59,11 +61,13 @@ export function socketDriver<M extends AnyStateMachine>(
     const { port } = peer;
     await peer.prepare(path, 0, options.peer);
     const clock = new ManualClock();
+    const leftovers = new Leftovers();
     let handle: Attached<M>;
     try {
-      handle = options.attach(port, clock);
+      handle = leftovers.run(() => options.attach(port, clock));
     } catch (error) {
       peer.close();
+      await leftovers.end();
       throw error;
     }
     /** The step whose event was sent, and did not come of the socket. */
@@ -84,10 +88,10 @@ export function socketDriver<M extends AnyStateMachine>(
         if (move !== undefined) {
           await peer.move(move, step);
         } else if (step.event.type.startsWith('xstate.after.')) {
-          return passTime(handle, clock, step);
+          return leftovers.run(() => passTime(handle, clock, step));
         } else {
           sent = step;
-          handle.instance.send(step.event as never);
+          leftovers.run(() => handle.instance.send(step.event as never));
         }
         return undefined;
       },
@@ -100,6 +104,9 @@ export function socketDriver<M extends AnyStateMachine>(
         // A peer that stays open is no reason for a socket to stay.
         peer.close();
         await handle.closed;
+        const [left] = await leftovers.end();
+        if (left !== undefined)
+          throw new Error(`${handle.id} was over, and a timer still ran that was started at ${left}`);
         if (!isOver) return;
         if (handle.isLeaky) throw new Error(`${handle.id} has ended in "${handle.state}" and left its socket open`);
         if (clock.pending > 0) throw new Error(`${handle.id} has ended in "${handle.state}" and left a timer running`);

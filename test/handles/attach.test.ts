@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { assign, emit, setup } from 'xstate';
+import { assign, emit, fromCallback, setup } from 'xstate';
 import { type AttachOptions, attach } from '../../src/index.js';
 import { compile, interpret } from '../../src/runtime/index.js';
 import { describePath, drivePath, exploreMachine, ManualClock, socketDriver } from '../../src/testing/index.js';
@@ -534,6 +534,59 @@ describe('the driver', () => {
     for (const path of paths) await drivePath(path, driver).catch(({ message }) => found.push(message));
     expect(found.length).toBeGreaterThan(0);
     for (const message of found) expect(message).toMatch(/^asker#\d+ has ended in "answered" and left its socket open/);
+  });
+
+  test('finds a timer of an actor that was stopped, and says where it was started', async () => {
+    const timers: NodeJS.Timeout[] = [];
+    const machineOf = (isTidy: boolean) =>
+      setup({
+        actors: {
+          watch: fromCallback(() => {
+            const timer = setInterval(() => {}, 60_000);
+            timers.push(timer);
+            return isTidy ? () => clearInterval(timer) : undefined;
+          }),
+        },
+      }).createMachine({
+        id: 'watcher',
+        initial: 'on',
+        states: {
+          on: { invoke: { src: 'watch' }, on: { 'owner.wait': 'waiting', 'socket.closed': 'off' } },
+          waiting: { on: { 'socket.closed': 'off' } },
+          off: { type: 'final' },
+        },
+      });
+    const outcomes = async (machine: ReturnType<typeof machineOf>): Promise<string[]> => {
+      const driver = socketDriver({
+        machine,
+        attach: (port, clock) =>
+          attach(connect(port, '127.0.0.1'), compile(machine), {
+            clock,
+            events: { closed: 'socket.closed' } as never,
+            commands: {},
+          }),
+        peer: { 'socket.closed': 'resets' },
+      });
+      const found: string[] = [];
+      for (const path of exploreMachine(machine, { input: undefined }).edgePaths()) {
+        found.push(
+          await drivePath(path, driver).then(
+            () => 'tidy',
+            ({ message }) => message,
+          ),
+        );
+      }
+      for (const timer of timers.splice(0)) clearInterval(timer);
+      return found;
+    };
+    expect(new Set(await outcomes(machineOf(true)))).toEqual(new Set(['tidy']));
+    const found = await outcomes(machineOf(false));
+    expect(found.length).toBeGreaterThan(1);
+    for (const message of found) {
+      expect(message).toMatch(
+        /^watcher#\d+ was over, and a timer still ran that was started at .*attach\.test\.ts:\d+/,
+      );
+    }
   });
 
   test('finds a timer that was left running', async () => {
