@@ -50,6 +50,8 @@ export function testMachine<M extends AnyStateMachine>(machine: M, options: Test
   const transitionsMin = integer('transitionsMin', options.transitionsMin, names.size, 0, names.size);
   const paths = choose(walk);
   const taken = new Set<string>();
+  /** What the paths take that were replayed: a real one may stop early. */
+  const replayed = new Set<string>();
   const stops: string[] = [];
   let left = paths.length;
   const running: Promise<unknown>[] = [];
@@ -57,6 +59,7 @@ export function testMachine<M extends AnyStateMachine>(machine: M, options: Test
     test(`${machine.id}: ${describePath(path)}`, async () => {
       left--;
       const model = replayPath(machine, options.input, path);
+      for (const step of model.steps) for (const name of step.taken) replayed.add(name);
       check?.(model, path);
       if (driver === undefined) {
         for (const step of model.steps) for (const name of step.taken) taken.add(name);
@@ -79,7 +82,11 @@ export function testMachine<M extends AnyStateMachine>(machine: M, options: Test
     throw new Error(
       [
         `${machine.id}: ${line}${least}`,
-        ...missing.map((transition) => `  ${describeTransition(transition)}: ${reason(walk, transition, options)}`),
+        ...missing.map((transition) => {
+          const isLeftOut = left === 0 && walk.taken.has(transition) && !replayed.has(names.get(transition) as string);
+          const why = isLeftOut ? 'none of "paths" takes it; one of edgePaths() does' : reason(walk, transition, options);
+          return `  ${describeTransition(transition)}: ${why}`;
+        }),
         ...(left > 0 ? [`${left} of ${paths.length} paths did not run.`] : []),
         ...(stops.length > 0 ? ['Paths that stopped early:', ...stops.map((stop) => `  ${stop}`)] : []),
       ].join('\n'),
