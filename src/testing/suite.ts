@@ -84,7 +84,9 @@ export function testMachine<M extends AnyStateMachine>(machine: M, options: Test
         `${machine.id}: ${line}${least}`,
         ...missing.map((transition) => {
           const isLeftOut = left === 0 && walk.taken.has(transition) && !replayed.has(names.get(transition) as string);
-          const why = isLeftOut ? 'none of "paths" takes it; one of edgePaths() does' : reason(walk, transition, options);
+          const why = isLeftOut
+            ? 'none of "paths" takes it; one of edgePaths() does'
+            : reason(walk, transition, options);
           return `  ${describeTransition(transition)}: ${why}`;
         }),
         ...(left > 0 ? [`${left} of ${paths.length} paths did not run.`] : []),

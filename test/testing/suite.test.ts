@@ -55,6 +55,15 @@ describe('what is registered', () => {
     );
   });
 
+  test('a transition that none of the chosen paths takes', async () => {
+    const tests = registered(linkMachine(), { input: undefined, paths: (graph) => graph.edgePaths().slice(0, 2) });
+    const failed = await failures(tests);
+    expect(Object.keys(failed)).toEqual(['link: transitions 10/10']);
+    expect(failed['link: transitions 10/10']).toContain(
+      '\n  connecting –socket.connected→ waiting: none of "paths" takes it; one of edgePaths() does\n',
+    );
+  });
+
   test('a check that fails says where', async () => {
     const tests = registered(linkMachine(), {
       input: undefined,
