@@ -349,6 +349,16 @@ ACTORS.nest = createMachine({
   output: { nest: 'over' },
 } as never);
 
+/** The same for both lives: the snapshot of an observable, which is in an event, has its subscription. */
+function subscriptionOf(name: string, n: number): { unsubscribe(): void } {
+  const key = `${name} ${n}`;
+  const subscription = subscriptions.get(key) ?? { unsubscribe: () => note({ [name]: 'off', n }) };
+  subscriptions.set(key, subscription);
+  return subscription;
+}
+
+const subscriptions = new Map<string, { unsubscribe(): void }>();
+
 /** It gives two values at once, and then it is complete, fails or waits. */
 const flow = <T>(name: string, input: KidInput | undefined, of: (n: number) => T) => ({
   subscribe(given: unknown): { unsubscribe(): void } {
@@ -358,7 +368,7 @@ const flow = <T>(name: string, input: KidInput | undefined, of: (n: number) => T
     for (const value of [0, 1]) observer.next(of(value));
     if (n === 3) observer.error(new Error(`no ${name}`));
     else if (n === 2) observer.complete();
-    return { unsubscribe: () => note({ [name]: 'off', n }) };
+    return subscriptionOf(name, n);
   },
 });
 
