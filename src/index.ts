@@ -30,7 +30,6 @@ export {
   type ClientOptions,
   clientOf,
 } from './adapters/client.js';
-export type { CloseOptions, Handle, HandleOptions } from './adapters/handle.js';
 export type { Connection, Hold } from './adapters/holds.js';
 export {
   type Address,
@@ -57,6 +56,7 @@ export {
   type ProxyHeaderFault,
   SockchartError,
 } from './errors.js';
+export type { CloseOptions, Handle, HandleOptions } from './handle.js';
 export type { Means } from './machines/means.js';
 export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
 export type { Members } from './members.js';
@@ -97,12 +97,12 @@ export { random } from './upstream/balance/random.js';
 export { roundRobin } from './upstream/balance/round-robin.js';
 export type { RetryBudgetOptions } from './upstream/budget.js';
 export type { CheckExchange, CheckHook, CheckHookContext, ChecksOptions } from './upstream/check-options.js';
+export type { RemoveOptions, Server, ServerChange, ServerEvents } from './upstream/server.js';
+export type { ConnectContext, ConnectHook, ServerOptions } from './upstream/server-options.js';
+export { Servers, type ServersEvents } from './upstream/servers.js';
 export {
-  type ConnectContext,
-  type ConnectHook,
+  type EjectionOptions,
   isPermanent,
-  type Server,
-  type ServerOptions,
-  Servers,
   type ServersOptions,
-} from './upstream/servers.js';
+  type SlowStartOptions,
+} from './upstream/servers-options.js';

@@ -1,19 +1,27 @@
 /** Where a backend goes: the server of its current attempt, and what became of the last one. */
 import type { Socket } from 'node:net';
 import { ConnectError } from '../errors.js';
-import type { Cause } from '../machines/vocabulary.js';
+import type { Cause, Report } from '../machines/vocabulary.js';
 import { hookReportOf } from '../sockets/socket.js';
-import type { Choice, Requester, Server, Servers } from '../upstream/servers.js';
+import type { Choice, Requester } from '../upstream/requester.js';
+import type { Occupant, Server } from '../upstream/server.js';
+import type { Servers } from '../upstream/servers.js';
 
 /** @internal The backend that attempts to connect. */
 interface AttemptsOwner {
   serverFreed(): void;
+  /** The server goes, for this reason. */
+  serverLost(cause: Report, deliver: boolean): void;
   /** The client that it is for. */
   readonly client: Requester['client'];
 }
 
 /** @internal */
-export class Attempts implements Requester {
+export class Attempts implements Requester, Occupant {
+  /** @internal A server links its connections by these two fields. */
+  previous: Occupant | undefined = undefined;
+  /** @internal */
+  next: Occupant | undefined = undefined;
   servers: Servers;
   only: Server | undefined = undefined;
   key: string | undefined = undefined;
@@ -33,6 +41,8 @@ export class Attempts implements Requester {
   /** The last attempt that failed. */
   #failure: { readonly server: Server; readonly cause: Cause } | undefined = undefined;
   readonly #requester: AttemptsOwner;
+  /** When its connection came up, where that counts. */
+  #since: number | undefined = undefined;
   /** The set of servers does not know yet what became of the last attempt. */
   #isUnsettled = false;
   /** The last attempt had come up, and its connection was lost, or is replaced on the owner's wish. */
@@ -55,11 +65,18 @@ export class Attempts implements Requester {
     this.#requester.serverFreed();
   }
 
+  serverLost(cause: Report, deliver: boolean): void {
+    this.#requester.serverLost(cause, deliver);
+  }
+
   /** Asks the set of servers for one. A balancer of the user's may throw. */
   choose(): Choice {
     try {
       const choice = this.servers.choose(this);
-      if (choice.kind === 'chosen') this.current = choice.server;
+      if (choice.kind === 'chosen') {
+        this.current = choice.server;
+        choice.server.occupants.add(this);
+      }
       return choice;
     } catch (error) {
       this.servers.forget(this);
@@ -84,6 +101,7 @@ export class Attempts implements Requester {
   succeeded(socket: Socket | undefined): void {
     const server = this.current as Server;
     this.servers.succeeded(server, this);
+    if (this.servers.judgesLosses) this.#since = this.servers.clock.now();
     if (server.lookup !== undefined && socket !== undefined) server.cameUp(socket);
   }
 
@@ -103,7 +121,22 @@ export class Attempts implements Requester {
     if (server === undefined) return;
     this.current = undefined;
     this.#isUnsettled = true;
+    server.occupants.delete(this);
+    if (this.#since !== undefined) this.#tellLasted(server, this.#since);
     this.servers.leave(server);
+  }
+
+  /** The established connection was lost, for this reason. */
+  lost(cause: Cause): void {
+    if (this.#since === undefined) return;
+    const livedMs = this.servers.clock.now() - this.#since;
+    this.#since = undefined;
+    this.servers.lost((this.current ?? this.last) as Server, cause, livedMs);
+  }
+
+  /** That it has lasted speaks for the server; that it was lost is said by {@link lost}. */
+  #tellLasted(server: Server, since: number): void {
+    this.servers.lasted(server, this.servers.clock.now() - since);
   }
 
   /**

@@ -2,13 +2,16 @@
 
 import type { Socket } from 'node:net';
 import { OptionError } from '../errors.js';
+import { HANDLE_OPTIONS, type HandleOptions } from '../handle.js';
 import type { BackendSettings } from '../machines/backend.js';
 import { BACKEND_LIMITS, namesOf } from '../machines/limits.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
 import { everyOption, flag, hook, keepAlive, limits, type Timeout, timeout } from '../options.js';
-import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
+import type { Server } from '../upstream/server.js';
+import type { ServerOptions } from '../upstream/server-options.js';
+import { Servers } from '../upstream/servers.js';
+import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers-options.js';
 import { BOUNDED_BY_SESSION, type Client } from './client.js';
-import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
 /**
  * What a hook that makes a fresh connection ready gets besides the socket. `For` is the type of its client: `undefined`
@@ -151,6 +154,8 @@ export const BACKEND_OPTIONS = everyOption<BackendOptions>()(
 export interface BackendConfig {
   readonly input: { readonly settings: BackendSettings };
   readonly servers: Servers;
+  /** The set was made for this backend alone, and ends with it. */
+  readonly ownsServers: boolean;
   readonly prepare: PrepareHook | undefined;
   readonly repair: PrepareHook | undefined;
   readonly noDelay: boolean;
@@ -203,6 +208,7 @@ export function backendConfig(
       },
     },
     servers,
+    ownsServers: false,
     prepare: hook('prepare', options.prepare as PrepareHook | undefined),
     repair: hook('repair', options.repair),
     noDelay: flag('noDelay', options.noDelay, true),
@@ -217,7 +223,8 @@ export function serversOf(options: ServersOptions & { readonly servers: BackendO
   for (const name of SERVERS_OPTIONS) if (options[name] !== undefined) own[name] = options[name];
   if (!(options.servers instanceof Servers)) return new Servers(options.servers, own);
   for (const name of Object.keys(own)) {
-    if (name !== 'clock') throw new OptionError(name, own[name], 'given to the Servers that are shared');
+    if (name !== 'clock' && name !== 'runtime')
+      throw new OptionError(name, own[name], 'given to the Servers that are shared');
   }
   return options.servers;
 }

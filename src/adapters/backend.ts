@@ -1,6 +1,7 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { ClosedError, ConnectError, NotEstablishedError, NotSupportedError } from '../errors.js';
 import { BackendInstance } from '../generated/backend.js';
+import { type Environment, environmentOf, type HandleKind, kindOf } from '../handle.js';
 import type { BackendCommand, BackendEvent } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { signal as checkSignal, flag, onlyKnown } from '../options.js';
@@ -25,7 +26,8 @@ import {
   unlinkOwner,
 } from '../sockets/socket.js';
 import type { CheckedServerTls } from '../tls.js';
-import type { Server, Servers } from '../upstream/servers.js';
+import type { Server } from '../upstream/server.js';
+import type { Servers } from '../upstream/servers.js';
 import { Attempts } from './attempts.js';
 import {
   BACKEND_OPTIONS,
@@ -37,7 +39,6 @@ import {
   serversOf,
 } from './backend-options.js';
 import type { Client } from './client.js';
-import { type Environment, environmentOf, type HandleKind, kindOf } from './handle.js';
 import { type Connection, type Hold, Holders } from './holds.js';
 import { type LegOwner, SocketHandle } from './socket-handle.js';
 import { checkReady, type ReadyOptions, Waiters } from './waiters.js';
@@ -73,6 +74,8 @@ export interface BackendOwner extends LegOwner {
   /** The socket that was dialled as {@link backendDials} says, before it has connected. */
   backendDialled(socket: Socket): void;
   backendEstablished(): void;
+  /** Its server goes: with `deliver`, what is complete is delivered. */
+  serverLost(cause: Cause, deliver: boolean): void;
   backendRetry(attempt: number, delayMs: number, cause: Cause): void;
   backendFailover(from: Server, to: Server, cause: Cause): void;
 }
@@ -386,6 +389,18 @@ export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
     this.#answerChoice();
   }
 
+  /** @internal Its server is removed, down, or needed no more. A conversation is cut; anything else goes on elsewhere. */
+  serverLost(cause: Report, deliver: boolean): void {
+    if (this.hasTag('offered') && !this.persistent) {
+      const why: Cause = { ...cause, phase: 'established' };
+      if (this.#owner !== undefined) this.#owner.serverLost(why, deliver);
+      else if (deliver) this.cut(why);
+      else void this.abort(why);
+      return;
+    }
+    this.#loseSocket(cause);
+  }
+
   /** @internal */
   override commandFailed(command: string, error: unknown): void {
     if (command === 'server.choose') {
@@ -393,9 +408,13 @@ export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
       return;
     }
     // It may have been left undone: the socket must neither stay open nor end as if all were well, and its close follows.
+    this.#loseSocket(commandCauseOf(error));
+  }
+
+  #loseSocket(cause: Report): void {
     const isOpen = this.#socket !== undefined;
     this.resetSocket();
-    this.socketFailed(commandCauseOf(error));
+    this.socketFailed(cause);
     if (!isOpen) this.socketClosed();
   }
 
@@ -427,6 +446,7 @@ export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
       outcome.ending === 'failed' ? this.#gaveUp(outcome.cause) : new ClosedError(this.id, outcome.cause),
     );
     this.#owner?.legClosed(this, outcome);
+    if (this.#config.ownsServers) this.servers.end();
   }
 
   /** @internal */
@@ -631,6 +651,7 @@ export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
 
   /** @internal */
   dropOwner(cause: Cause): void {
+    this.#attempts.lost(cause);
     this.notify('dropped', { incarnation: this.incarnation, server: this.#attempts.last as Server, cause });
   }
 
@@ -708,7 +729,10 @@ export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
 export function createBackend(options: BackendOptions): Backend {
   onlyKnown('createBackend', options, BACKEND_OPTIONS);
   const servers = serversOf(options);
-  const config = backendConfig(options, servers, flag('persistent', options.persistent, true), false);
+  const config = {
+    ...backendConfig(options, servers, flag('persistent', options.persistent, true), false),
+    ownsServers: options.servers !== servers,
+  };
   const signal = checkSignal('signal', options.signal);
   const backend = new Backend(config, environmentOf(options));
   backend.begin(signal);

@@ -3,6 +3,14 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { NotEstablishedError, NotSupportedError, OptionError } from '../errors.js';
 import { ClientInstance } from '../generated/client.js';
+import {
+  type Environment,
+  environmentOf,
+  HANDLE_OPTIONS,
+  type HandleKind,
+  type HandleOptions,
+  kindOf,
+} from '../handle.js';
 import type { ClientCommand, ClientEvent, ClientSettings } from '../machines/client.js';
 import { CLIENT_LIMITS, namesOf } from '../machines/limits.js';
 import { type Cause, NEVER_MS, type Outcome, type Report, type Words } from '../machines/vocabulary.js';
@@ -36,14 +44,6 @@ import {
   unlinkOwner,
 } from '../sockets/socket.js';
 import { UnreadReader } from '../sockets/unread.js';
-import {
-  type Environment,
-  environmentOf,
-  HANDLE_OPTIONS,
-  type HandleKind,
-  type HandleOptions,
-  kindOf,
-} from './handle.js';
 import { Peek, type PeekOptions, peekTime } from './peek.js';
 import { SocketHandle } from './socket-handle.js';
 

@@ -1,7 +1,7 @@
 /** The users of a connection: its hook while it is prepared, then its holders. It is released only after them. */
 import type { Socket } from 'node:net';
 import { type Member, MemberList } from '../members.js';
-import type { Server } from '../upstream/servers.js';
+import type { Server } from '../upstream/server.js';
 
 /** An established connection. */
 export interface Connection {

@@ -2,6 +2,7 @@
 
 import type { Server as NetServer, ServerOpts } from 'node:net';
 import { OptionError } from '../errors.js';
+import { HANDLE_OPTIONS, type HandleOptions } from '../handle.js';
 import { CLIENT_LIMITS, LISTENER_LIMITS, namesOf } from '../machines/limits.js';
 import type { ListenerSettings } from '../machines/listener.js';
 import { everyOption, flag, integer, keepAlive, limits, port, type Timeout, text } from '../options.js';
@@ -10,7 +11,6 @@ import { openFilesMax } from '../sockets/files.js';
 import { bindingName, isFile } from '../sockets/unix.js';
 import { type ListenTls, listenTls } from '../tls.js';
 import { type ClientConfig, type ClientLimits, clientConfig } from './client.js';
-import { HANDLE_OPTIONS, type HandleOptions } from './handle.js';
 
 /** Where to listen: a TCP port, a Unix path, an open file descriptor, or a server of your own. */
 export interface ListenAddress {

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type ListenOptions, Server as NetServer
 import { builtin } from '../builtin.js';
 import { BindError, ClosedError, NotSupportedError } from '../errors.js';
 import { ListenerInstance } from '../generated/listener.js';
+import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { ListenerCommand, ListenerEvent } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { type Member, MemberList, type Members } from '../members.js';
@@ -15,7 +16,6 @@ import { bindingName, isFile, lockPath, type PathLock, unlockPath } from '../soc
 import { hostAndPort } from '../text.js';
 import type { ListenTls } from '../tls.js';
 import { behindProxies, Client, type ClientConfig, overTls } from './client.js';
-import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from './handle.js';
 import {
   type CheckedListenerLimits,
   checkAddress,

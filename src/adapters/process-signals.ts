@@ -2,9 +2,9 @@
 
 import { builtin } from '../builtin.js';
 import { NotSupportedError, OptionError } from '../errors.js';
+import type { CloseOptions } from '../handle.js';
 import type { Ending } from '../machines/vocabulary.js';
 import { hook, onlyKnown, type Timeout, timeout } from '../options.js';
-import type { CloseOptions } from './handle.js';
 
 /** A service manager, Ctrl-C, Ctrl-\, and a terminal that is lost. */
 const STOP: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'];

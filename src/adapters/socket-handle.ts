@@ -1,5 +1,6 @@
 /** What the handles of clients and backends have in common: how a command ends the socket, and what the socket reports. */
 import type { Socket } from 'node:net';
+import { type CommandTable, type Events, Handle } from '../handle.js';
 import type { SocketCommand, SocketEvent } from '../machines/functions/connection.js';
 import type { Cause, Outcome, Report, Words } from '../machines/vocabulary.js';
 import type { Instance } from '../runtime/instance.js';
@@ -17,7 +18,6 @@ import {
   reset,
   takeBack,
 } from '../sockets/socket.js';
-import { type CommandTable, type Events, Handle } from './handle.js';
 
 const ENDED = { type: 'socket.ended' } as const;
 const FINISHED = { type: 'socket.finished' } as const;

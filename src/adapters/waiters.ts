@@ -1,8 +1,8 @@
 /** The callers that wait until a backend is established. */
 import { type Member, MemberList } from '../members.js';
 import { signal as checkSignal, count, onlyKnown } from '../options.js';
+import { type Following, follow, type SignalFollower, unfollow } from '../signals.js';
 import type { Connection } from './holds.js';
-import { type Following, follow, type SignalFollower, unfollow } from './signals.js';
 
 /** Options of {@link Backend.ready}. */
 export interface ReadyOptions {

@@ -1,7 +1,7 @@
 import nodeCluster from 'node:cluster';
-import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from '../adapters/handle.js';
 import { ClosedError, NotSupportedError } from '../errors.js';
 import { ClusterInstance } from '../generated/cluster.js';
+import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { ClusterCommand, ClusterEvent } from '../machines/cluster.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown, type Timeout, timeout } from '../options.js';

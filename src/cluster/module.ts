@@ -1,5 +1,5 @@
 /** What a user's module and the program that runs it in a worker agree on. */
-import type { CloseOptions } from '../adapters/handle.js';
+import type { CloseOptions } from '../handle.js';
 import type { Outcome, Report } from '../machines/vocabulary.js';
 import type { PartAddress } from './messages.js';
 

@@ -1,8 +1,8 @@
 import cluster, { type Worker as NodeWorker } from 'node:cluster';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Environment, Handle, type HandleKind, kindOf } from '../adapters/handle.js';
 import { WorkerInstance } from '../generated/worker.js';
+import { type Environment, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { WorkerCommand, WorkerEvent } from '../machines/worker.js';
 import {

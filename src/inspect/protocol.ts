@@ -74,8 +74,10 @@ export interface ServerInfo {
   readonly name: string;
   readonly connections: number;
   readonly failures: number;
-  /** What became of its last attempt: `up`, `down`, `excluded`; `untried` before there was one. */
-  readonly state: 'up' | 'down' | 'excluded' | 'untried';
+  /** Its state: `up`, `ejected`, `draining` …; `untried` where it is up and has not answered yet. */
+  readonly state: string;
+  /** Why, in short. */
+  readonly cause: string;
 }
 
 export interface ListenerInfo {

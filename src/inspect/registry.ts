@@ -74,10 +74,10 @@ export interface LiveServer {
   readonly failures: number;
   /** Whether it has ever answered an attempt. */
   readonly hasAnswered: boolean;
-  /** Until when it is chosen last. */
-  readonly downUntil: number;
-  /** Why it is never chosen, if it is not. */
-  readonly excluded: Cause | undefined;
+  /** Its state, as a path: `serving.up`. */
+  readonly state: string;
+  /** Why it is in that state. */
+  readonly cause: Cause;
 }
 
 /** All that is live, as a whole. */

@@ -126,7 +126,8 @@ export const PEEK_LIMITS = {
 
 /** A set of servers. */
 export const SERVERS_LIMITS = {
-  downFor: time(10_000, 'how long a server that failed is chosen last; then one connection tries it', FLAG),
+  downFor: time(10_000, 'the first ejection of a server that failed; then one connection tries it', FLAG),
+  removeTimeout: time(30_000, 'how long a server that is removed keeps its sessions, until they are cut'),
 };
 
 /** The active checks of a server. */

@@ -3,14 +3,6 @@ import type { Duplex } from 'node:stream';
 import { Backend } from '../adapters/backend.js';
 import { type BackendSocketOptions, backendConfig, type DialLimits, serversOf } from '../adapters/backend-options.js';
 import { Client, type ClientConfig, clientOf } from '../adapters/client.js';
-import {
-  environmentOf,
-  HANDLE_OPTIONS,
-  Handle,
-  type HandleKind,
-  type HandleOptions,
-  kindOf,
-} from '../adapters/handle.js';
 import { type Address, Listener } from '../adapters/listener.js';
 import {
   checkAddress,
@@ -22,6 +14,7 @@ import {
 } from '../adapters/listener-options.js';
 import { ClosedError, NotSupportedError, OptionError } from '../errors.js';
 import { ProxyInstance } from '../generated/proxy.js';
+import { environmentOf, HANDLE_OPTIONS, Handle, type HandleKind, type HandleOptions, kindOf } from '../handle.js';
 import { BUFFER_LIMITS, namesOf, PROXY_LIMITS, SESSION_LIMITS } from '../machines/limits.js';
 import type { ProxyCommand, ProxyEvent } from '../machines/proxy.js';
 import { type Cause, type Ending, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
@@ -30,7 +23,10 @@ import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeo
 import { type Deferred, optionalDeferred } from '../promise.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
-import { SERVERS_OPTIONS, type Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
+import type { Server } from '../upstream/server.js';
+import type { ServerOptions } from '../upstream/server-options.js';
+import { Servers } from '../upstream/servers.js';
+import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers-options.js';
 import { Adopted, type AdoptOptions, checkAdopt } from './adopted.js';
 import { type LogEntry, logEntry } from './log.js';
 import { type ConnectionInfo, Session, type SessionConfig, timersOf } from './session.js';
@@ -170,6 +166,7 @@ export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Dat
   #started: Deferred<void> | undefined;
   #startError: unknown;
   #keepAlive = true;
+  readonly #ownsServers: boolean;
 
   /** @internal */
   constructor(options: ProxyOptions<Data>) {
@@ -177,6 +174,7 @@ export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Dat
     const signal = checkSignal('signal', options.signal);
     super(TcpProxy.kind, { settings }, session.environment, undefined);
     this.servers = servers;
+    this.#ownsServers = options.servers !== servers;
     this.backends = backends;
     this.#clientConfig = listener.client;
     this.#sessionConfig = session;
@@ -399,6 +397,7 @@ export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Dat
   /** @internal */
   protected override finished(): void {
     this.#started?.reject(this.#endError());
+    if (this.#ownsServers) this.servers.end();
   }
 
   /** Why it cannot be started, or did not start. */

@@ -8,8 +8,8 @@ import {
   type PrepareHook,
 } from '../adapters/backend-options.js';
 import type { Client } from '../adapters/client.js';
-import { environmentOf, HANDLE_OPTIONS, type HandleOptions } from '../adapters/handle.js';
 import { NotEstablishedError, OptionError } from '../errors.js';
+import { environmentOf, HANDLE_OPTIONS, type HandleOptions } from '../handle.js';
 import { BUFFER_LIMITS, DIAL_LIMITS, namesOf, SESSION_LIMITS } from '../machines/limits.js';
 import type { SessionSettings } from '../machines/session.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
@@ -24,7 +24,7 @@ import {
   timeout,
 } from '../options.js';
 import { TAKEN_OVER } from '../sockets/socket.js';
-import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers.js';
+import { SERVERS_OPTIONS, type ServersOptions } from '../upstream/servers-options.js';
 import { Session, type SessionConfig, type SessionOwner } from './session.js';
 import { checkedKey, checkedTarget, type RefusalHook, type Target } from './target.js';
 import { checkedTransforms, type TransformHooks } from './transform.js';

@@ -3,17 +3,19 @@ import type { Duplex } from 'node:stream';
 import { Backend } from '../adapters/backend.js';
 import type { BackendConfig } from '../adapters/backend-options.js';
 import { type Client, checkWords } from '../adapters/client.js';
-import { type Environment, Handle, type HandleKind, kindOf } from '../adapters/handle.js';
 import type { Leg } from '../adapters/socket-handle.js';
 import { NotSupportedError } from '../errors.js';
 import { SessionInstance } from '../generated/session.js';
+import { type Environment, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { SessionCommand, SessionEvent, SessionSettings } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES, type Report, type Words } from '../machines/vocabulary.js';
 import { Relay, type Transforms } from '../relay/relay.js';
 import type { Description, RunningTimer } from '../runtime/instance.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, hookReportOf } from '../sockets/socket.js';
-import type { Server, ServersOptions } from '../upstream/servers.js';
+import type { Server } from '../upstream/server.js';
+import type { Servers } from '../upstream/servers.js';
+import type { ServersOptions } from '../upstream/servers-options.js';
 import { SessionTimes } from './log.js';
 import {
   type CheckedTarget,
@@ -145,6 +147,8 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
   readonly #config: SessionConfig;
   /** A hook that has yet to answer. */
   #routing: LazyContext | undefined = undefined;
+  /** A set of servers that was made for it alone. */
+  #own: Servers | undefined = undefined;
   /** A target that was open already. */
   #stream: unknown = undefined;
   #progress = -1;
@@ -277,6 +281,12 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
   }
 
   /** @internal */
+  serverLost(cause: Cause, deliver: boolean): void {
+    if (deliver) this.cut(cause);
+    else void this.abort(cause);
+  }
+
+  /** @internal */
   backendDials(byUs: boolean): OnReadOpts | undefined {
     if (this.times !== undefined) this.times.dialledAt ??= this.clock.now();
     return this.relay.dialled(byUs);
@@ -326,6 +336,7 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
   /** @internal */
   protected override finished(outcome: Outcome): void {
     this.relay.release();
+    this.#own?.end();
     if (this.#stream !== undefined && this.backend.incarnation === 0) discardTarget(this.#stream);
     this.#owner.sessionClosed(this, outcome);
   }
@@ -387,7 +398,8 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
   }
 
   /** @internal Where its backend goes is known. */
-  goTo({ servers, only, key, stream }: CheckedTarget): void {
+  goTo({ servers, isOwn, only, key, stream }: CheckedTarget): void {
+    if (isOwn) this.#own = servers;
     this.#stream = stream;
     this.backend.goTo(servers, only, key);
   }

@@ -5,7 +5,10 @@ import { OptionError } from '../errors.js';
 import type { Cause } from '../machines/vocabulary.js';
 import { discard, isStream } from '../sockets/given.js';
 import { isOwned } from '../sockets/socket.js';
-import { Server, type ServerOptions, Servers, type ServersOptions } from '../upstream/servers.js';
+import { Server } from '../upstream/server.js';
+import type { ServerOptions } from '../upstream/server-options.js';
+import { Servers } from '../upstream/servers.js';
+import type { ServersOptions } from '../upstream/servers-options.js';
 
 /**
  * Where a client goes.
@@ -50,6 +53,8 @@ export type RefusalHook<Data = unknown> = (cause: Cause, client: Client<Data>) =
 /** @internal A target, checked. */
 export interface CheckedTarget {
   readonly servers: Servers;
+  /** The set was made for this target alone. */
+  readonly isOwn: boolean;
   readonly only: Server | undefined;
   readonly key: string | undefined;
   /** A target that is open already, and has to be closed if nothing comes of the session. */
@@ -86,14 +91,14 @@ export function checkedTarget(name: string, answer: unknown, options: ServersOpt
   if (isRoute(answer)) {
     return { ...checkedTarget(`${name}.to`, answer.to, options), key: checkedKey(`${name}.key`, answer.key) };
   }
-  if (answer instanceof Servers) return { servers: answer, only: undefined, key: undefined, stream: undefined };
+  if (answer instanceof Servers)
+    return { servers: answer, isOwn: false, only: undefined, key: undefined, stream: undefined };
   if (answer instanceof Server) {
-    if (answer.set === undefined) throw new OptionError(name, answer, 'a server of a Servers');
-    return { servers: answer.set, only: answer, key: undefined, stream: undefined };
+    return { servers: answer.set, isOwn: false, only: answer, key: undefined, stream: undefined };
   }
   if (isStream(answer)) {
     if (isOwned(answer)) throw new OptionError(name, answer, 'a stream that is not in use');
-    return { servers: joined(answer), only: undefined, key: undefined, stream: answer };
+    return { servers: joined(answer), isOwn: true, only: undefined, key: undefined, stream: answer };
   }
   if (answer === null || typeof answer !== 'object') {
     throw new OptionError(
@@ -106,7 +111,7 @@ export function checkedTarget(name: string, answer: unknown, options: ServersOpt
   if (list.some((server) => server instanceof Server)) {
     throw new OptionError(name, list, 'one server of a Servers, or the Servers, whose balancer chooses among them');
   }
-  return { servers: new Servers(list, options), only: undefined, key: undefined, stream: undefined };
+  return { servers: new Servers(list, options), isOwn: true, only: undefined, key: undefined, stream: undefined };
 }
 
 /** @internal @throws OptionError */

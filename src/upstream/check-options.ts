@@ -6,7 +6,7 @@ import { OptionError } from '../errors.js';
 import { CHECK_LIMITS, namesOf } from '../machines/limits.js';
 import { everyOption, flag, hook, limits, number, onlyKnown, port, text } from '../options.js';
 import { guarded, lookUp } from './lookup.js';
-import type { Server } from './servers.js';
+import type { Server } from './server.js';
 
 /** What a hook that checks a server gets besides the stream. */
 export interface CheckHookContext {

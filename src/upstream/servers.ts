@@ -1,478 +1,64 @@
-import { isIP, type LookupFunction, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-// biome-ignore lint/style/noRestrictedImports: hooks of the user's are given the client; only its type is known here.
-import type { Client } from '../adapters/client.js';
-import type { CheckedChecks } from '../checks/checks.js';
-import { OptionError } from '../errors.js';
-import { namesOf, SERVERS_LIMITS } from '../machines/limits.js';
-import { type Cause, NEVER_MS, type Report } from '../machines/vocabulary.js';
-import { type Member, MemberList } from '../members.js';
-import {
-  clock as checkClock,
-  count,
-  everyOption,
-  flag,
-  hook,
-  integer,
-  limits,
-  onlyKnown,
-  port,
-  type Timeout,
-  text,
-} from '../options.js';
-import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
-import { type Clock, systemClock, type Timer } from '../runtime/clock.js';
-import { inNoContext } from '../runtime/context.js';
+import { EventEmitter } from 'node:events';
+import { ClosedError, OptionError } from '../errors.js';
+import { environmentOf } from '../handle.js';
+import { type Cause, NEVER_MS, type Outcome } from '../machines/vocabulary.js';
+import { flag, hook, onlyKnown } from '../options.js';
+import type { Clock, Timer } from '../runtime/clock.js';
 import { isShortage } from '../shortage.js';
-import { hostAndPort } from '../text.js';
-import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
-import { Backoff, type ServersBackoffOptions } from './backoff.js';
-import { type Balance, balancerOf } from './balance/balance.js';
-import type { Balancer, Wanted } from './balance/balancer.js';
-import { weightOf } from './balance/weight.js';
-import { RetryBudget, type RetryBudgetOptions } from './budget.js';
-import { type ChecksOptions, checksOf, sharedChecks } from './check-options.js';
-import { guarded, lookUp } from './lookup.js';
-
-/** What a hook that opens the socket to a server gets besides the server. */
-export interface ConnectContext {
-  /** Fires when the attempt is over and its socket has not connected: it was closed, aborted, failed or took too long. */
-  readonly signal: AbortSignal;
-  /** The client that the connection is for; nothing for a backend of your own, which serves no client. */
-  readonly client: Client | undefined;
-}
-
-/** Opens a connection to a server: a `net.Socket`, or another `Duplex`. */
-export type ConnectHook = (server: Server, context: ConnectContext) => Duplex | PromiseLike<Duplex>;
-
-/** Where a server is, and what it may be asked for. */
-export interface ServerOptions {
-  /** Name or address. Default `127.0.0.1`. */
-  readonly host?: string | undefined;
-  /** TCP port; either this or `path`, or neither where `connect` needs none. */
-  readonly port?: number | undefined;
-  /** Unix socket. */
-  readonly path?: string | undefined;
-  /** What it is called in messages and on the page. Default: `host:port`, or the path. */
-  readonly name?: string | undefined;
-  /** Connections at once, attempts included; later connections wait for a place. Default: no limit. */
-  readonly connectionsMax?: number | undefined;
-  /**
-   * How many connections it gets, in proportion to the weights of the others: a whole number from 0 to 256. With 0 it gets
-   * no new connection, and keeps those that it has. {@link Server.weight} changes it later. Default 1.
-   */
-  readonly weight?: number | undefined;
-  /**
-   * Opens the connection in place of `net.connect`, for a tunnel. It returns, or promises, a
-   * `net.Socket` or another `Duplex` of bytes (a WebSocket stream, an SSH channel) that no other code uses. A socket may
-   * still be connecting, and a `tls.TLSSocket` counts as connected after its handshake; any other stream counts as
-   * connected. If the promise rejects, the attempt has failed, with the error in `cause.error`. A stream that comes, or
-   * connects, after `signal` has fired is reset.
-   *
-   * A stream that cannot be reset is destroyed with an error instead, and the outcome says `truncated`.
-   *
-   * @example
-   * ```ts
-   * connect: ({ host, port }, { signal }) => openTunnel(host, port, { signal }),
-   * connect: async ({ host, port }) => (await SocksClient.createConnection({ … })).socket,
-   * ```
-   */
-  readonly connect?: ConnectHook | undefined;
-  /**
-   * Looks the host up in place of the library, for each attempt: a function as `net.connect` takes one. What it throws
-   * is an answer. Default: as `dns.lookup`, once for all attempts that wait, and with the last good answer where a name
-   * is not answered.
-   */
-  readonly lookup?: LookupFunction | undefined;
-  /**
-   * The address of this machine to connect from, as `net.connect` takes it. Each attempt then goes to one address of the
-   * host, the next attempt to the next one; only addresses of its family count.
-   */
-  readonly localAddress?: string | undefined;
-  /** Look up only IPv4 addresses (4) or IPv6 addresses (6) of the host. Default: both. */
-  readonly family?: 4 | 6 | undefined;
-  /**
-   * How long each address of a host that has several may take, in milliseconds, before `net.connect` goes on to the next;
-   * at least 10. Default: a fair share of `connectTimeout`, at least 250 and at most 10 000.
-   */
-  readonly autoSelectFamilyAttemptTimeout?: number | undefined;
-  /** Speak TLS: `true`, or with what is to be different. The certificate is verified unless told otherwise. */
-  readonly tls?: boolean | ServerTls | undefined;
-  /**
-   * Send a PROXY header of this version as the first bytes, before TLS: it tells the server the client's address. A backend
-   * of your own, which serves no client, says so. Where `connect` is given, the header comes first on the stream that it
-   * gives. Default: none.
-   *
-   * @example
-   * ```ts
-   * servers: [{ port: 8443, proxyProtocol: { version: 2, fields: (client) => ({ uniqueId: Buffer.from(client.id) }) } }],
-   * ```
-   */
-  readonly proxyProtocol?: 1 | 2 | ServerProxyProtocol | undefined;
-  /**
-   * How this server is checked: an option that is left out is that of {@link ServersOptions.checks}. `true`: with the
-   * defaults; `false`: not at all. Default: as the set says.
-   */
-  readonly checks?: boolean | ChecksOptions | undefined;
-}
-
-const SERVER_OPTIONS = everyOption<ServerOptions>()(
-  'host',
-  'port',
-  'path',
-  'name',
-  'connectionsMax',
-  'weight',
-  'connect',
-  'lookup',
-  'localAddress',
-  'family',
-  'autoSelectFamilyAttemptTimeout',
-  'tls',
-  'proxyProtocol',
-  'checks',
-);
-
-/** Options that `net.connect` takes together with a host. */
-const HOST_OPTIONS = ['lookup', 'localAddress', 'family', 'autoSelectFamilyAttemptTimeout'] as const;
-
-/** A name that has several addresses gives each at least this time, in milliseconds, as Node does by itself. */
-const ADDRESS_LEAST_MS = 250;
-/** Where nothing bounds an attempt, an address that does not answer must not keep the others from being tried. */
-const ADDRESS_MOST_MS = 10_000;
-
-/** One server of a set, with what is remembered of it. */
-export class Server {
-  /** Name or address. */
-  readonly host: string;
-  /** TCP port; nothing for a path, or where `connect` needs none. */
-  readonly port: number | undefined;
-  /** Unix socket. */
-  readonly path: string | undefined;
-  /** Connections at once; `Infinity` for no limit. */
-  readonly connectionsMax: number;
-  /** Opens the connection in place of `net.connect`. */
-  readonly connect: ConnectHook | undefined;
-  /** The local address that connections come from, if one was given. */
-  readonly localAddress: string | undefined;
-  /** The version of IP that addresses must have, if one was given. */
-  readonly family: 4 | 6 | undefined;
-  /** @internal The set that it belongs to. */
-  set: Servers | undefined = undefined;
-  /** @internal What a connection chooses from that may go to this server alone. */
-  readonly alone: readonly Server[] = [this];
-  /** @internal */
-  readonly tls: CheckedServerTls | undefined;
-  /** @internal */
-  readonly proxyProtocol: ServerProxyProtocol | undefined;
-  /** @internal How it is checked, if it is. */
-  readonly checks: CheckedChecks | undefined;
-  /** @internal Looks a host up that is no address. */
-  readonly lookup: LookupFunction | undefined;
-  /** The name that it was given; or `host:port`, or the path. */
-  readonly name: string;
-  /** @internal The weight as it counts now: a number from 0 on, which may be a fraction. */
-  share: number;
-  /** Connections that are open or being opened. */
-  connections = 0;
-  /** Connections that wait in the queue, and may go to this server alone. */
-  waiting = 0;
-  /** Attempts that failed in a row. */
-  failures = 0;
-  /** True once it has answered an attempt. */
-  hasAnswered = false;
-  /** When it may be chosen again before the others, in milliseconds of the set's clock; 0 while it is not down. */
-  downUntil = 0;
-  /** Why it is not chosen at present, if it is not. */
-  excluded: Cause | undefined;
-  /** @internal When it may be chosen again although it was excluded. */
-  excludedUntil = 0;
-  /** @internal The one connection that tries it after it was down; the others wait for what becomes of that. */
-  trial: Requester | undefined = undefined;
-  /** @internal Where the backoff is shared: when the next trial may begin, and how many have failed in a row. */
-  trialAt = 0;
-  /** @internal */
-  trialsFailed = 0;
-
-  readonly #addressMs: number | undefined;
-  #weight: number;
-  /** How many addresses its name had the last time; one of its own needs no look-up. */
-  #addresses = 0;
-  /** The address that a connection came up at. */
-  #good: string | undefined = undefined;
-
-  constructor(options: ServerOptions, name: string, lookup?: LookupFunction, checks?: ChecksOptions) {
-    onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
-    if (options.path !== undefined && options.port !== undefined) {
-      throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
-    }
-    this.path = options.path === undefined ? undefined : text(`${name}.path`, options.path);
-    const hasNoAddress = this.path !== undefined || (options.connect !== undefined && options.port === undefined);
-    this.port = hasNoAddress ? undefined : port(`${name}.port`, options.port, 1);
-    this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
-    this.connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
-    this.#weight = options.weight === undefined ? 1 : weightOf(`${name}.weight`, options.weight);
-    this.share = this.#weight;
-    this.connect = hook(`${name}.connect`, options.connect);
-    this.tls = serverTls(`${name}.tls`, options.tls, this.path === undefined ? this.host : 'localhost');
-    if (this.tls !== undefined && this.connect !== undefined) {
-      throw new OptionError(`${name}.tls`, 'given', 'left out where connect is given, which opens the socket');
-    }
-    this.proxyProtocol = serverProxyProtocol(`${name}.proxyProtocol`, options.proxyProtocol);
-    for (const option of HOST_OPTIONS) {
-      if (options[option] === undefined || (this.path === undefined && this.connect === undefined)) continue;
-      throw new OptionError(`${name}.${option}`, options[option], 'left out where path or connect is given');
-    }
-    this.localAddress = localAddressOf(name, options, isIP(this.host));
-    this.family = familyOf(name, options, isIP(this.host));
-    this.#addressMs = addressMsOf(name, options);
-    const own = hook(`${name}.lookup`, options.lookup);
-    this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
-    this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
-    this.checks = checksOf(name, this, options.checks, checks, own ?? lookup);
-  }
-
-  /**
-   * How many connections it gets, in proportion to the weights of the others: a whole number from 0 to 256. A change counts from
-   * the next choice on; what is connected stays. With 0 it gets no new connection.
-   *
-   * @example
-   * ```ts
-   * const [old, replacement] = proxy.servers.list;
-   * replacement.weight = 10;
-   * old.weight = 0; // drains: its last connection may be far away
-   * ```
-   *
-   * @throws OptionError
-   */
-  get weight(): number {
-    return this.#weight;
-  }
-
-  set weight(weight: number) {
-    this.#weight = weightOf('weight', weight);
-    this.share = this.#weight;
-    this.set?.sharesChanged();
-  }
-
-  get #address(): string {
-    return this.path ?? (this.port === undefined ? this.host : hostAndPort(this.host, this.port));
-  }
-
-  /** @internal How long each but the last of several addresses may take: a fair share of the whole attempt. */
-  addressMs(connectTimeout: number): number {
-    if (this.#addressMs !== undefined) return this.#addressMs;
-    const share = Math.floor(connectTimeout / Math.max(2, this.#addresses));
-    return Math.min(ADDRESS_MOST_MS, Math.max(ADDRESS_LEAST_MS, share));
-  }
-
-  /** @internal A connection has come up: the address that it goes to is tried first from now on. */
-  cameUp(socket: Socket): void {
-    if (this.#addresses > 1) this.#good = socket.remoteAddress;
-  }
-
-  /** Notes how many addresses are found, and puts the one that worked first. */
-  #noting(lookup: LookupFunction | undefined): LookupFunction {
-    const ask = lookup === undefined ? lookUp : guarded(lookup);
-    const { family } = this;
-    const own: object | undefined = family === undefined ? undefined : { family, hints: 0, all: true };
-    return (host, options, callback) =>
-      ask(host, own === undefined ? options : { ...options, ...own }, (error, found, foundFamily) => {
-        if (error !== null || !Array.isArray(found)) {
-          callback(error, found, foundFamily);
-          return;
-        }
-        this.#addresses = found.length;
-        const good = found.findIndex(({ address }) => address === this.#good);
-        if (good > 0) found.unshift(...found.splice(good, 1));
-        // From a local address Node tries one address: after each failure it is another one.
-        const next = options.all === true ? undefined : found[this.failures % found.length];
-        if (next === undefined) callback(null, found);
-        else callback(null, next.address, next.family);
-      });
-  }
-
-  /** Its name. */
-  toString(): string {
-    return this.name;
-  }
-
-  /** A snapshot that can be logged. */
-  toJSON() {
-    const { name, weight, connections, failures } = this;
-    return { name, weight, connections, failures, excluded: this.excluded };
-  }
-}
-
-/** IPv4 or IPv6: of the two, only one can be connected. */
-function mustBeOfFamily(name: string, value: unknown, family: number, host: number): void {
-  if (host === 0 || host === family) return;
-  throw new OptionError(name, value, `of the family of the host, which is an IPv${host} address`);
-}
-
-function localAddressOf(name: string, { localAddress }: ServerOptions, host: number): string | undefined {
-  if (localAddress === undefined) return undefined;
-  const family = isIP(localAddress);
-  if (family === 0) {
-    throw new OptionError(`${name}.localAddress`, localAddress, 'an IP address of this machine, such as 192.0.2.1');
-  }
-  mustBeOfFamily(`${name}.localAddress`, localAddress, family, host);
-  return localAddress;
-}
-
-function familyOf(name: string, { family, localAddress }: ServerOptions, host: number): 4 | 6 | undefined {
-  const local = localAddress === undefined ? undefined : (isIP(localAddress) as 4 | 6);
-  if (family === undefined) return local;
-  if (family !== 4 && family !== 6) throw new OptionError(`${name}.family`, family, '4 or 6');
-  mustBeOfFamily(`${name}.family`, family, family, host);
-  if (local !== undefined && local !== family) {
-    throw new OptionError(`${name}.family`, family, `${local}, the family of localAddress, or left out`);
-  }
-  return family;
-}
-
-function addressMsOf(name: string, options: ServerOptions): number | undefined {
-  const { autoSelectFamilyAttemptTimeout: value, localAddress } = options;
-  if (value === undefined) return undefined;
-  const path = `${name}.autoSelectFamilyAttemptTimeout`;
-  if (localAddress !== undefined) {
-    throw new OptionError(path, value, 'left out where localAddress is given: an attempt goes to one address then');
-  }
-  return integer(path, value, value, 10, NEVER_MS);
-}
-
-/** Options of a set of servers. */
-export interface ServersOptions {
-  /** How the next server is chosen. Default `roundRobin`. */
-  readonly balance?: Balance | undefined;
-  /** Waits between rounds of attempts. Default: from 100 ms to 10 s, twice as long each time. */
-  readonly backoff?: ServersBackoffOptions | undefined;
-  /** Retries of all connections together. Default: 20 % of the first attempts and 10 a second, at most 100 at once. */
-  readonly retryBudget?: RetryBudgetOptions | undefined;
-  /**
-   * How long a server whose connect failed is chosen only if no other can be, in milliseconds; `false` to forget at
-   * once. Default 10 000, as nginx's `fail_timeout`.
-   */
-  readonly downFor?: Timeout | undefined;
-  /**
-   * Says which failures no later attempt can mend: such a failure excludes the server until {@link Servers.restore}.
-   * Default {@link isPermanent}.
-   */
-  readonly isPermanent?: ((cause: Cause) => boolean) | undefined;
-  /** How the hosts of all servers are looked up that have no `lookup` of their own. Default: see {@link ServerOptions.lookup}. */
-  readonly lookup?: LookupFunction | undefined;
-  /**
-   * Check each server all the time, also without clients: `true`, or how. See {@link ServerOptions.checks} for one
-   * server. Default `false`.
-   */
-  readonly checks?: boolean | ChecksOptions | undefined;
-  /** Where time comes from. Default: the process's own. */
-  readonly clock?: Clock | undefined;
-  /** Randomness from 0 to 1, for jitter and for balancers. Default `Math.random`. */
-  readonly random?: (() => number) | undefined;
-}
-
-export const SERVERS_OPTIONS = [
-  ...namesOf(SERVERS_LIMITS),
-  'balance',
-  'backoff',
-  'retryBudget',
-  'isPermanent',
-  'lookup',
-  'checks',
-  'clock',
-  'random',
-] as const satisfies readonly (keyof ServersOptions)[];
-
-/**
- * True for a failure that no later attempt can mend: an option that Node refuses. All other failures may pass by
- * themselves: a certificate is renewed, a Unix path gets the right mode. A server that is excluded so is chosen again
- * after {@link Servers.restore}.
- *
- * @example
- * ```ts
- * // A server whose certificate was revoked is not tried again either.
- * const servers = new Servers(list, {
- *   isPermanent: (cause) => isPermanent(cause) || cause.code === 'CERT_REVOKED',
- * });
- * ```
- */
-export function isPermanent({ phase, code = '' }: Cause): boolean {
-  return phase === 'command' && (code === 'ERR_SOCKET_BAD_PORT' || code.startsWith('ERR_INVALID_'));
-}
-
-/** What Node calls a certificate, or a list of revoked ones, that it does not take. */
-const BAD_CERTIFICATE =
-  /^(?:CERT_|CRL_|ERROR_IN_C(?:ERT|RL)_|UNABLE_TO_(?:GET|DECRYPT|DECODE|VERIFY)_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|ERR_TLS_CERT_ALTNAME_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$)/;
-
-/** A connection that asks for a server. */
-export interface Requester extends Wanted {
-  /** The one server of the set that it may go to; nothing where any will do. */
-  readonly only: Server | undefined;
-  /** Called when a place is free, or another attempt may be made, after an answer of `full`. */
-  serverFreed(): void;
-  /** Kept by {@link Servers}: what is remembered of its attempts. */
-  memory: RequesterMemory | undefined;
-  /** Kept by {@link Servers}: the server that it alone tries, after that was down. */
-  trial: Server | undefined;
-  /** Kept by {@link Servers}: its place in the queue, while it waits for a server. */
-  queued: Queued | undefined;
-  /** Kept by {@link Servers}: when its server was chosen, where the balancer wants to know connect times. */
-  chosenAt: number;
-}
-
-/** A requester that waits for a place at a server. */
-interface Queued extends Member<Queued> {
-  readonly requester: Requester;
-  /** Counts those that have ever waited. */
-  readonly order: number;
-  /** Of one that may be called before there is a place. */
-  timer: Timer | undefined;
-}
-
-/** What is remembered of a connection between its attempts. */
-interface RequesterMemory {
-  /** Servers that failed in this round. */
-  readonly tried: Set<Server>;
-  /** Rounds in which every server that could be tried failed. */
-  round: number;
-  /** The wait after the last failure is over. */
-  rested: boolean;
-  /** The server that is tried again, since the last attempt failed for want of something of this process. */
-  again: Server | undefined;
-  /** When its last attempt failed, or its connection was lost. */
-  failedAt: number;
-  /** While it waits for a place: when the servers that failed may be tried again. */
-  retryAt: number | undefined;
-}
-
-/** What a set of servers answers: one of them, a wait, or that there is none. */
-export type Choice =
-  | { readonly kind: 'chosen'; readonly server: Server }
-  | { readonly kind: 'deferred'; readonly delayMs: number }
-  | { readonly kind: 'full' }
-  | { readonly kind: 'exhausted'; readonly cause: Report };
+import { Backoff } from './backoff.js';
+import { balancerOf } from './balance/balance.js';
+import type { Balancer } from './balance/balancer.js';
+import { RetryBudget } from './budget.js';
+import { sharedChecks } from './check-options.js';
+import { differenceOf } from './difference.js';
+import { Eligible } from './eligible.js';
+import { Pacing, wake } from './pacing.js';
+import { WaitingQueue } from './queue.js';
+import type { Choice, Requester, RequesterMemory } from './requester.js';
+import { type RemoveOptions, Server, type ServerChange, type ServerConfig } from './server.js';
+import type { ServerOptions } from './server-options.js';
+import {
+  BAD_CERTIFICATE,
+  isPermanent,
+  type Judgement,
+  judgementOf,
+  SERVERS_OPTIONS,
+  type ServersOptions,
+} from './servers-options.js';
 
 const FULL: Choice = { kind: 'full' };
+const NO_SERVERS = { initiator: 'owner', manner: 'command', code: 'noServers' } as const;
+const RELIEVED: Cause = { initiator: 'library', manner: 'answer', phase: 'serving', code: 'backupOver' };
+const UNJUDGEABLE = { initiator: 'owner', manner: 'error', code: 'isPermanent' } as const;
+
+/** Events of a set of servers. */
+export type ServersEvents = {
+  /** A server was added, or is in another state; one that is removed ends as `closed` or `aborted`. */
+  changed: [ServerChange & { readonly server: Server }];
+};
 
 /**
  * A set of servers: which is next, which are down, and how many retries there may be. Share one object between all
- * connections that go to the same servers.
+ * connections that go to the same servers. Servers may be added and removed while it is in use.
  *
  * @example
  * ```ts
  * const servers = new Servers([{ port: 5432 }, { port: 5433, connectionsMax: 50 }], { balance: 'inOrder' });
  * const a = createBackend({ servers, persistent: true });
  * const b = createBackend({ servers, persistent: true });
+ * servers.on('changed', ({ server, to, cause }) => console.log(`${server} is ${to}`, cause));
+ * servers.replace([{ port: 5433 }, { port: 5434 }]);
  * ```
  */
 export class Servers {
   /** @internal The list of a set without servers, which no connection asks. */
   static readonly none: readonly ServerOptions[] = [];
-  /** The servers, in the order in which they were given. */
-  readonly list: readonly Server[];
+  /** The servers, in the order in which they were given; those that are being removed, too. A change makes a new list. */
+  list: readonly Server[] = [];
   /** Where its time comes from. */
   readonly clock: Clock;
+  /** @internal Where its randomness comes from. */
+  readonly random: () => number;
   readonly #balancer: Balancer;
   /** The balancer wants to know connect times. */
   readonly #isTimed: boolean;
@@ -480,19 +66,21 @@ export class Servers {
   /** All connections back off together. */
   readonly #isShared: boolean;
   readonly #budget: RetryBudget;
-  readonly #downFor: number;
+  readonly #pacing: Pacing;
+  readonly #judgement: Judgement;
   readonly #isPermanent: (cause: Cause) => boolean;
-  /** @internal Where its randomness comes from. */
-  readonly random: () => number;
-  /** The requesters that wait for a place, the longest first. */
-  readonly #queue = new MemberList<Queued>();
-  /** How many have ever waited. */
-  #queuedEver = 0;
-  /** When the first server that is excluded for a time may be chosen again. */
-  #readmitAt = Number.POSITIVE_INFINITY;
+  readonly #config: ServerConfig;
+  readonly #queue: WaitingQueue;
+  /** Worked out anew when something has changed. */
+  #eligible: Eligible | undefined = undefined;
+  #hadPrimary = true;
   /** The timer of the next trial of a server, while connections wait for it. */
   #trialTimer: Timer | undefined = undefined;
   #isServing = false;
+  #isAgain = false;
+  #isClosed = false;
+  #isOver = false;
+  #emitter: EventEmitter | undefined = undefined;
 
   /** @throws OptionError */
   constructor(servers: readonly ServerOptions[], options: ServersOptions = {}) {
@@ -502,24 +90,107 @@ export class Servers {
     onlyKnown('Servers', options, SERVERS_OPTIONS);
     const lookup = hook('lookup', options.lookup);
     const checks = sharedChecks(options.checks);
-    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`, lookup, checks));
-    for (const server of this.list) server.set = this;
-    this.clock = checkClock('clock', options.clock) ?? systemClock;
+    const environment = environmentOf(options);
+    this.clock = environment.clock;
+    this.random = hook('random', options.random) ?? Math.random;
+    this.#queue = new WaitingQueue(this.clock);
     this.#balancer = balancerOf(options.balance);
     this.#isTimed = this.#balancer.connected !== undefined;
-    this.#balancer.changed?.(this.list);
     this.#backoff = new Backoff(options.backoff, 'backoff', ['shared']);
     this.#isShared = flag('backoff.shared', options.backoff?.shared, false);
     if (this.#isShared) this.#isOpen = this.#isOpenForTrial;
     this.#budget = new RetryBudget(options.retryBudget);
-    this.#downFor = options.downFor === false ? 0 : limits(SERVERS_LIMITS, options).downFor;
+    this.#pacing = new Pacing(this.#backoff, this.#budget, this.random);
+    this.#judgement = judgementOf(options);
     this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
-    this.random = hook('random', options.random) ?? Math.random;
+    this.#config = { judgement: this.#judgement, lookup, checks, environment, random: this.random };
+    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`, this, this.#config));
+    this.#balancer.changed?.(this.list);
+    for (const server of this.list) server.begin();
   }
 
   /** The cool-down of a connection that has used up its attempts, in milliseconds. */
   get slowestPaceMs(): number {
     return this.#backoff.maxMs;
+  }
+
+  /**
+   * Adds a server: it may be chosen at once, or, if its checks say `init: 'down'`, after the first one that passes.
+   *
+   * @throws OptionError
+   * @throws ClosedError after {@link close}
+   */
+  add(options: ServerOptions): Server {
+    if (this.#isClosed) throw new ClosedError('The set of servers', undefined);
+    const server = new Server(options, 'server', this, this.#config);
+    this.list = [...this.list, server];
+    this.sharesChanged();
+    server.begin();
+    this.serve();
+    return server;
+  }
+
+  /**
+   * Removes a server: see {@link Server.remove}.
+   *
+   * @throws OptionError
+   */
+  remove(server: Server, options?: RemoveOptions): Promise<Outcome> {
+    if (!(server instanceof Server) || server.set !== this) throw new OptionError('server', server, 'one of this set');
+    return server.remove(options);
+  }
+
+  /**
+   * Makes its servers those of another list. A server is the same if its name is, or, without a name, its address, and all its options but
+   * `weight` and `connectionsMax`, which change while it runs. The same servers keep their states and sessions; the others are
+   * removed and added.
+   *
+   * @throws OptionError before anything is changed
+   * @throws ClosedError after {@link close}
+   */
+  replace(list: readonly ServerOptions[], options?: RemoveOptions): void {
+    if (!Array.isArray(list)) throw new OptionError('servers', list, 'a list of servers, such as [{ port: 5432 }]');
+    // What is wrong with one is said before anything is changed.
+    const checked = list.map((one, index) => new Server(one, `servers[${index}]`, this, this.#config));
+    const { kept, added, removed } = differenceOf(
+      this.list.filter((server) => !server.hasTag('ending')),
+      list,
+    );
+    for (const one of added) this.add(one);
+    for (const [server, one] of kept) server.adapt(checked[list.indexOf(one)] as Server, one);
+    for (const server of removed) void server.remove(options);
+  }
+
+  /**
+   * Removes all servers; connections that wait find none. Final.
+   *
+   * @throws OptionError
+   */
+  async close(options?: RemoveOptions): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.list.map((server) => server.remove(options)));
+  }
+
+  /** @internal Its owner is over, and so is it: no timer and no check is left. What is known of its servers stays in the list. */
+  end(): void {
+    this.#isOver = true;
+    this.#isClosed = true;
+    for (const server of this.list) void server.abort();
+  }
+
+  /** Calls `listener` whenever `event` happens. */
+  on<K extends keyof ServersEvents>(event: K, listener: (...args: ServersEvents[K]) => void): this {
+    if (event !== 'changed') throw new OptionError('event', event, 'one that a set of servers has: changed');
+    if (typeof listener !== 'function') throw new OptionError('listener', listener, 'a function');
+    this.#emitter ??= new EventEmitter().setMaxListeners(0);
+    this.#emitter.on(event, listener);
+    return this;
+  }
+
+  /** Calls `listener` no more. */
+  off<K extends keyof ServersEvents>(event: K, listener: (...args: ServersEvents[K]) => void): this {
+    this.#emitter?.off(event, listener);
+    return this;
   }
 
   /**
@@ -530,13 +201,12 @@ export class Servers {
   choose(requester: Requester): Choice {
     const { memory } = requester;
     // A trial that may begin is for the connection that has waited longest, and not for a newcomer.
-    if (this.#isShared && requester.queued === undefined) this.#serve();
-    this.#now = this.clock.now();
-    if (this.#now >= this.#readmitAt) this.#readmit();
+    if (this.#isShared && requester.queued === undefined) this.serve();
     if (memory === undefined) {
       if (requester.queued === undefined) this.#budget.deposit();
-    } else if (!memory.rested) {
-      return this.#defer(requester, memory);
+    } else {
+      this.#now = this.clock.now();
+      if (!memory.rested) return this.#defer(requester, memory);
     }
     let server = this.#pick(requester);
     if (server === undefined && this.#mayRetry(memory)) {
@@ -544,80 +214,59 @@ export class Servers {
       memory.retryAt = undefined;
       server = this.#pick(requester);
     }
-    if (server === undefined && !this.#isExhausted(requester)) {
-      if (memory !== undefined && memory.tried.size > 0 && this.#isRoundOver(requester, memory)) {
-        // Those that this one had yet to try have been excluded meanwhile.
-        this.#leaveQueue(requester);
-        return { kind: 'deferred', delayMs: this.#endRound(memory) };
-      }
-      this.#enterQueue(requester);
-      return FULL;
-    }
-    if (server !== undefined && !(server instanceof Server)) {
+    if (server === undefined) return this.#none(requester);
+    if (!(server instanceof Server)) {
       throw new OptionError('balance', server, 'a balancer that chooses one of the servers it is given');
     }
     this.#leaveQueue(requester);
-    if (server === undefined) return this.#allExcluded(requester);
     if (memory !== undefined) {
       memory.rested = false;
       memory.again = undefined;
       memory.retryAt = undefined;
     }
-    // Was it down, and may be tried again: by this connection, and by no other until that is over.
-    if (server.failures > 0 && server.trial === undefined && (this.#isShared || this.#wasDown(server))) {
-      server.trial = requester;
-      requester.trial = server;
-    }
+    // It may be tried: by this connection, and by no other until that is over.
+    if (server.isDoubted && server.trial === undefined && (this.#isShared || server.mayBeTried))
+      server.tryBy(requester);
     server.connections++;
-    if (this.#isTimed) requester.chosenAt = this.#now;
+    if (this.#isTimed) requester.chosenAt = this.clock.now();
     return { kind: 'chosen', server };
+  }
+
+  /** No server for now: wait in the queue or until the next round, or give up. */
+  #none(requester: Requester): Choice {
+    const { memory } = requester;
+    if (this.#isExhausted(requester) && !(this.#judgement.waits && requester.only === undefined)) {
+      this.#leaveQueue(requester);
+      return this.#exhausted(requester);
+    }
+    this.#now = this.clock.now();
+    if (memory !== undefined && memory.tried.size > 0 && this.#isRoundOver(requester, memory)) {
+      // Those that this one had yet to try may not be chosen any more.
+      this.#leaveQueue(requester);
+      return { kind: 'deferred', delayMs: this.#pacing.endRound(memory, this.#now) };
+    }
+    // Those that have failed are not tried again at once in place of one that is full, but after their rest.
+    if (memory !== undefined && memory.tried.size > 0 && memory.retryAt === undefined) {
+      memory.retryAt = this.#now + this.#pacing.rest(memory, this.#now);
+    }
+    this.#queue.enter(requester, (memory?.retryAt ?? Number.POSITIVE_INFINITY) - this.#now);
+    if (this.#isShared && this.#trialTimer === undefined) this.#awaitTrial();
+    return FULL;
   }
 
   /** The connection no longer wants a server, or is over: its place in the queue, and a trial, are given up. */
   forget(requester: Requester): void {
     this.#leaveQueue(requester);
-    if (requester.trial === undefined) return;
-    this.#endTrial(requester);
-    if (this.#isShared) this.#serve();
-  }
-
-  /** @internal The share of a server has changed. */
-  sharesChanged(): void {
-    this.#balancer.changed?.(this.list);
-    this.#serve();
+    const server = this.#endTrial(requester);
+    if (server === undefined) return;
+    server.trialGivenUp();
+    if (this.#isShared) this.serve();
   }
 
   /** The connection, or the attempt, is over: its place is free for the connection that has waited longest. */
   leave(server: Server): void {
-    server.connections--;
-    this.#serve();
-  }
-
-  /** Those that wait for a place get one while there is one, the longest first. */
-  #serve(): void {
-    // A requester that fails at once frees its place again, here inside: the loop that runs already serves it.
-    if (this.#isServing) return;
-    this.#isServing = true;
-    try {
-      this.#callQueue(true);
-    } finally {
-      this.#isServing = false;
-    }
-  }
-
-  /** Calls each requester in the queue once, also those that enter it meanwhile. */
-  #callQueue(onlyWhileOpen: boolean): void {
-    let called = 0;
-    let queued = this.#queue.first;
-    while (queued !== undefined) {
-      if (queued.order > called) {
-        if (onlyWhileOpen && !this.list.some(this.#isOpen)) return;
-        called = queued.order;
-        queued.requester.serverFreed();
-      }
-      // Where it has left the queue, the next is behind those that were called and wait on.
-      queued = queued.requester.queued === queued ? queued.next : this.#queue.first;
-    }
+    server.left();
+    this.serve();
   }
 
   /** An attempt has come up: that of this requester. */
@@ -625,56 +274,66 @@ export class Servers {
     if (this.#isTimed && requester !== undefined)
       this.#balancer.connected?.(server, this.clock.now() - requester.chosenAt);
     server.hasAnswered = true;
-    server.failures = 0;
-    server.downUntil = 0;
-    server.trialsFailed = 0;
-    if (server.trial !== undefined) this.#endTrial(server.trial);
-    if (this.#isShared) this.#serve();
+    if (server.isDoubted || server.trial !== undefined) {
+      server.trialsFailed = 0;
+      if (server.trial !== undefined) this.#endTrial(server.trial);
+      server.connected();
+    }
+    if (this.#isShared) this.serve();
   }
 
   /**
-   * An attempt has failed. The server is chosen last for a while; it is not chosen at all for the slowest pace if its
-   * certificate is bad, and until it is restored if no attempt can mend the failure. What is no fault of the server
+   * An attempt has failed. It counts against the server, and may eject it; the server is not chosen at all for the slowest pace if
+   * its certificate is bad, and until it is restored if no attempt can mend the failure. What is no fault of the server
    * changes nothing for the others.
    */
   failed(requester: Requester, server: Server, cause: Cause): void {
-    const wasTrial = requester.trial === server;
-    this.#endTrial(requester);
+    const wasTrial = this.#endTrial(requester) === server;
     const memory = this.#memoryOf(requester);
-    if (wasTrial) this.#delayTrial(server, memory.failedAt);
+    const now = memory.failedAt;
+    if (wasTrial) this.#delayTrial(server, now);
+    // A Unix socket whose backlog is full lives, and has no room for the moment.
     const isBacklogFull = cause.code === 'EAGAIN' && server.path !== undefined;
-    if (!isBacklogFull && isShortage(cause, server)) {
-      memory.again = server;
+    if (isBacklogFull) memory.tried.add(server);
+    else if (isShortage(cause, server)) memory.again = server;
+    if (isBacklogFull || memory.again === server) {
+      if (wasTrial) server.trialGivenUp();
       return;
     }
     memory.tried.add(server);
-    // A Unix socket whose backlog is full lives, and has no room for the moment.
-    if (isBacklogFull) return;
-    const now = memory.failedAt;
     // Attempts that began before the first failure are not counted as trials.
-    if (++server.failures === 1) this.#delayTrial(server, now);
-    server.downUntil = this.#downFor === 0 ? 0 : now + this.#downFor;
+    if (server.failures === 0) this.#delayTrial(server, now);
     let reason = cause;
-    let until = now;
+    let mends: number | undefined;
     try {
-      if (this.#isPermanent(cause)) until = Number.POSITIVE_INFINITY;
-      else if (BAD_CERTIFICATE.test(cause.code ?? '')) until = now + this.#backoff.longestMs(this.random());
+      if (this.#isPermanent(cause)) mends = NEVER_MS;
+      else if (BAD_CERTIFICATE.test(cause.code ?? '')) mends = this.#backoff.longestMs(this.random()) || undefined;
     } catch (error) {
       // A hook that cannot tell must neither hang the connection nor hide its own mistake.
-      reason = { initiator: 'owner', manner: 'error', phase: cause.phase, code: 'isPermanent', error };
-      until = Number.POSITIVE_INFINITY;
+      reason = { ...UNJUDGEABLE, phase: cause.phase, error };
+      mends = NEVER_MS;
     }
-    if (until <= now) return;
-    server.excluded = reason;
-    server.excludedUntil = until;
-    this.#readmitAt = Math.min(this.#readmitAt, until);
-    // Those that wait for a place there must not wait for it in vain.
-    this.#callQueue(false);
+    server.attemptFailed(reason, this.#maySpare(server), mends);
   }
 
   /** An established connection was lost: this requester tries the others first. */
   dropped(requester: Requester, server: Server): void {
     this.#memoryOf(requester).tried.add(server);
+  }
+
+  /** @internal True where it counts how long connections last. */
+  get judgesLosses(): boolean {
+    return this.#judgement.lostWithin > 0;
+  }
+
+  /** @internal An established connection was lost, after this time. */
+  lost(server: Server, cause: Cause, livedMs: number): void {
+    if (livedMs < this.#judgement.lostWithin) server.wasLost(cause, this.#maySpare(server));
+  }
+
+  /** @internal A connection is over, after this time. */
+  lasted(server: Server, livedMs: number): void {
+    if (livedMs >= this.#judgement.lostWithin) server.lasted();
   }
 
   /** What was remembered of this connection no longer counts: it is, or was, stable. */
@@ -683,23 +342,78 @@ export class Servers {
   }
 
   /**
-   * Servers that were excluded may be chosen again, all or one: what no retry could mend was mended. A new connection
+   * Servers that were excluded or ejected may be chosen again, all or one: what no retry could mend was mended. A new connection
    * goes there, and those that wait for a place; a persistent backend that is exhausted tries again by itself at its
    * slowest pace, and at once by `connect()`, which restores them all.
    */
   restore(server?: Server): void {
-    for (const one of server === undefined ? this.list : [server]) {
-      one.excluded = undefined;
-      one.excludedUntil = 0;
-      one.downUntil = 0;
-      one.trialAt = 0;
-    }
-    this.#serve();
+    for (const one of server === undefined ? this.list : [server]) one.restore();
+    this.serve();
   }
 
   /** A snapshot that can be logged. */
   toJSON() {
     return this.list.map((server) => server.toJSON());
+  }
+
+  /** @internal The state of a server has changed: what may be chosen is worked out when it is needed. */
+  stateChanged(): void {
+    this.#eligible = undefined;
+  }
+
+  /** @internal The share of a server has changed, or there are others. */
+  sharesChanged(): void {
+    this.#eligible = undefined;
+    this.#balancer.changed?.(this.list);
+  }
+
+  /** @internal */
+  announce(server: Server, change: ServerChange): void {
+    if (this.#judgement.cutsOnBackup) this.#relieve();
+    if (this.#emitter !== undefined && this.#emitter.listenerCount('changed') > 0) {
+      server.notifyBy(this.#emitter.rawListeners('changed'), { server, ...change });
+    }
+  }
+
+  /** @internal It has ended, and has no connection. */
+  removed(server: Server): void {
+    if (this.#isOver) return;
+    this.list = this.list.filter((other) => other !== server);
+    this.sharesChanged();
+  }
+
+  /** @internal Those that wait for a place get one while there is one, the longest first. */
+  serve(): void {
+    if (this.#queue.size > 0) this.#call(this.#hasOpen);
+  }
+
+  /** @internal A server is not, or no longer, what those that wait have waited for: each asks again. */
+  serveAll(): void {
+    if (this.#queue.size > 0) this.#call(always);
+  }
+
+  #call(isWorth: () => boolean): void {
+    // A requester that fails at once frees its place again, here inside: the loop that runs already serves it.
+    if (this.#isServing) {
+      this.#isAgain ||= isWorth === always;
+      return;
+    }
+    this.#isServing = true;
+    try {
+      this.#queue.call(isWorth);
+      while (this.#isAgain) {
+        this.#isAgain = false;
+        this.#queue.call(always);
+      }
+    } finally {
+      this.#isServing = false;
+      this.#isAgain = false;
+    }
+  }
+
+  get #choosable(): Eligible {
+    this.#eligible ??= new Eligible(this.list, this.#judgement.panic);
+    return this.#eligible;
   }
 
   #memoryOf(requester: Requester): RequesterMemory {
@@ -710,92 +424,119 @@ export class Servers {
     return requester.memory;
   }
 
-  /** A trial that is over without an answer, or has failed, leaves its place to another connection. */
-  #endTrial(requester: Requester): void {
-    if (requester.trial === undefined) return;
-    requester.trial.trial = undefined;
+  /** A trial is over: it leaves its place to another connection. Returns the server that was tried. */
+  #endTrial(requester: Requester): Server | undefined {
+    const { trial } = requester;
+    if (trial === undefined) return undefined;
+    trial.trial = undefined;
     requester.trial = undefined;
+    return trial;
   }
 
-  /** Those that were excluded for a time, which is over: as after `downFor`, one connection tries each first. */
-  #readmit(): void {
-    this.#readmitAt = Number.POSITIVE_INFINITY;
-    for (const server of this.list) {
-      if (server.excluded === undefined) continue;
-      if (server.excludedUntil > this.#now) {
-        this.#readmitAt = Math.min(this.#readmitAt, server.excludedUntil);
-        continue;
-      }
-      server.excluded = undefined;
-      server.downUntil = Math.max(1, Math.min(server.downUntil, this.#now));
-    }
+  /** Whether traffic may eject this server: another one works, and not too many are ejected. */
+  #maySpare(server: Server): boolean {
+    const { up, judged, count } = this.#choosable;
+    const others = up - (server.hasTag('choosable') ? 1 : 0);
+    const ejected = judged + (server.hasTag('doubtful') ? 0 : 1);
+    return others > 0 && ejected <= this.#judgement.ejectedShare * count;
   }
 
   #pick(requester: Requester): Server | undefined {
     const { memory, only } = requester;
     this.#tried = memory?.tried;
     const again = memory?.again;
-    if (again !== undefined && this.#isUsable(again)) return again;
-    if (only !== undefined) return this.#isUsable(only) ? only : undefined;
-    const { list } = this;
-    return this.#balancer.choose(list, this.#isUp, requester) ?? this.#balancer.choose(list, this.#isUsable, requester);
+    if (again !== undefined && again.hasTag('usable') && this.#isUsable(again)) return again;
+    if (only !== undefined) return only.hasTag('usable') && this.#isUsable(only) ? only : undefined;
+    const { first, resort, spare } = this.#choosable;
+    const server = this.#balancer.choose(first, this.#isUsable, requester);
+    if (server !== undefined) return server;
+    if (resort.length > 0) {
+      const last = this.#balancer.choose(resort, this.#isUsable, requester);
+      if (last !== undefined) return last;
+    }
+    // While others are full, connections wait for them.
+    if (spare.length === 0 || memory === undefined || !first.every((one) => memory.tried.has(one))) return undefined;
+    return this.#balancer.choose(spare, this.#isUsable, requester);
   }
 
-  /** What a connection chooses from. */
+  /** What a connection may go to at all. */
   #listFor({ only }: Requester): readonly Server[] {
-    return only === undefined ? this.list : only.alone;
+    if (only === undefined) return this.#choosable.all;
+    return only.hasTag('usable') ? only.alone : [];
   }
 
-  #enterQueue(requester: Requester): void {
-    const { memory } = requester;
-    // Those that have failed are not tried again at once in place of one that is full, but after their rest.
-    if (memory !== undefined && memory.tried.size > 0 && memory.retryAt === undefined) {
-      memory.retryAt = this.#now + this.#restMs(memory);
-    }
-    const wakeAt = Math.min(memory?.retryAt ?? Number.POSITIVE_INFINITY, this.#readmitAt);
-    let { queued } = requester;
-    // A connection that waits already keeps its place in the queue.
-    if (queued === undefined) {
-      queued = { requester, order: ++this.#queuedEver, timer: undefined, previous: undefined, next: undefined };
-      requester.queued = queued;
-      this.#queue.add(queued);
-      if (requester.only !== undefined) requester.only.waiting++;
-    }
-    if (queued.timer !== undefined) this.clock.clearTimeout(queued.timer);
-    queued.timer =
-      wakeAt === Number.POSITIVE_INFINITY ? undefined : this.#wake(() => requester.serverFreed(), wakeAt - this.#now);
-    if (this.#isShared && this.#trialTimer === undefined) this.#awaitTrial();
+  #mayRetry(memory: RequesterMemory | undefined): memory is RequesterMemory {
+    return memory?.retryAt !== undefined && this.#now >= memory.retryAt;
   }
 
-  #wake(callback: () => void, afterMs: number): Timer {
-    const timer = inNoContext(() => this.clock.setTimeout(callback, Math.max(0, Math.ceil(afterMs))));
-    timer.unref();
-    return timer;
+  #defer(requester: Requester, memory: RequesterMemory): Choice {
+    if (this.#isExhausted(requester) && !this.#judgement.waits) return this.#exhausted(requester);
+    memory.rested = true;
+    if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#pacing.rest(memory, this.#now) };
+    const untilTrialMs = this.#isShared ? this.#untilTrialMs(requester) : undefined;
+    if (untilTrialMs !== undefined) {
+      // It waits for its failure once, and with the others: neither its own backoff nor the budget adds to that.
+      memory.tried.clear();
+      memory.retryAt = undefined;
+      return { kind: 'deferred', delayMs: untilTrialMs };
+    }
+    const isOver = this.#isRoundOver(requester, memory);
+    const delayMs = isOver ? this.#pacing.endRound(memory, this.#now) : this.#pacing.next(memory, this.#now);
+    return { kind: 'deferred', delayMs };
+  }
+
+  /** One that was not tried is waited for, also while it is full: those that have failed are not tried again instead. */
+  #isRoundOver(requester: Requester, { tried }: RequesterMemory): boolean {
+    return this.#listFor(requester).every((server) => tried.has(server));
+  }
+
+  #isExhausted(requester: Requester): boolean {
+    return this.#listFor(requester).length === 0;
+  }
+
+  /** Why there is none: what happened to the first server. */
+  #exhausted({ only }: Requester): Choice {
+    const cause = (only ?? this.list[0])?.cause ?? NO_SERVERS;
+    return { kind: 'exhausted', cause };
+  }
+
+  #leaveQueue(requester: Requester): void {
+    this.#queue.leave(requester);
+    if (this.#queue.size === 0) this.#stopAwaitingTrial();
+  }
+
+  /** A server without `backup` works again: backups are needed no more. */
+  #relieve(): void {
+    const { hasPrimary } = this.#choosable;
+    if (hasPrimary && !this.#hadPrimary) for (const server of this.list) if (server.backup) server.relieve(RELIEVED);
+    this.#hadPrimary = hasPrimary;
   }
 
   /** Where the backoff is shared: a trial has failed, or the first attempt. The next trial follows after a wait. */
   #delayTrial(server: Server, now: number): void {
     if (!this.#isShared) return;
     server.trialAt = now + this.#backoff.delayMs(server.trialsFailed++, this.random());
-    this.#awaitTrial();
+    this.#awaitTrial(server);
   }
 
-  /** The next trial is for the connection that has waited longest. */
-  #awaitTrial(): void {
+  /** The next trial is for the connection that has waited longest. @param failing a server that fails now */
+  #awaitTrial(failing?: Server): void {
     this.#stopAwaitingTrial();
     if (this.#queue.size === 0) return;
     const now = this.clock.now();
     let trialAt = Number.POSITIVE_INFINITY;
-    for (const { failures, trial, trialAt: at } of this.list) {
+    for (const server of this.list) {
       // The end of a trial wakes the queue by itself. A server whose trial is due, and has not begun, suits none of the queue.
-      if (failures > 0 && trial === undefined && at > now) trialAt = Math.min(trialAt, at);
+      if (server !== failing && server.failures === 0) continue;
+      if (server.trial === undefined && server.trialAt > now) trialAt = Math.min(trialAt, server.trialAt);
     }
     if (trialAt === Number.POSITIVE_INFINITY) return;
-    this.#trialTimer = this.#wake(() => {
+    const next = (): void => {
       this.#trialTimer = undefined;
-      this.#serve();
+      this.serve();
       this.#awaitTrial();
-    }, trialAt - now);
+    };
+    this.#trialTimer = wake(this.clock, next, trialAt - now);
   }
 
   #stopAwaitingTrial(): void {
@@ -808,7 +549,6 @@ export class Servers {
   #untilTrialMs(requester: Requester): number | undefined {
     let trialAt = Number.POSITIVE_INFINITY;
     for (const server of this.#listFor(requester)) {
-      if (server.excluded !== undefined) continue;
       if (server.failures === 0) return undefined;
       if (server.trial === undefined) trialAt = Math.min(trialAt, server.trialAt);
     }
@@ -816,90 +556,17 @@ export class Servers {
     return trialAt === Number.POSITIVE_INFINITY ? 0 : Math.max(0, Math.ceil(trialAt - this.#now));
   }
 
-  #leaveQueue(requester: Requester): void {
-    const { queued } = requester;
-    if (queued !== undefined) {
-      if (queued.timer !== undefined) this.clock.clearTimeout(queued.timer);
-      this.#queue.delete(queued);
-      requester.queued = undefined;
-      if (requester.only !== undefined) requester.only.waiting--;
-    }
-    if (this.#queue.size === 0) this.#stopAwaitingTrial();
-  }
-
-  #mayRetry(memory: RequesterMemory | undefined): memory is RequesterMemory {
-    return memory?.retryAt !== undefined && this.#now >= memory.retryAt;
-  }
-
-  #defer(requester: Requester, memory: RequesterMemory): Choice {
-    if (this.#isExhausted(requester)) return this.#allExcluded(requester);
-    memory.rested = true;
-    if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#restMs(memory) };
-    const untilTrialMs = this.#isShared ? this.#untilTrialMs(requester) : undefined;
-    if (untilTrialMs !== undefined) {
-      // It waits for its failure once, and with the others: neither its own backoff nor the budget adds to that.
-      memory.tried.clear();
-      memory.retryAt = undefined;
-      return { kind: 'deferred', delayMs: untilTrialMs };
-    }
-    if (this.#isRoundOver(requester, memory)) return { kind: 'deferred', delayMs: this.#endRound(memory) };
-    // The first attempt at each server is no repeat.
-    return { kind: 'deferred', delayMs: memory.round === 0 ? 0 : this.#bounded(memory, this.#budgetMs()) };
-  }
-
-  /** One that was not tried is waited for, also while it is full: those that have failed are not tried again instead. */
-  #isRoundOver(requester: Requester, { tried }: RequesterMemory): boolean {
-    return this.#listFor(requester).every((server) => server.excluded !== undefined || tried.has(server));
-  }
-
-  #endRound(memory: RequesterMemory): number {
-    const { retryAt } = memory;
-    memory.tried.clear();
-    memory.retryAt = undefined;
-    return retryAt === undefined ? this.#restMs(memory) : Math.max(0, retryAt - this.#now);
-  }
-
-  /** How long to rest before the next round, which counts as begun; the budget included. */
-  #restMs(memory: RequesterMemory): number {
-    const paceMs = this.#backoff.delayMs(memory.round++, this.random());
-    // A backend that reconnects on demand has rested since its last failure, perhaps for long enough.
-    const backoffMs = Math.ceil(paceMs - (this.#now - memory.failedAt));
-    return this.#bounded(memory, Math.max(backoffMs, this.#budgetMs()));
-  }
-
-  /** No connection rests for more than the slowest pace after a failure, for any reason. */
-  #bounded({ failedAt }: RequesterMemory, restMs: number): number {
-    return Math.max(0, Math.min(restMs, Math.ceil(failedAt + this.#backoff.maxMs - this.#now)));
-  }
-
-  /** How long a repeat waits for its turn: an empty budget slows down, and refuses nothing. */
-  #budgetMs(): number {
-    return this.#budget.withdraw(this.#now, this.#backoff.maxMs) ?? this.#backoff.longestMs(this.random());
-  }
-
-  #isExhausted(requester: Requester): boolean {
-    return this.#listFor(requester).every((server) => server.excluded !== undefined);
-  }
-
-  #allExcluded(requester: Requester): Choice {
-    return { kind: 'exhausted', cause: (this.#listFor(requester)[0] as Server).excluded as Cause };
-  }
-
   // Asked once per server and attempt: fields in place of closures.
   #now = 0;
   #tried: Set<Server> | undefined;
-  readonly #hasPlace = (server: Server): boolean =>
-    server.excluded === undefined && server.share > 0 && server.connections < server.connectionsMax;
+  readonly #hasPlace = (server: Server): boolean => server.share > 0 && server.connections < server.places;
   /** Where the backoff is shared, a server that has failed is open to one connection at a time, after a wait. */
   readonly #isOpenForTrial = (server: Server): boolean =>
     this.#hasPlace(server) &&
     (server.failures === 0 || (server.trial === undefined && server.trialAt <= this.clock.now()));
   #isOpen = this.#hasPlace;
   readonly #isUsable = (server: Server): boolean => this.#isOpen(server) && this.#tried?.has(server) !== true;
-  readonly #isUp = (server: Server): boolean =>
-    this.#isUsable(server) && (server.downUntil === 0 || (this.#wasDown(server) && server.trial === undefined));
-
-  #wasDown({ downUntil }: Server): boolean {
-    return downUntil > 0 && downUntil <= this.#now;
-  }
+  readonly #hasOpen = (): boolean => this.#choosable.all.some(this.#isOpen);
 }
+
+const always = (): boolean => true;

@@ -3,7 +3,8 @@ import { Checks } from '../../src/checks/checks.js';
 import type { Cause, ChecksOptions, Clock, Runtime, ServerOptions } from '../../src/index.js';
 import { contextOfNow } from '../../src/runtime/context.js';
 import { ManualClock } from '../../src/testing/clock.js';
-import { type Server, Servers } from '../../src/upstream/servers.js';
+import type { Server } from '../../src/upstream/server.js';
+import { Servers } from '../../src/upstream/servers.js';
 import { until } from '../support/wait.js';
 
 export type Verdict = 'passed' | Cause;
@@ -20,7 +21,10 @@ export class Checking {
     checks: ChecksOptions | true,
     { clock, runtime, random = () => 0.5 }: { clock: Clock; runtime?: Runtime | undefined; random?: () => number },
   ) {
-    this.server = new Servers([{ ...options, checks }], { clock }).list[0] as Server;
+    const set = new Servers([{ ...options, checks }], { clock });
+    this.server = set.list[0] as Server;
+    // Its own checks are not those that are looked at.
+    set.end();
     const judge = (verdict: Verdict): void => {
       this.verdicts.push(verdict);
       this.judged?.(verdict);

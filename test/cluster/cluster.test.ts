@@ -10,7 +10,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { EventFromLogic, StateValue } from 'xstate';
-import { environmentOf } from '../../build/adapters/handle.js';
 import {
   type Cluster,
   type ClusterEvents,
@@ -20,6 +19,7 @@ import {
 } from '../../build/cluster/index.js';
 import type { ClusterConfig } from '../../build/cluster/options.js';
 import { Worker } from '../../build/cluster/worker.js';
+import { environmentOf } from '../../build/handle.js';
 import { workerMachine } from '../../build/machines/index.js';
 import { Backoff } from '../../build/upstream/backoff.js';
 import type { Outcome } from '../../src/index.js';

@@ -292,7 +292,15 @@ describe('what there is to see', () => {
       live: 0,
       proxies: [{ id: proxy.id, state: 'running' }],
       listeners: [{ id: proxy.listeners[0]?.id, address: `127.0.0.1:${at.port}` }],
-      servers: [{ name: `127.0.0.1:${echo.port}`, connections: 0, failures: 0, state: 'untried' }],
+      servers: [
+        {
+          name: `127.0.0.1:${echo.port}`,
+          connections: 0,
+          failures: 0,
+          state: 'untried',
+          cause: 'owner command while idle, add',
+        },
+      ],
     });
     const socket = await bench.dial(at);
     const reader = new Reader(socket);
@@ -314,7 +322,7 @@ describe('what there is to see', () => {
     stream.destroy();
   });
 
-  test('a server is up when it has answered, down when it has not, and before an attempt neither', async () => {
+  test('a server is up when it has answered, untried before, and ejected or on trial when it has failed', async () => {
     const echo = await bench.echo();
     const dead = await bench.refusing();
     const servers = [{ port: dead }, { port: echo.port }, { port: echo.port, host: 'localhost' }];
@@ -329,7 +337,7 @@ describe('what there is to see', () => {
     // That the time is over for which it is chosen last makes it no better.
     const since = performance.now();
     await until('a moment', () => performance.now() - since > 5);
-    expect(await states()).toEqual(['down', 'up', 'untried']);
+    expect(await states()).toEqual(['trying', 'up', 'untried']);
   });
 
   test('a client’s reset is the client’s, and its session can be found when it is over', async () => {

@@ -74,7 +74,7 @@ test('the rows of an adapter can be chosen, and the rest of its source stays as 
   const changed = withChoices(`/${path}`, source)?.split('\n') ?? [];
   const different = source.split('\n').filter((line, index) => line !== changed[index]);
   expect(different).toHaveLength(rows().filter(({ part }) => part === 'client').length);
-  expect(withChoices('/src/adapters/handle.ts', source)).toBeUndefined();
+  expect(withChoices('/src/handle.ts', source)).toBeUndefined();
 });
 
 test('plain code with a choice in every place is code, and so is each mutant of it', () => {

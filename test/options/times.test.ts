@@ -16,6 +16,7 @@ import {
   PROXY_LIMITS,
   WORKER_LIMITS,
 } from '../../src/machines/limits.js';
+import { serverMachine } from '../../src/machines/server.js';
 import { NEVER_MS, QUIET_PROBES } from '../../src/machines/vocabulary.js';
 import { workerMachine } from '../../src/machines/worker.js';
 import { compiledRuntime } from '../../src/runtime/index.js';
@@ -112,9 +113,12 @@ const worker: Bounded = {
 
 /**
  * Of a worker the paths above ask for a time of their own at each close. The waits of checks follow from the pace and from
- * events: `pacesHold` in test/machines/check-properties.ts says how long each is.
+ * events: `pacesHold` in test/machines/check-properties.ts says how long each is. Those of servers follow from events, too:
+ * test/upstream/server.test.ts has them.
  */
-const others = bounded.filter(({ machine }) => machine !== workerMachine && machine !== checkMachine);
+const others = bounded.filter(
+  ({ machine }) => machine !== workerMachine && machine !== checkMachine && machine !== serverMachine,
+);
 const all = [...others, worker];
 
 /** The timers that were set on the way along every edge: those of the tests before. */
@@ -145,7 +149,13 @@ describe.each(all.map((bound) => [bound.name, bound] as const))('%s', (_name, bo
 
 test('every timer of every machine was one of these', () => {
   for (const machine of Object.values(machines)) {
-    if (typeof machine !== 'object' || !('implementations' in machine) || machine === checkMachine) continue;
+    if (
+      typeof machine !== 'object' ||
+      !('implementations' in machine) ||
+      machine === checkMachine ||
+      machine === serverMachine
+    )
+      continue;
     const { id, implementations } = machine as unknown as AnyStateMachine;
     expect([id, ...[...(seen.get(id) ?? [])].sort()]).toEqual([id, ...Object.keys(implementations.delays).sort()]);
   }

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import type { EventObject } from 'xstate';
 import { Client, type ClientOwner } from '../../src/adapters/client.js';
-import { environmentOf } from '../../src/adapters/handle.js';
+import { environmentOf } from '../../src/handle.js';
 import { clientMachine } from '../../src/machines/index.js';
 import { encodeProxyHeader } from '../../src/sockets/proxy-encoder.js';
 import { type Driver, ManualClock, type Path, type Step, shortName } from '../../src/testing/index.js';

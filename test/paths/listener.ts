@@ -3,8 +3,8 @@
 import { createServer, type Socket } from 'node:net';
 import type { EventObject } from 'xstate';
 import type { Client } from '../../src/adapters/client.js';
-import { environmentOf } from '../../src/adapters/handle.js';
 import { Listener, type ListenerOwner } from '../../src/adapters/listener.js';
+import { environmentOf } from '../../src/handle.js';
 import { listenerMachine } from '../../src/machines/index.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
 import { type Driver, ManualClock, type Path, shortName } from '../../src/testing/index.js';

@@ -23,7 +23,9 @@ import {
   transitionsOf,
 } from '../../src/testing/index.js';
 import { type CheckedServerTls, type ListenTls, type ServerTls, serverTls } from '../../src/tls.js';
-import { type Choice, type Server, Servers } from '../../src/upstream/servers.js';
+import type { Choice } from '../../src/upstream/requester.js';
+import type { Server } from '../../src/upstream/server.js';
+import { Servers } from '../../src/upstream/servers.js';
 import { CERTIFICATE, refusingPort } from '../support/peers.js';
 
 const HOST = '127.0.0.1';
@@ -348,10 +350,12 @@ export function stayStill(handle: { state: string; timers(): RunningTimer[] }, c
 }
 
 export function expectNothingLeft(clock: ManualClock, servers: readonly Servers[] = []): void {
-  if (clock.pending > 0) throw new Error(`${clock.pending} timers are left`);
   for (const { name, connections } of servers.flatMap(({ list }) => list)) {
     if (connections !== 0) throw new Error(`${name} counts ${connections} connections that are gone`);
   }
+  // A server that was ejected has a timer of its own.
+  for (const set of servers) set.end();
+  if (clock.pending > 0) throw new Error(`${clock.pending} timers are left`);
 }
 
 /** Takes paths for real, one after the other; notes the transitions taken, and prints how far it came. */

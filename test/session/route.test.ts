@@ -71,6 +71,7 @@ describe('what a route may answer', () => {
     expect(await answerTo(at)).toBe('one');
     expect(servers.list[0]?.failures).toBe(1);
     expect(proxy.servers.list).toEqual([]);
+    void servers.close();
   });
 
   test('one server of a set, and no other is tried', async () => {
@@ -95,6 +96,7 @@ describe('what a route may answer', () => {
       [0, 0],
       [2, 0],
     ]);
+    void servers.close();
   });
 
   test('one server of a set that is full: the client waits for a place there', async () => {

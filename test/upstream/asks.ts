@@ -1,6 +1,6 @@
 /** Asks balancers and sets of servers, without a socket. */
 import { type Server, Servers, type ServersOptions } from '../../src/index.js';
-import type { Requester } from '../../src/upstream/servers.js';
+import type { Requester } from '../../src/upstream/requester.js';
 
 /** A connection that asks a set for a server. */
 export class Asker implements Requester {

@@ -193,7 +193,7 @@ describe('a shortage of this process', () => {
     expect(await isServed(at)).toBe(true);
     expect(times(seen, 'retry')).toBe(3);
     expect(times(seen, 'failover')).toBe(0);
-    expect(proxy.servers.list[0]).toMatchObject({ failures: 0, downUntil: 0 });
+    expect(proxy.servers.list[0]).toMatchObject({ failures: 0, state: 'serving.up' });
   });
 
   test('no local address: a real EADDRNOTAVAIL', async () => {
@@ -209,7 +209,7 @@ describe('a shortage of this process', () => {
     await expect(backend.connect()).rejects.toMatchObject({ cause: { code: 'EADDRNOTAVAIL' } });
     expect(times(seen, 'failover')).toBe(0);
     expect(how(await backend.closed)).toBe('failed system/error/connecting/EADDRNOTAVAIL');
-    expect(backend.servers.list[0]).toMatchObject({ failures: 0, downUntil: 0 });
+    expect(backend.servers.list[0]).toMatchObject({ failures: 0, excluded: undefined });
   });
 });
 

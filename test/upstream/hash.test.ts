@@ -230,7 +230,7 @@ describe('loadFactor', () => {
 
   test('a server of which all others are down takes all', () => {
     const set = setOf([1, 1, 1], { balance: hash({ loadFactor: 1 }) });
-    for (const name of ['a', 'b']) Object.assign(named(set, name), { connectionsMax: 0 });
+    for (const name of ['a', 'b']) Object.assign(named(set, name), { places: 0 });
     for (let index = 0; index < 50; index++) expect(new Asker(set, { key: `${index}` }).ask()?.name).toBe('c');
   });
 });

@@ -5,7 +5,7 @@
 import { test } from 'vitest';
 import { type Server, Servers, type ServersOptions } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/index.js';
-import type { Requester } from '../../src/upstream/servers.js';
+import type { Requester } from '../../src/upstream/requester.js';
 import { Random, seeds } from '../runtime/random.js';
 
 const MAX_MS = 1_000;
@@ -164,8 +164,11 @@ function play(seed: number): void {
   }
   for (const connection of connections) connection.end();
   clock.advance(MAX_MS * 2);
+  const members = set.list;
+  void set.close();
   must(clock.pending === 0, 'timers are left');
-  for (const server of set.list) {
+  must(set.list.length === 0, 'servers are left');
+  for (const server of members) {
     must(server.connections === 0 && server.trial === undefined, `something is left at ${server}`);
   }
 }

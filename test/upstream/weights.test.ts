@@ -256,7 +256,7 @@ describe('random', () => {
         { balance: 'random', random: () => value },
       );
       for (const server of set.list) server.weight = 1 + (Number(server.name.slice(1)) || 0);
-      for (const server of set.list) Object.assign(server, { connectionsMax: server.name === 's57' ? 9 : 0 });
+      for (const server of set.list) Object.assign(server, { places: server.name === 's57' ? 9 : 0 });
       expect(chosenBy(set, 3), `${value}`).toEqual(['s57', 's57', 's57']);
     }
   });
@@ -267,7 +267,7 @@ describe('random', () => {
       { balance: random(1), random: seeded(5) },
     );
     const usable = ['k', 'l', 's90'];
-    for (const server of set.list) Object.assign(server, { connectionsMax: usable.includes(server.name) ? 9 : 0 });
+    for (const server of set.list) Object.assign(server, { places: usable.includes(server.name) ? 9 : 0 });
     const counts = counted(chosenBy(set, 30_000));
     expect(
       likelihood(

@@ -1,6 +1,6 @@
 // biome-ignore lint/style/noRestrictedImports: a balancer of the user's is given the client; only its type is known here.
 import type { Client } from '../../adapters/client.js';
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 
 /**
  * Chooses among servers. It is asked once per attempt and must not keep `isUsable`.

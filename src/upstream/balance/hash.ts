@@ -1,5 +1,5 @@
 import { number, onlyKnown } from '../../options.js';
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 import { type Balancer, BuiltIn, sharing, type Wanted } from './balancer.js';
 import { inNameOrder, maglevTable, PLACES, type Table } from './maglev.js';
 import { hashOf, mixed, within } from './string-hash.js';

@@ -1,4 +1,4 @@
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 import { type Balancer, BuiltIn, sharing } from './balancer.js';
 
 class InOrder extends BuiltIn {

@@ -1,4 +1,4 @@
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 import { type Balancer, BuiltIn, sharing, sixteenths } from './balancer.js';
 
 const WEIGHT_MAX = 4096;

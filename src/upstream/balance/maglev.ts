@@ -3,7 +3,7 @@
  * has its own order of all places, made of its name, and takes the first free one of them when it is its turn. So the
  * table depends on nothing but the names and weights of the servers.
  */
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 import { hashOf, within } from './string-hash.js';
 
 /** Places of the table: a prime number, so that each step leads to each place. */

@@ -1,5 +1,5 @@
 import { number, onlyKnown } from '../../options.js';
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 import type { Balancer, BuiltIn } from './balancer.js';
 import { Random } from './random.js';
 

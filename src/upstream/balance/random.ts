@@ -1,5 +1,5 @@
 import { integer } from '../../options.js';
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 import { areEqual, type Balancer, BuiltIn, sharing, type Wanted } from './balancer.js';
 
 /** How often a draw is repeated whose server is not usable, or was drawn before. */

@@ -1,4 +1,4 @@
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 import { areEqual, type Balancer, BuiltIn, sharing } from './balancer.js';
 import { Turns } from './turns.js';
 

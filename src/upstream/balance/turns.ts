@@ -5,7 +5,7 @@
  * moves that by total / weight. The first server whose position has come has its turn. If there is none, the heaviest of
  * those that have not begun this round begins it.
  */
-import type { Server } from '../servers.js';
+import type { Server } from '../server.js';
 import { sixteenths } from './balancer.js';
 import { Heap, type Ranked } from './heap.js';
 

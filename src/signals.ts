@@ -1,5 +1,5 @@
 /** Waits for `AbortSignal`s that many share: Node warns of a leak if more than ten listeners are on one. */
-import { type Member, MemberList } from '../members.js';
+import { type Member, MemberList } from './members.js';
 
 /** A handle or a promise that ends with a signal. */
 export interface SignalFollower {

@@ -1,17 +1,17 @@
 /** The face that every handle has: where it is, what happened, how it ends. */
 
 import { EventEmitter } from 'node:events';
-import { OptionError } from '../errors.js';
-import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { clock as checkClock, onlyKnown, type Timeout, timeout } from '../options.js';
-import { type Deferred, deferred } from '../promise.js';
-import { NO_DESCRIPTION } from '../runtime/channel.js';
-import { type Clock, systemClock } from '../runtime/clock.js';
-import { contextOfNow, type InContext } from '../runtime/context.js';
-import type { Commands, Description, Host, Instance, MachineName, RunningTimer, Runtime } from '../runtime/instance.js';
-import { showManyShapes } from '../sockets/shapes.js';
-import { hookReportOf } from '../sockets/socket.js';
+import { OptionError } from './errors.js';
+import type { Cause, Outcome, Report } from './machines/vocabulary.js';
+import { clock as checkClock, onlyKnown, type Timeout, timeout } from './options.js';
+import { type Deferred, deferred } from './promise.js';
+import { NO_DESCRIPTION } from './runtime/channel.js';
+import { type Clock, systemClock } from './runtime/clock.js';
+import { contextOfNow, type InContext } from './runtime/context.js';
+import type { Commands, Description, Host, Instance, MachineName, RunningTimer, Runtime } from './runtime/instance.js';
 import { type Following, follow, unfollow } from './signals.js';
+import { showManyShapes } from './sockets/shapes.js';
+import { hookReportOf } from './sockets/socket.js';
 
 /** Options that every handle takes. */
 export interface HandleOptions {
@@ -112,7 +112,7 @@ type AnyCommands = Record<string, (handle: unknown, command: unknown) => void>;
 const NO_TIMERS: ReadonlySet<string> = new Set();
 
 /**
- * An instance and its name, events and end. Made by `createProxy`, `createListener`, `adoptClient` and `createBackend`.
+ * An instance and its name, events and end. Made by `createProxy`, `createListener`, `adoptClient` and `createBackend`; a server is made by its `Servers`.
  *
  * Its events, and the sockets that it opens, belong to the async context (`AsyncLocalStorage`) in which you called one of
  * these functions; so do those of its parts. Its hooks run in the context in which you gave them.
@@ -405,7 +405,8 @@ function checkedReport(cause: Report | Error): Report | undefined {
   }
 }
 
-function callListeners(handle: object, listeners: readonly unknown[], args: readonly unknown[]): void {
+/** @internal Calls listeners of a user's; what one throws is an uncaught exception. */
+export function callListeners(handle: object, listeners: readonly unknown[], args: readonly unknown[]): void {
   for (const listener of listeners) {
     try {
       (listener as (...args: readonly unknown[]) => void).apply(handle, args as unknown[]);

@@ -1,0 +1,43 @@
+/** What has to be done so that the servers of a set are those of another list. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Server } from './server.js';
+import type { ServerOptions } from './server-options.js';
+
+/** What can be changed while it runs. */
+const LIVE = ['weight', 'connectionsMax'] as const;
+
+const identity = ({ name, host = '127.0.0.1', port, path }: ServerOptions): string => name ?? path ?? `${host}:${port}`;
+
+/** What a change of needs another server. */
+function fixedOf(options: ServerOptions): object {
+  const fixed: Record<string, unknown> = { ...options };
+  for (const name of LIVE) delete fixed[name];
+  for (const name of Object.keys(fixed)) if (fixed[name] === undefined) delete fixed[name];
+  return fixed;
+}
+
+export interface Difference {
+  /** Those that stay, each with its options from now on. */
+  readonly kept: readonly (readonly [Server, ServerOptions])[];
+  readonly added: readonly ServerOptions[];
+  readonly removed: readonly Server[];
+}
+
+/** @param servers those that are not being removed */
+export function differenceOf(servers: readonly Server[], list: readonly ServerOptions[]): Difference {
+  const left = new Map<string, Server[]>();
+  for (const server of servers) {
+    const key = identity(server.options);
+    left.set(key, [...(left.get(key) ?? []), server]);
+  }
+  const kept: [Server, ServerOptions][] = [];
+  const added: ServerOptions[] = [];
+  for (const options of list) {
+    const alike = left.get(identity(options)) ?? [];
+    const fixed = fixedOf(options);
+    const index = alike.findIndex((server) => isDeepStrictEqual(fixedOf(server.options), fixed));
+    if (index < 0) added.push(options);
+    else kept.push([...alike.splice(index, 1), options] as unknown as [Server, ServerOptions]);
+  }
+  return { kept, added, removed: [...left.values()].flat() };
+}

@@ -1,0 +1,560 @@
+import { isIP, type LookupFunction, type Socket } from 'node:net';
+import { type CheckedChecks, Checks, firstCheckMs } from '../checks/checks.js';
+import { OptionError } from '../errors.js';
+import { ServerInstance } from '../generated/server.js';
+import { type CloseOptions, callListeners, type Environment, Handle, type HandleKind, kindOf } from '../handle.js';
+import { CHECK_LIMITS } from '../machines/limits.js';
+import type { ServerCommand, ServerContext, ServerEvent, ServerSettings } from '../machines/server.js';
+import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
+import { type Member, MemberList } from '../members.js';
+import { count, flag, hook, integer, onlyKnown, port, text, timeout } from '../options.js';
+import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
+import type { Timer } from '../runtime/clock.js';
+import { inNoContext } from '../runtime/context.js';
+import type { Description, Runtime } from '../runtime/instance.js';
+import { hostAndPort } from '../text.js';
+import { type CheckedServerTls, serverTls } from '../tls.js';
+import { weightOf } from './balance/weight.js';
+import { type ChecksOptions, checksOf } from './check-options.js';
+import { guarded, lookUp } from './lookup.js';
+import type { Requester } from './requester.js';
+import {
+  addressMsOf,
+  type ConnectHook,
+  familyOf,
+  HOST_OPTIONS,
+  localAddressOf,
+  SERVER_OPTIONS,
+  type ServerOptions,
+} from './server-options.js';
+import type { Servers } from './servers.js';
+import type { Judgement } from './servers-options.js';
+
+/** A change of a server that its user sees. */
+export interface ServerChange {
+  /** The state before; nothing of a server that was just added. */
+  readonly from: string | undefined;
+  /** The state now. */
+  readonly to: string;
+  /** Why. */
+  readonly cause: Cause;
+}
+
+/** Events of a server. */
+export type ServerEvents = {
+  /** It is in another state. */
+  changed: [ServerChange];
+  /** It is removed, and has no connection. */
+  closed: [Outcome];
+};
+
+/** Options of a removal. */
+export interface RemoveOptions extends CloseOptions {
+  /** Over how much time sessions that are cut at the deadline are cut, in milliseconds. Default 0: all at once. */
+  readonly spreadMs?: number | undefined;
+}
+
+const REMOVE_OPTIONS = ['timeoutMs', 'spreadMs'];
+
+/** @internal A connection that has a place at a server. */
+export interface Occupant extends Member<Occupant> {
+  /** Where it has its place. */
+  readonly current: Server | undefined;
+  /** The server goes, for this reason; with `deliver`, what is complete is delivered. */
+  serverLost(cause: Report, deliver: boolean): void;
+}
+
+/** @internal What all servers of a set share. */
+export interface ServerConfig {
+  readonly judgement: Judgement;
+  readonly lookup: LookupFunction | undefined;
+  readonly checks: ChecksOptions | undefined;
+  readonly environment: Environment;
+  readonly random: () => number;
+}
+
+/** A name that has several addresses gives each at least this time, in milliseconds, as Node does by itself. */
+const ADDRESS_LEAST_MS = 250;
+/** Where nothing bounds an attempt, an address that does not answer must not keep the others from being tried. */
+const ADDRESS_MOST_MS = 10_000;
+
+const UP = { type: 'server.up' } as const;
+const DRAIN = { type: 'server.drain' } as const;
+const MAINTAIN = { type: 'server.maintain' } as const;
+const RESTORE = { type: 'server.restore' } as const;
+const PASSED = { type: 'check.passed' } as const;
+const CONNECTED = { type: 'traffic.connected' } as const;
+const LASTED = { type: 'traffic.lasted' } as const;
+const GRANTED = { type: 'trial.granted' } as const;
+const GIVEN_UP = { type: 'trial.givenUp' } as const;
+const EMPTIED = { type: 'sessions.emptied' } as const;
+
+/** A path without what goes without saying: `serving.trying.free` is `trying`. */
+const seen = (state: string): string => state.replace(/^serving\.|\.(?:free|underway)$/g, '');
+
+/** What its machine is told; `checksOf` checks the options of the checks afterwards. */
+function settingsOf(
+  { settings }: Judgement,
+  own: ServerOptions['checks'],
+  shared: ChecksOptions | undefined,
+): ServerSettings {
+  if (own === false || (own === undefined && shared === undefined)) return settings;
+  const { rise, fall, init = 'up' } = { ...shared, ...(typeof own === 'object' && own) };
+  return { ...settings, rise: rise ?? CHECK_LIMITS.rise.fallback, fall: fall ?? CHECK_LIMITS.fall.fallback, init };
+}
+
+/**
+ * One server of a set: a statechart. It is up, is judged by its checks and by its traffic, drains, is in maintenance, or is removed:
+ * see [docs/servers.md](../docs/servers.md). Made by {@link Servers}; it keeps no process alive.
+ *
+ * @example
+ * ```ts
+ * const [old] = proxy.servers.list;
+ * old.on('changed', ({ from, to, cause }) => console.log(`${old}: ${from} → ${to}`, cause));
+ * old.drain(); // nothing new; its sessions go on
+ * await old.remove({ timeoutMs: 60_000, spreadMs: 5_000 });
+ * ```
+ */
+export class Server extends Handle<ServerEvent, ServerEvents> {
+  /** @internal */
+  static readonly kind: HandleKind<Server, ServerCommand, ServerEvents> = {
+    ...kindOf('server', ServerInstance),
+    events: { changed: true, closed: true },
+    commands: {
+      'sessions.await': (server) => server.#awaitSessions(),
+      'sessions.cut': (server, { spreadMs, cause, deliver }) =>
+        server.#cutSessions('serverRemoved', spreadMs, cause, deliver),
+      'sessions.release': (server, { cause }) => server.#releaseSessions(cause),
+      'checks.start': (server) => server.#startChecks(),
+      'checks.pause': (server) => server.#checking?.pause(),
+      'checks.resume': (server) => server.#checking?.resume(),
+      'checks.stop': (server) => server.#checking?.close(),
+      'pace.set': (server, { pace }) => server.#checking?.setPace(pace),
+      'owner.changed': (server, { cause }) => server.#announce(cause),
+      'set.changed': (server) => server.#change(),
+      'waiters.serve': (server) => server.set?.serveAll(),
+    },
+  };
+
+  /** Name or address. */
+  readonly host: string;
+  /** TCP port; nothing for a path, or where `connect` needs none. */
+  readonly port: number | undefined;
+  /** Unix socket. */
+  readonly path: string | undefined;
+  /** Opens the connection in place of `net.connect`. */
+  readonly connect: ConnectHook | undefined;
+  /** The local address that connections come from, if one was given. */
+  readonly localAddress: string | undefined;
+  /** The version of IP that addresses must have, if one was given. */
+  readonly family: 4 | 6 | undefined;
+  /** @internal What it was made of. */
+  options: ServerOptions;
+  /** @internal The set that it belongs to. */
+  readonly set: Servers;
+  /** @internal What a connection chooses from that may go to this server alone. */
+  readonly alone: readonly Server[] = [this];
+  /** @internal */
+  readonly tls: CheckedServerTls | undefined;
+  /** @internal */
+  readonly proxyProtocol: ServerProxyProtocol | undefined;
+  /** @internal How it is checked, if it is. */
+  readonly checks: CheckedChecks | undefined;
+  /** @internal Looks a host up that is no address. */
+  readonly lookup: LookupFunction | undefined;
+  /** The name that it was given; or `host:port`, or the path. */
+  readonly name: string;
+  /** @internal The weight as it counts now: a number from 0 on, which may be a fraction. */
+  share: number;
+  /** Connections that are open or being opened. */
+  connections = 0;
+  /** @internal Connections that it may have now: fewer while it recovers. */
+  places: number;
+  /** Connections that wait in the queue, and may go to this server alone. */
+  waiting = 0;
+  /** True once it has answered an attempt. */
+  hasAnswered = false;
+  /** @internal The one connection that tries it after it was down; the others wait for what becomes of that. */
+  trial: Requester | undefined = undefined;
+  /** @internal Where the backoff is shared: when the next trial may begin, and how many have failed in a row. */
+  trialAt = 0;
+  /** @internal */
+  trialsFailed = 0;
+
+  readonly #addressMs: number | undefined;
+  #weight: number;
+  /** How many addresses its name had the last time; one of its own needs no look-up. */
+  #addresses = 0;
+  /** The address that a connection came up at. */
+  #good: string | undefined = undefined;
+  /** True: new connections go there only while no other server can be chosen. */
+  readonly backup: boolean;
+  /** @internal The connections that have a place there. */
+  readonly occupants = new MemberList<Occupant>();
+  /** @internal Something is held against it: what traffic tells has to be reported. */
+  isDoubted = false;
+  /** @internal The next connection may try it. */
+  mayBeTried = false;
+  readonly #judgement: Judgement;
+  readonly #random: () => number;
+  #checking: Checks | undefined = undefined;
+  #isAwaited = false;
+  #spreading: Timer | undefined = undefined;
+  #seen: string | undefined = undefined;
+  #connectionsMax: number;
+  readonly #runtime: Runtime | undefined;
+
+  /** @internal @param name what it is called in errors */
+  constructor(options: ServerOptions, name: string, set: Servers, config: ServerConfig) {
+    onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
+    const { judgement, lookup, checks, environment, random } = config;
+    super(Server.kind, { settings: settingsOf(judgement, options.checks, checks) }, environment, undefined);
+    this.set = set;
+    this.options = options;
+    this.#judgement = judgement;
+    this.#random = random;
+    this.#runtime = environment.runtime;
+    if (options.path !== undefined && options.port !== undefined) {
+      throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
+    }
+    this.path = options.path === undefined ? undefined : text(`${name}.path`, options.path);
+    const hasNoAddress = this.path !== undefined || (options.connect !== undefined && options.port === undefined);
+    this.port = hasNoAddress ? undefined : port(`${name}.port`, options.port, 1);
+    this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
+    this.#connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
+    this.places = this.#connectionsMax;
+    this.backup = flag(`${name}.backup`, options.backup, false);
+    this.#weight = options.weight === undefined ? 1 : weightOf(`${name}.weight`, options.weight);
+    this.share = this.#weight;
+    this.connect = hook(`${name}.connect`, options.connect);
+    this.tls = serverTls(`${name}.tls`, options.tls, this.path === undefined ? this.host : 'localhost');
+    if (this.tls !== undefined && this.connect !== undefined) {
+      throw new OptionError(`${name}.tls`, 'given', 'left out where connect is given, which opens the socket');
+    }
+    this.proxyProtocol = serverProxyProtocol(`${name}.proxyProtocol`, options.proxyProtocol);
+    for (const option of HOST_OPTIONS) {
+      if (options[option] === undefined || (this.path === undefined && this.connect === undefined)) continue;
+      throw new OptionError(`${name}.${option}`, options[option], 'left out where path or connect is given');
+    }
+    this.localAddress = localAddressOf(name, options, isIP(this.host));
+    this.family = familyOf(name, options, isIP(this.host));
+    this.#addressMs = addressMsOf(name, options);
+    const own = hook(`${name}.lookup`, options.lookup);
+    this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
+    this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
+    this.checks = checksOf(name, this, options.checks, checks, own ?? lookup);
+    const { onError } = judgement.settings;
+    if (onError !== 'eject' && this.checks === undefined) {
+      throw new OptionError(
+        'ejection.onError',
+        onError,
+        `"eject" where a server has no checks, as ${this.name} has none`,
+      );
+    }
+    this.unref();
+  }
+
+  /**
+   * How many connections it gets, in proportion to the weights of the others: a whole number from 0 to 256. A change counts from
+   * the next choice on; what is connected stays. With 0 it gets no new connection.
+   *
+   * @example
+   * ```ts
+   * const [old, replacement] = proxy.servers.list;
+   * replacement.weight = 10;
+   * old.weight = 0; // drains: its last connection may be far away
+   * ```
+   *
+   * @throws OptionError
+   */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  set weight(weight: number) {
+    this.#weight = weightOf('weight', weight);
+    this.#change();
+    this.set.serve();
+  }
+
+  /**
+   * Connections at once; `Infinity` for no limit. A change counts from the next choice on; what is connected stays.
+   *
+   * @throws OptionError
+   */
+  get connectionsMax(): number {
+    return this.#connectionsMax;
+  }
+
+  set connectionsMax(connectionsMax: number) {
+    this.#connectionsMax = count('connectionsMax', connectionsMax, Number.POSITIVE_INFINITY);
+    this.#change();
+    this.set.serve();
+  }
+
+  get #address(): string {
+    return this.path ?? (this.port === undefined ? this.host : hostAndPort(this.host, this.port));
+  }
+
+  /** @internal How long each but the last of several addresses may take: a fair share of the whole attempt. */
+  addressMs(connectTimeout: number): number {
+    if (this.#addressMs !== undefined) return this.#addressMs;
+    const share = Math.floor(connectTimeout / Math.max(2, this.#addresses));
+    return Math.min(ADDRESS_MOST_MS, Math.max(ADDRESS_LEAST_MS, share));
+  }
+
+  /** @internal A connection has come up: the address that it goes to is tried first from now on. */
+  cameUp(socket: Socket): void {
+    if (this.#addresses > 1) this.#good = socket.remoteAddress;
+  }
+
+  /** Notes how many addresses are found, and puts the one that worked first. */
+  #noting(lookup: LookupFunction | undefined): LookupFunction {
+    const ask = lookup === undefined ? lookUp : guarded(lookup);
+    const { family } = this;
+    const own: object | undefined = family === undefined ? undefined : { family, hints: 0, all: true };
+    return (host, options, callback) =>
+      ask(host, own === undefined ? options : { ...options, ...own }, (error, found, foundFamily) => {
+        if (error !== null || !Array.isArray(found)) {
+          callback(error, found, foundFamily);
+          return;
+        }
+        this.#addresses = found.length;
+        const good = found.findIndex(({ address }) => address === this.#good);
+        if (good > 0) found.unshift(...found.splice(good, 1));
+        // From a local address Node tries one address: after each failure it is another one.
+        const next = options.all === true ? undefined : found[this.failures % found.length];
+        if (next === undefined) callback(null, found);
+        else callback(null, next.address, next.family);
+      });
+  }
+
+  /** Attempts that failed in a row. */
+  get failures(): number {
+    return this.#known.failures;
+  }
+
+  /** Why it is in its state. */
+  get cause(): Cause {
+    return this.#known.cause;
+  }
+
+  /** Why no attempt is of use there, if so: it is chosen again after {@link Servers.restore}, or after a while. */
+  get excluded(): Cause | undefined {
+    return this.hasTag('usable') || this.hasTag('out') ? undefined : this.cause;
+  }
+
+  /** @internal */
+  get #known(): ServerContext {
+    return this.instance.context as ServerContext;
+  }
+
+  /** Nothing new goes there; its sessions and its checks go on. {@link up} takes it back. */
+  drain(): void {
+    this.instance.send(DRAIN);
+  }
+
+  /** Nothing new goes there, and its checks rest. With `onDown: 'cut'` its sessions are cut. {@link up} takes it back. */
+  maintain(): void {
+    this.instance.send(MAINTAIN);
+  }
+
+  /** Takes it back after {@link drain} or {@link maintain}. */
+  up(): void {
+    this.instance.send(UP);
+  }
+
+  /**
+   * Removes it from its set: nothing new goes there, its sessions come to their ends, and those that are left at the deadline are
+   * cut. A session that is cut says so: `cause.code` is `serverRemoved`. A persistent backend goes on to another server. Final.
+   *
+   * @returns how it ended: `closed`, or `aborted` if sessions were cut
+   * @throws OptionError
+   */
+  remove(options: RemoveOptions = {}): Promise<Outcome> {
+    onlyKnown('remove', options, REMOVE_OPTIONS);
+    const spreadMs = integer('spreadMs', options.spreadMs, 0, 0, 86_400_000);
+    const { timeoutMs } = options;
+    const time = timeoutMs === undefined ? {} : { timeoutMs: timeout('timeoutMs', timeoutMs, 0) };
+    this.instance.send({ type: 'server.close', spreadMs, ...time });
+    return this.closed;
+  }
+
+  /** @internal What kept traffic from it was mended. */
+  restore(): void {
+    this.trialAt = 0;
+    this.instance.send(RESTORE);
+  }
+
+  /** @internal */
+  checkPassed(): void {
+    this.instance.send(PASSED);
+  }
+
+  /** @internal */
+  checkFailed(cause: Cause): void {
+    this.instance.send({ type: 'check.failed', cause });
+  }
+
+  /** @internal One connection tries it. */
+  tryBy(requester: Requester): void {
+    this.trial = requester;
+    requester.trial = this;
+    if (this.mayBeTried) this.instance.send(GRANTED);
+  }
+
+  /** @internal That connection is over, and has told nothing. */
+  trialGivenUp(): void {
+    this.instance.send(GIVEN_UP);
+  }
+
+  /** @internal An attempt has come up. */
+  connected(): void {
+    this.instance.send(CONNECTED);
+    this.#doubt();
+  }
+
+  /** @internal An attempt has failed. `mends`: in how many milliseconds it may be mended, if no attempt is of use before. */
+  attemptFailed(cause: Cause, mayEject: boolean, mends: number | undefined): void {
+    this.isDoubted = true;
+    const failed = { type: 'traffic.failed', cause, mayEject, random: mayEject ? this.#random() : 0 } as const;
+    this.instance.send(mends === undefined ? failed : { ...failed, mends });
+  }
+
+  /** @internal A connection that had come up is over, after this time. */
+  wasLost(cause: Cause, mayEject: boolean): void {
+    this.instance.send({ type: 'traffic.dropped', cause, mayEject, random: mayEject ? this.#random() : 0 });
+  }
+
+  /** @internal A connection has lasted. */
+  lasted(): void {
+    if (this.#known.losses > 0) this.instance.send(LASTED);
+  }
+
+  /** @internal A connection has left it. */
+  left(): void {
+    this.connections--;
+    if (this.#isAwaited && this.connections === 0) this.instance.send(EMPTIED);
+  }
+
+  /** @internal A backup is needed no more. */
+  relieve(cause: Cause): void {
+    this.#cutSessions('backupOver', 0, cause, true);
+  }
+
+  /** @internal What can be changed while it runs is as that server has it, which was made of these options and is not used. */
+  adapt(other: Server, options: ServerOptions): void {
+    this.options = options;
+    this.#connectionsMax = other.connectionsMax;
+    this.#weight = other.weight;
+    this.#change();
+    this.set.serve();
+  }
+
+  /** @internal Calls listeners of its set. */
+  notifyBy(listeners: readonly unknown[], change: unknown): void {
+    this.inContext(callListeners, this.set, listeners, [change]);
+  }
+
+  #change(): void {
+    this.mayBeTried = this.hasTag('trial');
+    this.#doubt();
+    const { step, settings } = this.#known;
+    const isGrowing = this.hasTag('growing');
+    const part = isGrowing ? Math.max(0.1, (step / settings.steps) ** (1 / this.#judgement.aggression)) : 1;
+    this.places = isGrowing ? Math.max(1, Math.ceil(this.#connectionsMax * part)) : this.#connectionsMax;
+    const share = this.#weight * part;
+    if (share !== this.share) {
+      this.share = share;
+      this.set.sharesChanged();
+    }
+    this.set.stateChanged();
+  }
+
+  #doubt(): void {
+    this.isDoubted = !this.hasTag('choosable') || this.#known.failures > 0;
+  }
+
+  #announce(cause: Cause): void {
+    const from = this.#seen;
+    const to = seen(this.state);
+    this.#seen = to;
+    if (this.hasListeners('changed')) this.notify('changed', { from, to, cause });
+    this.set.announce(this, { from, to, cause });
+  }
+
+  #startChecks(): void {
+    const { checks, set } = this;
+    if (checks === undefined) return;
+    const { inContext } = this;
+    const environment = { clock: this.clock, runtime: this.#runtime, inContext, random: this.#random };
+    this.#checking = new Checks(this, checks, this, environment);
+    const place = Math.max(0, set.list.indexOf(this));
+    this.#checking.start(firstCheckMs(place, Math.max(1, set.list.length), checks.settings.interval));
+  }
+
+  #awaitSessions(): void {
+    this.#isAwaited = true;
+    if (this.connections === 0) this.instance.send(EMPTIED);
+  }
+
+  #releaseSessions(cause: Cause): void {
+    if (this.#judgement.cutsOnDown) this.#cutSessions('serverDown', 0, cause, true);
+  }
+
+  /** All at once, or one after the other. */
+  #cutSessions(code: string, spreadMs: number, { initiator }: Cause, deliver: boolean): void {
+    this.#stopSpreading();
+    const cause: Report = { initiator: initiator === 'owner' ? 'owner' : 'library', manner: 'abort', code };
+    if (spreadMs === 0) {
+      for (const occupant of this.occupants) occupant.serverLost(cause, deliver);
+      return;
+    }
+    const left = [...this.occupants];
+    const everyMs = Math.max(1, Math.floor(spreadMs / Math.max(1, left.length)));
+    const next = (): void => {
+      this.#spreading = undefined;
+      const occupant = left.pop();
+      if (occupant === undefined) return;
+      if (occupant.current === this) occupant.serverLost(cause, deliver);
+      if (left.length === 0) return;
+      this.#spreading = inNoContext(() => this.clock.setTimeout(next, everyMs));
+      this.#spreading.unref();
+    };
+    next();
+  }
+
+  #stopSpreading(): void {
+    if (this.#spreading !== undefined) this.clock.clearTimeout(this.#spreading);
+    this.#spreading = undefined;
+  }
+
+  /** @internal */
+  override describe(): Description {
+    return { server: this.name };
+  }
+
+  /** @internal What a listener or a balancer throws must not keep a server in a state that is over. */
+  override commandFailed(_command: string, error: unknown): void {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+
+  /** @internal */
+  protected override finished(): void {
+    this.#stopSpreading();
+    this.#checking?.close();
+    this.set.removed(this);
+  }
+
+  /** Its name. */
+  override toString(): string {
+    return this.name;
+  }
+
+  override toJSON(): Record<string, unknown> {
+    const { name, cause, weight, connections, failures, excluded } = this;
+    return { ...super.toJSON(), name, cause, weight, connections, failures, excluded };
+  }
+}
