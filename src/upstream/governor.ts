@@ -1,0 +1,91 @@
+import { OptionError } from '../errors.js';
+import { integer, number, onlyKnown } from '../options.js';
+
+/**
+ * How many connections to servers may be dialled a second, over all sets that share the governor. It is for the moment when a
+ * server comes back and everybody wants it at once. What is over the limit waits in the queue of its set, in order.
+ *
+ * While dials succeed, the whole second may be used at once. After one has failed, dials are spread: they begin at a tenth
+ * of the limit, and the rate grows to the limit over `rampMs` without a failure, less a random part of each gap.
+ */
+export interface GovernorOptions {
+  /** Dials in any second, at most; at least 1. */
+  readonly perSecond: number;
+  /** How long the rate grows after the last failure, in milliseconds; 0: dials are never spread. Default 2 000. */
+  readonly rampMs?: number | undefined;
+  /** Part of each gap between spread dials that is random, from 0 to 1. Default 0.2. */
+  readonly jitter?: number | undefined;
+}
+
+/** Right after a failure this part of the limit is used. */
+const LEAST = 0.1;
+
+/**
+ * Limits how many connections are dialled a second: see {@link GovernorOptions}. Give one to several proxies, sets of
+ * servers or backends, and they share its limit.
+ *
+ * @example
+ * ```ts
+ * const governor = new Governor({ perSecond: 100 });
+ * const a = createProxy({ listen: { port: 5432 }, servers: primary, governor });
+ * const b = createProxy({ listen: { port: 6379 }, servers: cache, governor });
+ * ```
+ */
+export class Governor {
+  /** The limit. */
+  readonly perSecond: number;
+  readonly #rampMs: number;
+  readonly #jitter: number;
+  /** When each of the last dials began, as many as a second may have; a ring. */
+  readonly #began: Float64Array;
+  #at = 0;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #failedAt = Number.NEGATIVE_INFINITY;
+  /** What jitter leaves of the next gap. */
+  #shrink = 1;
+  /** When the next dial may begin while dials are spread. */
+  #nextAt = Number.NEGATIVE_INFINITY;
+
+  /** @throws OptionError */
+  constructor(options: GovernorOptions) {
+    onlyKnown('governor', options, ['perSecond', 'rampMs', 'jitter'], 'governor.');
+    if (options.perSecond === undefined) {
+      throw new OptionError('governor.perSecond', undefined, 'a whole number from 1 to 1000000');
+    }
+    this.perSecond = integer('governor.perSecond', options.perSecond, 0, 1, 1_000_000);
+    this.#rampMs = number('governor.rampMs', options.rampMs, 2_000, 0, 3_600_000);
+    this.#jitter = number('governor.jitter', options.jitter, 0.2, 0, 1);
+    this.#began = new Float64Array(this.perSecond).fill(Number.NEGATIVE_INFINITY);
+  }
+
+  /**
+   * Takes a dial at `now`, in milliseconds. Returns 0 where it may begin; else nothing is taken, and it is how long to wait
+   * before asking again.
+   *
+   * @param random from 0 to 1
+   */
+  take(now: number, random: number): number {
+    // The oldest one of a full second.
+    const waitMs = Math.max((this.#began[this.#at] as number) + 1_000, this.#nextAt) - now;
+    if (waitMs > 0) return waitMs;
+    this.#began[this.#at] = now;
+    this.#at = (this.#at + 1) % this.perSecond;
+    this.#lastAt = now;
+    this.#shrink = 1 - this.#jitter * random;
+    this.#spread(now - this.#failedAt);
+    return 0;
+  }
+
+  /** A dial has failed at `now`: the next ones are spread. */
+  failed(now: number): void {
+    this.#failedAt = now;
+    this.#spread(0);
+  }
+
+  /** How far the next dial is from the last one. */
+  #spread(calmMs: number): void {
+    if (calmMs >= this.#rampMs) return;
+    const part = LEAST + (1 - LEAST) * (calmMs / this.#rampMs);
+    this.#nextAt = this.#lastAt + (1_000 / (this.perSecond * part)) * this.#shrink;
+  }
+}
