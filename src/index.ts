@@ -97,6 +97,7 @@ export { random } from './upstream/balance/random.js';
 export { roundRobin } from './upstream/balance/round-robin.js';
 export type { RetryBudgetOptions } from './upstream/budget.js';
 export type { CheckExchange, CheckHook, CheckHookContext, ChecksOptions } from './upstream/check-options.js';
+export { Governor, type GovernorOptions } from './upstream/governor.js';
 export type { RemoveOptions, Server, ServerChange, ServerEvents } from './upstream/server.js';
 export type { ConnectContext, ConnectHook, ServerOptions } from './upstream/server-options.js';
 export { Servers, type ServersEvents } from './upstream/servers.js';

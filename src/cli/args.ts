@@ -202,6 +202,16 @@ const FLAGS: Record<string, Flag> = {
   },
 
   ...limitFlags(LIMITS),
+  'dials-per-second': {
+    group: LIMITS,
+    takes: 'N',
+    help: 'connections to servers that are begun in any second; the rest waits',
+    fallback: 'off',
+    runOnly: true,
+    set: (draft, value, fail) => {
+      draft.proxy.governor = { perSecond: whole(value, 1, fail) };
+    },
+  },
   'connections-max': {
     group: LIMITS,
     takes: 'N',

@@ -23,6 +23,7 @@ import { signal as checkSignal, everyOption, hook, limits, onlyKnown, type Timeo
 import { type Deferred, optionalDeferred } from '../promise.js';
 import type { Peer } from '../sockets/peer.js';
 import { commandCauseOf, each } from '../sockets/socket.js';
+import { governorOf } from '../upstream/governor.js';
 import type { Server } from '../upstream/server.js';
 import type { ServerOptions } from '../upstream/server-options.js';
 import { Servers } from '../upstream/servers.js';
@@ -525,8 +526,10 @@ function checkedWhere(options: ProxyOptions) {
     throw new OptionError('servers', servers, 'left out where route is given, which may answer with them');
   if (key !== undefined)
     throw new OptionError('key', key, 'left out where route is given, whose answer may have one: { to, key }');
-  const sets: Record<string, unknown> = {};
-  for (const name of SERVERS_OPTIONS) if (options[name] !== undefined) sets[name] = options[name];
+  const named: Record<string, unknown> = {};
+  for (const name of SERVERS_OPTIONS) if (options[name] !== undefined) named[name] = options[name];
+  // All sets of a route share one governor.
+  const sets = { ...named, ...(options.governor !== undefined && { governor: governorOf(options.governor) }) };
   // What is wrong with these is said now, and not to the first client.
   return { servers: new Servers(Servers.none, sets), sets, route, key };
 }

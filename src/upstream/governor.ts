@@ -58,22 +58,23 @@ export class Governor {
     this.#began = new Float64Array(this.perSecond).fill(Number.NEGATIVE_INFINITY);
   }
 
+  /** How long until a dial may begin, in milliseconds at `now`; 0 or less: now. */
+  waitMs(now: number): number {
+    // The oldest one of a full second.
+    return Math.max((this.#began[this.#at] as number) + 1_000, this.#nextAt) - now;
+  }
+
   /**
-   * Takes a dial at `now`, in milliseconds. Returns 0 where it may begin; else nothing is taken, and it is how long to wait
-   * before asking again.
+   * A dial begins at `now`, as {@link waitMs} permits.
    *
    * @param random from 0 to 1
    */
-  take(now: number, random: number): number {
-    // The oldest one of a full second.
-    const waitMs = Math.max((this.#began[this.#at] as number) + 1_000, this.#nextAt) - now;
-    if (waitMs > 0) return waitMs;
+  begin(now: number, random: number): void {
     this.#began[this.#at] = now;
     this.#at = (this.#at + 1) % this.perSecond;
     this.#lastAt = now;
     this.#shrink = 1 - this.#jitter * random;
     this.#spread(now - this.#failedAt);
-    return 0;
   }
 
   /** A dial has failed at `now`: the next ones are spread. */
@@ -88,4 +89,9 @@ export class Governor {
     const part = LEAST + (1 - LEAST) * (calmMs / this.#rampMs);
     this.#nextAt = this.#lastAt + (1_000 / (this.perSecond * part)) * this.#shrink;
   }
+}
+
+/** @internal @throws OptionError */
+export function governorOf(governor: Governor | GovernorOptions | undefined): Governor | undefined {
+  return governor === undefined || governor instanceof Governor ? governor : new Governor(governor);
 }

@@ -11,6 +11,7 @@ import type { ServersBackoffOptions } from './backoff.js';
 import type { Balance } from './balance/balance.js';
 import type { RetryBudgetOptions } from './budget.js';
 import type { ChecksOptions } from './check-options.js';
+import type { Governor, GovernorOptions } from './governor.js';
 
 /** How a server is ejected: it gets no new connection for a while, and then one, which tries it. */
 export interface EjectionOptions {
@@ -93,6 +94,11 @@ export interface ServersOptions {
   readonly onBackup?: 'keep' | 'cut' | undefined;
   /** How long a server that is removed keeps its sessions, in milliseconds; then they are cut. Default 30 000. */
   readonly removeTimeout?: Timeout | undefined;
+  /**
+   * How many connections may be dialled a second: a {@link Governor}, which several sets can share, or its options. What is over
+   * the limit waits in the queue, at most its `queueTimeout`; checks do not count. Default: no limit.
+   */
+  readonly governor?: Governor | GovernorOptions | undefined;
   /** What runs the machines of its servers. Default: see {@link HandleOptions.runtime}. */
   readonly runtime?: Runtime | undefined;
   /** Where time comes from. Default: the process's own. */
@@ -115,6 +121,7 @@ export const SERVERS_OPTIONS = [
   'slowStart',
   'onDown',
   'onBackup',
+  'governor',
   'runtime',
   'clock',
   'random',

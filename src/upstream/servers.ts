@@ -12,6 +12,7 @@ import { RetryBudget } from './budget.js';
 import { sharedChecks } from './check-options.js';
 import { differenceOf } from './difference.js';
 import { Eligible } from './eligible.js';
+import { type Governor, governorOf } from './governor.js';
 import { Pacing, wake } from './pacing.js';
 import { WaitingQueue } from './queue.js';
 import type { Choice, Requester, RequesterMemory } from './requester.js';
@@ -71,6 +72,9 @@ export class Servers {
   readonly #isPermanent: (cause: Cause) => boolean;
   readonly #config: ServerConfig;
   readonly #queue: WaitingQueue;
+  readonly #governor: Governor | undefined;
+  /** While connections wait for the governor. */
+  #governorTimer: Timer | undefined = undefined;
   /** Worked out anew when something has changed. */
   #eligible: Eligible | undefined = undefined;
   #hadPrimary = true;
@@ -101,6 +105,8 @@ export class Servers {
     if (this.#isShared) this.#isOpen = this.#isOpenForTrial;
     this.#budget = new RetryBudget(options.retryBudget);
     this.#pacing = new Pacing(this.#backoff, this.#budget, this.random);
+    this.#governor = governorOf(options.governor);
+    if (this.#governor !== undefined) this.#hasOpen = this.#mayDial;
     this.#judgement = judgementOf(options);
     this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
     this.#config = { judgement: this.#judgement, lookup, checks, environment, random: this.random };
@@ -208,6 +214,7 @@ export class Servers {
       this.#now = this.clock.now();
       if (!memory.rested) return this.#defer(requester, memory);
     }
+    if (this.#governor !== undefined && this.#isHeld(requester, this.#governor)) return FULL;
     let server = this.#pick(requester);
     if (server === undefined && this.#mayRetry(memory)) {
       memory.tried.clear();
@@ -228,9 +235,35 @@ export class Servers {
     if (server.isDoubted && server.trial === undefined && (this.#isShared || server.mayBeTried))
       server.tryBy(requester);
     server.connections++;
+    this.#governor?.begin(this.clock.now(), this.random());
     if (this.#isTimed) requester.chosenAt = this.clock.now();
     return { kind: 'chosen', server };
   }
+
+  /** Whether this connection has to wait for the governor; those that came before it go first. */
+  #isHeld(requester: Requester, governor: Governor): boolean {
+    const waitMs = governor.waitMs(this.clock.now());
+    if (waitMs <= 0 && (this.#governorTimer === undefined || requester.queued !== undefined)) return false;
+    // Where there is no server it fails as without a governor.
+    if (this.#isExhausted(requester)) return false;
+    this.#queue.enter(requester, Number.POSITIVE_INFINITY);
+    this.#awaitGovernor(governor);
+    return true;
+  }
+
+  #awaitGovernor(governor: Governor): void {
+    if (this.#queue.size === 0 || this.#governorTimer !== undefined) return;
+    const waitMs = governor.waitMs(this.clock.now());
+    if (waitMs > 0) this.#governorTimer = wake(this.clock, this.#dialOn, waitMs);
+  }
+
+  /** The governor may let the next ones through. */
+  readonly #dialOn = (): void => {
+    // Until then newcomers wait behind those of the queue.
+    this.serve();
+    this.#governorTimer = undefined;
+    this.#awaitGovernor(this.#governor as Governor);
+  };
 
   /** No server for now: wait in the queue or until the next round, or give up. */
   #none(requester: Requester): Choice {
@@ -301,6 +334,7 @@ export class Servers {
       return;
     }
     memory.tried.add(server);
+    this.#governor?.failed(now);
     // Attempts that began before the first failure are not counted as trials.
     if (server.failures === 0) this.#delayTrial(server, now);
     let reason = cause;
@@ -384,7 +418,9 @@ export class Servers {
 
   /** @internal Those that wait for a place get one while there is one, the longest first. */
   serve(): void {
-    if (this.#queue.size > 0) this.#call(this.#hasOpen);
+    if (this.#queue.size === 0) return;
+    this.#call(this.#hasOpen);
+    if (this.#governor !== undefined) this.#awaitGovernor(this.#governor);
   }
 
   /** @internal A server is not, or no longer, what those that wait have waited for: each asks again. */
@@ -502,7 +538,10 @@ export class Servers {
 
   #leaveQueue(requester: Requester): void {
     this.#queue.leave(requester);
-    if (this.#queue.size === 0) this.#stopAwaitingTrial();
+    if (this.#queue.size > 0) return;
+    this.#stopAwaitingTrial();
+    if (this.#governorTimer !== undefined) this.clock.clearTimeout(this.#governorTimer);
+    this.#governorTimer = undefined;
   }
 
   /** A server without `backup` works again: backups are needed no more. */
@@ -566,7 +605,9 @@ export class Servers {
     (server.failures === 0 || (server.trial === undefined && server.trialAt <= this.clock.now()));
   #isOpen = this.#hasPlace;
   readonly #isUsable = (server: Server): boolean => this.#isOpen(server) && this.#tried?.has(server) !== true;
-  readonly #hasOpen = (): boolean => this.#choosable.all.some(this.#isOpen);
+  readonly #mayDial = (): boolean =>
+    (this.#governor as Governor).waitMs(this.clock.now()) <= 0 && this.#choosable.all.some(this.#isOpen);
+  #hasOpen = (): boolean => this.#choosable.all.some(this.#isOpen);
 }
 
 const always = (): boolean => true;

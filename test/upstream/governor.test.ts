@@ -1,16 +1,32 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { OptionError } from '../../src/index.js';
-import { Governor } from '../../src/upstream/governor.js';
+import {
+  type Cause,
+  Governor,
+  type GovernorOptions,
+  OptionError,
+  type Server,
+  Servers,
+  type ServersOptions,
+} from '../../src/index.js';
+import { ManualClock } from '../../src/testing/clock.js';
+import type { Requester } from '../../src/upstream/requester.js';
+import { useBench } from '../support/bench.js';
+import { makers } from '../support/make.js';
+import { until } from '../support/wait.js';
+
+const bench = useBench();
+const { makeProxy } = makers(bench);
 
 /** Takes as many as it may until `until`, waiting as it is told; returns when each began. */
 function takeAll(governor: Governor, from: number, until: number, each: (now: number) => void = () => {}): number[] {
   const began: number[] = [];
   for (let now = from; now < until; ) {
-    const waitMs = governor.take(now, 0.5);
+    const waitMs = governor.waitMs(now);
     if (waitMs > 0) {
       now += waitMs;
     } else {
+      governor.begin(now, 0.5);
       began.push(now);
       each(now);
     }
@@ -36,9 +52,10 @@ test('no second has more dials than the limit, whatever is asked and fails', () 
         let now = 0;
         for (const [after, fails, random] of asked) {
           now += after;
-          const waitMs = governor.take(now, random);
-          if (waitMs === 0) began.push(now);
-          else expect(waitMs).toBeGreaterThan(0);
+          if (governor.waitMs(now) <= 0) {
+            governor.begin(now, random);
+            began.push(now);
+          }
           if (fails) governor.failed(now);
         }
         expect(most(began)).toBeLessThanOrEqual(perSecond);
@@ -75,10 +92,11 @@ test('500 are through in less than half as long again as the limit alone takes',
 
 test('what it is told to wait is enough, and no more', () => {
   const governor = new Governor({ perSecond: 1 });
-  expect(governor.take(5, 0)).toBe(0);
-  expect(governor.take(5, 0)).toBe(1_000);
-  expect(governor.take(1_004, 0)).toBe(1);
-  expect(governor.take(1_005, 0)).toBe(0);
+  expect(governor.waitMs(5)).toBeLessThanOrEqual(0);
+  governor.begin(5, 0);
+  expect(governor.waitMs(5)).toBe(1_000);
+  expect(governor.waitMs(1_004)).toBe(1);
+  expect(governor.waitMs(1_005)).toBe(0);
 });
 
 test.each([
@@ -91,4 +109,150 @@ test.each([
 ])('%o is refused', (options, name) => {
   expect(() => new Governor(options as never)).toThrow(OptionError);
   expect(() => new Governor(options as never)).toThrow(name);
+});
+
+/** Connections of one set that ask for a server, on a clock that stands still. */
+class Asker implements Requester {
+  memory: Requester['memory'] = undefined;
+  readonly only = undefined;
+  readonly client = undefined;
+  readonly key = undefined;
+  readonly random = () => 0;
+  trial: Requester['trial'] = undefined;
+  queued: Requester['queued'] = undefined;
+  chosenAt = 0;
+
+  constructor(
+    readonly set: Servers,
+    readonly dials: number[],
+    readonly fails: () => boolean = () => false,
+  ) {}
+
+  serverFreed(): void {
+    this.ask();
+  }
+
+  ask(): void {
+    const choice = this.set.choose(this);
+    if (choice.kind === 'deferred') this.set.clock.setTimeout(() => this.ask(), choice.delayMs);
+    if (choice.kind !== 'chosen') return;
+    this.dials.push(this.set.clock.now());
+    if (!this.fails()) {
+      this.set.succeeded(choice.server, this);
+      return;
+    }
+    this.set.leave(choice.server);
+    this.set.failed(this, choice.server, REFUSED);
+    this.ask();
+  }
+}
+
+const REFUSED: Cause = { initiator: 'peer', manner: 'refusal', phase: 'connecting', code: 'ECONNREFUSED' };
+
+function setWith(governor: Governor | GovernorOptions, options: ServersOptions = {}) {
+  const clock = new ManualClock();
+  clock.advance(5_000);
+  const servers = new Servers([{ port: 1 }, { port: 2 }], { clock, random: () => 0.5, governor, ...options });
+  return { clock, servers };
+}
+
+/** Time passes in small steps. */
+function pass(clock: ManualClock, ms: number): void {
+  for (let passed = 0; passed < ms; passed += 10) clock.advance(10);
+}
+
+test('connections over the limit wait in the queue, and go on in order', () => {
+  const { clock, servers } = setWith({ perSecond: 20 });
+  const dials: number[] = [];
+  const order: number[] = [];
+  for (let i = 0; i < 50; i++) {
+    new Asker(servers, dials, () => {
+      order.push(i);
+      return false;
+    }).ask();
+  }
+  expect(dials).toHaveLength(20);
+  pass(clock, 990);
+  expect(dials).toHaveLength(20);
+  pass(clock, 10);
+  // A newcomer waits behind those that wait.
+  new Asker(servers, dials, () => {
+    order.push(50);
+    return false;
+  }).ask();
+  pass(clock, 3_000);
+  expect(order).toEqual(Array.from({ length: 51 }, (_, i) => i));
+  expect(most(dials)).toBe(20);
+  expect(clock.pending).toBe(0);
+});
+
+test('300 clients with every server dead: no second has more dials than the limit', () => {
+  const { clock, servers } = setWith({ perSecond: 50 });
+  const dials: number[] = [];
+  for (let i = 0; i < 300; i++) new Asker(servers, dials, () => true).ask();
+  pass(clock, 15_000);
+  expect(dials.length).toBeGreaterThan(50);
+  expect(most(dials)).toBeLessThanOrEqual(50);
+});
+
+test('a server comes back: 500 are all back within one and a half times what the limit takes', () => {
+  let isDead = true;
+  const { clock, servers } = setWith({ perSecond: 100 }, { backoff: { shared: true, maxMs: 1_000 } });
+  const dials: number[] = [];
+  for (let i = 0; i < 500; i++) new Asker(servers, dials, () => isDead).ask();
+  pass(clock, 10_000);
+  isDead = false;
+  const back = dials.length;
+  const from = clock.now();
+  pass(clock, 7_500);
+  expect(dials.length - back).toBe(500);
+  expect((dials.at(-1) as number) - from).toBeLessThan(7_500);
+  expect(most(dials)).toBeLessThanOrEqual(100);
+});
+
+test('two sets share a governor', () => {
+  const governor = new Governor({ perSecond: 10 });
+  const { clock, servers } = setWith(governor);
+  const other = new Servers([{ port: 3 }], { clock, random: () => 0.5, governor });
+  const dials: number[] = [];
+  for (let i = 0; i < 20; i++) for (const set of [servers, other]) new Asker(set, dials).ask();
+  pass(clock, 3_500);
+  expect(dials).toHaveLength(40);
+  expect(most(dials)).toBe(10);
+});
+
+test('where there is no server nobody waits for the governor', () => {
+  const { servers } = setWith({ perSecond: 1 });
+  new Asker(servers, []).ask();
+  for (const server of servers.list) server.drain();
+  expect(servers.choose(new Asker(servers, [])).kind).toBe('exhausted');
+});
+
+test('a place that is freed while the governor is shut is taken once it opens', () => {
+  const clock = new ManualClock();
+  const servers = new Servers([{ port: 1, connectionsMax: 1 }], { clock, random: () => 0, governor: { perSecond: 1 } });
+  const dials: number[] = [];
+  new Asker(servers, dials).ask();
+  pass(clock, 500);
+  new Asker(servers, dials).ask();
+  servers.leave(servers.list[0] as Server);
+  expect(dials).toHaveLength(1);
+  pass(clock, 500);
+  expect(dials).toHaveLength(2);
+  expect(clock.pending).toBe(0);
+});
+
+test('sets of servers that a route names share the governor of their proxy; on real sockets', async () => {
+  const server = await bench.echo();
+  const { at, proxy } = await makeProxy({
+    route: () => [{ ...server.at }],
+    governor: { perSecond: 5 },
+    queueTimeout: 5_000,
+  });
+  const established: number[] = [];
+  proxy.on('established', () => established.push(performance.now()));
+  await Promise.all(Array.from({ length: 12 }, () => bench.dial(at)));
+  await until('all to be served', () => established.length === 12);
+  // From the first to the eleventh at least two seconds, but for what a turn of the event loop takes.
+  expect((established[10] as number) - (established[0] as number)).toBeGreaterThan(1_900);
 });

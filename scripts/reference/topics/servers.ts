@@ -14,6 +14,8 @@ export {
   type ConnectContext,
   type ConnectHook,
   type EjectionOptions,
+  Governor,
+  type GovernorOptions,
   type HashOptions,
   hash,
   inOrder,
