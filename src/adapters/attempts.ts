@@ -3,8 +3,9 @@ import type { Socket } from 'node:net';
 import { ConnectError } from '../errors.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
 import { hookReportOf } from '../sockets/socket.js';
+import type { Occupant } from '../upstream/occupants.js';
 import type { Choice, Requester } from '../upstream/requester.js';
-import type { Occupant, Server } from '../upstream/server.js';
+import type { Server } from '../upstream/server.js';
 import type { Servers } from '../upstream/servers.js';
 
 /** @internal The backend that attempts to connect. */

@@ -1,12 +1,28 @@
 /** What machines say of their states: what each is, what it would act on, and where that leads. */
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
-import { backendMachine, clientMachine, listenerMachine, proxyMachine, sessionMachine } from '../machines/index.js';
+import {
+  backendMachine,
+  checkMachine,
+  clientMachine,
+  listenerMachine,
+  proxyMachine,
+  serverMachine,
+  sessionMachine,
+} from '../machines/index.js';
 
 /** The machines that a proxy runs on. */
 export const MACHINES: ReadonlyMap<string, AnyStateMachine> = new Map(
-  ([proxyMachine, listenerMachine, sessionMachine, clientMachine, backendMachine] as AnyStateMachine[]).map(
-    (machine) => [machine.id, machine],
-  ),
+  (
+    [
+      proxyMachine,
+      listenerMachine,
+      sessionMachine,
+      clientMachine,
+      backendMachine,
+      serverMachine,
+      checkMachine,
+    ] as AnyStateMachine[]
+  ).map((machine) => [machine.id, machine]),
 );
 
 /** What may follow an event, or a timer. */

@@ -6,17 +6,15 @@ import { type CloseOptions, callListeners, type Environment, Handle, type Handle
 import { CHECK_LIMITS } from '../machines/limits.js';
 import type { ServerCommand, ServerContext, ServerEvent, ServerSettings } from '../machines/server.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { type Member, MemberList } from '../members.js';
 import { count, flag, hook, integer, onlyKnown, port, text, timeout } from '../options.js';
 import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
-import type { Timer } from '../runtime/clock.js';
-import { inNoContext } from '../runtime/context.js';
 import type { Description, Runtime } from '../runtime/instance.js';
 import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, serverTls } from '../tls.js';
+import { Addresses } from './addresses.js';
 import { weightOf } from './balance/weight.js';
 import { type ChecksOptions, checksOf } from './check-options.js';
-import { guarded, lookUp } from './lookup.js';
+import { Occupants } from './occupants.js';
 import type { Requester } from './requester.js';
 import {
   addressMsOf,
@@ -56,14 +54,6 @@ export interface RemoveOptions extends CloseOptions {
 
 const REMOVE_OPTIONS = ['timeoutMs', 'spreadMs'];
 
-/** @internal A connection that has a place at a server. */
-export interface Occupant extends Member<Occupant> {
-  /** Where it has its place. */
-  readonly current: Server | undefined;
-  /** The server goes, for this reason; with `deliver`, what is complete is delivered. */
-  serverLost(cause: Report, deliver: boolean): void;
-}
-
 /** @internal What all servers of a set share. */
 export interface ServerConfig {
   readonly judgement: Judgement;
@@ -72,11 +62,6 @@ export interface ServerConfig {
   readonly environment: Environment;
   readonly random: () => number;
 }
-
-/** A name that has several addresses gives each at least this time, in milliseconds, as Node does by itself. */
-const ADDRESS_LEAST_MS = 250;
-/** Where nothing bounds an attempt, an address that does not answer must not keep the others from being tried. */
-const ADDRESS_MOST_MS = 10_000;
 
 const UP = { type: 'server.up' } as const;
 const DRAIN = { type: 'server.drain' } as const;
@@ -181,16 +166,12 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal */
   trialsFailed = 0;
 
-  readonly #addressMs: number | undefined;
   #weight: number;
-  /** How many addresses its name had the last time; one of its own needs no look-up. */
-  #addresses = 0;
-  /** The address that a connection came up at. */
-  #good: string | undefined = undefined;
+  readonly #addresses: Addresses;
   /** True: new connections go there only while no other server can be chosen. */
   readonly backup: boolean;
   /** @internal The connections that have a place there. */
-  readonly occupants = new MemberList<Occupant>();
+  readonly occupants: Occupants;
   /** @internal Something is held against it: what traffic tells has to be reported. */
   isDoubted = false;
   /** @internal The next connection may try it. */
@@ -199,7 +180,6 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   readonly #random: () => number;
   #checking: Checks | undefined = undefined;
   #isAwaited = false;
-  #spreading: Timer | undefined = undefined;
   #seen: string | undefined = undefined;
   #connectionsMax: number;
   readonly #runtime: Runtime | undefined;
@@ -210,6 +190,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     const { judgement, lookup, checks, environment, random } = config;
     super(Server.kind, { settings: settingsOf(judgement, options.checks, checks) }, environment, undefined);
     this.set = set;
+    this.occupants = new Occupants(environment.clock);
     this.options = options;
     this.#judgement = judgement;
     this.#random = random;
@@ -238,9 +219,10 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     }
     this.localAddress = localAddressOf(name, options, isIP(this.host));
     this.family = familyOf(name, options, isIP(this.host));
-    this.#addressMs = addressMsOf(name, options);
+    this.#addresses = new Addresses(addressMsOf(name, options));
     const own = hook(`${name}.lookup`, options.lookup);
-    this.lookup = isIP(this.host) === 0 ? this.#noting(own ?? lookup) : undefined;
+    this.lookup =
+      isIP(this.host) === 0 ? this.#addresses.noting(own ?? lookup, this.family, () => this.failures) : undefined;
     this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
     this.checks = checksOf(name, this, options.checks, checks, own ?? lookup);
     const { onError } = judgement.settings;
@@ -296,37 +278,14 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     return this.path ?? (this.port === undefined ? this.host : hostAndPort(this.host, this.port));
   }
 
-  /** @internal How long each but the last of several addresses may take: a fair share of the whole attempt. */
+  /** @internal How long each but the last of several addresses may take. */
   addressMs(connectTimeout: number): number {
-    if (this.#addressMs !== undefined) return this.#addressMs;
-    const share = Math.floor(connectTimeout / Math.max(2, this.#addresses));
-    return Math.min(ADDRESS_MOST_MS, Math.max(ADDRESS_LEAST_MS, share));
+    return this.#addresses.attemptMs(connectTimeout);
   }
 
   /** @internal A connection has come up: the address that it goes to is tried first from now on. */
-  cameUp(socket: Socket): void {
-    if (this.#addresses > 1) this.#good = socket.remoteAddress;
-  }
-
-  /** Notes how many addresses are found, and puts the one that worked first. */
-  #noting(lookup: LookupFunction | undefined): LookupFunction {
-    const ask = lookup === undefined ? lookUp : guarded(lookup);
-    const { family } = this;
-    const own: object | undefined = family === undefined ? undefined : { family, hints: 0, all: true };
-    return (host, options, callback) =>
-      ask(host, own === undefined ? options : { ...options, ...own }, (error, found, foundFamily) => {
-        if (error !== null || !Array.isArray(found)) {
-          callback(error, found, foundFamily);
-          return;
-        }
-        this.#addresses = found.length;
-        const good = found.findIndex(({ address }) => address === this.#good);
-        if (good > 0) found.unshift(...found.splice(good, 1));
-        // From a local address Node tries one address: after each failure it is another one.
-        const next = options.all === true ? undefined : found[this.failures % found.length];
-        if (next === undefined) callback(null, found);
-        else callback(null, next.address, next.family);
-      });
+  cameUp({ remoteAddress }: Socket): void {
+    this.#addresses.cameUp(remoteAddress);
   }
 
   /** Attempts that failed in a row. */
@@ -502,31 +461,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     if (this.#judgement.cutsOnDown) this.#cutSessions('serverDown', 0, cause, true);
   }
 
-  /** All at once, or one after the other. */
   #cutSessions(code: string, spreadMs: number, { initiator }: Cause, deliver: boolean): void {
-    this.#stopSpreading();
     const cause: Report = { initiator: initiator === 'owner' ? 'owner' : 'library', manner: 'abort', code };
-    if (spreadMs === 0) {
-      for (const occupant of this.occupants) occupant.serverLost(cause, deliver);
-      return;
-    }
-    const left = [...this.occupants];
-    const everyMs = Math.max(1, Math.floor(spreadMs / Math.max(1, left.length)));
-    const next = (): void => {
-      this.#spreading = undefined;
-      const occupant = left.pop();
-      if (occupant === undefined) return;
-      if (occupant.current === this) occupant.serverLost(cause, deliver);
-      if (left.length === 0) return;
-      this.#spreading = inNoContext(() => this.clock.setTimeout(next, everyMs));
-      this.#spreading.unref();
-    };
-    next();
-  }
-
-  #stopSpreading(): void {
-    if (this.#spreading !== undefined) this.clock.clearTimeout(this.#spreading);
-    this.#spreading = undefined;
+    this.occupants.cut(cause, spreadMs, deliver);
   }
 
   /** @internal */
@@ -543,7 +480,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
 
   /** @internal */
   protected override finished(): void {
-    this.#stopSpreading();
+    this.occupants.stop();
     this.#checking?.close();
     this.set.removed(this);
   }

@@ -26,6 +26,7 @@ import {
   SERVERS_OPTIONS,
   type ServersOptions,
 } from './servers-options.js';
+import { SharedTrials } from './shared-trials.js';
 
 const FULL: Choice = { kind: 'full' };
 const NO_SERVERS = { initiator: 'owner', manner: 'command', code: 'noServers' } as const;
@@ -66,6 +67,7 @@ export class Servers {
   readonly #backoff: Backoff;
   /** All connections back off together. */
   readonly #isShared: boolean;
+  readonly #trials: SharedTrials;
   readonly #budget: RetryBudget;
   readonly #pacing: Pacing;
   readonly #judgement: Judgement;
@@ -78,8 +80,6 @@ export class Servers {
   /** Worked out anew when something has changed. */
   #eligible: Eligible | undefined = undefined;
   #hadPrimary = true;
-  /** The timer of the next trial of a server, while connections wait for it. */
-  #trialTimer: Timer | undefined = undefined;
   #isServing = false;
   #isAgain = false;
   #isClosed = false;
@@ -103,6 +103,7 @@ export class Servers {
     this.#backoff = new Backoff(options.backoff, 'backoff', ['shared']);
     this.#isShared = flag('backoff.shared', options.backoff?.shared, false);
     if (this.#isShared) this.#isOpen = this.#isOpenForTrial;
+    this.#trials = new SharedTrials(this, this.#backoff);
     this.#budget = new RetryBudget(options.retryBudget);
     this.#pacing = new Pacing(this.#backoff, this.#budget, this.random);
     this.#governor = governorOf(options.governor);
@@ -283,7 +284,7 @@ export class Servers {
       memory.retryAt = this.#now + this.#pacing.rest(memory, this.#now);
     }
     this.#queue.enter(requester, (memory?.retryAt ?? Number.POSITIVE_INFINITY) - this.#now);
-    if (this.#isShared && this.#trialTimer === undefined) this.#awaitTrial();
+    if (this.#isShared) this.#trials.await();
     return FULL;
   }
 
@@ -324,7 +325,7 @@ export class Servers {
     const wasTrial = this.#endTrial(requester) === server;
     const memory = this.#memoryOf(requester);
     const now = memory.failedAt;
-    if (wasTrial) this.#delayTrial(server, now);
+    if (wasTrial && this.#isShared) this.#trials.delay(server, now);
     // A Unix socket whose backlog is full lives, and has no room for the moment.
     const isBacklogFull = cause.code === 'EAGAIN' && server.path !== undefined;
     if (isBacklogFull) memory.tried.add(server);
@@ -336,7 +337,7 @@ export class Servers {
     memory.tried.add(server);
     this.#governor?.failed(now);
     // Attempts that began before the first failure are not counted as trials.
-    if (server.failures === 0) this.#delayTrial(server, now);
+    if (server.failures === 0 && this.#isShared) this.#trials.delay(server, now);
     let reason = cause;
     let mends: number | undefined;
     try {
@@ -414,6 +415,11 @@ export class Servers {
     if (this.#isOver) return;
     this.list = this.list.filter((other) => other !== server);
     this.sharesChanged();
+  }
+
+  /** @internal Connections in the queue. */
+  get waiting(): number {
+    return this.#queue.size;
   }
 
   /** @internal Those that wait for a place get one while there is one, the longest first. */
@@ -509,7 +515,7 @@ export class Servers {
     if (this.#isExhausted(requester) && !this.#judgement.waits) return this.#exhausted(requester);
     memory.rested = true;
     if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#pacing.rest(memory, this.#now) };
-    const untilTrialMs = this.#isShared ? this.#untilTrialMs(requester) : undefined;
+    const untilTrialMs = this.#isShared ? this.#trials.untilNextMs(this.#listFor(requester), this.#now) : undefined;
     if (untilTrialMs !== undefined) {
       // It waits for its failure once, and with the others: neither its own backoff nor the budget adds to that.
       memory.tried.clear();
@@ -539,7 +545,7 @@ export class Servers {
   #leaveQueue(requester: Requester): void {
     this.#queue.leave(requester);
     if (this.#queue.size > 0) return;
-    this.#stopAwaitingTrial();
+    this.#trials.stop();
     if (this.#governorTimer !== undefined) this.clock.clearTimeout(this.#governorTimer);
     this.#governorTimer = undefined;
   }
@@ -549,50 +555,6 @@ export class Servers {
     const { hasPrimary } = this.#choosable;
     if (hasPrimary && !this.#hadPrimary) for (const server of this.list) if (server.backup) server.relieve(RELIEVED);
     this.#hadPrimary = hasPrimary;
-  }
-
-  /** Where the backoff is shared: a trial has failed, or the first attempt. The next trial follows after a wait. */
-  #delayTrial(server: Server, now: number): void {
-    if (!this.#isShared) return;
-    server.trialAt = now + this.#backoff.delayMs(server.trialsFailed++, this.random());
-    this.#awaitTrial(server);
-  }
-
-  /** The next trial is for the connection that has waited longest. @param failing a server that fails now */
-  #awaitTrial(failing?: Server): void {
-    this.#stopAwaitingTrial();
-    if (this.#queue.size === 0) return;
-    const now = this.clock.now();
-    let trialAt = Number.POSITIVE_INFINITY;
-    for (const server of this.list) {
-      // The end of a trial wakes the queue by itself. A server whose trial is due, and has not begun, suits none of the queue.
-      if (server !== failing && server.failures === 0) continue;
-      if (server.trial === undefined && server.trialAt > now) trialAt = Math.min(trialAt, server.trialAt);
-    }
-    if (trialAt === Number.POSITIVE_INFINITY) return;
-    const next = (): void => {
-      this.#trialTimer = undefined;
-      this.serve();
-      this.#awaitTrial();
-    };
-    this.#trialTimer = wake(this.clock, next, trialAt - now);
-  }
-
-  #stopAwaitingTrial(): void {
-    if (this.#trialTimer === undefined) return;
-    this.clock.clearTimeout(this.#trialTimer);
-    this.#trialTimer = undefined;
-  }
-
-  /** How long until a server may be tried; nothing while one of them has answered its last attempt. */
-  #untilTrialMs(requester: Requester): number | undefined {
-    let trialAt = Number.POSITIVE_INFINITY;
-    for (const server of this.#listFor(requester)) {
-      if (server.failures === 0) return undefined;
-      if (server.trial === undefined) trialAt = Math.min(trialAt, server.trialAt);
-    }
-    // While all of them are being tried, it waits in the queue.
-    return trialAt === Number.POSITIVE_INFINITY ? 0 : Math.max(0, Math.ceil(trialAt - this.#now));
   }
 
   // Asked once per server and attempt: fields in place of closures.

@@ -113,7 +113,16 @@ test('an exported page has the pictures of the machines that are named, and no o
   const page = await readFile(out, 'utf8');
   const [, diagrams = ''] = /<script type="application\/json" id="diagrams">(.*?)<\/script>/s.exec(page) ?? [];
   const pictures = JSON.parse(diagrams) as Record<string, string>;
-  expect(Object.keys(pictures)).toEqual(['proxy', 'listener', 'session', 'client', 'backend', 'link']);
+  expect(Object.keys(pictures)).toEqual([
+    'proxy',
+    'listener',
+    'session',
+    'client',
+    'backend',
+    'server',
+    'check',
+    'link',
+  ]);
   expect(pictures.link).toContain('data-state="up.dialling"');
   expect(recordingOf(linesOf(page)).steps).toHaveLength(4);
   await exportRecording(file, out);

@@ -471,6 +471,8 @@ export class Checks {
     const { clock, process, network, backends } = this.#run;
     this.count(`proxy ${outcome.ending}`);
     this.#must(6, process.handles.size === 0, () => `${process.handles.size} sockets are left at the end`);
+    // The set is the user's; a server that was ejected has a timer of its own.
+    this.#servers.end();
     this.#must(6, clock.pending.size === 0, () => `${clock.pending.size} timers are left at the end`);
     this.#must(6, this.#peeks.size === 0, () => `${this.#peeks.size} looks are not over at the end`);
     this.#must(6, this.#proxy.sessions.length === 0, () => 'sessions are left at the end');

@@ -1,5 +1,6 @@
 /** A set of servers that changes while it is in use: on real sockets. */
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { createProxy, type Outcome, type Server, Servers } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/index.js';
@@ -237,4 +238,43 @@ test('300 random commands under load leave nothing', { timeout: 60_000 }, async 
     expect(server.timers()).toEqual([]);
     expect(server.occupants.size).toBe(0);
   }
+});
+
+test('checks and traffic together: down, cut, up by a slow start, in maintenance', async () => {
+  const echoes = (): NetServer => createServer((socket) => socket.on('error', () => {}).pipe(socket));
+  const peer = echoes().listen(0, '127.0.0.1');
+  await once(peer, 'listening');
+  const at = { host: '127.0.0.1', port: (peer.address() as AddressInfo).port };
+  const checks = { interval: 20, rise: 2, fall: 2, timeout: 500, init: 'up' } as const;
+  const set = new Servers([at], { checks, onDown: 'cut', slowStart: 100, panic: 0 });
+  const changes: string[] = [];
+  set.on('changed', ({ from, to, cause }) => changes.push(`${from} → ${to}: ${cause.manner} ${cause.phase}`));
+  const [server] = set.list as [Server];
+  expect(server.state).toBe('serving.suspect');
+  await until('full credit', () => server.state === 'serving.up');
+  const { at: front } = await makeProxy({ servers: set, backoff: undefined });
+  const { reader } = await joined(front);
+  // It listens no more; its connections go on.
+  peer.close();
+  await until('down', () => server.state === 'serving.down');
+  expect(await reader.ends()).toBe('reset');
+  expect(await isServed(front)).toBe(false);
+  const again = echoes().listen(at.port, at.host);
+  await until('up again', () => server.state === 'serving.up');
+  expect(changes).toEqual([
+    'suspect → up: answer checking',
+    'up → suspect: refusal checking',
+    'suspect → down: refusal checking',
+    'down → recovering: answer checking',
+    'recovering → up: timeout serving',
+  ]);
+  expect(await isServed(front)).toBe(true);
+  server.maintain();
+  expect(await isServed(front)).toBe(false);
+  server.up();
+  expect(server.state).toBe('serving.suspect');
+  await until('it is checked at once', () => server.state === 'serving.up');
+  await set.close({ timeoutMs: 1_000 });
+  again.close();
+  await once(again, 'close');
 });
