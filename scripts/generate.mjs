@@ -7,9 +7,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { planOf } from '../build/compiler/plan.js';
+import { sourceOf } from '../build/compiler/source.js';
 import { machines } from '../build/machines/index.js';
-import { planOf } from '../build/runtime/plan.js';
-import { sourceOf } from '../build/runtime/source.js';
 
 const FUNCTIONS = new URL('../build/machines/functions/', import.meta.url);
 const TO = new URL('../src/generated/', import.meta.url);

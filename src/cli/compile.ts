@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve, sep } from 'node:path';
 import type { AnyStateMachine } from 'xstate';
-import { codeOf, markOf } from '../runtime/compile.js';
+import { codeOf, markOf } from '../compiler/compile.js';
 import { type CompileArgs, printable, StartError, UsageError } from './args.js';
 import { findMachine } from './machine.js';
 

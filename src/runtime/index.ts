@@ -4,8 +4,9 @@
  *
  * @module
  */
+
+export { compile, compiled, explain, type MakeClass } from '../compiler/compile.js';
 export { type Clock, systemClock, type Timer } from './clock.js';
-export { compile, compiled, explain, type MakeClass } from './compile.js';
 export type {
   Commands,
   Description,

@@ -1,7 +1,7 @@
 /** What finds wrong machines without a socket: whether they compile, their paths, and their models. */
 import { type AnyStateMachine, createMachine } from 'xstate';
+import { compile } from '../../src/compiler/compile.js';
 import { NEVER_MS } from '../../src/machines/vocabulary.js';
-import { compile } from '../../src/runtime/compile.js';
 import { exploreMachine, type Path, replay } from '../../src/testing/index.js';
 import { all } from '../machines/all.js';
 import {

@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { type AnyStateMachine, raise } from 'xstate';
-import { planOf } from '../../src/runtime/plan.js';
-import { sourceOf } from '../../src/runtime/source.js';
+import { planOf } from '../../src/compiler/plan.js';
+import { sourceOf } from '../../src/compiler/source.js';
 import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';
 import { machineOf, Scene, say, set } from './scene.js';
 

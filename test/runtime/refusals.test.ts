@@ -20,10 +20,10 @@ import {
   stateIn,
   stopChild,
 } from 'xstate';
+import { compile, explain } from '../../src/compiler/compile.js';
 import { CompileError } from '../../src/errors.js';
 import * as machines from '../../src/machines/index.js';
 import { systemClock } from '../../src/runtime/clock.js';
-import { compile, explain } from '../../src/runtime/compile.js';
 import { exploreMachine } from '../../src/testing/index.js';
 import { Model } from '../../src/testing/replay.js';
 import { compiledRuntime, xstateRuntime } from '../support/runtimes.js';

@@ -2,9 +2,9 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import { COMMON } from '../../src/runtime/compile.js';
-import { planOf } from '../../src/runtime/plan.js';
-import { sourceOf } from '../../src/runtime/source.js';
+import { COMMON } from '../../src/compiler/compile.js';
+import { planOf } from '../../src/compiler/plan.js';
+import { sourceOf } from '../../src/compiler/source.js';
 import type { MachineRuntime } from '../support/runtimes.js';
 import { xstateRuntime } from '../support/runtimes.js';
 import { watchTransitions } from './compare.js';

@@ -22,10 +22,9 @@ import {
   spawnChild,
   stopChild,
 } from 'xstate';
-import { isNever, type Timer } from './clock.js';
-import { inNoContext } from './context.js';
-import type { Host, Run, RunListeners, RunningTimer, RunSnapshot, Transition } from './instance.js';
-import { InstanceActor } from './instance-actor.js';
+import { isNever, type Timer } from '../runtime/clock.js';
+import { inNoContext } from '../runtime/context.js';
+import type { Host, Run, RunListeners, RunningTimer, RunSnapshot, Transition } from '../runtime/instance.js';
 import {
   BUSY,
   callAside,
@@ -40,11 +39,12 @@ import {
   type Place,
   place,
   STARTED,
-} from './machine-instance.js';
+} from '../runtime/machine-instance.js';
+import { attempt } from '../runtime/report.js';
+import { enroll, strike } from '../runtime/roster.js';
+import { armTimer, clearTimer, InstanceTimer, refTimer, setOn, type TimerOwner } from '../runtime/timers.js';
+import { InstanceActor } from './instance-actor.js';
 import type { Invocation } from './plan.js';
-import { attempt } from './report.js';
-import { enroll, strike } from './roster.js';
-import { armTimer, clearTimer, InstanceTimer, refTimer, setOn, type TimerOwner } from './timers.js';
 
 /** What comes after all steps of an event; if that is to emit, it says what. */
 interface Effect {

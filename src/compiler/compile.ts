@@ -2,14 +2,14 @@
 import type { AnyStateMachine } from 'xstate';
 import { builtin } from '../builtin.js';
 import type { CompileError } from '../errors.js';
+import type { Host } from '../runtime/instance.js';
+import { checkMachine, type RunnableMachine } from '../runtime/machine.js';
+import { factsOf, place } from '../runtime/machine-instance.js';
+import { interpret } from '../runtime/xstate.js';
 import { VERSION } from '../version.js';
-import type { Host } from './instance.js';
-import { checkMachine, type RunnableMachine } from './machine.js';
-import { factsOf, place } from './machine-instance.js';
 import { effects, OwnInstance, ownContext } from './own-instance.js';
 import { planOf, refusalsOf } from './plan.js';
 import { sourceOf } from './source.js';
-import { interpret } from './xstate.js';
 
 type InstanceClass = new (input: unknown, host: Host<never>) => unknown;
 

@@ -5,7 +5,7 @@
  *
  * Names and strings of the machine come into the text only as JSON, or cut down to letters and digits.
  */
-import { isNever } from './clock.js';
+import { isNever } from '../runtime/clock.js';
 import type { Call, Callable, Expression, Guard, Leaf, Op, Plan, Step } from './plan.js';
 
 /** How the text names what is outside of it. */

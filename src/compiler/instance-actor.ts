@@ -8,10 +8,10 @@ import {
   type Subscription,
   toObserver,
 } from 'xstate';
-import { isNever, type Timer } from './clock.js';
-import type { Host, RunSnapshot } from './instance.js';
-import type { Event } from './machine-instance.js';
-import { attempt, report } from './report.js';
+import { isNever, type Timer } from '../runtime/clock.js';
+import type { Host, RunSnapshot } from '../runtime/instance.js';
+import type { Event } from '../runtime/machine-instance.js';
+import { attempt, report } from '../runtime/report.js';
 
 /** What it needs of the instance, which has the mailbox, the state and the timers. */
 interface Owner {
