@@ -21,7 +21,7 @@ export interface Requester extends Wanted {
   chosenAt: number;
 }
 
-/** @internal A requester that waits for a place at a server. */
+/** A requester that waits for a place at a server. */
 export interface Queued extends Member<Queued> {
   readonly requester: Requester;
   /** Counts those that have ever waited. */
@@ -30,7 +30,7 @@ export interface Queued extends Member<Queued> {
   timer: Timer | undefined;
 }
 
-/** @internal What is remembered of a connection between its attempts. */
+/** What is remembered of a connection between its attempts. */
 export interface RequesterMemory {
   /** Servers that failed in this round. */
   readonly tried: Set<Server>;

@@ -367,7 +367,7 @@ describe('nothing else is refused', () => {
   ) as unknown as AnyStateMachine[];
 
   test.each(all.map((machine) => [machine.id, machine] as const))('%s', (_, machine) => {
-    expect(all).toHaveLength(7);
+    expect(all).toHaveLength(9);
     expect(compile(machine).id).toBe(machine.id);
   });
 
