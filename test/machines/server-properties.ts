@@ -201,6 +201,8 @@ const checksRun: Check = (model) => {
     }
     const state = seen(step.to);
     const { hasAddress } = contextOf(step);
+    if (step.event === 'address.lost' && !ENDING.test(seen(step.from))) expect(hasAddress).toBe(false);
+    if (step.event === 'address.found' && !ENDING.test(seen(step.from))) expect(hasAddress).toBe(true);
     const expected = ENDING.test(state) ? 'stopped' : state === 'maintenance' || !hasAddress ? 'paused' : 'run';
     expect(checks, state).toBe(expected);
     if (/^check\./.test(step.event) && step.taken.length > 0 && seen(step.from) !== 'pending.checking') {
@@ -210,10 +212,10 @@ const checksRun: Check = (model) => {
 };
 
 /** P4: what ends has waited for its sessions, or has cut them. */
-const sessionsEnd: Check = (model) => {
+const sessionsEnd: Check = (model, events) => {
   let isAwaited = false;
   let isCut = false;
-  for (const step of model.steps) {
+  for (const [index, step] of model.steps.entries()) {
     for (const command of step.commands as readonly {
       type: string;
       spreadMs?: number;
@@ -229,7 +231,10 @@ const sessionsEnd: Check = (model) => {
       const { delivers, spreadMs } = contextOf(step);
       if (seen(step.from) === 'cutting') expect(command).toMatchObject({ deliver: false, spreadMs: 0 });
       else expect(command).toMatchObject({ deliver: delivers, spreadMs });
-      if (step.event === 'server.abort' && seen(step.from) !== 'cutting') expect(spreadMs).toBe(0);
+      if (step.event === 'server.abort' && seen(step.from) !== 'cutting') {
+        const { deliver = false } = events[index - 1] as { deliver?: boolean } & EventObject;
+        expect(command, 'the owner’s abort resets').toMatchObject({ deliver, spreadMs: 0 });
+      }
       if (shortName(step.event) === 'removeTimeout') expect(command).toMatchObject({ deliver: true, spreadMs: 3 });
     }
     const state = seen(step.to);
@@ -276,7 +281,59 @@ const strikesCount: Check = (model, events) => {
   }
 };
 
+/** Where traffic and checks lead, worked out from the rules alone. */
+function stateAfter(before: ServerContext, from: string, event: EventObject): string | undefined {
+  const { settings, health, failures, losses, loses } = before;
+  const { rise, onError } = settings;
+  const { type, mends, mayEject } = event as EventObject & { mends?: number; mayEject?: boolean };
+  const isChosen = CHOOSABLE.test(from);
+  if (type === 'check.failed' && /^(up|suspect|recovering|ejected|trying)$/.test(from)) {
+    if (health - 1 < rise) return 'down';
+    return from === 'up' ? 'suspect' : from;
+  }
+  if (type === 'traffic.connected' && /^(ejected|trying)$/.test(from)) {
+    if (loses) return from;
+    if (settings.slowStart > 0 && before.hasServed) return 'recovering';
+    return health === fullOf(settings) ? 'up' : 'suspect';
+  }
+  if (type !== 'traffic.failed' && type !== 'traffic.dropped') return undefined;
+  if (mends !== undefined && (isChosen || /^(trying|ejected|down|pending\.checking)$/.test(from))) return 'excluded';
+  if (from === 'trying') return mayEject === true ? 'ejected' : 'trying';
+  if (!isChosen || (type === 'traffic.failed' ? failures : losses) + 1 < settings.failures) return from;
+  if (onError === 'eject') return mayEject === true ? 'ejected' : from;
+  const least = {
+    fastCheck: health,
+    failCheck: health - 1,
+    suddenDeath: Math.min(rise, health - 1),
+    markDown: 0,
+  }[onError];
+  if (least < rise) return 'down';
+  return from === 'up' && least < fullOf(settings) ? 'suspect' : from;
+}
+
+const traffic: Check = (model, events) => {
+  for (const [index, step] of model.steps.entries()) {
+    if (index === 0) continue;
+    const event = events[index - 1] as EventObject;
+    const before = contextOf(model.steps[index - 1] as ReplayedStep);
+    const from = seen(step.from);
+    const expected = stateAfter(before, from, event);
+    if (expected !== undefined) expect(seen(step.to), `${from} ${JSON.stringify(event)}`).toBe(expected);
+    const gets = !OUT.test(from) && from !== 'pending.addressing';
+    if (event.type === 'traffic.connected' && gets) expect(contextOf(step).failures).toBe(0);
+    if (event.type === 'traffic.lasted' && gets && from !== 'excluded') expect(contextOf(step).losses).toBe(0);
+    const isStruck = CHOOSABLE.test(from) && /^traffic\.(failed|dropped)$/.test(event.type);
+    const { onError, failures } = before.settings;
+    const count = event.type === 'traffic.failed' ? before.failures : before.losses;
+    if (isStruck && onError !== 'eject' && count + 1 >= failures && CHOOSABLE.test(seen(step.to))) {
+      expect(step.commands, 'failures of traffic hurry the checks').toContainEqual({ type: 'pace.set', pace: 'fast' });
+      expect(contextOf(step)).toMatchObject({ failures: 0, losses: 0 });
+    }
+  }
+};
+
 export const serverChecks: readonly Check[] = [
+  traffic,
   changesAreTold,
   causesTell,
   healthIsCounted,

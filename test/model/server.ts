@@ -8,6 +8,7 @@ import { type Chance, type ModelRules, must } from './explore.js';
 export interface ServerModel {
   readonly checks: 'none' | 'run' | 'paused' | 'stopped';
   readonly pace: string;
+  readonly hasAddress: boolean;
   readonly sessions: number;
   readonly isAwaited: boolean;
   readonly isCut: boolean;
@@ -30,6 +31,7 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
   initial: {
     checks: 'none',
     pace: '',
+    hasAddress: true,
     sessions: 0,
     isAwaited: false,
     isCut: false,
@@ -114,6 +116,10 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
         ...(events.length > 0 && { events }),
       });
     }
+    if (isChecked) {
+      may('system', { hasAddress: true }, { type: 'address.found' });
+      may('system', { hasAddress: false }, { type: 'address.lost', cause: CAUSE });
+    }
     if (wish !== 'remove') {
       may('owner', { wish: 'serve' }, { type: 'server.up' });
       may('owner', { wish: 'drain' }, { type: 'server.drain' });
@@ -135,7 +141,9 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
     must(wish !== 'drain' || state === 'draining', 'It does not drain');
     must(wish !== 'maintain' || state === 'maintenance', 'It is not in maintenance');
     must(wish !== 'remove' || /^(removing|cutting|closed|aborted)/.test(state), 'It is not removed');
-    const runs = { serve: 'run', drain: 'run', maintain: 'paused', remove: 'stopped' }[wish];
+    const asked = model.hasAddress ? 'run' : 'paused';
+    const runs = { serve: asked, drain: asked, maintain: 'paused', remove: 'stopped' }[wish];
+    must(model.hasAddress || !isChoosable(state), 'It has no address, and may be chosen');
     must(checks === runs, `Its checks are ${checks}, and have to be ${runs}`);
     must(!isChoosable(state) || !isDoubted, 'It is doubted, and may be chosen');
     must(!isChoosable(state) || health > 0, 'Its checks say that it is down, and it may be chosen (P8)');

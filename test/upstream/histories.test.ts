@@ -3,7 +3,7 @@
  * and connections that come and go. Whatever happens, no connection waits in vain.
  */
 import { test } from 'vitest';
-import { type Server, Servers, type ServersOptions } from '../../src/index.js';
+import { type Server, Servers, type ServersEvents, type ServersOptions } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import type { Requester } from '../../src/upstream/requester.js';
 import { Random, seeds } from '../runtime/random.js';
@@ -12,6 +12,8 @@ const MAX_MS = 1_000;
 /** The longest time in which a server answers. */
 const ANSWER_MS = 300;
 const CODES = ['ECONNREFUSED', 'ETIMEDOUT', 'EACCES', 'EMFILE', 'EAGAIN', 'CERT_HAS_EXPIRED'];
+
+type Changed = ServersEvents['changed'][0];
 
 function must(isSo: boolean, what: string): void {
   if (!isSo) throw new Error(what);
@@ -53,7 +55,9 @@ class Connection implements Requester {
     else if (choice.kind === 'full') this.state = 'queued';
     else if (choice.kind === 'deferred') this.#wait(choice.delayMs);
     else {
-      // Every server is excluded: it rests, and asks again at the slowest pace.
+      // Every server is excluded, or taken out: it rests, and asks again at the slowest pace.
+      const usable = this.set.list.filter((server) => server.hasTag('usable'));
+      must(usable.length === 0, 'a server is there, and the connection gets none (P1)');
       this.missed.clear();
       this.#wait(MAX_MS);
     }
@@ -87,6 +91,7 @@ class Connection implements Requester {
   #connect(server: Server): void {
     this.state = 'connecting';
     this.server = server;
+    must(server.hasTag('usable'), 'a server is chosen that is taken out (P3)');
     must(!this.isShared || server.failures === 0 || this.trial === server, 'two trials of one server');
     this.missed.clear();
     this.#later((this.truth.get(server) as Truth).answersMs, () => {
@@ -129,6 +134,7 @@ function play(seed: number): void {
     },
     retryBudget: { burst: random.between(1, 5), perSecond: random.between(0, 5), ratio: random.pick([0, 0.2]) },
     downFor: random.pick([false, 50, 500, 5_000, 60_000]),
+    ejection: { share: random.pick([0.3, 0.5, 1]), failures: random.between(1, 2), jitter: random.pick([0, 0.5]) },
   };
   const list = Array.from({ length: count }, () => ({
     path: '/server',
@@ -136,6 +142,7 @@ function play(seed: number): void {
     ...(random.percent(60) && { connectionsMax: random.between(1, 3) }),
   }));
   const set = new Servers(list, options);
+  const removed: Server[] = [];
   // Where the backoff is shared, a connection may also wait for the trial of another one.
   const mostMs = isShared ? MAX_MS + ANSWER_MS : MAX_MS;
   const truth = new Map<Server, Truth>();
@@ -143,6 +150,10 @@ function play(seed: number): void {
     truth.set(server, { works: random.percent(50), code: random.pick(CODES), answersMs: random.between(0, ANSWER_MS) });
   };
   for (const server of set.list) change(server);
+  set.on('changed', (changed) => {
+    if (changed.from === undefined) change(changed.server);
+    judged(set, options, changed);
+  });
   let connections: Connection[] = [];
   for (let step = 0; step < 400; step++) {
     connections = connections.filter(({ state }) => state !== 'over');
@@ -159,18 +170,43 @@ function play(seed: number): void {
     } else if (action === 3 && one?.state === 'established') one.drop();
     else if (action === 4) change(random.pick([...set.list]));
     else if (action === 5 && random.percent(30)) random.pick([...set.list]).weight = random.between(0, 3);
-    else clock.advance(random.between(1, 60));
+    else if (action === 6 && random.percent(20)) {
+      const server = random.pick([...set.list]);
+      const wish = random.pick(['drain', 'maintain', 'up', 'up', 'replace'] as const);
+      if (wish !== 'replace') server[wish]();
+      else if (!server.hasTag('ending')) {
+        set.add(random.pick(list));
+        void server.remove({ timeoutMs: random.between(1, 500) });
+        removed.push(server);
+      }
+    } else clock.advance(random.between(1, 60));
     check(set, clock, connections, truth, mostMs);
   }
   for (const connection of connections) connection.end();
   clock.advance(MAX_MS * 2);
-  const members = set.list;
+  const members = [...set.list, ...removed];
   void set.close();
   must(clock.pending === 0, 'timers are left');
   must(set.list.length === 0, 'servers are left');
   for (const server of members) {
     must(server.connections === 0 && server.trial === undefined, `something is left at ${server}`);
+    must(server.outcome !== undefined && server.timers().length === 0, `${server} is removed, and is not over (P4)`);
   }
+}
+
+/** What the rules of the set allow. */
+function judged(set: Servers, { ejection }: ServersOptions, { server, from, to, cause }: Changed): void {
+  must(cause?.manner !== undefined && cause.phase !== undefined, 'a change without a cause (P11)');
+  must(from !== to, 'a change that is none (P11)');
+  if (to !== 'ejected' || from === 'trying') return;
+  const inUse = set.list.filter((one) => !one.hasTag('out'));
+  const ejected = inUse.filter((one) => one.hasTag('doubtful')).length;
+  must(inUse.length > 1, 'a single server is ejected (P10)');
+  must(ejected <= (ejection?.share ?? 1) * inUse.length, `too many are ejected, ${server} too (P2)`);
+  must(
+    inUse.some((one) => one.hasTag('choosable')),
+    'none is left that works (P1)',
+  );
 }
 
 function check(
@@ -198,6 +234,7 @@ function check(
         (state === 'waiting' || state === 'queued') &&
         works &&
         server.weight > 0 &&
+        server.hasTag('usable') &&
         server.connections < server.connectionsMax;
       if (!isMissed) missed.delete(server);
       else if (!missed.has(server)) missed.set(server, now);
