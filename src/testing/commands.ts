@@ -1,5 +1,5 @@
 import type { AnyStateMachine, EventObject, InputFrom } from 'xstate';
-import { Drive, type Driver } from './drive.js';
+import { Drive, type Driver, PATIENCE_MS } from './drive.js';
 import { describeEvent, type ExploreOptions, type Path, Walk } from './graph.js';
 import { Model } from './replay.js';
 
@@ -9,7 +9,7 @@ export interface WalkOptions<M extends AnyStateMachine> {
   readonly input: InputFrom<M>;
   /** Makes the events happen on real sockets; it gets an empty path. Default: only the pure machine is stepped. */
   readonly driver?: (path: Path) => Driver<M> | Promise<Driver<M>>;
-  /** How long a step may take to happen on real sockets, in milliseconds. Default 5000. */
+  /** How long a step may take to happen on real sockets, in milliseconds. Default 2000. */
   readonly patienceMs?: number;
 }
 
@@ -48,7 +48,7 @@ export async function startWalk<M extends AnyStateMachine>(
   machine: M,
   options: WalkOptions<M>,
 ): Promise<RandomWalk<M>> {
-  const { input, driver, patienceMs = 5_000 } = options;
+  const { input, driver, patienceMs = PATIENCE_MS } = options;
   if (driver === undefined) {
     const model = new Model(machine, input);
     return {

@@ -39,31 +39,54 @@ export interface Driven {
  * that come by themselves. A path may become impossible on the way, when the world moves on without being asked;
  * what happened until then, and what followed by itself, was checked all the same.
  *
- * @param patienceMs how long a step may take to happen, in milliseconds
+ * @param patienceMs how long a step may take to happen, in milliseconds. Default 2000
  * @throws Error when the handle does something that the machine does not, when a step does not happen, or when the driver
  * cannot end everything; the message has the path and what happened
  */
 export async function drivePath<M extends AnyStateMachine>(
   path: Path,
   makeDriver: (path: Path) => Driver<M> | Promise<Driver<M>>,
-  patienceMs = 5_000,
+  patienceMs = PATIENCE_MS,
 ): Promise<Driven> {
+  const taken = new Set<string>();
+  const driven = await followPath(path, makeDriver, taken, patienceMs);
+  return { taken, ...driven };
+}
+
+/** Less than the five seconds that vitest and Jest give a test: their message would say nothing of the step. */
+export const PATIENCE_MS = 2_000;
+
+/** As {@link drivePath}; `taken` gets what was taken of a path that fails, too. */
+export async function followPath<M extends AnyStateMachine>(
+  path: Path,
+  makeDriver: (path: Path) => Driver<M> | Promise<Driver<M>>,
+  taken: Set<string>,
+  patienceMs = PATIENCE_MS,
+): Promise<Omit<Driven, 'taken'>> {
   const drive = await Drive.start(path, makeDriver, patienceMs);
+  try {
+    const driven = await takeAll(drive, path);
+    await drive.end();
+    return driven;
+  } finally {
+    for (const name of drive.taken) taken.add(name);
+  }
+}
+
+async function takeAll<M extends AnyStateMachine>(drive: Drive<M>, path: Path): Promise<Omit<Driven, 'taken'>> {
   let steps = 0;
-  let stopped: string | undefined;
   try {
     for (const step of path) {
-      stopped = await drive.take(step);
-      if (stopped !== undefined) break;
+      const stopped = await drive.take(step);
+      if (stopped !== undefined) return { steps, stopped };
       steps++;
     }
+    return { steps, stopped: undefined };
   } catch (error) {
     // What failed first is the mistake; that it does not end either may follow from it.
     await drive.end().catch(() => {});
     throw error;
   }
-  await drive.end();
-  return { taken: drive.taken, steps, stopped };
 }
 
 /**

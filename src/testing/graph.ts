@@ -53,7 +53,10 @@ export interface MachineGraph {
   readonly edges: number;
   /** The fewest paths that take every edge: the shortest way to it, and the edge. */
   edgePaths(): Path[];
-  /** Every path that visits no snapshot twice; those that another one begins with are left out. */
+  /**
+   * Every path that visits no snapshot twice; those that another one begins with are left out. A step back to where a path
+   * was is in none: for those, add {@link edgePaths}.
+   */
   simplePaths(): Path[];
 }
 
