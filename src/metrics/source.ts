@@ -60,6 +60,12 @@ export const GAUGES = {
     unit: '{attempt}',
     labels: ['proxy', 'server'],
   },
+  'server.state': {
+    help: 'The state of a server: 1 for the one that it is in, 0 for the others',
+    unit: '1',
+    labels: ['proxy', 'server', 'state'],
+  },
+  'queue.length': { help: 'Connections that wait for a server', unit: '{connection}', labels: ['proxy'] },
 } as const satisfies Record<string, CounterRow>;
 
 export type HistogramName = keyof typeof HISTOGRAMS;
@@ -135,6 +141,25 @@ function note(sink: Sink, proxy: string, entry: LogEntry): void {
   if (entry.redispatched) sink.add('redispatches', 1, at);
 }
 
+/** The states of a server, as far as an operator tells them apart. */
+export const SERVER_STATES = [
+  'pending',
+  'up',
+  'suspect',
+  'recovering',
+  'down',
+  'ejected',
+  'trying',
+  'excluded',
+  'draining',
+  'maintenance',
+  'removing',
+  'cutting',
+] as const;
+
+/** `serving.trying.free` is `trying`, and `pending.checking` is `pending`. */
+export const shownState = (state: string): string => state.replace(/^serving\./, '').replace(/\..*$/, '');
+
 /** Reads the gauges now. */
 export function read(
   proxies: readonly TcpProxy[],
@@ -149,7 +174,10 @@ export function read(
       const at = { proxy: id, server: server.name };
       see('server.connections', server.connections, at);
       see('server.failures', server.failures, at);
+      const present = shownState(server.state);
+      for (const state of SERVER_STATES) see('server.state', state === present ? 1 : 0, { ...at, state });
     }
+    see('queue.length', proxy.servers.waiting, { proxy: id });
   }
 }
 

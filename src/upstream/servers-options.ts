@@ -81,6 +81,11 @@ export interface ServersOptions {
    * servers that are ejected. 0 turns it off. Default 0.5.
    */
   readonly panic?: number | undefined;
+  /**
+   * How many connections may wait in the queue of the set. One more is refused at once, with `queueMax` as the code of its cause.
+   * Default: no limit.
+   */
+  readonly queueMax?: number | undefined;
   /** While no server can be chosen, a connection fails at once, or waits in the queue, at most its `queueTimeout`. Default `fail`. */
   readonly whenNoneUp?: 'fail' | 'wait' | undefined;
   /**
@@ -173,6 +178,7 @@ export interface Judgement {
   readonly lostWithin: number;
   readonly panic: number;
   readonly waits: boolean;
+  readonly queueMax: number;
   readonly aggression: number;
   readonly cutsOnDown: boolean;
   readonly cutsOnBackup: boolean;
@@ -188,7 +194,7 @@ function oneOf<const W extends string>(name: string, value: string | undefined, 
 
 /** @internal @throws OptionError */
 export function judgementOf(options: ServersOptions): Judgement {
-  const { downFor, removeTimeout } = limits(SERVERS_LIMITS, options);
+  const { downFor, removeTimeout, queueMax } = limits(SERVERS_LIMITS, options);
   const { ejection = {} } = options;
   onlyKnown('ejection', ejection, EJECTION, 'ejection.');
   // `downFor: false` forgets a failure at once.
@@ -215,6 +221,7 @@ export function judgementOf(options: ServersOptions): Judgement {
     lostWithin: integer('ejection.lostWithin', ejection.lostWithin, 0, 0, DAY_MS),
     panic: number('panic', options.panic, 0.5, 0, 1),
     waits: oneOf('whenNoneUp', options.whenNoneUp, ['fail', 'wait']) === 'wait',
+    queueMax,
     aggression,
     cutsOnDown: oneOf('onDown', options.onDown, ['keep', 'cut']) === 'cut',
     cutsOnBackup: oneOf('onBackup', options.onBackup, ['keep', 'cut']) === 'cut',

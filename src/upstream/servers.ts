@@ -29,6 +29,10 @@ import {
 import { SharedTrials } from './shared-trials.js';
 
 const FULL: Choice = { kind: 'full' };
+const QUEUE_FULL: Choice = {
+  kind: 'exhausted',
+  cause: { initiator: 'library', manner: 'limit', code: 'queueMax' },
+};
 const NO_SERVERS = { initiator: 'owner', manner: 'command', code: 'noServers' } as const;
 const RELIEVED: Cause = { initiator: 'library', manner: 'answer', phase: 'serving', code: 'backupOver' };
 const UNJUDGEABLE = { initiator: 'owner', manner: 'error', code: 'isPermanent' } as const;
@@ -215,7 +219,11 @@ export class Servers {
       this.#now = this.clock.now();
       if (!memory.rested) return this.#defer(requester, memory);
     }
-    if (this.#governor !== undefined && this.#isHeld(requester, this.#governor)) return FULL;
+    if (this.#governor !== undefined && this.#isHeld(requester, this.#governor)) {
+      const choice = this.#wait(requester, Number.POSITIVE_INFINITY);
+      this.#awaitGovernor(this.#governor);
+      return choice;
+    }
     let server = this.#pick(requester);
     if (server === undefined && this.#mayRetry(memory)) {
       memory.tried.clear();
@@ -246,10 +254,7 @@ export class Servers {
     const waitMs = governor.waitMs(this.clock.now());
     if (waitMs <= 0 && (this.#governorTimer === undefined || requester.queued !== undefined)) return false;
     // Where there is no server it fails as without a governor.
-    if (this.#isExhausted(requester)) return false;
-    this.#queue.enter(requester, Number.POSITIVE_INFINITY);
-    this.#awaitGovernor(governor);
-    return true;
+    return !this.#isExhausted(requester);
   }
 
   #awaitGovernor(governor: Governor): void {
@@ -283,8 +288,15 @@ export class Servers {
     if (memory !== undefined && memory.tried.size > 0 && memory.retryAt === undefined) {
       memory.retryAt = this.#now + this.#pacing.rest(memory, this.#now);
     }
-    this.#queue.enter(requester, (memory?.retryAt ?? Number.POSITIVE_INFINITY) - this.#now);
+    const choice = this.#wait(requester, (memory?.retryAt ?? Number.POSITIVE_INFINITY) - this.#now);
     if (this.#isShared) this.#trials.await();
+    return choice;
+  }
+
+  /** It enters the queue, or stays there; a queue that is full takes nobody. */
+  #wait(requester: Requester, wakeAfterMs: number): Choice {
+    if (requester.queued === undefined && this.#queue.size >= this.#judgement.queueMax) return QUEUE_FULL;
+    this.#queue.enter(requester, wakeAfterMs);
     return FULL;
   }
 
@@ -417,7 +429,7 @@ export class Servers {
     this.sharesChanged();
   }
 
-  /** @internal Connections in the queue. */
+  /** How many connections wait in its queue: for a place, for a server, or for the governor. */
   get waiting(): number {
     return this.#queue.size;
   }

@@ -9,8 +9,9 @@ import {
 import prom from 'prom-client';
 import { expect, test } from 'vitest';
 import { createProxy, OptionError, type TcpProxy } from '../../src/index.js';
+import { serverMachine } from '../../src/machines/index.js';
 import { type Meter, openTelemetryMetrics, prometheusMetrics } from '../../src/metrics/index.js';
-import { COUNTERS, GAUGES, HISTOGRAMS } from '../../src/metrics/source.js';
+import { COUNTERS, GAUGES, HISTOGRAMS, SERVER_STATES, shownState } from '../../src/metrics/source.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { Reader } from '../support/peers.js';
@@ -140,6 +141,44 @@ test('OpenTelemetry: the same', async () => {
   stop();
   await proxy.abort();
   expect((await collected()).get('sockchart.sessions.ended')).toEqual(found.get('sockchart.sessions.ended'));
+});
+
+test('the states of servers, and the queue', async () => {
+  const registry = new prom.Registry();
+  const server = await bench.silent();
+  const { proxy, at } = await makeProxy({
+    servers: [
+      { ...server.at, name: 'busy', connectionsMax: 1 },
+      { port: 1, name: 'away' },
+    ],
+  });
+  bench.later(prometheusMetrics({ client: prom, proxies: [proxy], registry }).stop);
+  proxy.servers.list[1]?.drain();
+  await bench.dial(at);
+  await server.connection();
+  await bench.dial(at);
+  await until('one to wait', () => proxy.servers.waiting === 1);
+  const state = await registry.getSingleMetricAsString('sockchart_server_state');
+  const ones = state.split('\n').filter((line) => line.endsWith(' 1'));
+  expect(ones.map((line) => line.replace(/.*,server/, '{server'))).toEqual([
+    '{server="busy",state="up"} 1',
+    '{server="away",state="draining"} 1',
+  ]);
+  expect(state.split('\n').filter((line) => line.startsWith('sockchart_server_state{'))).toHaveLength(24);
+  expect(await registry.getSingleMetricAsString('sockchart_queue_length')).toContain(`{proxy="${proxy.id}"} 1`);
+});
+
+test('every state of a server that is not over has a name in the metrics', () => {
+  const leaves: string[] = [];
+  const walk = (node: typeof serverMachine.root): void => {
+    const below = Object.values(node.states) as (typeof node)[];
+    if (below.length === 0 && node.type !== 'final') leaves.push(node.path.join('.'));
+    for (const child of below) walk(child);
+  };
+  walk(serverMachine.root);
+  // `added` is left at once.
+  const names = new Set(leaves.filter((path) => path !== 'added').map(shownState));
+  expect([...names].sort()).toEqual([...SERVER_STATES].sort());
 });
 
 test('newcomers at the limit are counted', async () => {

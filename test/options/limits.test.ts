@@ -38,7 +38,7 @@ function bodyOf(name: string): string {
 /** How a comment says a default: `10 000`, or `no limit`; of one that the table leaves open, anything. */
 function defaultOf({ fallback }: Limit): RegExp {
   if (fallback === undefined) return /Default: /;
-  if (fallback === NEVER_MS) return /Default: (no limit|none)\./;
+  if (fallback === NEVER_MS || fallback === Number.POSITIVE_INFINITY) return /Default: (no limit|none)\./;
   return new RegExp(`Default:? ${fallback.toLocaleString('en').replaceAll(',', '[ _]')}(?=[.:, ])`);
 }
 
@@ -61,7 +61,7 @@ const UNITS: readonly (readonly [number, string])[] = [
 
 function defaultText({ kind, fallback, otherwise = '' }: Limit): string {
   if (fallback === undefined) return otherwise;
-  if (fallback === NEVER_MS) return 'none';
+  if (fallback === NEVER_MS || fallback === Number.POSITIVE_INFINITY) return 'none';
   if (kind === 'count') return String(fallback);
   const [unit, name] = UNITS.find(([size]) => fallback % size === 0) as readonly [number, string];
   return `${fallback / unit} ${name}`;

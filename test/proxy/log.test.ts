@@ -126,6 +126,23 @@ test('no place is free in time: sQ', async () => {
   expect(await first).toMatchObject({ code: 'sQ', queueMs: undefined, retries: 0 });
 });
 
+test('the queue is full: PQ', async () => {
+  const server = await bench.silent();
+  const { at, first, proxy } = await logged({ servers: [{ ...server.at, connectionsMax: 1 }], queueMax: 1 });
+  await bench.dial(at);
+  await server.connection();
+  await bench.dial(at);
+  await until('one to wait', () => proxy.servers.waiting === 1);
+  bench.dialing(at);
+  expect(await first).toMatchObject({ code: 'PQ', ending: 'refused', cause: { code: 'queueMax' } });
+  expect(proxy.servers.waiting).toBe(1);
+  // A place in the queue that is left is free again.
+  proxy.sessions[1]?.abort();
+  await until('nobody to wait', () => proxy.servers.waiting === 0);
+  await bench.dial(at);
+  await until('one to wait again', () => proxy.servers.waiting === 1);
+});
+
 test('the client leaves the queue: CQ', async () => {
   const server = await bench.silent();
   const { at, first, proxy } = await logged({ servers: [{ ...server.at, connectionsMax: 1 }] });
