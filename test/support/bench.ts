@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
-import type { Outcome } from '../../src/index.js';
+import type { Outcome, Servers } from '../../src/index.js';
 import { CountingClock } from './clock.js';
 import { blackhole, echo, type PeerServer, plainServer, refusingPort, tlsServer, type Where } from './peers.js';
 import { until, within } from './wait.js';
@@ -26,6 +26,7 @@ export class Bench {
   /** Give it to every handle: at the end, no timer may be left in it. */
   clock = new CountingClock();
   #handles: Ended[] = [];
+  #sets: Servers[] = [];
   #peers: PeerServer[] = [];
   #sockets: Socket[] = [];
   #later: (() => unknown)[] = [];
@@ -36,6 +37,12 @@ export class Bench {
   keep<H extends Ended>(handle: H): H {
     this.#handles.push(handle);
     return handle;
+  }
+
+  /** Ends this set after the test: of a server that is ejected a timer is left otherwise. */
+  keepSet(set: Servers): Servers {
+    this.#sets.push(set);
+    return set;
   }
 
   later(undo: () => unknown): void {
@@ -127,6 +134,7 @@ export class Bench {
   start(): void {
     this.clock = new CountingClock();
     this.#handles = [];
+    this.#sets = [];
     this.#peers = [];
     this.#sockets = [];
     this.#later = [];
@@ -146,6 +154,7 @@ export class Bench {
     for (const handle of this.#handles) {
       await attempt(() => within(5_000, `${handle.id} to end after an abort`, handle.abort()));
     }
+    for (const set of this.#sets) set.end();
     for (const socket of this.#sockets) socket.destroy();
     // The library's side of everything is over: its peers must be able to see that without doing anything for it.
     for (const peer of this.#peers) await attempt(() => peer.left());

@@ -52,7 +52,8 @@ type Sets = ConstructorParameters<typeof Servers>[0];
 
 /** Conversations with the servers of one set, one after the other. */
 function talkingTo(servers: Sets, clock: ManualClock | undefined = undefined) {
-  const set = new Servers(servers, { clock: clock ?? bench.clock, balance: 'inOrder', backoff: BACKOFF });
+  const options = { clock: clock ?? bench.clock, balance: 'inOrder', backoff: BACKOFF } as const;
+  const set = bench.keepSet(new Servers(servers, options));
   return async (times: number): Promise<boolean[]> => {
     const reused: boolean[] = [];
     for (let time = 0; time < times; time++) {
