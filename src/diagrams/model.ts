@@ -33,6 +33,8 @@ export interface Transition {
   /** The event as people read it; empty if it needs none. */
   readonly label: string;
   readonly timer: boolean;
+  /** How long the timer takes, where the machine says it with a number and a name. */
+  readonly delayMs: number | undefined;
   readonly source: State;
   /** More than one only where regions of a parallel state are entered. */
   readonly targets: readonly State[];
@@ -93,10 +95,13 @@ export function readModel(machine: AnyStateMachine, name?: string): Model {
     const { eventType: event, actions } = definition;
     const timerEnd = `.${source.id}`;
     const isTimer = event.startsWith(AFTER) && event.endsWith(timerEnd);
+    const timer = event.slice(AFTER.length, -timerEnd.length);
+    const delay: unknown = isTimer ? machine.implementations.delays[timer] : undefined;
     return {
       event,
-      label: isTimer ? timerName(event.slice(AFTER.length, -timerEnd.length)) : eventLabel(event, source),
+      label: isTimer ? timerName(timer) : eventLabel(event, source),
       timer: isTimer,
+      delayMs: typeof delay === 'number' ? delay : undefined,
       source: states.get(source) as State,
       targets: (definition.target ?? []).flatMap((target) => states.get(target) ?? []),
       guard: guardName(definition.guard),
@@ -153,6 +158,7 @@ const FIRST_TIME = {
   event: 'xstate.history',
   label: 'the first time',
   timer: false,
+  delayMs: undefined,
   guard: undefined,
   actions: [],
   raises: [],

@@ -70,8 +70,7 @@ function eventRows(leaf: State, events: readonly string[]): string[] {
   for (const event of events) {
     const found = candidates(leaf, event);
     if (found.length === 0 && isWildcard(event)) continue;
-    const label = found[0]?.label ?? event;
-    const name = event === '' ? '_at once_' : found[0]?.timer ? `⏱ \`${label}\`` : `\`${label}\``;
+    const name = nameOf(event, found[0]);
     const effects = found.map(effect);
     if (isUnhandled(leaf, event)) effects.push('**UNHANDLED**');
     else if (found.length === 0) effects.push('left to another region');
@@ -87,6 +86,17 @@ function eventRows(leaf: State, events: readonly string[]): string[] {
     .sort((a, b) => Number(a.ignored) - Number(b.ignored))
     .map(({ names, what, where }) => row([names.join(', '), what, where]));
 }
+
+/** The event of a row. A catch-all that takes it has a row of its own. */
+function nameOf(event: string, first: Transition | undefined): string {
+  if (event === '') return '_at once_';
+  if (first === undefined || isWildcard(first.event)) return `\`${event}\``;
+  const { label, timer, delayMs } = first;
+  return `${timer ? '⏱ ' : ''}\`${label}\`${delayMs === undefined ? '' : ` ${durationText(delayMs)}`}`;
+}
+
+/** Exact, so that the table changes with it. */
+const durationText = (ms: number): string => (ms % 1_000 === 0 ? `${ms / 1_000} s` : `${ms} ms`);
 
 const placeOf = (source: State, leaf: State): string =>
   source === leaf ? 'here' : source.parent === undefined ? 'the root' : code(source);

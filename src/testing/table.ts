@@ -8,7 +8,8 @@ import { OptionError } from '../errors.js';
 /**
  * Compares what a machine does with a file that you have accepted: the table of what every state does about every event. Paths
  * come from the machine, so a path to a wrong state passes; the table shows it, as it shows an event, a timer or an
- * action that was forgotten. An event that a state does not handle is marked **UNHANDLED**.
+ * action that was forgotten. An event that a state does not handle is marked **UNHANDLED**. The table has names, and the delays
+ * that are numbers; what a guard, an action or a delay computes is not in it.
  *
  * The file is written where it does not exist, but not in CI (where the environment variable `CI` is set); and with the
  * environment variable `SOCKCHART_ACCEPT=1`, which accepts what the machine does now. Read it, and commit it.
@@ -86,8 +87,8 @@ function compare(accepted: string, now: string): string[] {
   return found.length > 0 ? found : differences([OVERVIEW]);
 }
 
-/** The first cell of a row: the event. */
-const cellOf = (line: string): string => line.split(' | ', 1)[0] as string;
+/** The first cell of a row: the event, or the timer without its delay. */
+const cellOf = (line: string): string => (line.split(' | ', 1)[0] as string).replace(/(⏱ `.*`) \S+ m?s$/, '$1');
 
 /** The lines below each heading of the second and third level. */
 function sectionsOf(text: string): Map<string, string[]> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import { createMachine } from 'xstate';
+import { createMachine, setup } from 'xstate';
 import { OptionError } from '../../src/errors.js';
 import { acceptTable } from '../../src/testing/index.js';
 import { linkMachine, type Mistake } from './link.js';
@@ -37,7 +37,7 @@ describe('the file', () => {
   test('is written where it does not exist, and then compared', () => {
     acceptTable(linkMachine(), file);
     expect(read()).toContain('| `greeting.received` | → `open` | here |');
-    expect(read()).toContain('| ⏱ `greetingTimeout` | → `closing` | here |');
+    expect(read()).toContain('| ⏱ `greetingTimeout` 3 s | → `closing` | here |');
     expect(read()).toContain('| `greeting.received` | **UNHANDLED** |');
     expect(read()).toContain('- The machine starts in `connecting`.');
     acceptTable(linkMachine(), file);
@@ -77,7 +77,7 @@ describe('a mistake is found, and the message says where', () => {
       'forgotten event',
       ['  open', '    - | `socket.closed` | → `lost` | here |', '    + | `socket.closed` | **UNHANDLED** |  |'],
     ],
-    ['forgotten timer', ['  waiting', '    - | ⏱ `greetingTimeout` | → `closing` | here |']],
+    ['forgotten timer', ['  waiting', '    - | ⏱ `greetingTimeout` 3 s | → `closing` | here |']],
     ['forgotten release', ['  closing', '    - - On entry: `destroySocket`']],
   ])('%s', (mistake, expected) => {
     acceptTable(linkMachine(), file);
@@ -85,6 +85,42 @@ describe('a mistake is found, and the message says where', () => {
       `link does not do what ${file} says (- accepted, + now):`,
       ...expected,
       'If it is right now, run the test with SOCKCHART_ACCEPT=1, and review the change of the file.',
+    ]);
+  });
+
+  test('a delay of another length, also in milliseconds; a computed one has only its name', () => {
+    const machine = (delay: number | (() => number)) =>
+      setup({ delays: { pongTimeout: delay } }).createMachine({
+        id: 'ping',
+        initial: 'waiting',
+        states: { waiting: { after: { pongTimeout: 'lost', 50: 'lost' } }, lost: {} },
+      });
+    acceptTable(machine(2_000), file);
+    expect(read()).toContain('| ⏱ `50 ms` | → `lost` | here |');
+    expect(differences(machine(200_000)).slice(1, -1)).toEqual([
+      '  waiting',
+      '    - | ⏱ `pongTimeout` 2 s | → `lost` | here |',
+      '    + | ⏱ `pongTimeout` 200 s | → `lost` | here |',
+    ]);
+    expect(differences(machine(1_500))).toContain('    + | ⏱ `pongTimeout` 1500 ms | → `lost` | here |');
+    expect(differences(machine(() => 2_000))).toContain('    + | ⏱ `pongTimeout` | → `lost` | here |');
+  });
+
+  test('an event that a catch-all no longer ignores', () => {
+    const machine = (on: object) =>
+      createMachine({
+        id: 'wild',
+        initial: 'a',
+        states: { a: { on: { 'socket.x': 'b', 'socket.y': 'b' } }, b: { on } },
+      } as never) as unknown as AnyStateMachine;
+    const all = { 'socket.*': { description: 'Gone.' } };
+    acceptTable(machine(all), file);
+    expect(read()).toContain('| `socket.x`, `socket.y`, `socket.*` | ignored: Gone. | here |');
+    expect(differences(machine({ ...all, 'socket.x': 'a' })).slice(1, -1)).toEqual([
+      '  b',
+      '    - | `socket.x`, `socket.y`, `socket.*` | ignored: Gone. | here |',
+      '    + | `socket.x` | → `a` | here |',
+      '    + | `socket.y`, `socket.*` | ignored: Gone. | here |',
     ]);
   });
 
