@@ -111,6 +111,18 @@ export interface Attached<M extends AnyStateMachine> {
   abort(): void;
 }
 
+/**
+ * What `socketDriver` asks of what {@link attach} returns.
+ *
+ * @internal
+ */
+export interface SocketUse {
+  /** True while its socket is open, and the machine has neither ended nor cut it. */
+  readonly isHeld: boolean;
+  /** What performs a command of this type. */
+  entryOf(type: string): unknown;
+}
+
 /** How long what was ended may take to be delivered once the machine is over. */
 const LINGER_MS = 30_000;
 
@@ -178,7 +190,7 @@ export function attach<M extends AnyStateMachine, const O extends AttachOptions<
 
 type AnyOptions = AttachOptions<AnyStateMachine>;
 
-class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typed> {
+class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwner, Host<Typed> {
   readonly id: string;
   readonly clock: Clock;
   readonly backgroundTimers: ReadonlySet<string>;
@@ -225,6 +237,15 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
 
   get closed(): Promise<never> {
     return this.#closed.promise as Promise<never>;
+  }
+
+  get isHeld(): boolean {
+    const socket = this.#socket;
+    return socket !== undefined && !socket.destroyed && this.#use === 'open' && !socket.writableEnded;
+  }
+
+  entryOf(type: string): unknown {
+    return this.#commands[type];
   }
 
   /** Where its socket leads to, or comes from: of the last one that was connected. */
@@ -377,7 +398,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketOwner, Host<Typ
 
   /** What was ended is delivered, but not for as long as the peer likes; another socket would stay open for ever. */
   #leave(socket: Socket): void {
-    if (this.#use === 'open' && !socket.writableEnded) {
+    if (this.isHeld) {
       this.isLeaky = true;
       reset(socket);
       return;

@@ -149,7 +149,9 @@ export const STAYS: Readonly<Record<string, string>> = {
 /** Where a step leads, in words: `the connection to the server is established`. */
 export function stateWords(machine: string, state: string): string {
   const found = wordsOf(ARRIVALS, machine)?.find(([start]) => state === start || state.startsWith(`${start}.`));
-  return found?.[1] ?? wordsOf(ENDINGS, state) ?? `the ${machine} is ${state.replaceAll('.', ', ')}`;
+  // The id of a user's machine need not be a noun: "reconnecting is lost".
+  const who = Object.hasOwn(ARRIVALS, machine) ? `the ${machine}` : machine;
+  return found?.[1] ?? wordsOf(ENDINGS, state) ?? `${who} is ${state.replaceAll('.', ', ')}`;
 }
 
 /**

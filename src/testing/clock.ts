@@ -1,4 +1,6 @@
 import type { Clock, Timer } from '../runtime/clock.js';
+import type { RunningTimer } from '../runtime/instance.js';
+import { type Step, shortName } from './graph.js';
 
 class ManualTimer implements Timer {
   constructor(
@@ -61,4 +63,30 @@ export class ManualClock implements Clock {
     }
     this.#now = until;
   }
+}
+
+/**
+ * For a driver: lets the time pass until the timer of a step fires, `xstate.after.<timer>.<state id>`.
+ *
+ * @param instance what has the timers: a run of a machine, or `attached.instance`
+ * @param clock the clock that the instance was given
+ * @returns nothing; or why the timer cannot fire, which is what the driver's `perform` returns then
+ * @example
+ * ```ts
+ * perform: (step) => (step.event.type === 'user.close' ? run.send(step.event) : fireTimer(run, clock, step)),
+ * ```
+ */
+export function fireTimer(
+  instance: { timers(): RunningTimer[] },
+  clock: ManualClock,
+  { event }: Step,
+): string | undefined {
+  const name = shortName(event.type);
+  const timers = instance.timers();
+  const timer = timers.find((one) => one.name === name);
+  if (timer === undefined) return `${name} does not run`;
+  const earlier = timers.find(({ remainingMs }) => remainingMs < timer.remainingMs);
+  if (earlier !== undefined) return `${earlier.name} is due before ${name}`;
+  clock.advance(timer.remainingMs);
+  return undefined;
 }

@@ -5,7 +5,7 @@
  *
  * @module
  */
-export { ManualClock } from './clock.js';
+export { fireTimer, ManualClock } from './clock.js';
 export {
   commandFor,
   commandsOf,

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { AnyStateMachine, InputFrom } from 'xstate';
 import type { Attached } from '../adapters/attach.js';
-import { ManualClock } from './clock.js';
+import { fireTimer, ManualClock } from './clock.js';
 import type { Driver } from './drive.js';
-import { type Path, type Step, shortName } from './graph.js';
+import type { Path, Step } from './graph.js';
+import { leakOf } from './leak.js';
 import { Leftovers } from './leftovers.js';
 
 /**
@@ -35,8 +36,9 @@ export interface SocketDriverOptions<M extends AnyStateMachine> {
 /**
  * Makes a driver for {@link drivePath}: each path has a server, a clock and an instance of its own.
  *
- * After a path whose machine has ended, no timer may be set, and the machine must not have left its socket open. After any path
- * no timer of Node's may run that was started on it, such as that of an actor whose function returns nothing that clears it.
+ * After a path whose machine has ended, no timer may be set, and the machine must not have left its socket open. After each step, a machine that
+ * goes on must not rest with a socket open where a timer opens another one without a command for this one, nor in a state
+ * without the tag `holdsSocket` if some state has that tag. After any path no timer of Node's may run that was started on it, such as that of an actor whose function returns nothing that clears it.
  *
  * @example
  * ```ts
@@ -77,6 +79,8 @@ export function socketDriver<M extends AnyStateMachine>(
       input: options.input as InputFrom<M>,
       handle,
       async perform(step, index) {
+        const leak = leakOf(options.machine, handle as never);
+        if (leak !== undefined) throw new Error(leak);
         const move = options.peer[step.event.type];
         // Where nothing listens the connection was refused, and that comes by itself.
         const isRefused = move === 'resets' && peer.refuses;
@@ -88,7 +92,7 @@ export function socketDriver<M extends AnyStateMachine>(
         if (move !== undefined) {
           await peer.move(move, step);
         } else if (step.event.type.startsWith('xstate.after.')) {
-          return leftovers.run(() => passTime(handle, clock, step));
+          return leftovers.run(() => fireTimer(handle.instance, clock, step));
         } else {
           sent = step;
           leftovers.run(() => handle.instance.send(step.event as never));
@@ -100,6 +104,7 @@ export function socketDriver<M extends AnyStateMachine>(
       },
       async dispose() {
         const { isOver } = handle;
+        const leak = leakOf(options.machine, handle as never);
         if (!isOver) handle.abort();
         // A peer that stays open is no reason for a socket to stay.
         peer.close();
@@ -107,24 +112,13 @@ export function socketDriver<M extends AnyStateMachine>(
         const [left] = await leftovers.end();
         if (left !== undefined)
           throw new Error(`${handle.id} was over, and a timer still ran that was started at ${left}`);
+        if (leak !== undefined) throw new Error(leak);
         if (!isOver) return;
         if (handle.isLeaky) throw new Error(`${handle.id} has ended in "${handle.state}" and left its socket open`);
         if (clock.pending > 0) throw new Error(`${handle.id} has ended in "${handle.state}" and left a timer running`);
       },
     };
   };
-}
-
-/** Returns why the timer cannot fire, if it cannot. */
-function passTime({ instance }: Attached<AnyStateMachine>, clock: ManualClock, { event }: Step): string | undefined {
-  const name = shortName(event.type);
-  const timers = instance.timers();
-  const timer = timers.find((one) => one.name === name);
-  if (timer === undefined) return `${name} does not run`;
-  const earlier = timers.find(({ remainingMs }) => remainingMs < timer.remainingMs);
-  if (earlier !== undefined) return `${earlier.name} is due before ${name}`;
-  clock.advance(timer.remainingMs);
-  return undefined;
 }
 
 /** The other end of the socket. */

@@ -536,6 +536,90 @@ describe('the driver', () => {
     for (const message of found) expect(message).toMatch(/^asker#\d+ has ended in "answered" and left its socket open/);
   });
 
+  /** It pings, and connects again without an answer: with or without a release before. */
+  const pingerOf = (release: 'destroys' | 'forgets', tag?: 'holdsSocket') =>
+    setup({
+      types: {} as { emitted: { type: 'socket.open' | 'socket.destroy' } },
+      actions: { open: emit({ type: 'socket.open' }), destroy: emit({ type: 'socket.destroy' }) },
+      delays: { pongTimeout: 2_000, backoff: 500 },
+    }).createMachine({
+      id: 'pinger',
+      initial: 'connecting',
+      states: {
+        connecting: {
+          tags: tag ?? [],
+          entry: 'open',
+          on: { 'socket.connected': 'open', 'socket.closed': 'waiting' },
+        },
+        open: {
+          tags: tag ?? [],
+          on: { 'socket.closed': 'waiting' },
+          after: { pongTimeout: { target: 'waiting', actions: release === 'destroys' ? 'destroy' : [] } },
+        },
+        waiting: tag === undefined ? { after: { backoff: 'connecting' } } : { on: { 'owner.connect': 'connecting' } },
+      },
+    });
+  const leaksOf = async (machine: ReturnType<typeof pingerOf>): Promise<Record<string, string>> => {
+    const driver = socketDriver({
+      machine,
+      attach: (port, clock) =>
+        attach(() => connect(port, '127.0.0.1'), compile(machine), {
+          clock,
+          events: { connected: 'socket.connected', closed: 'socket.closed' } as never,
+          commands: { 'socket.open': 'open', 'socket.destroy': 'destroy' },
+        }),
+      peer: { 'socket.connected': 'connects', 'socket.closed': 'resets' },
+    });
+    const graph = exploreMachine(machine, { input: undefined });
+    const found: Record<string, string> = {};
+    for (const path of [...graph.edgePaths(), ...graph.simplePaths()]) {
+      const message = (error: Error): void => {
+        found[describePath(path)] = error.message.split('\n')[0]?.replace(/#\d+/, '#1') ?? '';
+      };
+      await drivePath(path, driver).catch(message);
+    }
+    return found;
+  };
+
+  test.each([undefined, 'holdsSocket'] as const)(
+    'lets a machine connect again that destroys its socket: tag %s',
+    async (tag) => {
+      expect(await leaksOf(pingerOf('destroys', tag))).toEqual({});
+    },
+  );
+
+  test('finds a socket that is left open between two attempts, by the timer that opens the next', async () => {
+    expect(await leaksOf(pingerOf('forgets'))).toEqual({
+      'connecting –socket.connected→ open –pongTimeout→ waiting':
+        'pinger#1 rests in "waiting" with its socket open, and backoff opens another',
+    });
+  });
+
+  test('finds a socket that is left open in a state without the tag holdsSocket', async () => {
+    expect(await leaksOf(pingerOf('forgets', 'holdsSocket'))).toEqual({
+      'connecting –socket.connected→ open –pongTimeout→ waiting':
+        'pinger#1 rests in "waiting" with its socket open, and no tag holdsSocket',
+    });
+  });
+
+  test('finds a socket that is left open before it takes the next step', async () => {
+    const machine = pingerOf('forgets');
+    const path = ['socket.connected', 'xstate.after.pongTimeout.pinger.open', 'xstate.after.backoff.pinger.waiting'];
+    const states = ['connecting', 'open', 'waiting', 'connecting'];
+    const driver = socketDriver({
+      machine,
+      attach: (port, clock) =>
+        attach(() => connect(port, '127.0.0.1'), compile(machine), {
+          clock,
+          events: { connected: 'socket.connected', closed: 'socket.closed' } as never,
+          commands: { 'socket.open': 'open', 'socket.destroy': 'destroy' },
+        }),
+      peer: { 'socket.connected': 'connects' },
+    });
+    const steps = path.map((type, at) => ({ event: { type }, from: states[at] ?? '', to: states[at + 1] ?? '' }));
+    await expect(drivePath(steps, driver)).rejects.toThrow(/rests in "waiting" .*, and backoff opens another/);
+  });
+
   test('finds a timer of an actor that was stopped, and says where it was started', async () => {
     const timers: NodeJS.Timeout[] = [];
     const machineOf = (isTidy: boolean) =>

@@ -860,7 +860,7 @@ describe('words', () => {
       step('a', 'a', { machine: 'constructor', event: 'constructor' }),
     ];
     expect(steps.map((_, index) => stepWords(steps, index))).toEqual([
-      'on socket.failed: the constructor is constructor',
+      'on socket.failed: constructor is constructor',
       'on constructor: it stays as it is',
     ]);
   });

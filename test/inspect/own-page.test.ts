@@ -133,7 +133,7 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'a machine of a 
     await page.keyboard.press('Enter');
 
     await page.getByRole('heading', { name: second.id }).first().waitFor();
-    await page.locator('.reason:text-is("on link.open: the link is up, dialling")').waitFor();
+    await page.locator('.reason:text-is("on link.open: link is up, dialling")').waitFor();
     await page.locator('.history').getByText('emits link.dial').waitFor();
     await chartOf(page).locator('g.state.current[data-state="up.dialling"]').waitFor();
     const context = page.locator('table.context');

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import type { ConnectionsPage, MachineInfo, Overview } from '../../src/inspect/protocol.js';
 
@@ -30,11 +30,12 @@ beforeAll(async () => {
   // A block that begins with the name of a file is a program of its own. However slow it is here, no timer ends it.
   await mkdir(join(folder, 'live'));
   await writeFile(join(folder, 'live/greeting.js'), (blocks[0] as string).replace('3_000', '3_600_000'));
+  const nameOf = (block: string): string | undefined => /^\/\/ ((?!greeting\.)[\w.]+\.js): /.exec(block)?.[1];
   for (const block of blocks) {
-    const [, name] = /^\/\/ ((?:watch|websocket)\.js): /.exec(block) ?? [];
+    const name = nameOf(block);
     if (name !== undefined) await writeFile(join(folder, 'live', name), block);
   }
-  blocks = blocks.filter((block) => !/^\/\/ (?:watch|websocket)\.js: /.test(block));
+  blocks = blocks.filter((block) => nameOf(block) === undefined);
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -77,6 +78,64 @@ test('with vitest', { timeout: 120_000 }, async () => {
   expect([numPassedTests, numFailedTests]).toEqual([17, 0]);
 });
 
+/** Runs something with a mistake in one of the programs. */
+async function withMistake<T>(file: string, right: string, wrong: string, work: () => Promise<T>): Promise<T> {
+  const path = join(folder, 'live', file);
+  const text = await readFile(path, 'utf8');
+  expect(text).toContain(right);
+  await writeFile(path, text.replace(right, wrong));
+  try {
+    return await work();
+  } finally {
+    await writeFile(path, text);
+  }
+}
+
+describe('the driver for WebSockets', () => {
+  const takePaths = async (): Promise<string> => {
+    const args = ['--test', '--test-reporter=tap', 'live/websocket.test.js'];
+    return (await run(process.execPath, args, { cwd: folder, env: environment }).catch((error) => error)).stdout;
+  };
+
+  test('takes every path', { timeout: 60_000 }, async () => {
+    const said = await takePaths();
+    expect(said).toMatch(/^ok 12 - reconnecting: transitions 8\/8 explored$/m);
+    expect(said).toMatch(/^# pass 12\n# fail 0$/m);
+  });
+
+  test('finds a socket that is not released before the next attempt', { timeout: 60_000 }, async () => {
+    const right = "connectTimeout: { target: 'waiting', actions: 'destroySocket' }";
+    const said = await withMistake('reconnecting.js', right, "connectTimeout: 'waiting'", takePaths);
+    expect(said).toMatch(/^not ok \d+ - reconnecting: connecting –connectTimeout→ waiting$/m);
+    expect(said).toMatch(/reconnecting#\d+ is in "waiting" and holds 1 sockets/);
+    // The last test does not fail as well.
+    expect(said).toMatch(/^ok 12 - reconnecting: transitions 8\/8 explored$/m);
+  });
+});
+
+test('the late close of a WebSocket does not reach the next attempt', { timeout: 60_000 }, async () => {
+  const server = createServer((socket) => socket.on('error', () => {}));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  await writeFile(
+    join(folder, 'live/late.mjs'),
+    `import { ManualClock } from 'sockchart/testing';
+    import { keepConnected } from './websocket.js';
+    const clock = new ManualClock();
+    const { run, sockets } = keepConnected(process.argv[2], clock);
+    const [first] = sockets;
+    clock.advance(5_500); // the first attempt has timed out, the second one is under way
+    first.on('close', () => console.log(run.state)).on('close', () => process.exit());`,
+  );
+  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const stateAfter = async (): Promise<string> => {
+    const args = [join(folder, 'live/late.mjs'), url];
+    return (await run(process.execPath, args, { env: environment })).stdout.trim();
+  };
+  expect(await stateAfter()).toBe('connecting');
+  expect(await withMistake('websocket.js', 'mine === socket && ', '', stateAfter)).toBe('waiting');
+  server.close();
+});
+
 test('a machine with a dead transition fails, with the message', { timeout: 60_000 }, async () => {
   await writeFile(
     join(folder, 'dead.test.js'),
@@ -113,7 +172,7 @@ async function watched(
     const ask = async <T>(path: string): Promise<T> =>
       (await fetch(new URL(path, url), { headers: { cookie } })).json() as Promise<T>;
     const { machines } = await ask<Overview>('/api/overview');
-    const { rows } = await ask<ConnectionsPage>('/api/connections?machine=greeting');
+    const { rows } = await ask<ConnectionsPage>(`/api/connections?machine=${machines[0]?.machine}`);
     return { machines, peers: rows.map(({ peer }) => peer) };
   } finally {
     child.kill();
@@ -138,8 +197,8 @@ test('the live page of a machine on a WebSocket', { timeout: 60_000 }, async () 
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `ws://127.0.0.1:${port}/`;
-  const { machines, peers } = await watched('websocket.js', url, 1);
-  expect(machines).toMatchObject([{ machine: 'greeting', live: 1 }]);
+  const { machines, peers } = await watched('live.js', url, 1);
+  expect(machines).toMatchObject([{ machine: 'reconnecting', live: 1 }]);
   expect(peers).toEqual([url]);
   for (const client of server.clients) client.terminate();
   server.close();
