@@ -70,18 +70,15 @@ export class ManualClock implements Clock {
  *
  * @param instance what has the timers: a run of a machine, or `attached.instance`
  * @param clock the clock that the instance was given
+ * @param step the step that the driver performs
  * @returns nothing; or why the timer cannot fire, which is what the driver's `perform` returns then
  * @example
  * ```ts
  * perform: (step) => (step.event.type === 'user.close' ? run.send(step.event) : fireTimer(run, clock, step)),
  * ```
  */
-export function fireTimer(
-  instance: { timers(): RunningTimer[] },
-  clock: ManualClock,
-  { event }: Step,
-): string | undefined {
-  const name = shortName(event.type);
+export function fireTimer(instance: { timers(): RunningTimer[] }, clock: ManualClock, step: Step): string | undefined {
+  const name = shortName(step.event.type);
   const timers = instance.timers();
   const timer = timers.find((one) => one.name === name);
   if (timer === undefined) return `${name} does not run`;

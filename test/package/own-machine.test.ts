@@ -107,7 +107,7 @@ describe('the driver for WebSockets', () => {
     const right = "connectTimeout: { target: 'waiting', actions: 'destroySocket' }";
     const said = await withMistake('reconnecting.js', right, "connectTimeout: 'waiting'", takePaths);
     expect(said).toMatch(/^not ok \d+ - reconnecting: connecting –connectTimeout→ waiting$/m);
-    expect(said).toMatch(/reconnecting#\d+ is in "waiting" and holds 1 sockets/);
+    expect(said).toMatch(/reconnecting#\d+ is in "waiting", sockets open: 1/);
     // The last test does not fail as well.
     expect(said).toMatch(/^ok 12 - reconnecting: transitions 8\/8 explored$/m);
   });
