@@ -389,7 +389,7 @@ export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<
       return;
     }
     try {
-      this.goTo(checkedTarget('route', answer, this.#config.servers));
+      this.goTo(checkedTarget('route', answer, this.#config.servers, this.#config.environment));
       this.instance.send(ROUTED);
     } catch (error) {
       discardTarget(answer);

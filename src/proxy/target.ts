@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { Client } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
+import type { Environment } from '../handle.js';
 import type { Cause } from '../machines/vocabulary.js';
 import { discard, isStream } from '../sockets/given.js';
 import { isOwned } from '../sockets/socket.js';
@@ -87,9 +88,17 @@ export function discardTarget(answer: unknown): void {
 }
 
 /** @internal @throws OptionError for what is no target */
-export function checkedTarget(name: string, answer: unknown, options: ServersOptions): CheckedTarget {
+export function checkedTarget(
+  name: string,
+  answer: unknown,
+  options: ServersOptions,
+  environment?: Environment,
+): CheckedTarget {
   if (isRoute(answer)) {
-    return { ...checkedTarget(`${name}.to`, answer.to, options), key: checkedKey(`${name}.key`, answer.key) };
+    return {
+      ...checkedTarget(`${name}.to`, answer.to, options, environment),
+      key: checkedKey(`${name}.key`, answer.key),
+    };
   }
   if (answer instanceof Servers)
     return { servers: answer, isOwn: false, only: undefined, key: undefined, stream: undefined };
@@ -111,7 +120,8 @@ export function checkedTarget(name: string, answer: unknown, options: ServersOpt
   if (list.some((server) => server instanceof Server)) {
     throw new OptionError(name, list, 'one server of a Servers, or the Servers, whose balancer chooses among them');
   }
-  return { servers: new Servers(list, options), isOwn: true, only: undefined, key: undefined, stream: undefined };
+  const servers = new Servers(list, options, environment);
+  return { servers, isOwn: true, only: undefined, key: undefined, stream: undefined };
 }
 
 /** @internal @throws OptionError */

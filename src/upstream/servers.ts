@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { ClosedError, OptionError } from '../errors.js';
-import { environmentOf } from '../handle.js';
+import { type Environment, environmentOf } from '../handle.js';
 import { type Cause, NEVER_MS, type Outcome } from '../machines/vocabulary.js';
 import { flag, hook, onlyKnown } from '../options.js';
 import type { Clock, Timer } from '../runtime/clock.js';
@@ -91,14 +91,17 @@ export class Servers {
   #emitter: EventEmitter | undefined = undefined;
 
   /** @throws OptionError */
-  constructor(servers: readonly ServerOptions[], options: ServersOptions = {}) {
+  constructor(servers: readonly ServerOptions[], options?: ServersOptions);
+  /** @internal A set for one client shares the environment of its proxy: to note one takes as long as all the rest. */
+  constructor(servers: readonly ServerOptions[], options: ServersOptions, environment: Environment | undefined);
+  constructor(servers: readonly ServerOptions[], options: ServersOptions = {}, shared?: Environment) {
     if (!Array.isArray(servers) || (servers.length === 0 && servers !== Servers.none)) {
       throw new OptionError('servers', servers, 'a list of at least one server, such as [{ port: 5432 }]');
     }
     onlyKnown('Servers', options, SERVERS_OPTIONS);
     const lookup = hook('lookup', options.lookup);
     const checks = sharedChecks(options.checks);
-    const environment = environmentOf(options);
+    const environment = shared ?? environmentOf(options);
     this.clock = environment.clock;
     this.random = hook('random', options.random) ?? Math.random;
     this.#queue = new WaitingQueue(this.clock);
@@ -499,7 +502,7 @@ export class Servers {
     const { memory, only } = requester;
     this.#tried = memory?.tried;
     const again = memory?.again;
-    if (again !== undefined && again.hasTag('usable') && this.#isUsable(again)) return again;
+    if (again?.hasTag('usable') && this.#isUsable(again)) return again;
     if (only !== undefined) return only.hasTag('usable') && this.#isUsable(only) ? only : undefined;
     const { first, resort, spare } = this.#choosable;
     const server = this.#balancer.choose(first, this.#isUsable, requester);
