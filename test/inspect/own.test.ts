@@ -116,7 +116,7 @@ describe.each(['compiled', 'interpreted'] as const)('an instance, %s', (how) => 
         machine: 'link',
         state: 'up.dialling',
         description: 'The device has yet to answer.',
-        why: 'on link.open: the link is up, dialling',
+        why: 'on link.open: link is up, dialling',
         timers: [{ name: 'answerTimeout', leadsTo: 'failed' }],
         context: { value: { attempts: 1, password: 'hunter2', socket: '[Socket]' } },
       },
