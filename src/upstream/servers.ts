@@ -81,6 +81,8 @@ export class Servers {
   readonly #governor: Governor | undefined;
   /** While connections wait for the governor. */
   #governorTimer: Timer | undefined = undefined;
+  /** The last look at the governor found it shut. Looked at twice, it may be open the second time, and nobody would wait for it. */
+  #isShut = false;
   /** Worked out anew when something has changed. */
   #eligible: Eligible | undefined = undefined;
   #hadPrimary = true;
@@ -257,13 +259,14 @@ export class Servers {
     const waitMs = governor.waitMs(this.clock.now());
     if (waitMs <= 0 && (this.#governorTimer === undefined || requester.queued !== undefined)) return false;
     // Where there is no server it fails as without a governor.
-    return !this.#isExhausted(requester);
+    if (this.#isExhausted(requester)) return false;
+    this.#isShut = true;
+    return true;
   }
 
   #awaitGovernor(governor: Governor): void {
-    if (this.#queue.size === 0 || this.#governorTimer !== undefined) return;
-    const waitMs = governor.waitMs(this.clock.now());
-    if (waitMs > 0) this.#governorTimer = wake(this.clock, this.#dialOn, waitMs);
+    if (this.#queue.size === 0 || this.#governorTimer !== undefined || !this.#isShut) return;
+    this.#governorTimer = wake(this.clock, this.#dialOn, Math.max(1, governor.waitMs(this.clock.now())));
   }
 
   /** The governor may let the next ones through. */
@@ -582,8 +585,10 @@ export class Servers {
     (server.failures === 0 || (server.trial === undefined && server.trialAt <= this.clock.now()));
   #isOpen = this.#hasPlace;
   readonly #isUsable = (server: Server): boolean => this.#isOpen(server) && this.#tried?.has(server) !== true;
-  readonly #mayDial = (): boolean =>
-    (this.#governor as Governor).waitMs(this.clock.now()) <= 0 && this.#choosable.all.some(this.#isOpen);
+  readonly #mayDial = (): boolean => {
+    this.#isShut = (this.#governor as Governor).waitMs(this.clock.now()) > 0;
+    return !this.#isShut && this.#choosable.all.some(this.#isOpen);
+  };
   #hasOpen = (): boolean => this.#choosable.all.some(this.#isOpen);
 }
 
