@@ -422,6 +422,8 @@ export class Servers {
 
   /** @internal */
   announce(server: Server, change: ServerChange): void {
+    // Its owner tells the end of all: an operator must not read it as the loss of each server.
+    if (this.#isOver) return;
     if (this.#judgement.cutsOnBackup) this.#relieve();
     if (this.#emitter !== undefined && this.#emitter.listenerCount('changed') > 0) {
       server.notifyBy(this.#emitter.rawListeners('changed'), { server, ...change });

@@ -143,6 +143,16 @@ test('the queue is full: PQ', async () => {
   await until('one to wait again', () => proxy.servers.waiting === 1);
 });
 
+test('a queue for nobody: who finds every server full is refused at once', async () => {
+  const server = await bench.silent();
+  const { at, first, proxy } = await logged({ servers: [{ ...server.at, connectionsMax: 1 }], queueMax: 0 });
+  await bench.dial(at);
+  await server.connection();
+  bench.dialing(at);
+  expect(await first).toMatchObject({ code: 'PQ', cause: { code: 'queueMax' } });
+  expect(proxy.servers.waiting).toBe(0);
+});
+
 test('the client leaves the queue: CQ', async () => {
   const server = await bench.silent();
   const { at, first, proxy } = await logged({ servers: [{ ...server.at, connectionsMax: 1 }] });

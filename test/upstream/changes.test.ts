@@ -119,6 +119,17 @@ test('a persistent backend goes on to another server, as after a drop', async ()
   await backend.close();
 });
 
+test('the end of a proxy is no change of its servers', async () => {
+  const server = await bench.echo();
+  const { proxy } = await makeProxy({ servers: [server.at] });
+  const told: string[] = [];
+  proxy.servers.on('changed', ({ to }) => told.push(to));
+  proxy.servers.list[0]?.drain();
+  await proxy.close();
+  expect(told).toEqual(['draining']);
+  expect(proxy.servers.list[0]?.state).toBe('aborted');
+});
+
 test('onDown cut: maintenance ends the sessions of a server, and a drain does not', async () => {
   const set = new Servers([(await bench.echo()).at], { onDown: 'cut' });
   const { at } = await makeProxy({ servers: set, backoff: undefined });

@@ -297,6 +297,6 @@ test('sets of servers that a route names share the governor of their proxy; on r
   // A dial begins some milliseconds after it was permitted, in a busy process: so the windows are a little shorter here.
   expect(dials).toHaveLength(12);
   for (let index = 5; index < 12; index++) {
-    expect((dials[index] as number) - (dials[index - 5] as number)).toBeGreaterThan(800);
+    expect((dials[index] as number) - (dials[index - 5] as number)).toBeGreaterThan(950);
   }
 });
