@@ -47,7 +47,10 @@ export class SharedTrials {
     }
     if (trialAt === Number.POSITIVE_INFINITY) return;
     const next = (): void => {
-      this.#timer = undefined;
+      // A timer may fire a little early. The trial would not be due for those that wait, but due for the look after that.
+      const earlyMs = trialAt - clock.now();
+      this.#timer = earlyMs > 0 ? wake(clock, next, earlyMs) : undefined;
+      if (earlyMs > 0) return;
       this.#owner.serve();
       this.stop();
       this.await();

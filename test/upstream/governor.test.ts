@@ -247,12 +247,16 @@ test('a place that is freed while the governor is shut is taken once it opens', 
 class PassingClock extends ManualClock {
   #looks = 0;
 
+  constructor(readonly earlyMs = 1) {
+    super();
+  }
+
   override now(): number {
     return super.now() + ++this.#looks * 0.37;
   }
 
   override setTimeout(callback: () => void, delayMs: number) {
-    return super.setTimeout(callback, Math.max(1, delayMs - 1));
+    return super.setTimeout(callback, Math.max(1, delayMs - this.earlyMs));
   }
 }
 
@@ -269,6 +273,24 @@ test('a governor that opens between two looks at it is not missed', () => {
     }
     pass(clock, 8_000);
     expect(dials).toHaveLength(24);
+  }
+});
+
+test('a trial of a shared backoff that is due between two looks is not missed', () => {
+  for (let tenth = 0; tenth < 80; tenth++) {
+    const clock = new PassingClock(tenth / 10);
+    clock.advance(5_000);
+    const set = new Servers([{ port: 1 }], { clock, random: () => 0.5, backoff: { shared: true, maxMs: 1_000 } });
+    // One fails, and does not ask again: those that come after it have nobody but the queue.
+    const failed = new Asker(set, []);
+    failed.ask();
+    set.leave(set.list[0] as Server);
+    set.failed(failed, set.list[0] as Server, REFUSED);
+    const dials: number[] = [];
+    for (let i = 0; i < 3; i++) new Asker(set, dials).ask();
+    expect(dials).toHaveLength(0);
+    pass(clock, 1_000);
+    expect(dials).toHaveLength(3);
   }
 });
 
