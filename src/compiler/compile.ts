@@ -7,14 +7,21 @@ import { checkMachine, type RunnableMachine } from '../runtime/machine.js';
 import { factsOf, place } from '../runtime/machine-instance.js';
 import { interpret } from '../runtime/xstate.js';
 import { VERSION } from '../version.js';
-import { effects, OwnInstance, ownContext } from './own-instance.js';
+import { effects, guardError, OwnInstance, ownContext } from './own-instance.js';
 import { planOf, refusalsOf } from './plan.js';
 import { sourceOf } from './source.js';
 
 type InstanceClass = new (input: unknown, host: Host<never>) => unknown;
 
 /** What generated code needs of the library. */
-export const COMMON: Readonly<Record<string, unknown>> = { OwnInstance, effects, factsOf, ownContext, place };
+export const COMMON: Readonly<Record<string, unknown>> = {
+  OwnInstance,
+  effects,
+  factsOf,
+  guardError,
+  ownContext,
+  place,
+};
 
 /** The body of a function of these two, which returns the class. */
 export type MakeClass = (common: Readonly<Record<string, unknown>>, values: readonly unknown[]) => InstanceClass;

@@ -65,6 +65,16 @@ export function ownContext<C extends object>(make: C | ((given: object) => C), a
   return contextOf(make);
 }
 
+/** What XState throws where the guard of a transition for an event has thrown. */
+export function guardError(error: unknown, { type }: Event, state: string, guard: string | undefined): Error {
+  const name = guard === undefined || guard === '' ? '' : `'${guard}' `;
+  const { message } = error as Error;
+  return new Error(
+    `Unable to evaluate guard ${name}in transition for event '${type}' in state node '${state}':\n${message}`,
+    { cause: error },
+  );
+}
+
 /** An actor that an instance has. */
 interface Child {
   readonly ref: AnyActorRef;

@@ -99,6 +99,9 @@ export interface Step {
   /** Taken only for types of events that match this wildcard. */
   readonly wildcard?: string | undefined;
   readonly guard: Guard | undefined;
+  /** The id of the state that has the transition, and the name of its guard: the error of a guard names both. */
+  readonly source: string;
+  readonly guardName?: string | undefined;
   readonly ops: readonly Op[];
   /** The leaf that it leads to. */
   readonly to: number;
@@ -397,6 +400,8 @@ class Planner {
     const to = leafOf(active);
     return {
       guard: guard === undefined ? undefined : this.#guard(source, guard),
+      source: source.id,
+      guardName: nameOf(guard),
       ops,
       to: this.#numberOf(to),
       stays: to === leaf,
@@ -415,6 +420,7 @@ class Planner {
     this.#enter(entering, active, ops);
     return {
       guard: undefined,
+      source: root.id,
       ops,
       to: this.#numberOf(leafOf(active)),
       stays: false,
@@ -645,6 +651,10 @@ class Planner {
     return leaf.path.length > 0 && matchesState(value, pathToStateValue(leaf.path));
   }
 }
+
+/** The name that the machine gives a guard; a function, and what `and` returns, has none. */
+const nameOf = (guard: Transition['guard']): string | undefined =>
+  typeof guard === 'object' ? guard.type : typeof guard === 'string' ? guard : undefined;
 
 /** What `and`, `or`, `not` and `stateIn` return: only `check` tells them apart. */
 interface Combinator {

@@ -185,22 +185,19 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     let given = false;
     let isDecided = false;
     for (const step of steps) {
-      const conditions: string[] = [];
-      if (step.wildcard !== undefined) conditions.push(wildcardTest(step.wildcard));
-      if (step.guard !== undefined) {
-        if (!given && calls(step.guard)) {
-          lines.push('const given = { context: this.context, event };');
-          given = true;
-        }
-        conditions.push(`(${this.#guard(step.guard, 'given')})`);
-      }
       const text = step.acts ? `return this.${this.#method(step)}(event);` : this.#idle(leaf) || 'return;';
-      if (conditions.length === 0) {
-        lines.push(text);
-        isDecided = true;
-        break;
+      const isMatch = step.wildcard === undefined ? undefined : wildcardTest(step.wildcard);
+      if (step.guard === undefined) {
+        lines.push(isMatch === undefined ? text : `if (${isMatch}) ${text}`);
+        isDecided = isMatch === undefined;
+        if (isDecided) break;
+        continue;
       }
-      lines.push(`if (${conditions.join(' && ')}) ${text}`);
+      if (!given && calls(step.guard)) {
+        lines.push('const given = { context: this.context, event };');
+        given = true;
+      }
+      lines.push(this.#where(step, step.guard, 'given', 'event', text, isMatch));
     }
     if (!isDecided) {
       if (this.#plan.hasActors && mayBeFatal) lines.push('if (this.isFatal(event)) return this.failBy(event);');
@@ -402,7 +399,11 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
       }
       this.#go(inner, next, isAlways ? step.changes : true, budget);
       if (guard === undefined) return true;
-      lines.push(`if (${this.#guard(guard, point.given as string)}) { ${inner.join('\n')} return; }`);
+      const text = `{ ${inner.join('\n')} return; }`;
+      const given = point.given as string;
+      lines.push(
+        isAlways ? `if (${this.#guard(guard, given)}) ${text}` : this.#where(step, guard, given, point.event, text),
+      );
     }
     return false;
   }
@@ -625,6 +626,20 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
       lines.push(`const ${point.given} = { context, ${event === 'event' ? 'event' : `event: ${event}`} };`);
     }
     return point.given;
+  }
+
+  /**
+   * Does this where the guard of a transition for an event agrees. As in XState, what the guard of a user's throws is put into
+   * an error that names the transition; that of one that needs no event is not.
+   */
+  #where(step: Step, guard: Guard, given: string, event: string, text: string, isMatch?: string): string {
+    const is = this.#guard(guard, given);
+    if (this.#outside.isOwn !== true || !calls(guard)) {
+      return `if (${isMatch === undefined ? '' : `${isMatch} && `}(${is})) ${text}`;
+    }
+    const error = `guardError(error, ${event}, ${json(step.source)}, ${json(step.guardName)})`;
+    const asks = `{ let is; try { is = ${is}; } catch (error) { throw ${error}; } if (is) ${text} }`;
+    return isMatch === undefined ? asks : `if (${isMatch}) ${asks}`;
   }
 
   #guard(guard: Guard, given: string): string {

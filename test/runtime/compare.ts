@@ -112,11 +112,7 @@ export interface SideOptions {
   readonly tellsFailure?: boolean | undefined;
 }
 
-/** XState puts the error of a guard into another one, whose last line it is. */
-const whyOf = (error: unknown): string =>
-  String((error as Error)?.message)
-    .split('\n')
-    .at(-1) as string;
+const whyOf = (error: unknown): string => String((error as Error)?.message);
 
 /** What is answered; a guard that is asked may throw. */
 export function ask<T>(question: () => T): T | string {
@@ -280,12 +276,12 @@ function differenceNow(one: Side, other: Side, probes: Probes): string | undefin
   return undefined;
 }
 
-/** All of it but the error, which each runtime words in its own way. */
-function snapshotOf(instance: Instance<EventObject>): { readonly hasError: boolean } | undefined {
+/** All of it; of the error its message. */
+function snapshotOf(instance: Instance<EventObject>): { readonly hasError: boolean; readonly why: string } | undefined {
   const snapshot = (instance as Partial<Run<EventObject>>).snapshot?.();
   if (snapshot === undefined) return undefined;
   const { error, ...rest } = snapshot;
-  return { ...rest, hasError: error !== undefined };
+  return { ...rest, hasError: error !== undefined, why: whyOf(error) };
 }
 
 const pendingOf = ({ clock }: Side): unknown[] => clock.pending.map(({ dueAt, keepsAlive }) => ({ dueAt, keepsAlive }));

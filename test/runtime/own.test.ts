@@ -10,6 +10,7 @@ import {
   fromObservable,
   fromPromise,
   log,
+  not,
   raise,
   sendTo,
   setup,
@@ -326,6 +327,50 @@ describe.each([
       expect(one.snapshot()).toMatchObject({ status: 'error', error: expect.any(Error) });
       expect(one.timers()).toEqual([]);
       expect(one.outcome).toBeUndefined();
+    });
+
+    const inA = (on: object) => ({ states: { a: { on } } });
+    test.each<[string, object, string]>([
+      ['a function', inA({ go: { guard: fail } }), "in transition for event 'go' in state node 'm.a':\nwrong"],
+      ['a name', inA({ go: { guard: 'fails' } }), "'fails' in transition for event 'go' in state node 'm.a':\nwrong"],
+      [
+        'a name for another one, with params',
+        inA({ go: { guard: { type: 'alias', params: { n: 1 } } } }),
+        "'alias' in transition for event 'go' in state node 'm.a':\nwrong",
+      ],
+      ['not', inA({ go: { guard: not('fails') } }), "in transition for event 'go' in state node 'm.a':\nwrong"],
+      ['its params', inA({ go: { guard: { type: 'yes', params: fail } } }), "'yes' in transition for event 'go' in"],
+      [
+        'of the machine, with a wildcard',
+        { on: { '*': { guard: fail } } },
+        "in transition for event 'go' in state node 'm':\nwrong",
+      ],
+      [
+        'for an event that is raised',
+        inA({ go: { actions: raise({ type: 'on' }) }, on: { guard: fail } }),
+        "in transition for event 'on' in state node 'm.a':\nwrong",
+      ],
+      ['the second', inA({ go: [{ guard: () => false }, { guard: 'fails' }] }), "'fails' in transition for event 'go'"],
+    ])('the error of a guard says which: %s', (_, config, message) => {
+      const machine = createMachine(
+        { id: 'm', initial: 'a', states: { a: {} }, ...config } as never,
+        { guards: { fails: fail, alias: 'fails', yes: () => true } } as never,
+      ) as AnyStateMachine;
+      const { run: one, said } = started(machine);
+      if (!message.includes("'on'")) expect(() => one.can({ type: 'go' })).toThrow(message);
+      one.send({ type: 'go' });
+      expect(said).toEqual([expect.stringContaining(`failed Unable to evaluate guard ${message}`)]);
+      expect((one.snapshot().error as Error).message).toContain(message);
+    });
+
+    test('the error of a guard of a step that needs no event is what it has thrown', () => {
+      const machine = createMachine({
+        initial: 'a',
+        states: { a: { on: { go: 'b' } }, b: { always: { guard: fail, target: 'a' } } },
+      } as never) as AnyStateMachine;
+      const { run: one, said } = started(machine);
+      one.send({ type: 'go' });
+      expect(said).toEqual(['failed wrong']);
     });
 
     test('without either it is an uncaught exception', () => {
