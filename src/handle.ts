@@ -392,10 +392,10 @@ export abstract class Handle<V extends { readonly type: string }, E extends Even
 }
 
 /**
- * Nothing where it is no cause: with `abort` as a listener it is an event, and what a library has thrown may throw when it
- * is read.
+ * @internal Nothing where it is no cause: with `abort` as a listener it is an event, and what a library has thrown may throw
+ * when it is read.
  */
-function checkedReport(cause: Report | Error): Report | undefined {
+export function checkedReport(cause: Report | Error): Report | undefined {
   try {
     if (cause instanceof Error) return hookReportOf(cause);
     const isReport = typeof cause.initiator === 'string' && typeof cause.manner === 'string';

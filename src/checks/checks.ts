@@ -13,9 +13,11 @@ import { Check, type CheckedServer, type CheckManner } from './check.js';
 export interface ChecksHost {
   /** What the server is a part of, if that is shown. */
   readonly id?: string | undefined;
-  checkPassed(): void;
+  checkPassed(tookMs: number): void;
   /** The check has failed, for this reason; what this process lacks is no reason. */
-  checkFailed(cause: Cause): void;
+  checkFailed(cause: Cause, tookMs: number): void;
+  /** This process lacked what a check needs. */
+  checkUndecided(cause: Cause, tookMs: number): void;
 }
 
 /** @internal What the checks of one server are told: `checksOf` makes it of the options. */
@@ -47,7 +49,7 @@ const COMMANDS: {
   'check.run': (checks, { number }) => checks.run(number),
   'check.cancel': (checks) => checks.cancel(),
   'wait.choose': (checks) => checks.chooseWait(),
-  'owner.passed': (checks) => checks.host.checkPassed(),
+  'owner.passed': (checks) => checks.host.checkPassed(checks.tookMs),
   'owner.failed': (checks, { cause }) => checks.tellFailed(cause),
 };
 
@@ -75,6 +77,8 @@ export class Checks implements Host<CheckCommand> {
   readonly #instance: Instance<CheckEvent>;
   /** The one that runs. */
   #check: Check | undefined = undefined;
+  /** When the last one began. */
+  #begunAt = 0;
   /** What had come of the answer to the last one that was cancelled. */
   #partly: unknown = undefined;
 
@@ -150,6 +154,7 @@ export class Checks implements Host<CheckCommand> {
 
   run(number: number): void {
     this.#partly = undefined;
+    this.#begunAt = this.clock.now();
     this.#check = new Check(number, this.#server, this.#checks, this);
     this.#check.begin();
   }
@@ -161,11 +166,16 @@ export class Checks implements Host<CheckCommand> {
     check?.end();
   }
 
+  /** How long the last one took. */
+  get tookMs(): number {
+    return this.clock.now() - this.#begunAt;
+  }
+
   /** What came of the answer says more than that it took too long. */
   tellFailed(cause: Cause): void {
     const error = this.#partly;
     this.#partly = undefined;
-    this.host.checkFailed(error === undefined ? cause : { ...cause, error });
+    this.host.checkFailed(error === undefined ? cause : { ...cause, error }, this.tookMs);
   }
 
   chooseWait(): void {
@@ -175,10 +185,13 @@ export class Checks implements Host<CheckCommand> {
 
   checkAnswered(check: Check, report: Report | undefined): void {
     const { number } = check;
-    if (this.#check === check) this.#check = undefined;
+    const isPresent = this.#check === check;
+    if (isPresent) this.#check = undefined;
     if (report === undefined) this.#instance.send({ type: 'check.passed', number });
-    else if (isShortage(report, this.#server)) this.#instance.send({ type: 'check.undecided', number, cause: report });
-    else this.#instance.send({ type: 'check.failed', number, cause: report });
+    else if (isShortage(report, this.#server)) {
+      if (isPresent) this.host.checkUndecided({ ...report, phase: 'checking' }, this.tookMs);
+      this.#instance.send({ type: 'check.undecided', number, cause: report });
+    } else this.#instance.send({ type: 'check.failed', number, cause: report });
   }
 
   perform(command: CheckCommand): void {

@@ -33,6 +33,9 @@ class Tier {
 export class Eligible {
   /** The balancer chooses among these. */
   readonly first: readonly Server[];
+  readonly #isFirst: ReadonlySet<Server>;
+  /** The sum of their weights; worked out for those who look. */
+  #weights: number | undefined = undefined;
   /** Chosen where none of the first can be. */
   readonly resort: readonly Server[];
   /** Chosen by a connection that has tried all of the first in vain. */
@@ -65,11 +68,19 @@ export class Eligible {
     else this.first = [...main.open, ...backup.open];
     // No primary is left to panic with.
     if (this.first.length === 0 && panic > 0) this.first = backup.usable;
-    const first = new Set(this.first);
-    const others = (list: readonly Server[]): Server[] => list.filter((server) => !first.has(server));
+    const isFirst = new Set(this.first);
+    this.#isFirst = isFirst;
+    const others = (list: readonly Server[]): Server[] => list.filter((server) => !isFirst.has(server));
     this.resort =
       panic > 0 ? others(this.hasPrimary || !hasBackup ? main.resort : [...main.resort, ...backup.resort]) : [];
     this.spare = others(backup.open);
     this.all = [...this.first, ...this.resort, ...this.spare];
+  }
+
+  /** The part of the new connections that a server gets by its weight, from 0 to 1. */
+  shareOf(server: Server): number {
+    if (!this.#isFirst.has(server)) return 0;
+    this.#weights ??= this.first.reduce((sum, { share }) => sum + share, 0);
+    return this.#weights === 0 ? 0 : server.share / this.#weights;
   }
 }

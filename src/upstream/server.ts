@@ -2,7 +2,15 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { type CheckedChecks, Checks, firstCheckMs } from '../checks/checks.js';
 import { OptionError } from '../errors.js';
 import { ServerInstance } from '../generated/server.js';
-import { type CloseOptions, callListeners, type Environment, Handle, type HandleKind, kindOf } from '../handle.js';
+import {
+  type CloseOptions,
+  callListeners,
+  checkedReport,
+  type Environment,
+  Handle,
+  type HandleKind,
+  kindOf,
+} from '../handle.js';
 import { CHECK_LIMITS } from '../machines/limits.js';
 import type { ServerCommand, ServerContext, ServerEvent, ServerSettings } from '../machines/server.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
@@ -16,6 +24,8 @@ import { weightOf } from './balance/weight.js';
 import { type ChecksOptions, checksOf } from './check-options.js';
 import { Occupants } from './occupants.js';
 import type { Requester } from './requester.js';
+import { ServerHistory } from './server-history.js';
+import { infoOf, type ServerInfo } from './server-info.js';
 import {
   addressMsOf,
   type ConnectHook,
@@ -153,6 +163,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   share: number;
   /** Connections that are open or being opened. */
   connections = 0;
+  /** How often it was chosen for an attempt. */
+  chosen = 0;
   /** @internal Connections that it may have now: fewer while it recovers. */
   places: number;
   /** Connections that wait in the queue, and may go to this server alone. */
@@ -172,6 +184,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   readonly backup: boolean;
   /** @internal The connections that have a place there. */
   readonly occupants: Occupants;
+  /** @internal */
+  readonly history: ServerHistory;
   /** @internal Something is held against it: what traffic tells has to be reported. */
   isDoubted = false;
   /** @internal The next connection may try it. */
@@ -191,6 +205,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     super(Server.kind, { settings: settingsOf(judgement, options.checks, checks) }, environment, undefined);
     this.set = set;
     this.occupants = new Occupants(environment.clock);
+    this.history = new ServerHistory(environment.clock);
     this.options = options;
     this.#judgement = judgement;
     this.#random = random;
@@ -308,19 +323,50 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     return this.instance.context as ServerContext;
   }
 
-  /** Nothing new goes there; its sessions and its checks go on. {@link up} takes it back. */
-  drain(): void {
-    this.instance.send(DRAIN);
+  /** @internal The checks that run. */
+  get checking(): Checks | undefined {
+    return this.#checking;
   }
 
-  /** Nothing new goes there, and its checks rest. With `onDown: 'cut'` its sessions are cut. {@link up} takes it back. */
-  maintain(): void {
-    this.instance.send(MAINTAIN);
+  /**
+   * Nothing new goes there; its sessions and its checks go on. {@link up} takes it back.
+   *
+   * @param cause why, for its cause; an `Error` will do
+   * @throws OptionError for a cause that is none
+   */
+  drain(cause?: Report | Error): void {
+    this.#order(DRAIN, cause);
   }
 
-  /** Takes it back after {@link drain} or {@link maintain}. */
-  up(): void {
-    this.instance.send(UP);
+  /**
+   * Nothing new goes there, and its checks rest. With `onDown: 'cut'` its sessions are cut. {@link up} takes it back.
+   *
+   * @param cause as for {@link drain}
+   * @throws OptionError for a cause that is none
+   */
+  maintain(cause?: Report | Error): void {
+    this.#order(MAINTAIN, cause);
+  }
+
+  /**
+   * Takes it back after {@link drain} or {@link maintain}.
+   *
+   * @param cause as for {@link drain}
+   * @throws OptionError for a cause that is none
+   */
+  up(cause?: Report | Error): void {
+    this.#order(UP, cause);
+  }
+
+  #order(order: typeof DRAIN | typeof MAINTAIN | typeof UP | typeof RESTORE, cause: Report | Error | undefined): void {
+    if (cause === undefined) {
+      this.instance.send(order);
+      return;
+    }
+    const report = checkedReport(cause);
+    if (report === undefined)
+      throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
+    this.instance.send({ ...order, cause: report });
   }
 
   /**
@@ -340,19 +386,26 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   /** @internal What kept traffic from it was mended. */
-  restore(): void {
+  restore(cause?: Report | Error): void {
+    this.#order(RESTORE, cause);
     this.trialAt = 0;
-    this.instance.send(RESTORE);
   }
 
-  /** @internal */
-  checkPassed(): void {
+  /** @internal @param tookMs nothing where that is not known */
+  checkPassed(tookMs?: number): void {
+    this.history.noteCheck('passed', tookMs);
     this.instance.send(PASSED);
   }
 
   /** @internal */
-  checkFailed(cause: Cause): void {
+  checkFailed(cause: Cause, tookMs?: number): void {
+    this.history.noteCheck('failed', tookMs, cause);
     this.instance.send({ type: 'check.failed', cause });
+  }
+
+  /** @internal */
+  checkUndecided(cause: Cause, tookMs?: number): void {
+    this.history.noteCheck('undecided', tookMs, cause);
   }
 
   /** @internal One connection tries it. */
@@ -376,12 +429,14 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal An attempt has failed. `mends`: in how many milliseconds it may be mended, if no attempt is of use before. */
   attemptFailed(cause: Cause, mayEject: boolean, mends: number | undefined): void {
     this.isDoubted = true;
+    this.history.noteFailure('attempt', cause);
     const failed = { type: 'traffic.failed', cause, mayEject, random: mayEject ? this.#random() : 0 } as const;
     this.instance.send(mends === undefined ? failed : { ...failed, mends });
   }
 
   /** @internal A connection that had come up is over, after this time. */
   wasLost(cause: Cause, mayEject: boolean): void {
+    this.history.noteFailure('connection', cause);
     this.instance.send({ type: 'traffic.dropped', cause, mayEject, random: mayEject ? this.#random() : 0 });
   }
 
@@ -438,6 +493,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     const from = this.#seen;
     const to = seen(this.state);
     this.#seen = to;
+    this.history.noteState();
     if (this.hasListeners('changed')) this.notify('changed', { from, to, cause });
     this.set.announce(this, { from, to, cause });
   }
@@ -490,8 +546,14 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     return this.name;
   }
 
+  /** All that can be seen of it now. */
+  info(): ServerInfo {
+    const { ejections, step, settings } = this.#known;
+    const stepMs = Math.ceil(settings.slowStart / settings.steps);
+    return infoOf(this, { ejections, step, steps: settings.steps, stepMs });
+  }
+
   override toJSON(): Record<string, unknown> {
-    const { name, cause, weight, connections, failures, excluded } = this;
-    return { ...super.toJSON(), name, cause, weight, connections, failures, excluded };
+    return { ...super.toJSON(), ...this.info(), excluded: this.excluded };
   }
 }

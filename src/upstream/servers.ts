@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { ClosedError, OptionError } from '../errors.js';
 import { type Environment, environmentOf } from '../handle.js';
-import { type Cause, NEVER_MS, type Outcome } from '../machines/vocabulary.js';
+import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
 import { flag, hook, onlyKnown } from '../options.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import { isShortage } from '../shortage.js';
@@ -249,6 +249,7 @@ export class Servers {
     if (server.isDoubted && server.trial === undefined && (this.#isShared || server.mayBeTried))
       server.tryBy(requester);
     server.connections++;
+    server.chosen++;
     this.#governor?.begin(this.clock.now(), this.random());
     if (this.#isTimed) requester.chosenAt = this.clock.now();
     return { kind: 'chosen', server };
@@ -398,15 +399,23 @@ export class Servers {
    * Servers that were excluded or ejected may be chosen again, all or one: what no retry could mend was mended. A new connection
    * goes there, and those that wait for a place; a persistent backend that is exhausted tries again by itself at its
    * slowest pace, and at once by `connect()`, which restores them all.
+   *
+   * @param cause why, for the cause of what follows; an `Error` will do
+   * @throws OptionError for a cause that is none
    */
-  restore(server?: Server): void {
-    for (const one of server === undefined ? this.list : [server]) one.restore();
+  restore(server?: Server, cause?: Report | Error): void {
+    for (const one of server === undefined ? this.list : [server]) one.restore(cause);
     this.serve();
   }
 
   /** A snapshot that can be logged. */
   toJSON() {
     return this.list.map((server) => server.toJSON());
+  }
+
+  /** @internal Its part of the new connections, from 0 to 1. */
+  shareOf(server: Server): number {
+    return this.#choosable.shareOf(server);
   }
 
   /** @internal The state of a server has changed: what may be chosen is worked out when it is needed. */

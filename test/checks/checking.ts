@@ -13,6 +13,8 @@ export class Checking {
   readonly checks: Checks;
   readonly server: Server;
   readonly verdicts: Verdict[] = [];
+  /** Why checks were no verdict. */
+  readonly undecided: Cause[] = [];
   /** Called after each verdict. */
   judged: ((verdict: Verdict) => void) | undefined;
 
@@ -29,7 +31,11 @@ export class Checking {
       this.verdicts.push(verdict);
       this.judged?.(verdict);
     };
-    const host = { checkPassed: () => judge('passed'), checkFailed: judge };
+    const host = {
+      checkPassed: () => judge('passed'),
+      checkFailed: (cause: Cause) => judge(cause),
+      checkUndecided: (cause: Cause) => this.undecided.push(cause),
+    };
     if (this.server.checks === undefined) throw new Error('It has no checks.');
     const environment = { clock, runtime, inContext: contextOfNow(), random };
     this.checks = new Checks(this.server, this.server.checks, host, environment);

@@ -509,6 +509,10 @@ describe('a connect hook', () => {
         expect(checking.verdicts).toEqual([]);
         clock.advance(1_000);
         expect(await checking.verdict()).toBe('passed');
+        expect(checking.undecided.map((cause) => [cause.code, cause.phase])).toEqual([
+          [code, 'checking'],
+          [code, 'checking'],
+        ]);
       });
     },
   );

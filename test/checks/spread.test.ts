@@ -54,7 +54,8 @@ function checksOf(servers: Servers, clock: Clock, intervalMs: number, host: { ch
     const checkFailed = (cause: unknown): never => {
       throw new Error(`A check has failed: ${JSON.stringify(cause)}`);
     };
-    const checks = new Checks(server, server.checks, { ...host, checkFailed }, environment);
+    const told = { ...host, checkFailed, checkUndecided: checkFailed };
+    const checks = new Checks(server, server.checks, told, environment);
     checks.start(firstCheckMs(place, list.length, intervalMs));
     return checks;
   });

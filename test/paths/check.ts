@@ -115,7 +115,7 @@ export async function checkDriver(short: Path): Promise<Driver<typeof checkMachi
     }
     return choose(0.5);
   };
-  const host = { checkPassed: () => {}, checkFailed: () => {} };
+  const host = { checkPassed: () => {}, checkFailed: () => {}, checkUndecided: () => {} };
   const manner = {
     by: { send: undefined, expect: Buffer.from('ok') },
     at: undefined,

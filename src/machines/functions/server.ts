@@ -69,17 +69,17 @@ export interface ServerContext {
 
 export type ServerEvent =
   /** Its owner takes it back. */
-  | { type: 'server.up' }
+  | { type: 'server.up'; cause?: Report }
   /** Nothing new; sessions go on, and so do checks. */
-  | { type: 'server.drain' }
+  | { type: 'server.drain'; cause?: Report }
   /** Nothing new, and no checks. */
-  | { type: 'server.maintain' }
+  | { type: 'server.maintain'; cause?: Report }
   /** Its owner removes it: it drains for good. */
   | { type: 'server.close'; timeoutMs?: number; spreadMs?: number; cause?: Report }
   /** Its owner removes it and cuts its sessions now. */
   | { type: 'server.abort'; cause?: Report; deliver?: boolean }
   /** What kept traffic from it was mended. */
-  | { type: 'server.restore' }
+  | { type: 'server.restore'; cause?: Report }
   | { type: 'check.passed' }
   | { type: 'check.failed'; cause: Report }
   /** An attempt has come up; sent only while something is held against it. */

@@ -1,0 +1,62 @@
+/** What has happened to a server, for those who look after it. It decides nothing: the machine does. */
+import type { Cause } from '../machines/vocabulary.js';
+import { type Clock, timeOf } from '../runtime/clock.js';
+
+/** Results of checks that are kept. */
+const CHECKS_MAX = 20;
+
+/** How a check of a server ended. */
+export interface CheckResult {
+  /** When, in milliseconds since 1970. */
+  readonly at: number;
+  /** `undecided`: this process lacked a descriptor, memory or a port, which is no verdict. */
+  readonly result: 'passed' | 'failed' | 'undecided';
+  /** How long it took, in milliseconds; nothing where that is not known. */
+  readonly tookMs: number | undefined;
+  /** Why it did not pass. */
+  readonly cause: Cause | undefined;
+}
+
+/** A failure of a server. */
+export interface ServerFailure {
+  /** When, in milliseconds since 1970. */
+  readonly at: number;
+  /** What failed: a check, an attempt to connect, or a connection that was lost within `lostWithin`. */
+  readonly of: 'check' | 'attempt' | 'connection';
+  /** Why. */
+  readonly cause: Cause;
+}
+
+/** @internal */
+export class ServerHistory {
+  /** When it entered its state, in milliseconds since 1970. */
+  since: number;
+  /** Attempts that failed, all in all. */
+  failed = 0;
+  lastFailure: ServerFailure | undefined = undefined;
+  /** Oldest first. */
+  readonly checks: CheckResult[] = [];
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.since = timeOf(clock);
+  }
+
+  /** It is in another state. */
+  noteState(): void {
+    this.since = timeOf(this.#clock);
+  }
+
+  noteFailure(of: 'attempt' | 'connection', cause: Cause): void {
+    if (of === 'attempt') this.failed++;
+    this.lastFailure = { at: timeOf(this.#clock), of, cause };
+  }
+
+  noteCheck(result: CheckResult['result'], tookMs: number | undefined, cause?: Cause): void {
+    const at = timeOf(this.#clock);
+    this.checks.push({ at, result, tookMs, cause });
+    if (this.checks.length > CHECKS_MAX) this.checks.shift();
+    if (result === 'failed' && cause !== undefined) this.lastFailure = { at, of: 'check', cause };
+  }
+}
