@@ -175,10 +175,10 @@ export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
     return this.#config.input.settings.persistent;
   }
 
-  /** The name of the server that it goes to, if one is chosen. */
+  /** The name of the server that it goes to, if one is chosen; or that it waits for, if it may go to that one alone. */
   get server(): string | undefined {
-    const { current, last } = this.#attempts;
-    return (current ?? last)?.name;
+    const { current, last, only } = this.#attempts;
+    return (current ?? last ?? only)?.name;
   }
 
   /** @internal The peer is the client that it is for, if it is for one. */

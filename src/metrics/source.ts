@@ -55,6 +55,11 @@ export const GAUGES = {
     unit: '{connection}',
     labels: ['proxy', 'server'],
   },
+  'server.queue.length': {
+    help: 'Connections that wait for a server and may go to no other',
+    unit: '{connection}',
+    labels: ['proxy', 'server'],
+  },
   'server.failures': {
     help: 'Attempts at a server that failed in a row',
     unit: '{attempt}',
@@ -173,6 +178,7 @@ export function read(
     for (const server of proxy.servers.list) {
       const at = { proxy: id, server: server.name };
       see('server.connections', server.connections, at);
+      see('server.queue.length', server.waiting, at);
       see('server.failures', server.failures, at);
       const present = shownState(server.state);
       for (const state of SERVER_STATES) see('server.state', state === present ? 1 : 0, { ...at, state });

@@ -4,7 +4,7 @@ import type { Server } from './server.js';
 import type { ServerOptions } from './server-options.js';
 
 /** What can be changed while it runs. */
-const LIVE = ['weight', 'connectionsMax'] as const;
+const LIVE = ['weight', 'connectionsMax', 'queueMax'] as const;
 
 const identity = ({ name, host = '127.0.0.1', port, path }: ServerOptions): string => name ?? path ?? `${host}:${port}`;
 

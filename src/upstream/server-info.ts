@@ -31,8 +31,10 @@ export interface ServerInfo {
   readonly connections: number;
   /** How many there may be; nothing without a limit. */
   readonly connectionsMax: number | undefined;
-  /** Connections that wait in the queue, and may go to this server alone. */
+  /** Connections that wait for this server, and may go to no other. */
   readonly waiting: number;
+  /** How many there may be; nothing without a limit. */
+  readonly queueMax: number | undefined;
   /** How often it was chosen for an attempt. */
   readonly chosen: number;
   /** Attempts that failed, all in all. */
@@ -54,6 +56,8 @@ const ENDS: ReadonlySet<string> = new Set(['ejection', 'exclusion', 'removeTimeo
 /** The timers before a check. */
 const WAITS: ReadonlySet<string> = new Set(['offset', 'wait', 'shorterWait']);
 
+const finite = (limit: number): number | undefined => (Number.isFinite(limit) ? limit : undefined);
+
 /** What the server keeps to itself. */
 export interface Kept {
   readonly ejections: number;
@@ -64,7 +68,7 @@ export interface Kept {
 
 /** @internal */
 export function infoOf(server: Server, { ejections, step, steps, stepMs }: Kept): ServerInfo {
-  const { history, checking, connectionsMax } = server;
+  const { history, checking, connectionsMax, queueMax } = server;
   const now = timeOf(server.clock);
   const isGrowing = server.hasTag('growing');
   const timers = server.timers();
@@ -84,8 +88,9 @@ export function infoOf(server: Server, { ejections, step, steps, stepMs }: Kept)
     share: server.set.shareOf(server),
     recovery: isGrowing ? step / steps : undefined,
     connections: server.connections,
-    connectionsMax: Number.isFinite(connectionsMax) ? connectionsMax : undefined,
+    connectionsMax: finite(connectionsMax),
     waiting: server.waiting,
+    queueMax: finite(queueMax),
     chosen: server.chosen,
     failed: history.failed,
     failures: server.failures,

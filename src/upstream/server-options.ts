@@ -37,6 +37,11 @@ export interface ServerOptions {
   /** Connections at once, attempts included; later connections wait for a place. Default: no limit. */
   readonly connectionsMax?: number | undefined;
   /**
+   * How many connections may wait for this server alone, as a `route` to one server makes them wait. One more is refused at once, with
+   * `serverQueueMax` as the code of its cause. {@link Server.queueMax} changes it later. Default: `queueMax` of the set.
+   */
+  readonly queueMax?: number | undefined;
+  /**
    * How many connections it gets, in proportion to the weights of the others: a whole number from 0 to 256. With 0 it gets
    * no new connection, and keeps those that it has. {@link Server.weight} changes it later. Default 1.
    */
@@ -106,6 +111,7 @@ export const SERVER_OPTIONS = everyOption<ServerOptions>()(
   'path',
   'name',
   'connectionsMax',
+  'queueMax',
   'weight',
   'connect',
   'lookup',

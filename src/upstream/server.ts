@@ -23,6 +23,7 @@ import { Addresses } from './addresses.js';
 import { weightOf } from './balance/weight.js';
 import { type ChecksOptions, checksOf } from './check-options.js';
 import { Occupants } from './occupants.js';
+import type { Line } from './queue.js';
 import type { Requester } from './requester.js';
 import { ServerHistory } from './server-history.js';
 import { infoOf, type ServerInfo } from './server-info.js';
@@ -167,8 +168,10 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   chosen = 0;
   /** @internal Connections that it may have now: fewer while it recovers. */
   places: number;
-  /** Connections that wait in the queue, and may go to this server alone. */
+  /** Connections that wait for this server, and may go to no other. */
   waiting = 0;
+  /** @internal Where they wait; nothing while there are none. */
+  line: Line | undefined = undefined;
   /** True once it has answered an attempt. */
   hasAnswered = false;
   /** @internal The one connection that tries it after it was down; the others wait for what becomes of that. */
@@ -196,6 +199,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   #isAwaited = false;
   #seen: string | undefined = undefined;
   #connectionsMax: number;
+  #queueMax: number;
   readonly #runtime: Runtime | undefined;
 
   /** @internal @param name what it is called in errors */
@@ -219,6 +223,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
     this.#connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
     this.places = this.#connectionsMax;
+    this.#queueMax = count(`${name}.queueMax`, options.queueMax, judgement.queueMax, 0);
     this.backup = flag(`${name}.backup`, options.backup, false);
     this.#weight = options.weight === undefined ? 1 : weightOf(`${name}.weight`, options.weight);
     this.share = this.#weight;
@@ -287,6 +292,19 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.#connectionsMax = count('connectionsMax', connectionsMax, Number.POSITIVE_INFINITY);
     this.#change();
     this.set.serve();
+  }
+
+  /**
+   * Connections that may wait for this server alone; one more is refused. A change counts from the next connection on.
+   *
+   * @throws OptionError
+   */
+  get queueMax(): number {
+    return this.#queueMax;
+  }
+
+  set queueMax(queueMax: number) {
+    this.#queueMax = count('queueMax', queueMax, this.#judgement.queueMax, 0);
   }
 
   get #address(): string {
@@ -460,6 +478,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   adapt(other: Server, options: ServerOptions): void {
     this.options = options;
     this.#connectionsMax = other.connectionsMax;
+    this.#queueMax = other.queueMax;
     this.#weight = other.weight;
     this.#change();
     this.set.serve();

@@ -82,8 +82,8 @@ export interface ServersOptions {
    */
   readonly panic?: number | undefined;
   /**
-   * How many connections may wait in the queue of the set. One more is refused at once, with `queueMax` as the code of its cause.
-   * Default: no limit.
+   * How many connections may wait that may go to any server of the set. One more is refused at once, with `queueMax` as the code of
+   * its cause. Those that may go to one server alone do not count: see {@link ServerOptions.queueMax}. Default: no limit.
    */
   readonly queueMax?: number | undefined;
   /** While no server can be chosen, a connection fails at once, or waits in the queue, at most its `queueTimeout`. Default `fail`. */

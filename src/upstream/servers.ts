@@ -29,10 +29,12 @@ import {
 import { SharedTrials } from './shared-trials.js';
 
 const FULL: Choice = { kind: 'full' };
-const QUEUE_FULL: Choice = {
+const queueFull = (code: string): Choice => ({
   kind: 'exhausted',
-  cause: { initiator: 'library', manner: 'limit', code: 'queueMax' },
-};
+  cause: { initiator: 'library', manner: 'limit', code },
+});
+const QUEUE_FULL = queueFull('queueMax');
+const SERVER_QUEUE_FULL = queueFull('serverQueueMax');
 const NO_SERVERS = { initiator: 'owner', manner: 'command', code: 'noServers' } as const;
 const RELIEVED: Cause = { initiator: 'library', manner: 'answer', phase: 'serving', code: 'backupOver' };
 const UNJUDGEABLE = { initiator: 'owner', manner: 'error', code: 'isPermanent' } as const;
@@ -158,7 +160,7 @@ export class Servers {
 
   /**
    * Makes its servers those of another list. A server is the same if its name is, or, without a name, its address, and all its options but
-   * `weight` and `connectionsMax`, which change while it runs. The same servers keep their states and sessions; the others are
+   * `weight`, `connectionsMax` and `queueMax`, which change while it runs. The same servers keep their states and sessions; the others are
    * removed and added.
    *
    * @throws OptionError before anything is changed
@@ -302,7 +304,12 @@ export class Servers {
 
   /** It enters the queue, or stays there; a queue that is full takes nobody. */
   #wait(requester: Requester, wakeAfterMs: number): Choice {
-    if (requester.queued === undefined && this.#queue.size >= this.#judgement.queueMax) return QUEUE_FULL;
+    const { only } = requester;
+    if (requester.queued !== undefined) {
+      // It keeps its place.
+    } else if (only === undefined) {
+      if (this.#queue.anywhere >= this.#judgement.queueMax) return QUEUE_FULL;
+    } else if (only.waiting >= only.queueMax) return SERVER_QUEUE_FULL;
     this.#queue.enter(requester, wakeAfterMs);
     return FULL;
   }
@@ -446,7 +453,7 @@ export class Servers {
     this.sharesChanged();
   }
 
-  /** How many connections wait in its queue: for a place, for a server, or for the governor. */
+  /** How many connections wait: for a place, for a server, or for the governor. Those that wait for one server alone count, too. */
   get waiting(): number {
     return this.#queue.size;
   }
@@ -463,7 +470,7 @@ export class Servers {
     if (this.#queue.size > 0) this.#call(always);
   }
 
-  #call(isWorth: () => boolean): void {
+  #call(isWorth: (only: Server | undefined) => boolean): void {
     // A requester that fails at once frees its place again, here inside: the loop that runs already serves it.
     if (this.#isServing) {
       this.#isAgain ||= isWorth === always;
@@ -596,11 +603,14 @@ export class Servers {
     (server.failures === 0 || (server.trial === undefined && server.trialAt <= this.clock.now()));
   #isOpen = this.#hasPlace;
   readonly #isUsable = (server: Server): boolean => this.#isOpen(server) && this.#tried?.has(server) !== true;
-  readonly #mayDial = (): boolean => {
+  /** Whether a connection that may go anywhere, or to one server alone, may find a place. */
+  readonly #hasPlaceFor = (only: Server | undefined): boolean =>
+    only === undefined ? this.#choosable.all.some(this.#isOpen) : only.hasTag('usable') && this.#isOpen(only);
+  readonly #mayDial = (only: Server | undefined): boolean => {
     this.#isShut = (this.#governor as Governor).waitMs(this.clock.now()) > 0;
-    return !this.#isShut && this.#choosable.all.some(this.#isOpen);
+    return !this.#isShut && this.#hasPlaceFor(only);
   };
-  #hasOpen = (): boolean => this.#choosable.all.some(this.#isOpen);
+  #hasOpen = this.#hasPlaceFor;
 }
 
 const always = (): boolean => true;

@@ -8,7 +8,7 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import prom from 'prom-client';
 import { expect, test } from 'vitest';
-import { createProxy, OptionError, type TcpProxy } from '../../src/index.js';
+import { createProxy, OptionError, type Server, type TcpProxy } from '../../src/index.js';
 import { serverMachine } from '../../src/machines/index.js';
 import { type Meter, openTelemetryMetrics, prometheusMetrics } from '../../src/metrics/index.js';
 import { COUNTERS, GAUGES, HISTOGRAMS, SERVER_STATES, shownState } from '../../src/metrics/source.js';
@@ -166,6 +166,13 @@ test('the states of servers, and the queue', async () => {
   ]);
   expect(state.split('\n').filter((line) => line.startsWith('sockchart_server_state{'))).toHaveLength(24);
   expect(await registry.getSingleMetricAsString('sockchart_queue_length')).toContain(`{proxy="${proxy.id}"} 1`);
+  const [busy] = proxy.servers.list as [Server, Server];
+  const byRoute = await makeProxy({ route: () => busy });
+  await bench.dial(byRoute.at);
+  await until('one to wait for this server alone', () => busy.waiting === 1);
+  const alone = await registry.getSingleMetricAsString('sockchart_server_queue_length');
+  expect(alone).toMatch(/server="busy"} 1\n.*server="away"} 0$/);
+  expect(await registry.getSingleMetricAsString('sockchart_queue_length')).toContain(`{proxy="${proxy.id}"} 2`);
 });
 
 test('every state of a server that is not over has a name in the metrics', () => {
