@@ -127,14 +127,10 @@ export const PEEK_LIMITS = {
 /** A set of servers. */
 export const SERVERS_LIMITS = {
   downFor: time(10_000, 'the first ejection of a server that failed; then one connection tries it', FLAG),
-  queueMax: count(
-    Number.POSITIVE_INFINITY,
-    'connections that wait for any server of a set, and for each server alone; one more is refused',
-    {
-      ...FLAG,
-      least: 0,
-    },
-  ),
+  queueMax: count(Number.POSITIVE_INFINITY, 'connections in the queue of a set or of a server; more are refused', {
+    ...FLAG,
+    least: 0,
+  }),
   removeTimeout: time(30_000, 'how long a server that is removed keeps its sessions, until they are cut'),
 };
 
