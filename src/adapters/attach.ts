@@ -78,9 +78,11 @@ export interface AttachOptions<M extends AnyStateMachine> {
   readonly clock?: Clock | undefined;
   /** Timers that never keep the process alive. Default: none. */
   readonly backgroundTimers?: readonly string[] | undefined;
+  /** Gets the inspection events of XState, with which the machine runs slower: see {@link Host.inspect}. Default: none. */
+  readonly inspect?: Host<never>['inspect'];
 }
 
-const OPTIONS = ['input', 'events', 'commands', 'id', 'clock', 'backgroundTimers'];
+const OPTIONS = ['input', 'events', 'commands', 'id', 'clock', 'backgroundTimers', 'inspect'];
 const REPORTS = ['connected', 'data', 'ended', 'finished', 'failed', 'closed'];
 
 /** An instance of a machine, and its socket. Made by {@link attach}. */
@@ -194,6 +196,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
   readonly id: string;
   readonly clock: Clock;
   readonly backgroundTimers: ReadonlySet<string>;
+  readonly inspect: Host<never>['inspect'];
   isLeaky = false;
   isOver = false;
   readonly #open: (() => Socket) | undefined;
@@ -217,6 +220,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
     this.id = id ?? nameOf(machine.id);
     this.clock = clock;
     this.backgroundTimers = new Set(backgroundTimers);
+    this.inspect = options.inspect;
     this.#events = events as never;
     this.#commands = commands as never;
     this.#open = typeof socket === 'function' ? socket : undefined;

@@ -134,8 +134,17 @@ export function compiled<M extends AnyStateMachine>(machine: M, mark: string, ma
   return made;
 }
 
-function runnable<M extends AnyStateMachine>({ id }: M, Instance: InstanceClass): RunnableMachine<M> {
-  return { id, run: (input, host) => new Instance(input, host as Host<never>) as never };
+/** An instance that is inspected runs on an XState actor: only that knows all that there is to see. */
+function runnable<M extends AnyStateMachine>(machine: M, Instance: InstanceClass): RunnableMachine<M> {
+  let onActors: RunnableMachine<M> | undefined;
+  return {
+    id: machine.id,
+    run(input, host) {
+      if (host.inspect === undefined) return new Instance(input, host as Host<never>) as never;
+      onActors ??= interpret(machine);
+      return onActors.run(input, host);
+    },
+  };
 }
 
 /** The module with the written code may import the one that calls `compile`, and so come after it. */

@@ -201,7 +201,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     } else {
       // What was sent before is dropped; a transition that is under way, and its commands, come to their end.
       this.keepOnly(undefined);
-      this.send(STOP);
+      super.send(STOP);
     }
   }
 
@@ -273,7 +273,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
       this.#note();
       super.react(event);
       this.#contextBefore = undefined;
-      this.#more?.actor?.tell();
+      this.#more?.actor?.tell(event);
     }
   }
 
@@ -289,7 +289,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     this.keepOnly(undefined);
     this.clearTimers();
     this.#letGo();
-    this.#more?.actor?.complete();
+    this.#more?.actor?.stopped(STOP);
     strike(this as never);
   }
 
@@ -674,8 +674,9 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
   }
 
   #relay(to: AnyActorRef | undefined, event: Event): void {
-    if (to === undefined) this.send(event);
-    else to.send(event);
+    const actor = this.#more?.actor;
+    if (actor === undefined) this.send(event);
+    else actor.relay(to ?? actor, event);
   }
 
   // Actors

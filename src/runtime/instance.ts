@@ -2,6 +2,7 @@
  * The seam between what may happen and what happens: a machine that runs is a `Instance`, and its `Host` does what it
  * commands. Adapters know these two and nothing of how the machine is run.
  */
+import type { InspectionEvent, Observer } from 'xstate';
 import type { Means } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import type { Clock } from './clock.js';
@@ -121,6 +122,13 @@ export interface Host<C> {
   perform(command: C): void;
   /** Takes what the machine's `log` actions log. Default: `console.log`. */
   log?(...values: unknown[]): void;
+  /**
+   * A function, or an observer, that gets each inspection event of a machine of your own, and of the actors that it has, as with
+   * `inspect` of XState's `createActor`: `@xstate.actor`, `@xstate.event`, `@xstate.snapshot`, `@xstate.microstep` and `@xstate.action`.
+   * With it the instance runs on an XState actor, also where the machine is compiled: it does the same, and is slower. An error
+   * that the function throws is an uncaught exception. Default: none. It is read at `run()`, which throws an OptionError for anything else.
+   */
+  readonly inspect?: ((event: InspectionEvent) => void) | Observer<InspectionEvent> | undefined;
   /**
    * A function of the machine threw, or an actor that it invokes failed and no transition takes that: the instance is over,
    * without an outcome. Without it the error is an uncaught exception of the process.

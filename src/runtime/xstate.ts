@@ -8,10 +8,13 @@ import {
   type AnyStateNode,
   createActor,
   type EventObject,
+  type InspectionEvent,
   initialTransition,
+  type Observer,
   type StateValue,
+  toObserver,
 } from 'xstate';
-import { CompileError } from '../errors.js';
+import { CompileError, OptionError } from '../errors.js';
 import { type Means, meaningWith } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { NO_DESCRIPTION, publish, transitions } from './channel.js';
@@ -91,12 +94,14 @@ class ActorInstance implements Run<EventObject> {
     this.host = host;
     this.#input = input;
     this.#timerNames = timerNames;
+    const inspector = inspectorOf(host.inspect);
     this.#actor = createActor(machine, {
       id: host.id,
       input,
       clock: this.#clockFor(host.clock),
       ...(host.log !== undefined && { logger: (...values: unknown[]) => host.log?.(...values) }),
       inspect: (inspection) => {
+        if (inspector !== undefined) attempt(() => inspector.next?.(inspection));
         if (!this.#isStarted || !this.#isWatched || !isOf(inspection, this.#actor)) return;
         if (inspection.type === '@xstate.action') noteEmitted(this.#commands, inspection.action);
         else if (inspection.type === '@xstate.microstep') this.#publishStep(inspection);
@@ -337,6 +342,15 @@ class ActorInstance implements Run<EventObject> {
     if (transitions.hasSubscribers) publish(transition);
     for (const listener of this.#listeners) attempt(() => listener.transition?.(transition));
   }
+}
+
+/** @throws OptionError */
+function inspectorOf(inspect: Host<never>['inspect']): Partial<Observer<InspectionEvent>> | undefined {
+  if (inspect === undefined) return undefined;
+  if (typeof inspect !== 'function' && typeof inspect?.next !== 'function') {
+    throw new OptionError('inspect', inspect, 'a function, or an observer with next()');
+  }
+  return toObserver(inspect as never);
 }
 
 /** Also the actors that an instance invokes are inspected with it. */

@@ -113,6 +113,28 @@ describe.each([
     expect(thrown.errors.map((error) => (error as Error).message)).toEqual(uncaught);
   });
 
+  test('it can be inspected, with its actors', async () => {
+    const seen: string[] = [];
+    const both = connections();
+    const made = attach(connect(port, '127.0.0.1'), machine, {
+      ...TABLES,
+      clock: new ManualClock(),
+      inspect: (one) => {
+        if (one.type === '@xstate.actor') seen.push(one.type);
+        if (one.type === '@xstate.event') seen.push(one.event.type);
+      },
+    });
+    const sockets = await both;
+    const closed = closeOf(sockets);
+    made.socket?.destroy();
+    await made.closed;
+    await closed;
+    const init = 'xstate.init';
+    expect(seen).toEqual([...Array(3).fill('@xstate.actor'), init, init, init, 'socket.closed']);
+    const bad = { ...TABLES, inspect: 'log' as never };
+    expect(() => attach(() => expect.fail('opened'), machine, bad)).toThrow('Option "inspect" must be a function');
+  });
+
   test('a command that throws is the error of the process, and ends neither of them', async () => {
     const thrown = recordUncaught();
     const clock = new ManualClock();

@@ -2,13 +2,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
+  type AnyMachineSnapshot,
   type AnyStateMachine,
   assign,
+  createActor,
   createMachine,
   emit,
   fromCallback,
   fromObservable,
   fromPromise,
+  type InspectionEvent,
   log,
   not,
   raise,
@@ -387,6 +390,64 @@ describe.each([
     const output = vi.fn(() => 1);
     expect(started(createMachine({ type: 'final', output } as never) as AnyStateMachine).said).toEqual(['finish 1']);
     expect(output).toHaveBeenCalledTimes(1);
+  });
+
+  describe('a run that is inspected', () => {
+    const machine = createMachine({
+      initial: 'a',
+      states: {
+        a: { entry: 'hello', on: { go: { target: 'b', actions: raise({ type: 'on' }) } } },
+        b: { invoke: { id: 'kid', src: createMachine({}) }, on: { on: 'c' } },
+        c: { always: 'd' },
+        d: { entry: emit({ type: 'said' }), type: 'final' },
+      },
+    } as never).provide({ actions: { hello: () => {} } } as never) as AnyStateMachine;
+
+    /** An event in one line. */
+    function lineOf(event: InspectionEvent): string {
+      const who = event.type === '@xstate.actor' ? '' : (event.actorRef as { id?: string }).id;
+      if (event.type === '@xstate.action') return `${who} does ${event.action.type}`;
+      if (event.type === '@xstate.actor') return event.type;
+      if (event.type === '@xstate.event') return `${who} gets ${event.event.type}`;
+      const { value, status } = event.snapshot as AnyMachineSnapshot;
+      const taken = event.type === '@xstate.microstep' ? event._transitions : [];
+      const where = `${who} is ${JSON.stringify(value)} ${status} after ${event.event.type}`;
+      return `${event.type} ${where} ${taken.map(({ eventType }) => eventType || 'always')}`;
+    }
+
+    test.each(['a function', 'an observer'])('tells all that XState tells: %s', (how) => {
+      const [lines, others]: string[][] = [[], []];
+      const inspect = (event: InspectionEvent) => void lines?.push(lineOf(event));
+      const { run: one, said } = started(machine, { inspect: how === 'a function' ? inspect : { next: inspect } });
+      one.send({ type: 'go' });
+      const actor = createActor(machine, { id: 'm#1', inspect: (event) => void others?.push(lineOf(event)) });
+      actor.start();
+      actor.send({ type: 'go' });
+      expect(lines).toEqual(others);
+      for (const line of ['@xstate.actor', 'm#1 gets go', 'm#1 does hello']) expect(lines).toContain(line);
+      expect(lines).toContain('@xstate.snapshot m#1 is "d" done after go ');
+      expect(lines).toContain('@xstate.microstep m#1 is "d" done after on always');
+      expect(said).toEqual(['said', 'finish undefined']);
+      expect(one.snapshot()).toMatchObject({ value: 'd', status: 'done' });
+    });
+
+    test('goes on where the function throws, which is an uncaught exception', () => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] });
+      const { run: one } = started(machine, {
+        inspect: () => {
+          throw new Error('wrong');
+        },
+      });
+      one.send({ type: 'go' });
+      expect(one.state).toBe('d');
+      expect(() => vi.runAllTimers()).toThrow('wrong');
+    });
+
+    test.each([[true], ['log'], [null], [{}], [{ next: 1 }]])('%j is no inspector', (inspect) => {
+      expect(() => run(machine, { inspect: inspect as never })).toThrow(
+        /Option "inspect" must be a function, or an observer with next\(\)/,
+      );
+    });
   });
 
   test('a function may send to another run in the middle of a step', () => {

@@ -1,8 +1,20 @@
 /** `self` is an actor to whom it is given: to its observers and in its system it is what XState's own would be. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AnyActorRef, type AnyStateMachine, assign, createMachine, spawnChild, stopChild } from 'xstate';
-import { systemClock } from '../../src/runtime/clock.js';
-import { compile, interpret } from '../../src/runtime/index.js';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  type AnyActorRef,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  assign,
+  createMachine,
+  type InspectionEvent,
+  raise,
+  sendParent,
+  sendTo,
+  spawnChild,
+  stopChild,
+} from 'xstate';
+import { type Clock, compile, interpret, systemClock } from '../../src/runtime/index.js';
+import { ManualClock } from '../../src/testing/index.js';
 import { recordUncaught } from '../support/record.js';
 
 let uncaught: ReturnType<typeof recordUncaught>;
@@ -35,7 +47,7 @@ describe.each([
   });
 
   /** It keeps its `self`, and may be observed from its entry on. */
-  function started(config: object, observe?: (actor: AnyActorRef) => unknown) {
+  function started(config: object, observe?: (actor: AnyActorRef) => unknown, clock: Clock = systemClock) {
     said = [];
     const machine = createMachine({
       id: 'm',
@@ -47,7 +59,7 @@ describe.each([
     } as never) as AnyStateMachine;
     const run = make(machine).run(undefined as never, {
       id: 'm#1',
-      clock: systemClock,
+      clock,
       perform: () => {},
       finish: () => void said.push('finish'),
     });
@@ -122,6 +134,81 @@ describe.each([
     run.stop();
     expect(said).toEqual(['it a active', 'it complete']);
     expect(await thrown()).toEqual(['next', 'complete']);
+  });
+
+  test('who inspects its system sees each event and snapshot, also of its actors, until they leave', () => {
+    const kid = createMachine({ on: { ping: { actions: sendParent({ type: 'pong' }) } } });
+    const seen: string[] = [];
+    const name = (ref: unknown) => (ref as AnyActorRef | undefined)?.id ?? '';
+    const clock = new ManualClock();
+    const { run, send } = started(
+      {
+        context: ({ self: own }: { self: AnyActorRef }) => {
+          own.system.inspect((one: InspectionEvent) => {
+            const { type, actorRef } = one;
+            if (type === '@xstate.actor') seen.push(`actor ${name(actorRef)}`);
+            if (type === '@xstate.event') seen.push(`${name(one.sourceRef)} → ${name(actorRef)}: ${one.event.type}`);
+            if (type !== '@xstate.snapshot') return;
+            const { status, value } = one.snapshot as AnyMachineSnapshot;
+            seen.push(`${name(actorRef)} ${JSON.stringify(value)} ${status} after ${one.event.type}`);
+          });
+          return {};
+        },
+        initial: 'a',
+        invoke: { id: 'kid', src: kid },
+        states: {
+          a: { on: { go: { target: 'b', actions: [sendTo('kid', { type: 'ping' }), raise({ type: 'x' })] } } },
+          b: { after: { 10: 'c' } },
+          c: { entry: sendTo(({ self: own }: { self: AnyActorRef }) => own, { type: 'own' }) },
+        },
+      },
+      undefined,
+      clock,
+    );
+    send('go');
+    clock.advance(10);
+    send('nothing');
+    run.stop();
+    send('never');
+    expect(seen).toEqual([
+      ...['actor kid', ' → m#1: xstate.init', 'm#1 → kid: xstate.init', 'kid {} active after xstate.init'],
+      ...['m#1 "a" active after xstate.init', ' → m#1: go', 'm#1 → kid: ping', 'kid → m#1: pong'],
+      ...['kid {} active after ping', 'm#1 "b" active after go', 'm#1 "b" active after pong'],
+      ...['m#1 → m#1: xstate.after.10.m.b', 'm#1 → m#1: own', 'm#1 "c" active after xstate.after.10.m.b'],
+      ...['m#1 "c" active after own', ' → m#1: nothing', 'm#1 "c" active after nothing'],
+      ...['kid {} stopped after xstate.stop', 'm#1 "c" stopped after xstate.stop'],
+    ]);
+    seen.length = 0;
+    let leave = (): void => {};
+    const other = started(steps, (own) => {
+      leave = own.system.inspect({ next: ({ type }: InspectionEvent) => void seen.push(type) }).unsubscribe;
+    });
+    other.send('nothing');
+    expect(seen).toContain('@xstate.event');
+    leave();
+    seen.length = 0;
+    other.send('go');
+    expect(seen).toEqual([]);
+  });
+
+  test('what is sent to it after its end warns as XState does, and what is sent to its run does not', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    try {
+      const { run, send } = started(steps);
+      run.stop();
+      send('go');
+      expect(warn).not.toHaveBeenCalled();
+      self.send({ type: 'go' });
+      expect(warn.mock.calls).toEqual([
+        [
+          expect.stringMatching(
+            /^Event "go" was sent to stopped actor "m#1 \(x:\d+\)"\. .*not transition\.\nEvent: {"type":"go"}$/,
+          ),
+        ],
+      ]);
+    } finally {
+      warn.mockRestore();
+    }
   });
 
   test('actors of an actor that is stopped have no name in the system any more', () => {
