@@ -10,7 +10,7 @@ import { inNoContext } from '../runtime/context.js';
 import type { Description, Host, Instance, Run } from '../runtime/instance.js';
 import type { RunnableMachine } from '../runtime/machine.js';
 import { setOn } from '../runtime/timers.js';
-import { checkedStream, isConnected, isStream } from '../sockets/given.js';
+import { checkedStream, discard, isConnected, isStream } from '../sockets/given.js';
 import { peerOf } from '../sockets/peer.js';
 import {
   destroy,
@@ -107,6 +107,21 @@ export interface Attached<M extends AnyStateMachine> {
   /** The instance: `send` an event to it, or ask for its `timers()`. */
   readonly instance: Instance<EventOf<M>>;
   /**
+   * Gives it a socket that a command of yours has opened, at once or later: as with `open`, the socket reports from now on, and
+   * commands are done with it. Where the machine has ended meanwhile, the socket is destroyed.
+   *
+   * @throws OptionError for what is no socket, or one of another handle
+   * @throws Error while its last socket is open
+   * @example
+   * ```ts
+   * commands: {
+   *   'socket.dial': ({ host, port }, attached) => attached.use(connect(port, host)),
+   *   'socket.destroy': 'destroy',
+   * }
+   * ```
+   */
+  use(socket: Socket): void;
+  /**
    * Ends it without the machine: its socket is reset, its timers are cleared, the actors that it invokes are stopped, and nothing is
    * reported or performed any more.
    */
@@ -123,6 +138,8 @@ export interface SocketUse {
   readonly isHeld: boolean;
   /** What performs a command of this type. */
   entryOf(type: string): unknown;
+  /** Called when it has another socket. */
+  onSocket: (() => void) | undefined;
 }
 
 /** How long what was ended may take to be delivered once the machine is over. */
@@ -139,7 +156,8 @@ const counts = new Map<string, number>();
  * leaves open when it ends is reset; what it has ended is delivered, for 30 seconds at most. Where a function of the machine
  * throws, the socket is reset, and the error is the process's. An error of a command is the process's too; the machine goes on.
  *
- * @param socket the socket; or a function that opens one, each time that the machine commands it
+ * @param socket the socket; or a function that opens one, each time that the machine commands `open`; or nothing, where a
+ *   command of yours opens it ({@link Attached.use})
  * @param machine what `compile()` or `interpret()` of `sockchart/runtime` has made
  * @throws OptionError
  * @example
@@ -156,13 +174,12 @@ const counts = new Map<string, number>();
  * ```
  */
 export function attach<M extends AnyStateMachine, const O extends AttachOptions<M> = AttachOptions<M>>(
-  socket: Socket | (() => Socket),
+  socket: Socket | (() => Socket) | undefined,
   machine: RunnableMachine<M>,
   options: O,
 ): Attached<M> {
-  if (typeof socket !== 'function' && !isStream(socket)) {
-    throw new OptionError('socket', socket, 'a socket, or a function that opens one');
-  }
+  if (socket !== undefined && typeof socket !== 'function')
+    checkSocket(socket, ', a function that opens one, or undefined');
   if (typeof machine?.run !== 'function') {
     throw new OptionError('machine', machine, 'what compile() or interpret() of sockchart/runtime has made');
   }
@@ -184,10 +201,13 @@ export function attach<M extends AnyStateMachine, const O extends AttachOptions<
     if (typeof entry === 'function' || MOVES.includes(entry as string)) continue;
     throw new OptionError(`commands['${type}']`, entry, `one of ${MOVES.join(', ')}, or a function`);
   }
-  if (typeof socket !== 'function' && isOwned(socket)) {
-    throw new OptionError('socket', 'that of another handle', 'one that no handle has');
-  }
   return new AttachedSocket(socket, machine as unknown as RunnableMachine<AnyStateMachine>, options as never) as never;
+}
+
+/** @throws OptionError */
+function checkSocket(socket: Socket, otherwise = ''): void {
+  if (!isStream(socket)) throw new OptionError('socket', socket, `a socket${otherwise}`);
+  if (isOwned(socket)) throw new OptionError('socket', 'that of another handle', 'one that no handle has');
 }
 
 type AnyOptions = AttachOptions<AnyStateMachine>;
@@ -206,6 +226,10 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
   readonly #commands: Readonly<Record<string, SocketMove | ((command: never, attached: never) => void)>>;
   readonly instance: Run<never>;
   readonly #closed: Deferred<unknown> = deferred();
+  /** The types of the commands whose functions have opened a socket, for the driver of the tests. */
+  #opening: Set<string> | undefined;
+  #performed: string | undefined;
+  onSocket: (() => void) | undefined;
   heard: never | undefined;
   #socket: Socket | undefined;
   /** What the machine has done with its socket: over TLS that shows on the socket only later. */
@@ -215,7 +239,11 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
   #linger: Timer | undefined;
   #output: unknown;
 
-  constructor(socket: Socket | (() => Socket), machine: RunnableMachine<AnyStateMachine>, options: AnyOptions) {
+  constructor(
+    socket: Socket | (() => Socket) | undefined,
+    machine: RunnableMachine<AnyStateMachine>,
+    options: AnyOptions,
+  ) {
     const { input, events, commands, id, clock = systemClock, backgroundTimers = [] } = options;
     this.id = id ?? nameOf(machine.id);
     this.clock = clock;
@@ -226,9 +254,10 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
     this.#open = typeof socket === 'function' ? socket : undefined;
     this.instance = machine.run(input, this as never) as Run<never>;
     // What the machine commands at its start is for this socket; what the socket was before comes after that.
-    if (typeof socket !== 'function') this.#link(socket);
+    const given = typeof socket === 'function' ? undefined : socket;
+    if (given !== undefined) this.#link(given);
     this.instance.start();
-    if (typeof socket !== 'function') this.#reportPast(socket);
+    if (given !== undefined) this.#reportPast(given);
   }
 
   get state(): string {
@@ -249,7 +278,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
   }
 
   entryOf(type: string): unknown {
-    return this.#commands[type];
+    return this.#opening?.has(type) === true ? 'open' : this.#commands[type];
   }
 
   /** Where its socket leads to, or comes from: of the last one that was connected. */
@@ -270,8 +299,11 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
   perform(command: Typed): void {
     if (this.isOver) return;
     const entry = this.#commands[command.type];
-    if (typeof entry === 'function') entry(command as never, this as never);
-    else if (entry === undefined) throw new OptionError('commands', command.type, this.#expected());
+    if (typeof entry === 'function') {
+      this.#performed = command.type;
+      entry(command as never, this as never);
+      this.#performed = undefined;
+    } else if (entry === undefined) throw new OptionError('commands', command.type, this.#expected());
     else this.#move(entry);
   }
 
@@ -281,7 +313,10 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
 
   #move(move: SocketMove): void {
     if (move === 'open') {
-      this.#openOne();
+      if (this.#open === undefined) {
+        throw new OptionError('socket', this.#socket, 'a function, where the machine opens its sockets itself');
+      }
+      this.#openOne(this.#open);
       return;
     }
     const socket = this.#socket;
@@ -297,10 +332,17 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
     else socket.resume();
   }
 
-  #openOne(): void {
-    if (this.#open === undefined) {
-      throw new OptionError('socket', this.#socket, 'a function, where the machine opens its sockets itself');
+  use(socket: Socket): void {
+    checkSocket(socket);
+    if (this.isOver) {
+      discard(socket);
+      return;
     }
+    if (this.#performed !== undefined) this.#opening = new Set(this.#opening).add(this.#performed);
+    this.#openOne(() => socket);
+  }
+
+  #openOne(open: () => Socket): void {
     const last = this.#socket;
     if (last !== undefined && !last.destroyed && this.#use !== 'cut') {
       throw new Error(
@@ -310,7 +352,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
     if (last !== undefined) this.#unlink(last);
     let socket: Socket;
     try {
-      socket = checkedStream('socket', this.#open());
+      socket = checkedStream('socket', open());
     } catch (error) {
       this.#report('failed', hookReportOf(error));
       this.#report('closed');
@@ -327,6 +369,7 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
     // TLS of a server has no `secureConnect`; a client has verified the certificate by then.
     if (!isConnected(socket)) socket.once('encrypted' in socket ? 'secure' : 'connect', this.#onConnected);
     if (this.#events.data !== undefined) socket.on('data', this.#onData);
+    this.onSocket?.();
   }
 
   /** What it reports no more, since it has happened. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { AnyStateMachine, InputFrom } from 'xstate';
-import type { Attached } from '../adapters/attach.js';
+import type { Attached, SocketUse } from '../adapters/attach.js';
 import { fireTimer, ManualClock } from './clock.js';
 import type { Driver } from './drive.js';
 import type { Path, Step } from './graph.js';
@@ -86,6 +86,7 @@ export function socketDriver<M extends AnyStateMachine>(
         const isRefused = move === 'resets' && peer.refuses;
         // A server that closes resets what it has not accepted.
         if (move !== undefined && move !== 'resets') await peer.newest();
+        if (isRefused && handle.state === step.from) await dialled(handle as never);
         // A step may have the next socket opened at once.
         await peer.prepare(path, index + 1, options.peer);
         if (isRefused || move === 'connects') return undefined;
@@ -119,6 +120,14 @@ export function socketDriver<M extends AnyStateMachine>(
       },
     };
   };
+}
+
+/** A command may take a while to open the socket: a server that listens again before that would not refuse it. */
+async function dialled(attached: Attached<AnyStateMachine> & SocketUse): Promise<void> {
+  if (attached.socket !== undefined) return;
+  await new Promise<void>((resolve) => {
+    attached.onSocket = resolve;
+  });
 }
 
 /** The other end of the socket. */

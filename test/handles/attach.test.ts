@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, Socket } from 'no
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { assign, emit, setup } from 'xstate';
-import { type AttachOptions, attach } from '../../src/index.js';
+import { type Attached, type AttachOptions, attach } from '../../src/index.js';
 import { compile, interpret } from '../../src/runtime/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { CERTIFICATE } from '../support/peers.js';
@@ -87,8 +87,8 @@ describe.each([
   ['compiled', compile(logMachine)],
   ['on an actor', interpret(logMachine)],
 ])('%s', (name, machine) => {
-  const attached = (socket: Socket | (() => Socket)) => {
-    const made = attach(socket, machine, TABLES);
+  const attached = (socket: Socket | (() => Socket) | undefined, commands: Partial<Tables['commands']> = {}) => {
+    const made = attach(socket, machine, { ...TABLES, commands: { ...TABLES.commands, ...commands } });
     const log = (): readonly string[] => (made.instance.context as { log: readonly string[] }).log;
     /** Once it has noted this. */
     const until = (what: string): Promise<readonly string[]> => vi.waitUntil(() => log().includes(what) && log());
@@ -180,6 +180,54 @@ describe.each([
     expect(made.socket).toBe(sockets[1]);
     send('reset');
     await vi.waitUntil(() => made.socket === undefined);
+  });
+
+  test('a socket that a command opens, at once or later, is its own', async () => {
+    const { port, next } = await listening();
+    const dial = () => connect(port, '127.0.0.1');
+    const open = vi
+      .fn<(command: object, made: Attached<typeof logMachine>) => unknown>()
+      .mockImplementationOnce((_, made) => made.use(dial()))
+      .mockImplementationOnce(async (_, made) => {
+        const socket = dial();
+        await once(socket, 'connect');
+        made.use(socket);
+      });
+    const { until, log, send, made } = attached(undefined, { 'socket.open': open });
+    expect(made.socket).toBeUndefined();
+    const accepted = next();
+    send('open');
+    await until('connected');
+    (await accepted).write('hello');
+    await until('data hello');
+    expect(made.isLeaky).toBe(false);
+    send('destroy');
+    await until('closed');
+    send('open');
+    await vi.waitUntil(() => log().length === 4);
+    send('reset');
+    await vi.waitUntil(() => made.socket === undefined);
+    expect(log()).toEqual(['connected', 'data hello', 'closed', 'connected', 'closed']);
+    send('stop');
+    expect(await made.closed).toHaveLength(5);
+  });
+
+  test('a socket that it is given once it has ended is destroyed, and one that it cannot take is refused', async () => {
+    const { port } = await listening();
+    const socket = connect(port, '127.0.0.1');
+    const { send, made, log } = attached(undefined);
+    const other = attached(socket);
+    expect(() => made.use(socket)).toThrow(/"socket" must be one that no handle has/);
+    expect(() => made.use({} as Socket)).toThrow(/"socket" must be a socket; it is an object/);
+    expect(() => other.made.use(connect(port, '127.0.0.1').destroy())).toThrow(/though its last one is open/);
+    made.use(connect(port, '127.0.0.1').destroy());
+    expect(log()).toEqual([expect.stringMatching('failed .* ERR_SOCKET_CLOSED'), 'closed']);
+    send('stop');
+    const late = connect(port, '127.0.0.1');
+    made.use(late);
+    expect([late.destroyed, made.socket, made.isLeaky]).toEqual([true, undefined, false]);
+    other.send('destroy');
+    await other.until('closed');
   });
 
   test('an opening that throws has failed, and closed', () => {
@@ -393,7 +441,7 @@ describe('options', () => {
     [
       'no socket',
       () => attach({} as Socket, machine, TABLES),
-      /"socket" must be a socket, or a function that opens one/,
+      /"socket" must be a socket, a function that opens one, or undefined/,
     ],
     [
       'no machine',

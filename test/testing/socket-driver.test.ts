@@ -1,8 +1,9 @@
 /** Machines on real sockets, whose paths `socketDriver` takes: what it finds that they leave behind. */
 import { connect } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { assign, emit, fromCallback, setup } from 'xstate';
-import { attach } from '../../src/index.js';
+import { attach, type SocketCommands } from '../../src/index.js';
 import { compile } from '../../src/runtime/index.js';
 import { describePath, drivePath, exploreMachine, ManualClock, socketDriver } from '../../src/testing/index.js';
 
@@ -143,14 +144,30 @@ const pingerOf = (release: 'destroys' | 'forgets', tag?: 'holdsSocket') =>
       waiting: tag === undefined ? { after: { backoff: 'connecting' } } : { on: { 'owner.connect': 'connecting' } },
     },
   });
-const leaksOf = async (machine: ReturnType<typeof pingerOf>): Promise<Record<string, string>> => {
+/** What performs the command that opens a socket. */
+const OPENS = {
+  attach: () => 'open',
+  'a command': (port) => (_, attached) => attached.use(connect(port, '127.0.0.1')),
+  'a command, later,': (port) => async (_, attached) => {
+    await turn();
+    if (attached.state === 'connecting') attached.use(connect(port, '127.0.0.1'));
+  },
+} satisfies Record<string, (port: number) => SocketCommands<ReturnType<typeof pingerOf>>['socket.open']>;
+
+const leaksOf = async (
+  machine: ReturnType<typeof pingerOf>,
+  opens: keyof typeof OPENS = 'attach',
+): Promise<Record<string, string>> => {
   const driver = socketDriver({
     machine,
     attach: (port, clock) =>
-      attach(() => connect(port, '127.0.0.1'), compile(machine), {
+      attach(opens === 'attach' ? () => connect(port, '127.0.0.1') : undefined, compile(machine), {
         clock,
         events: { connected: 'socket.connected', closed: 'socket.closed' } as never,
-        commands: { 'socket.open': 'open', 'socket.destroy': 'destroy' },
+        commands: {
+          'socket.open': OPENS[opens](port),
+          'socket.destroy': 'destroy',
+        },
       }),
     peer: { 'socket.connected': 'connects', 'socket.closed': 'resets' },
   });
@@ -165,19 +182,24 @@ const leaksOf = async (machine: ReturnType<typeof pingerOf>): Promise<Record<str
   return found;
 };
 
-test.each([undefined, 'holdsSocket'] as const)(
-  'lets a machine connect again that destroys its socket: tag %s',
-  async (tag) => {
-    expect(await leaksOf(pingerOf('destroys', tag))).toEqual({});
+test.each([
+  ['attach', undefined],
+  ['attach', 'holdsSocket'],
+  ['a command', undefined],
+  ['a command, later,', undefined],
+] as const)('lets a machine connect again that destroys its socket: %s opens it, tag %s', async (opens, tag) => {
+  expect(await leaksOf(pingerOf('destroys', tag), opens)).toEqual({});
+});
+
+test.each(['attach', 'a command'] as const)(
+  'finds a socket that is left open between two attempts, by the timer that opens the next: %s opens it',
+  async (opens) => {
+    expect(await leaksOf(pingerOf('forgets'), opens)).toEqual({
+      'connecting –socket.connected→ open –pongTimeout→ waiting':
+        'pinger#1 rests in "waiting" with its socket open, and backoff opens another',
+    });
   },
 );
-
-test('finds a socket that is left open between two attempts, by the timer that opens the next', async () => {
-  expect(await leaksOf(pingerOf('forgets'))).toEqual({
-    'connecting –socket.connected→ open –pongTimeout→ waiting':
-      'pinger#1 rests in "waiting" with its socket open, and backoff opens another',
-  });
-});
 
 test('finds a socket that is left open in a state without the tag holdsSocket', async () => {
   expect(await leaksOf(pingerOf('forgets', 'holdsSocket'))).toEqual({
