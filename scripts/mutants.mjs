@@ -49,7 +49,9 @@ const SUITES = {
   check: files('checks/life checks/checks paths/check'),
   checks: files('checks/checks checks/life upstream/check-options paths/check'),
   processes: files('cluster/messages cluster/cluster'),
-  server: files('upstream/servers upstream/histories upstream/choosing'),
+  server: files(
+    'upstream/server upstream/servers upstream/choosing upstream/changes upstream/histories upstream/queue paths/server',
+  ),
   worker: files('cluster/cluster'),
   cluster: files('cluster/cluster'),
 };

@@ -320,6 +320,11 @@ export const bounded: readonly Bounded[] = [
   check,
   server('no checks', {}, /^(check|address|traffic.(dropped|lasted))/),
   server('losses', { failures: 2 }, /^(check|address|server)/),
+  server(
+    'losses, with checks',
+    { ...CHECKS, init: 'down', failures: 2, slowStart: T },
+    /^(address|server|trial|traffic.(failed|connected))/,
+  ),
   server('drained and maintained', CHECKS, /^(traffic.(dropped|lasted|connected)|address|server.(close|abort))/),
   server('checks', CHECKS, JUDGED),
   server('checks, a slow start', { ...CHECKS, slowStart: T }, JUDGED),
