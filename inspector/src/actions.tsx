@@ -16,6 +16,11 @@ const TEXT: Readonly<Record<ActionRequest['action'], readonly [name: string, que
   drain: ['Drain', 'Drain', 'It takes no more clients, and ends when the last one has left. That cannot be undone.'],
   suspend: ['Suspend', 'Suspend', 'It stops listening. Those that are connected stay, and it can be resumed.'],
   resume: ['Resume', 'Resume', 'It listens again, where it did before.'],
+  stop: [
+    'Stop',
+    'Stop',
+    'It ends where it is, without an exit action: its timers are cleared, and its actors are stopped. A socket that it is attached to is reset.',
+  ],
   retry: ['Retry now', 'Retry', 'The wait before the next attempt is cut short.'],
 };
 
@@ -35,7 +40,7 @@ export function Act({ action, id }: ActionRequest) {
     setBusy(false);
     dialog.current?.close();
   };
-  const isGrave = action === 'abort' || action === 'drain' || action === 'close';
+  const isGrave = action !== 'suspend' && action !== 'resume' && action !== 'retry';
   return (
     <>
       <button type="button" class={isGrave ? 'danger' : ''} onClick={() => dialog.current?.showModal()}>

@@ -41,7 +41,7 @@ function Shown({ detail, problem, readAt }: ShownProps) {
         {endedAt !== undefined && <span class="note">ended at {clock(endedAt)}</span>}
         {problem !== '' && <span class="note bad">{problem}</span>}
         <span class="grow" />
-        {own === undefined && <Actions detail={detail} />}
+        <Actions detail={detail} isOwn={own !== undefined} />
       </div>
       <dl class="tiles facts">
         <Fact name="peer" value={row.peer} />
@@ -126,8 +126,20 @@ function Fact({ name, value }: { readonly name: string; readonly value: string }
   );
 }
 
-function Actions({ detail: { row, instances, endedAt } }: { readonly detail: ConnectionDetail }) {
+interface ActionsProps {
+  readonly detail: ConnectionDetail;
+  readonly isOwn: boolean;
+}
+
+function Actions({ detail: { row, instances, endedAt }, isOwn }: ActionsProps) {
   if (useStore(about)?.actions !== true || endedAt !== undefined) return null;
+  if (isOwn) {
+    return (
+      <p class="actions">
+        <Act action="stop" id={row.id} />
+      </p>
+    );
+  }
   const backend = instances.find(({ machine }) => machine === 'backend');
   return (
     <p class="actions">

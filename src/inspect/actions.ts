@@ -1,10 +1,19 @@
-/** What a page may do to connections and proxies, where that is allowed. */
+/** What a page may do to connections, proxies and instances of users' machines, where that is allowed. */
 import { NotSupportedError, SockchartError } from '../errors.js';
+import type { OwnRun } from '../runtime/roster.js';
 import type { handleOf } from './connections.js';
 import type { ActionRequest } from './protocol.js';
 import { Refusal } from './requests.js';
 
-const ACTIONS = ['close', 'abort', 'drain', 'suspend', 'resume', 'retry'] as const satisfies ActionRequest['action'][];
+const ACTIONS = [
+  'close',
+  'abort',
+  'drain',
+  'suspend',
+  'resume',
+  'retry',
+  'stop',
+] as const satisfies ActionRequest['action'][];
 
 /** @throws Refusal where the body is no action */
 export function actionOf(body: string): ActionRequest {
@@ -25,7 +34,7 @@ type AnyHandle = NonNullable<ReturnType<typeof handleOf>>;
 type Method = 'close' | 'abort' | 'suspend' | 'resume' | 'retryNow';
 type Able = Partial<Record<Method, () => unknown>>;
 
-const METHODS: Record<ActionRequest['action'], Method> = {
+const METHODS: Partial<Record<ActionRequest['action'], Method>> = {
   close: 'close',
   abort: 'abort',
   drain: 'close',
@@ -38,7 +47,8 @@ const METHODS: Record<ActionRequest['action'], Method> = {
 export function perform(action: ActionRequest['action'], handle: AnyHandle): void {
   // It is the backend that waits for its next attempt.
   const asked: Able = action === 'retry' && 'backend' in handle ? (handle.backend as Able) : (handle as Able);
-  const method = asked[METHODS[action]];
+  const name = METHODS[action];
+  const method = name === undefined ? undefined : asked[name];
   try {
     if (method === undefined || (action === 'drain' && !('sessions' in handle))) {
       throw new NotSupportedError(`${handle.id} cannot ${action}.`);
@@ -49,4 +59,12 @@ export function perform(action: ActionRequest['action'], handle: AnyHandle): voi
     if (error instanceof SockchartError) throw new Refusal(409, error.message);
     throw error;
   }
+}
+
+/** Ends an instance of a user's machine: by its host, which knows what belongs to it, or by itself. @throws Refusal for another action */
+export function performOn(action: ActionRequest['action'], run: OwnRun): void {
+  const { host } = run;
+  if (action !== 'stop') throw new Refusal(409, `${host.id} cannot ${action}: it can be stopped.`);
+  if (host.abort === undefined) run.stop();
+  else Promise.resolve(host.abort()).catch(() => {});
 }

@@ -191,10 +191,11 @@ export interface InstanceDetail {
 /**
  * `POST /api/actions`, where they are allowed, with `content-type: application/json` and `x-sockchart: action`. Answered
  * by 204, or by `{ error }`. A connection is closed and aborted by any of its ids; `retry` is for one whose backend waits.
+ * An instance of a listed machine is stopped, and nothing else.
  */
 export interface ActionRequest {
-  readonly action: 'close' | 'abort' | 'drain' | 'suspend' | 'resume' | 'retry';
-  /** A connection, or a proxy. */
+  readonly action: 'close' | 'abort' | 'drain' | 'suspend' | 'resume' | 'retry' | 'stop';
+  /** A connection, a proxy, or an instance of a listed machine. */
   readonly id: string;
 }
 

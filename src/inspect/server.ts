@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { BindError } from '../errors.js';
 import { hostAndPort } from '../text.js';
 import { Access } from './access.js';
-import { actionOf, perform } from './actions.js';
+import { actionOf, perform, performOn } from './actions.js';
 import { type Assets, NO_PAGE, readAssets } from './assets.js';
 import { connectionDetail, connectionsPage, handleOf, isPartOf } from './connections.js';
 import { newestLines, sendPage, sendRecording } from './downloads.js';
@@ -307,6 +307,12 @@ class Page implements InspectorServer {
     if (this.#isClosed) throw new Refusal(503, 'This server is closed.');
     this.#watch();
     const connection = this.#observer.find(id);
+    const run = connection?.other?.run;
+    if (run !== undefined) {
+      performOn(action, run);
+      response.writeHead(204).end();
+      return;
+    }
     const handle = handleOf(id, connection ?? { live: undefined }, this.#settings.proxies);
     const { proxies } = this.#settings;
     // The page shows what is on the channel, and acts on what it was given.

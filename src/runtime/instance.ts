@@ -134,6 +134,11 @@ export interface Host<C> {
    * without an outcome. Without it the error is an uncaught exception of the process.
    */
   failed?(error: unknown): void;
+  /**
+   * Ends the instance and what the host holds for it, such as its socket: called when the live page stops it. Without it the page
+   * calls {@link Run.stop}, of which the host is not notified.
+   */
+  abort?(): unknown;
   /** The machine has reached a final state; the outcome is its output, if it has one. */
   finish(outcome: Outcome | undefined): void;
 }

@@ -37,8 +37,11 @@ export class Roster {
 
   delete(run: OwnRun): void {
     const entry = this.#entryOf.get(run);
-    if (entry === undefined || !this.#entries.delete(entry)) return;
-    this.#collected.unregister(entry);
+    // An instance that started before its machine was listed has no entry; an observer may know it by its transitions.
+    if (entry !== undefined) {
+      if (!this.#entries.delete(entry)) return;
+      this.#collected.unregister(entry);
+    }
     for (const onEnd of this.onEnd) onEnd(run);
   }
 

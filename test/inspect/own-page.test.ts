@@ -150,6 +150,32 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'a machine of a 
     await page.getByText(/^ended at/).waitFor();
   });
 
+  test('one is stopped where that is allowed, and after a question', async () => {
+    const [reading, acting] = [
+      await visit({ machines: [linkMachine] }),
+      await visit({ machines: [linkMachine], actions: true }),
+    ];
+    const instance = start();
+    const hash = `#/connections/${encodeURIComponent(instance.id)}`;
+    for (const page of [reading, acting]) {
+      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+      await page.getByRole('heading', { level: 1, name: instance.id }).waitFor();
+    }
+    expect(await reading.getByRole('button', { name: 'Stop' }).count()).toBe(0);
+    expect(await acting.getByRole('button', { name: 'Abort' }).count()).toBe(0);
+    await acting.getByRole('button', { name: 'Stop' }).click();
+    const dialog = acting.getByRole('dialog', { name: `Stop ${instance.id}?` });
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    expect(instance.snapshot().status).toBe('active');
+    await acting.getByRole('button', { name: 'Stop' }).click();
+    await dialog.getByRole('button', { name: 'Stop' }).click();
+    await acting.getByText(`${instance.id}: stop was asked for.`).waitFor();
+    await acting.getByText(/^ended at /).waitFor();
+    expect(instance.snapshot().status).toBe('stopped');
+    expect(await acting.getByRole('button', { name: 'Stop' }).count()).toBe(0);
+  });
+
   test('a machine without states, and with spaces in its id', async () => {
     const machine = createMachine({ id: 'a plain counter', context: { n: 0 }, on: { 'count up': {} } });
     const page = await visit({ machines: [machine] });

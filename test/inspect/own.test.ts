@@ -180,6 +180,38 @@ describe.each(['compiled', 'interpreted'] as const)('an instance, %s', (how) => 
     expect(contextIn(detail)).toMatchObject({ value: { attempts: 0 } });
   });
 
+  test('is stopped by the page where that is allowed, and by its host where that can', async () => {
+    const aborted: string[] = [];
+    // They are older than the page, which knows them by their next transition.
+    const [alone, held] = [start(how), start(how, { abort: () => void aborted.push(held.id) })];
+    const reading = await serve({ machines: [linkMachine] });
+    const acting = await serve({ machines: [linkMachine], actions: true });
+    for (const one of [alone, held]) one.send({ type: 'link.open' });
+    const act = async (browser: Browser, action: string, id: string) => {
+      const { status, text } = await browser.post('/api/actions', { action, id });
+      return [status, text === '' ? undefined : JSON.parse(text).error];
+    };
+    expect(await act(reading, 'stop', alone.id)).toEqual([403, expect.stringContaining('not allowed')]);
+    for (const action of ['close', 'abort', 'retry']) {
+      expect(await act(acting, action, alone.id)).toEqual([409, `${alone.id} cannot ${action}: it can be stopped.`]);
+    }
+    expect([alone.snapshot().status, alone.state]).toEqual(['active', 'up.dialling']);
+    expect(await act(acting, 'stop', alone.id)).toEqual([204, undefined]);
+    expect([alone.snapshot().status, alone.timers()]).toEqual(['stopped', []]);
+    expect((await detailOf(acting, alone.id)).instances[0]?.why).toBe('it was stopped');
+    expect(await act(acting, 'stop', alone.id)).toEqual([404, expect.stringContaining('no longer')]);
+    expect(await act(acting, 'stop', held.id)).toEqual([204, undefined]);
+    expect([held.snapshot().status, aborted]).toEqual(['active', [held.id]]);
+  });
+
+  test('of a machine that is not listed cannot be stopped by the page', async () => {
+    const browser = await serve({ actions: true });
+    await browser.json('/api/overview');
+    const instance = start(how);
+    const { status } = await browser.post('/api/actions', { action: 'stop', id: instance.id });
+    expect([status, instance.snapshot().status]).toEqual([404, 'active']);
+  });
+
   test('whose guard throws where only the type of an event is asked has a page all the same', async () => {
     const browser = await serve({ machines: [linkMachine] });
     const instance = start(how);
@@ -209,14 +241,20 @@ describe.each(['compiled', 'interpreted'] as const)('an instance, %s', (how) => 
   });
 });
 
-test('an attached one has the address of its socket, and ends when it is aborted', async () => {
+test.each([
+  ['when it is aborted', (one: { abort(): void }) => one.abort()],
+  [
+    'when the page stops it',
+    (one: { id: string }, browser: Browser) => browser.post('/api/actions', { action: 'stop', id: one.id }),
+  ],
+])('an attached one has the address of its socket, and ends %s', async (_, end) => {
   const server = await bench.echo();
   const machine = setup({}).createMachine({
     id: 'line',
     initial: 'off',
     states: { off: { on: { on: 'on' } }, on: { on: { off: 'off' } } },
   });
-  const browser = await serve({ machines: [machine] });
+  const browser = await serve({ machines: [machine], actions: true });
   await browser.json('/api/overview');
   const attached = attach(connect(server.port, '127.0.0.1'), compile(machine), {
     events: { connected: 'on', closed: 'off' },
@@ -225,8 +263,10 @@ test('an attached one has the address of its socket, and ends when it is aborted
   await until('the connection', () => attached.state === 'on');
   const { rows } = await browser.json<ConnectionsPage>('/api/connections?machine=line');
   expect(rows).toMatchObject([{ id: attached.id, peer: `127.0.0.1:${server.port}`, state: 'on' }]);
-  attached.abort();
+  const { socket } = attached;
+  await end(attached, browser);
   await attached.closed;
+  expect([attached.isOver, socket?.destroyed]).toEqual([true, true]);
   expect((await browser.json<ConnectionsPage>('/api/connections?machine=line')).total).toBe(0);
 });
 
