@@ -99,7 +99,7 @@ export type { RetryBudgetOptions } from './upstream/budget.js';
 export type { CheckExchange, CheckHook, CheckHookContext, ChecksOptions } from './upstream/check-options.js';
 export { Governor, type GovernorOptions } from './upstream/governor.js';
 export type { RemoveOptions, Server, ServerChange, ServerEvents } from './upstream/server.js';
-export type { CheckResult, ServerFailure } from './upstream/server-history.js';
+export type { CheckResult, PastChange, ServerFailure } from './upstream/server-history.js';
 export type { ServerInfo } from './upstream/server-info.js';
 export type { ConnectContext, ConnectHook, ServerOptions } from './upstream/server-options.js';
 export { Servers, type ServersEvents } from './upstream/servers.js';

@@ -1,12 +1,15 @@
+import type { ComponentChildren } from 'preact';
 import { useRef, useState } from 'preact/hooks';
-import type { ActionRequest } from '../../src/inspect/protocol.js';
+import type { ActionRequest, ServerAction } from '../../src/inspect/protocol.js';
 import { api } from './api.js';
 import { Store } from './store.js';
 
 /** Said to everybody, aloud as well. */
 export const notice = new Store('');
 
-const TEXT: Readonly<Record<ActionRequest['action'], readonly [name: string, question: string, what: string]>> = {
+type Action = Exclude<ActionRequest['action'], Exclude<ServerAction, 'drain'>>;
+
+const TEXT: Readonly<Record<Action, readonly [name: string, question: string, what: string]>> = {
   close: [
     'Close',
     'Close',
@@ -24,33 +27,81 @@ const TEXT: Readonly<Record<ActionRequest['action'], readonly [name: string, que
   retry: ['Retry now', 'Retry', 'The wait before the next attempt is cut short.'],
 };
 
-/** A button that asks before it does anything. */
-export function Act({ action, id }: ActionRequest) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [isBusy, setBusy] = useState(false);
+/** A button that asks before it does anything to a connection, a listener or a proxy. */
+export function Act({ action, id }: { readonly action: Action; readonly id: string }) {
   const [name, question, what] = TEXT[action];
-  const act = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      await api.act({ action, id });
-      notice.value = `${id}: ${name.toLowerCase()} was asked for.`;
-    } catch (error) {
-      notice.value = `${id}: ${name.toLowerCase()} was refused: ${(error as Error).message}`;
-    }
-    setBusy(false);
-    dialog.current?.close();
-  };
   const isGrave = action !== 'suspend' && action !== 'resume' && action !== 'retry';
   return (
+    <Ask request={() => ({ action, id })} name={name} question={question} of={id} isGrave={isGrave}>
+      <p>{what}</p>
+    </Ask>
+  );
+}
+
+interface AskProps {
+  /** What is asked of the server of the page, once the user has agreed. */
+  readonly request: () => ActionRequest;
+  readonly name: string;
+  readonly question: string;
+  /** What it is done to. */
+  readonly of: string;
+  readonly isGrave?: boolean;
+  readonly isDisabled?: boolean;
+  readonly describedBy?: string | undefined;
+  /** What it does. */
+  readonly children: ComponentChildren;
+}
+
+/** A button with a dialog, which stays open, and says why, if it is refused. */
+export function Ask({
+  request,
+  name,
+  question,
+  of,
+  isGrave = false,
+  isDisabled = false,
+  describedBy,
+  children,
+}: AskProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [isBusy, setBusy] = useState(false);
+  const [problem, setProblem] = useState('');
+  const act = async (): Promise<void> => {
+    setBusy(true);
+    setProblem('');
+    try {
+      await api.act(request());
+      notice.value = `${of}: ${name.toLowerCase()} was asked for.`;
+      dialog.current?.close();
+    } catch (error) {
+      setProblem(`It was refused: ${(error as Error).message}`);
+    }
+    setBusy(false);
+  };
+  return (
     <>
-      <button type="button" class={isGrave ? 'danger' : ''} onClick={() => dialog.current?.showModal()}>
+      <button
+        type="button"
+        class={isGrave ? 'danger' : ''}
+        disabled={isDisabled}
+        aria-describedby={describedBy}
+        onClick={() => {
+          setProblem('');
+          dialog.current?.showModal();
+        }}
+      >
         {name}
       </button>
-      <dialog ref={dialog} aria-label={`${question} ${id}?`}>
+      <dialog ref={dialog} aria-label={`${question} ${of}?`}>
         <h2>
-          {question} <span class="mono">{id}</span>?
+          {question} <span class="mono">{of}</span>?
         </h2>
-        <p>{what}</p>
+        {children}
+        {problem !== '' && (
+          <p class="bad" role="alert">
+            {problem}
+          </p>
+        )}
         <p class="actions">
           <button type="button" onClick={() => dialog.current?.close()}>
             Cancel

@@ -1,5 +1,12 @@
 /** What the page asks its server. */
-import type { About, ActionRequest, ConnectionDetail, ConnectionsPage, Sort } from '../../src/inspect/protocol.js';
+import type {
+  About,
+  ActionRequest,
+  ConnectionDetail,
+  ConnectionsPage,
+  ServerDetail,
+  Sort,
+} from '../../src/inspect/protocol.js';
 
 /** The server has answered, and not with what was asked for. */
 export class Refused extends Error {
@@ -43,6 +50,7 @@ export const api = {
     ),
   connection: (id: string, signal: AbortSignal) =>
     json<ConnectionDetail>(`/api/connections/${encodeURIComponent(id)}`, signal),
+  server: (id: string, signal: AbortSignal) => json<ServerDetail>(`/api/servers/${encodeURIComponent(id)}`, signal),
   diagram: async (machine: string) => (await ask(`/diagrams/${encodeURIComponent(machine)}.svg`)).text(),
   /** A page that needs no server, with what is remembered in it, or with nothing. */
   export: async (isEmpty = false) => (await ask(isEmpty ? '/api/export?empty' : '/api/export')).text(),

@@ -2,16 +2,19 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { notice } from './actions.js';
 import { Connection } from './connection.js';
 import { Connections } from './connections.js';
-import { about, type Link, link, overview, ownOnly } from './live.js';
+import { about, type Link, link, overview, ownOnly, servers } from './live.js';
 import { Overview } from './overview.js';
 import { Replay } from './replay.js';
 import { go, route } from './route.js';
+import { ServerPage } from './server.js';
+import { ServersView } from './servers.js';
 import { useStore } from './store.js';
 import { THEMES, theme } from './theme.js';
 
 const VIEWS = [
   ['overview', 'Overview', '#/'],
   ['connections', 'Connections', '#/connections'],
+  ['servers', 'Servers', '#/servers'],
   ['replay', 'Replay', '#/replay'],
 ] as const;
 
@@ -39,7 +42,7 @@ export function App({ isExport }: { readonly isExport: boolean }) {
       if (key === '?') help.current?.showModal();
       else if (isExport) return;
       else if (key === '/') search();
-      else if (key === 'Escape' && route.value.view === 'connection') go('#/connections');
+      else if (key === 'Escape' && route.value.id !== '') go(`#/${route.value.view}s`);
       else if (chosen !== undefined) go(chosen[2]);
       else return;
       event.preventDefault();
@@ -49,7 +52,8 @@ export function App({ isExport }: { readonly isExport: boolean }) {
   }, [isExport]);
 
   useEffect(() => {
-    const name = view === 'connection' ? id : VIEWS.find(([known]) => known === view)?.[1];
+    const name =
+      view === 'connection' ? id : view === 'server' ? serverName(id) : VIEWS.find(([known]) => known === view)?.[1];
     document.title = isExport ? 'Recording · sockchart' : `${name} · sockchart`;
   }, [view, id, isExport]);
 
@@ -65,7 +69,7 @@ export function App({ isExport }: { readonly isExport: boolean }) {
         ) : (
           <nav aria-label="Views">
             {VIEWS.map(([name, title, href]) => {
-              const isHere = name === view || (name === 'connections' && view === 'connection');
+              const isHere = name === view || name === `${view}s`;
               return (
                 <a key={name} href={href} aria-current={isHere ? 'page' : undefined}>
                   {title}
@@ -102,6 +106,10 @@ export function App({ isExport }: { readonly isExport: boolean }) {
           <Connections />
         ) : view === 'connection' ? (
           <Connection key={id} id={id} />
+        ) : view === 'servers' ? (
+          <ServersView />
+        ) : view === 'server' ? (
+          <ServerPage key={id} id={id} />
         ) : (
           <Overview />
         )}
@@ -131,8 +139,8 @@ export function App({ isExport }: { readonly isExport: boolean }) {
 }
 
 const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
-  [['1', '2', '3'], 'overview, connections, replay'],
-  [['/'], 'search connections'],
+  [['1', '2', '3', '4'], 'overview, connections, servers, replay'],
+  [['/'], 'search'],
   [['↑', '↓', 'j', 'k'], 'move in the table'],
   [['Enter'], 'open the connection'],
   [['Esc'], 'back to the table'],
@@ -141,9 +149,11 @@ const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
   [['Home', 'End'], 'to the start, to the end'],
 ];
 
+const serverName = (id: string): string => servers.value?.rows.get(id)?.name ?? id;
+
 function search(): void {
   const focus = (): void => document.querySelector<HTMLInputElement>('#search')?.focus();
-  if (route.value.view === 'connections') focus();
+  if (route.value.view === 'connections' || route.value.view === 'servers') focus();
   else {
     go('#/connections');
     // The view is there once it has been drawn.

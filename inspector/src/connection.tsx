@@ -2,20 +2,22 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ConnectionDetail, InstanceDetail, StepInfo } from '../../src/inspect/protocol.js';
 import { durationText, eventText, stepWords } from '../../src/inspect/words.js';
 import { Act } from './actions.js';
-import { api, Refused } from './api.js';
+import { api } from './api.js';
 import { Context } from './context.js';
+import { useDetail } from './detail.js';
 import { bytes, clock, clockMs, count, since } from './format.js';
 import { about } from './live.js';
 import { Sequence } from './sequence.js';
 import { Statechart } from './statechart.js';
 import { useStore } from './store.js';
 
-const REFRESH_MS = 1_000;
 /** What a page can show of a long life without becoming slow. */
 const STEPS_SHOWN = 300;
 
+const isOver = ({ endedAt }: ConnectionDetail): boolean => endedAt !== undefined;
+
 export function Connection({ id }: { readonly id: string }) {
-  const { detail, problem, readAt } = useDetail(id);
+  const { detail, problem, readAt } = useDetail(id, api.connection, isOver);
   if (detail === undefined) return <p class="note">{problem === '' ? 'Reading…' : problem}</p>;
   return <Shown detail={detail} problem={problem} readAt={readAt} />;
 }
@@ -117,7 +119,7 @@ function useIsOwn([instance]: readonly InstanceDetail[]): boolean {
   return instance !== undefined && own.includes(instance.machine);
 }
 
-function Fact({ name, value }: { readonly name: string; readonly value: string }) {
+export function Fact({ name, value }: { readonly name: string; readonly value: string }) {
   return (
     <div class="tile">
       <dt>{name}</dt>
@@ -156,7 +158,7 @@ interface WhyProps {
   readonly isOver: boolean;
 }
 
-function Why({ instance, readAt, isOver }: WhyProps) {
+export function Why({ instance, readAt, isOver }: WhyProps) {
   const { id, machine, state, description, why, inStateMs, accepts, timers } = instance;
   // A user's machine may have spaces in its id, which would make several ids of this one.
   const title = `why-${encodeURIComponent(machine)}`;
@@ -280,42 +282,3 @@ export function Emitted({ commands }: Pick<StepInfo, 'commands'>) {
 }
 
 export const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
-
-/** Follows one connection; what was known of one that is gone stays. */
-function useDetail(id: string) {
-  const [state, setState] = useState<{ detail?: ConnectionDetail; readonly problem: string; readonly readAt: number }>({
-    problem: '',
-    readAt: 0,
-  });
-  useEffect(() => {
-    setState({ problem: '', readAt: 0 });
-    const aborter = new AbortController();
-    let timer: number | undefined;
-    const read = async (): Promise<void> => {
-      try {
-        const detail = await api.connection(id, aborter.signal);
-        setState({ detail, problem: '', readAt: performance.now() });
-        if (detail.endedAt !== undefined) return;
-      } catch (error) {
-        if (aborter.signal.aborted) return;
-        const isGone = error instanceof Refused && error.status === 404;
-        const problem = isGone
-          ? 'It is gone, and no longer remembered.'
-          : `It could not be read: ${(error as Error).message}`;
-        setState((before) => ({ ...before, problem }));
-        if (isGone) return;
-      }
-      timer = window.setTimeout(next, REFRESH_MS);
-    };
-    const next = (): void => {
-      if (document.visibilityState === 'visible') void read();
-      else timer = window.setTimeout(next, REFRESH_MS);
-    };
-    void read();
-    return () => {
-      aborter.abort();
-      window.clearTimeout(timer);
-    };
-  }, [id]);
-  return state;
-}

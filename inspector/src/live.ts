@@ -1,6 +1,8 @@
-/** The stream of overviews: only while somebody looks, and one per frame at most. */
-import type { About, Overview } from '../../src/inspect/protocol.js';
+/** The stream of what there is to see: only while somebody looks. Overviews are shown one per frame at most. */
+import type { About, Overview, ServersNews } from '../../src/inspect/protocol.js';
 import { api, Refused } from './api.js';
+import { noteTime } from './elapsed.js';
+import { type KnownServers, merged } from './servers-news.js';
 import { Store } from './store.js';
 
 export type Link = 'connecting' | 'live' | 'silent' | 'paused' | 'lost' | 'denied';
@@ -8,6 +10,7 @@ export type Link = 'connecting' | 'live' | 'silent' | 'paused' | 'lost' | 'denie
 export const link = new Store<Link>('connecting');
 export const overview = new Store<Overview | undefined>(undefined);
 export const about = new Store<About | undefined>(undefined);
+export const servers = new Store<KnownServers | undefined>(undefined);
 
 /** The listed machines of the user's, if there is nothing else to show: no proxy, and no instance of the library's machines. */
 export function ownOnly(known: About | undefined, whole: Overview | undefined): readonly string[] {
@@ -37,7 +40,10 @@ function listen(): void {
 function show(): void {
   const text = latest;
   latest = undefined;
-  if (text !== undefined) overview.value = JSON.parse(text) as Overview;
+  if (text === undefined) return;
+  const whole = JSON.parse(text) as Overview;
+  noteTime(whole.at);
+  overview.value = whole;
 }
 
 function open(): void {
@@ -53,6 +59,10 @@ function open(): void {
     latest = data;
     link.value = 'live';
     listen();
+  });
+  // Only what has changed is told: none may be left out.
+  source.addEventListener('servers', ({ data }) => {
+    servers.value = merged(servers.value, JSON.parse(data) as ServersNews);
   });
   source.addEventListener('error', () => {
     link.value = 'lost';

@@ -6,6 +6,7 @@ import { bytes, clock, compact, count, rate } from './format.js';
 import { about, overview, ownOnly } from './live.js';
 import { narrow } from './media.js';
 import { go, hrefOf } from './route.js';
+import { ServersAtAGlance } from './servers.js';
 import { Statechart } from './statechart.js';
 import { useStore } from './store.js';
 import { TimeLine } from './timeline.js';
@@ -42,7 +43,7 @@ export function Overview() {
         <Losses totals={whole.totals} />
       </div>
       <div class="columns">
-        <Servers whole={whole} />
+        <ServersAtAGlance />
         <Listeners whole={whole} />
       </div>
       <Charts machines={whole.machines} names={known?.machines ?? []} />
@@ -138,43 +139,6 @@ function Counts(props: {
         </ul>
       )}
     </>
-  );
-}
-
-function Servers({ whole }: { readonly whole: Whole }) {
-  return (
-    <section class="card" aria-labelledby="servers-title">
-      <h2 id="servers-title">Servers</h2>
-      <table class="plain">
-        <thead>
-          <tr>
-            <th scope="col">server</th>
-            <th scope="col" class="number">
-              connections
-            </th>
-            <th scope="col" class="number">
-              failures
-            </th>
-            <th scope="col">state</th>
-          </tr>
-        </thead>
-        <tbody>
-          {whole.servers.map(({ name, connections, failures, state }, index) => (
-            <tr key={index}>
-              <th scope="row" class="mono">
-                {name}
-              </th>
-              <td class="number">{count(connections)}</td>
-              <td class={failures > 0 ? 'number bad' : 'number'}>{count(failures)}</td>
-              <td>
-                <span class={state === 'up' ? 'state up' : 'state'}>{state}</span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {whole.servers.length === 0 && <p class="note">There is no server.</p>}
-    </section>
   );
 }
 

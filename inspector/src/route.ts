@@ -2,14 +2,15 @@
 import { Store } from './store.js';
 
 export interface Route {
-  readonly view: 'overview' | 'connections' | 'connection' | 'replay';
+  readonly view: 'overview' | 'connections' | 'connection' | 'servers' | 'server' | 'replay';
   readonly id: string;
 }
 
 function read(): Route {
   const [view = '', id = ''] = location.hash.replace(/^#\/?/, '').split('/');
   if (view === 'connections' && id !== '') return { view: 'connection', id: decode(id) };
-  return { view: view === 'connections' || view === 'replay' ? view : 'overview', id: '' };
+  if (view === 'servers' && id !== '') return { view: 'server', id: decode(id) };
+  return { view: view === 'connections' || view === 'servers' || view === 'replay' ? view : 'overview', id: '' };
 }
 
 function decode(text: string): string {
@@ -26,6 +27,8 @@ window.addEventListener('hashchange', () => {
 });
 
 export const hrefOf = (id: string): string => `#/connections/${encodeURIComponent(id)}`;
+
+export const hrefOfServer = (id: string): string => `#/servers/${encodeURIComponent(id)}`;
 
 export function go(hash: string): void {
   location.hash = hash;

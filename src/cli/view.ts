@@ -4,7 +4,7 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type Cause, systemClock, TRANSITION_CHANNEL, type Transition } from '../index.js';
-import { causeText, eventText } from '../inspect/words.js';
+import { causeText, eventText, serverWhy } from '../inspect/words.js';
 import { shortState, TONES, type Tone } from '../machines/words.js';
 import { timeOf } from '../runtime/clock.js';
 import { type Output, printable } from './args.js';
@@ -23,6 +23,7 @@ const MACHINE_STYLES: Record<string, Style> = {
   client: 'cyan',
   session: 'magenta',
   backend: 'yellowBright',
+  server: 'green',
 };
 
 const TONE_STYLES: Record<Tone, Style> = { bad: 'red', warning: 'yellow', good: 'green', over: 'dim' };
@@ -186,7 +187,8 @@ export class View {
       words.push(printable(this.#serverName(server)));
     }
     if (peer !== undefined) words.push(paint('dim', `from ${printable(peer)}`));
-    if (cause !== undefined) words.push(paint(isDrop ? 'red' : 'dim', `${printable(causeText(cause))}`));
+    const why = machine === 'server' ? serverWhy : causeText;
+    if (cause !== undefined) words.push(paint(isDrop ? 'red' : 'dim', printable(why(cause))));
     if (event !== undefined) words.push(paint('dim', `(${printable(eventText(event))})`));
     return words.join('  ');
   }

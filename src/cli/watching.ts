@@ -4,6 +4,7 @@ import {
   createInspectorServer,
   exportRecording,
   type InspectorServer,
+  type PageAction,
   type Recorder,
   record,
 } from '../inspect/index.js';
@@ -48,6 +49,12 @@ export async function startRecording(file: string | undefined, terminal: Termina
   }
 }
 
+/** `live page: weight 5 of server 127.0.0.1:5432, from 127.0.0.1`. */
+function actionText({ action, id, server, weight, from }: PageAction): string {
+  const what = weight === undefined ? action : `${action} ${weight}`;
+  return printable(`live page: ${what} of ${server === undefined ? id : `server ${server}`}, from ${from}`);
+}
+
 /**
  * Serves the page and prints its address.
  *
@@ -63,7 +70,12 @@ export async function watching(
   let page: InspectorServer | undefined;
   if (inspect !== undefined) {
     try {
-      page = await createInspectorServer({ ...inspect, proxies: [proxy], recorder });
+      page = await createInspectorServer({
+        ...inspect,
+        proxies: [proxy],
+        recorder,
+        onAction: (action) => terminal.print(actionText(action)),
+      });
     } catch (error) {
       if (error instanceof OptionError) throw new UsageError(`--inspect: ${textOf(error)}`);
       throw new StartError(`--inspect: ${startErrorText(error)}`);

@@ -2,18 +2,12 @@
 import { NotSupportedError, SockchartError } from '../errors.js';
 import type { OwnRun } from '../runtime/roster.js';
 import type { handleOf } from './connections.js';
-import type { ActionRequest } from './protocol.js';
+import { type ActionRequest, SERVER_ACTIONS } from './protocol.js';
 import { Refusal } from './requests.js';
 
-const ACTIONS = [
-  'close',
-  'abort',
-  'drain',
-  'suspend',
-  'resume',
-  'retry',
-  'stop',
-] as const satisfies ActionRequest['action'][];
+const ACTIONS: readonly ActionRequest['action'][] = [
+  ...new Set(['close', 'abort', 'drain', 'suspend', 'resume', 'retry', 'stop', ...SERVER_ACTIONS] as const),
+];
 
 /** @throws Refusal where the body is no action */
 export function actionOf(body: string): ActionRequest {
@@ -23,11 +17,14 @@ export function actionOf(body: string): ActionRequest {
   } catch {
     throw new Refusal(400, 'This is no JSON.');
   }
-  const { action, id } = read ?? {};
+  const { action, id, weight } = read ?? {};
   if (action === undefined || !ACTIONS.includes(action) || typeof id !== 'string') {
     throw new Refusal(400, `An action is { action, id }, where action is one of ${ACTIONS.join(', ')}.`);
   }
-  return { action, id };
+  if (action === 'weight' && typeof weight !== 'number') {
+    throw new Refusal(400, 'The weight is a whole number from 0 to 256.');
+  }
+  return action === 'weight' ? { action, id, weight } : { action, id };
 }
 
 type AnyHandle = NonNullable<ReturnType<typeof handleOf>>;

@@ -37,11 +37,19 @@ export interface StateText {
   readonly description: string;
   readonly isFinal: boolean;
   readonly events: ReadonlyMap<string, Exit>;
+  /** What it ignores, and why. */
+  readonly ignored: ReadonlyMap<string, string>;
   /** By the name of the delay. */
   readonly timers: ReadonlyMap<string, Exit>;
 }
 
-const UNKNOWN: StateText = { description: '', isFinal: false, events: new Map(), timers: new Map() };
+const UNKNOWN: StateText = {
+  description: '',
+  isFinal: false,
+  events: new Map(),
+  ignored: new Map(),
+  timers: new Map(),
+};
 
 /** By machine: two inspectors may list machines of the same id. */
 const known = new WeakMap<AnyStateMachine, Map<string, StateText>>();
@@ -93,7 +101,8 @@ function read(node: AnyStateNode, texts: Map<string, StateText>): void {
   const events = new Map<string, Exit>();
   const timers = new Map<string, Exit>();
   /** What a state only says that it ignores hides what is said above it. */
-  const ignored = new Set<Exit>();
+  const ignored = new Map<string, string>();
+  const notTaken = new Set<Exit>();
   // The deepest state that knows an event wins.
   for (let state: AnyStateNode | undefined = node; state !== undefined; state = state.parent) {
     for (const [event, candidates] of state.transitions) {
@@ -107,16 +116,20 @@ function read(node: AnyStateNode, texts: Map<string, StateText>): void {
         leadsTo: [...new Set(targets)].join(' or '),
         description: candidates.find(({ description }) => description !== undefined)?.description ?? '',
       });
-      if (acting.length === 0) ignored.add(exits.get(name) as Exit);
+      if (acting.length > 0) continue;
+      const exit = exits.get(name) as Exit;
+      notTaken.add(exit);
+      if (delay === undefined) ignored.set(name, exit.description);
     }
   }
   for (const exits of [events, timers]) {
-    for (const [name, exit] of exits) if (ignored.has(exit)) exits.delete(name);
+    for (const [name, exit] of exits) if (notTaken.has(exit)) exits.delete(name);
   }
   texts.set(node.path.join('.'), {
     description: describe(node),
     isFinal: node.type === 'final' && node.parent === node.machine.root,
     events,
+    ignored,
     timers,
   });
 }

@@ -143,7 +143,8 @@ export function connectionDetail(
   };
 }
 
-function detailOf(
+/** @param handle what can be asked about it */
+export function detailOf(
   { charts, own }: Observer,
   instance: ObservedInstance,
   handle: LiveHandle | undefined,

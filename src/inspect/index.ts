@@ -5,7 +5,7 @@
  * @module
  */
 export { type Exported, type ExportOptions, exportRecording } from './export.js';
-export type { InspectorOptions } from './inspector-options.js';
+export type { InspectorOptions, PageAction } from './inspector-options.js';
 export type { Redact, Redacted } from './own-machines.js';
 export { type Recorder, type RecordOptions, record } from './record.js';
 export type {
@@ -14,6 +14,7 @@ export type {
   LiveHandle,
   LiveListener,
   LiveServer,
+  LiveServers,
   LiveSession,
   Registry,
 } from './registry.js';

@@ -24,8 +24,13 @@ export interface InspectorOptions {
   readonly machines?: readonly AnyStateMachine[] | undefined;
   /** Decides what of the contexts of these machines the page shows. Default: everything. */
   readonly redact?: Redact | undefined;
-  /** Whether the page may close, abort, drain, suspend, resume and retry. Default false: it only reads. */
+  /**
+   * Whether the page may close, abort, drain, suspend, resume and retry, and drain, maintain, take back, restore and weigh
+   * servers. Default false: it only reads.
+   */
   readonly actions?: boolean | undefined;
+  /** Called after each action of a page, so that it can be logged. What it throws is an uncaught exception. */
+  readonly onAction?: ((action: PageAction) => void) | undefined;
   /** A recording under way, which the page then offers. */
   readonly recorder?: Recorder | undefined;
   /** How long it goes on counting after the last page has left, in milliseconds. Default 60 000. */
@@ -38,6 +43,20 @@ export interface InspectorOptions {
   readonly endedMax?: number | undefined;
 }
 
+/** What a page has done, for {@link InspectorOptions.onAction}. */
+export interface PageAction {
+  /** `close`, `abort`, `drain`, `suspend`, `resume`, `retry`, `stop`; of a server `drain`, `maintain`, `up`, `restore`, `weight`. */
+  readonly action: string;
+  /** The connection, listener, proxy, server or instance: `server#7`. */
+  readonly id: string;
+  /** The name of the server, of an action on a server. */
+  readonly server?: string | undefined;
+  /** The new weight, of `weight`. */
+  readonly weight?: number | undefined;
+  /** The address that the browser has connected from. */
+  readonly from: string;
+}
+
 const INSPECTOR_OPTIONS = [
   'port',
   'host',
@@ -46,6 +65,7 @@ const INSPECTOR_OPTIONS = [
   'machines',
   'redact',
   'actions',
+  'onAction',
   'recorder',
   'watchFor',
   'stepsPerConnectionMax',
@@ -62,6 +82,7 @@ export interface Settings {
   readonly own: OwnMachines;
   readonly names: readonly string[];
   readonly actions: boolean;
+  readonly onAction: ((action: PageAction) => void) | undefined;
   readonly recorder: Recorder | undefined;
   readonly watchFor: number;
 }
@@ -97,8 +118,14 @@ export function settingsOf(options: InspectorOptions): Settings {
       endedMax: integer('endedMax', options.endedMax, 1_000, 1, 1_000_000),
     },
     actions: flag('actions', options.actions, false),
+    onAction: told(hook('onAction', options.onAction)),
     watchFor: timeout('watchFor', options.watchFor, 60_000),
   };
+}
+
+/** An answer to a page does not wait for the user's function, and does not fail with it. */
+function told(onAction: InspectorOptions['onAction']): Settings['onAction'] {
+  return onAction && ((action) => process.nextTick(onAction, action));
 }
 
 function isRegistry(proxy: unknown): proxy is Registry {

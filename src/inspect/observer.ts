@@ -19,7 +19,7 @@ import { OwnMachines } from './own-machines.js';
 import { commandTypes, now, type Plain, placeOf, plain } from './plain.js';
 import type { Listed, MachineInfo, Second, StepInfo, Totals } from './protocol.js';
 import { Rates } from './rates.js';
-import type { LiveBackend, LiveClient, LiveHandle, Registry } from './registry.js';
+import type { LiveBackend, LiveClient, LiveHandle, LiveServer, Registry } from './registry.js';
 import { type ShownLimits, shown } from './shown.js';
 
 const SECOND_MS = 1_000;
@@ -187,6 +187,7 @@ export class Observer {
       this.#learnInstance('session', session, client);
       this.#learnBackend(backend, client);
     }
+    for (const server of registry.servers.list) this.#learnServer(server);
     for (const { clients } of registry.listeners) {
       for (const client of clients) this.#learnClient(client, starts);
     }
@@ -216,6 +217,13 @@ export class Observer {
     const instance = this.#learnInstance('backend', backend, key);
     instance.place = placeOf(backend.server, backend.incarnation);
     instance.dialled = instance.place.server;
+  }
+
+  /** What stands in place of a server may have no id. */
+  #learnServer(server: LiveServer): void {
+    const { id, checking } = server;
+    if (id !== undefined) this.#learnInstance('server', server as LiveHandle);
+    if (checking !== undefined) this.#learnInstance('check', checking);
   }
 
   #learnOwn(run: OwnRun, since: number): void {

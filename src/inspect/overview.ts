@@ -1,12 +1,10 @@
 /** The state of everything at a glance: what an open page is sent again and again. */
-import { shortState } from '../machines/words.js';
 import { hostAndPort } from '../text.js';
 import type { Observer } from './observer.js';
 import { now } from './plain.js';
-import type { ListenerInfo, Overview, ServerInfo } from './protocol.js';
+import type { ListenerInfo, Overview } from './protocol.js';
 import type { Recorder } from './record.js';
 import type { LiveListener, Registry } from './registry.js';
-import { causeText } from './words.js';
 
 export function overviewOf(observer: Observer, proxies: readonly Registry[], recorder: Recorder | undefined): Overview {
   return {
@@ -16,27 +14,12 @@ export function overviewOf(observer: Observer, proxies: readonly Registry[], rec
     transitionRate: observer.transitionRate,
     machines: observer.machines(),
     totals: observer.totals(),
-    servers: proxies.flatMap(serversOf),
     seconds: observer.seconds(),
     live: observer.connections.size,
     ...(recorder?.error !== undefined && { recordingError: recorder.error.message }),
     proxies: proxies.map(({ id, state }) => ({ id, state })),
     listeners: proxies.flatMap(({ listeners }) => listeners.map(listenerInfo)),
   };
-}
-
-function serversOf({ servers }: Registry): ServerInfo[] {
-  return servers.list.map(({ name, connections, failures, hasAnswered, state, cause }) => {
-    const [path = ''] = shortState(state).split('.');
-    // That nothing is known against it makes no server answer: it is up when it has.
-    return {
-      name,
-      connections,
-      failures,
-      state: path === 'up' && !hasAnswered ? 'untried' : path,
-      cause: causeText(cause),
-    };
-  });
 }
 
 function listenerInfo(listener: LiveListener): ListenerInfo {

@@ -70,14 +70,86 @@ export interface Totals {
   readonly bytesFromBackends: number;
 }
 
-export interface ServerInfo {
+/** A check of a server: when it ended (milliseconds since the epoch), how, in how many milliseconds, and why it did not pass. */
+export type CheckInfo = readonly [
+  at: number,
+  result: 'passed' | 'failed' | 'undecided',
+  tookMs: number | null,
+  why?: string,
+];
+
+/** A server. What an object in place of a server does not tell is absent. Times are milliseconds since the epoch. */
+export interface ServerRow {
+  /** `server#7` on the transition channel; another text where it has no id, and then nothing can be asked of it. */
+  readonly id: string;
+  /** Its set: a place in {@link ServersNews.sets}. */
+  readonly set: number;
   readonly name: string;
-  readonly connections: number;
-  readonly failures: number;
-  /** Its state: `up`, `ejected`, `draining` …; `untried` where it is up and has not answered yet. */
+  /** Its state in a word: `up`, `ejected`, `draining` …; `untried` where it is up and nothing has shown that yet. */
   readonly state: string;
-  /** Why, in short. */
-  readonly cause: string;
+  readonly since?: number | undefined;
+  /** When that state ends by itself. */
+  readonly endsAt?: number | undefined;
+  /** Why it is in its state, in words. */
+  readonly why: string;
+  readonly backup?: boolean | undefined;
+  readonly weight?: number | undefined;
+  /** Its part of the new connections by weight, from 0 to 1. */
+  readonly share?: number | undefined;
+  /** How much of its slow start is over, from 0 to 1. */
+  readonly recovery?: number | undefined;
+  readonly connections: number;
+  readonly connectionsMax?: number | undefined;
+  readonly waiting?: number | undefined;
+  readonly chosen?: number | undefined;
+  readonly failed?: number | undefined;
+  /** In a row. */
+  readonly failures: number;
+  readonly ejections?: number | undefined;
+  readonly failedAt?: number | undefined;
+  /** What failed last, in words. */
+  readonly failure?: string | undefined;
+  /** The last ones, oldest first; absent where it is not checked. */
+  readonly checks?: readonly CheckInfo[] | undefined;
+  readonly nextCheckAt?: number | undefined;
+}
+
+/** A field that is gone is null. `checks` has only those that are new. */
+export type ServerChanges = { readonly id: string } & {
+  readonly [K in Exclude<keyof ServerRow, 'id'>]?: ServerRow[K] | null;
+};
+
+/**
+ * `event: servers` of `GET /api/stream`, once a second if there is any news; `GET /api/servers` is the whole. The first one
+ * of a stream is the whole (`isWhole`), and so is one that follows after some were skipped for a slow page. Any other has
+ * only what has changed since the one before.
+ */
+export interface ServersNews {
+  readonly at: number;
+  readonly isWhole: boolean;
+  /** Connections that wait in the queue of each set. */
+  readonly sets: readonly { readonly waiting?: number | undefined }[];
+  /** New servers, and what has changed of the others. A server that is new has all its fields. */
+  readonly servers: readonly ServerChanges[];
+  /** The ids of servers that are no longer there. */
+  readonly gone: readonly string[];
+}
+
+/** `GET /api/servers/<id>` */
+export interface ServerDetail {
+  readonly server: ServerRow;
+  readonly set: ServersNews['sets'][number];
+  /** The server, and its checks if it has some. */
+  readonly instances: readonly InstanceDetail[];
+  /** Its last changes, oldest first. */
+  readonly changes: readonly {
+    readonly at: number;
+    readonly from: string;
+    readonly to: string;
+    readonly why: string;
+  }[];
+  /** What can be asked of it now; otherwise why not. Empty where the page may ask for nothing. */
+  readonly actions: readonly { readonly action: ServerAction; readonly problem?: string | undefined }[];
 }
 
 export interface ListenerInfo {
@@ -112,7 +184,6 @@ export interface Overview {
   readonly transitionRate: number;
   readonly machines: readonly MachineInfo[];
   readonly totals: Totals;
-  readonly servers: readonly ServerInfo[];
   /** The last minutes, oldest first. */
   readonly seconds: readonly Second[];
   /** Connections that live: the rows of the table. */
@@ -194,10 +265,16 @@ export interface InstanceDetail {
  * An instance of a listed machine is stopped, and nothing else.
  */
 export interface ActionRequest {
-  readonly action: 'close' | 'abort' | 'drain' | 'suspend' | 'resume' | 'retry' | 'stop';
-  /** A connection, a proxy, or an instance of a listed machine. */
+  readonly action: 'close' | 'abort' | 'drain' | 'suspend' | 'resume' | 'retry' | 'stop' | ServerAction;
+  /** A connection, a listener, a proxy, a server, or an instance of a listed machine. */
   readonly id: string;
+  /** Of `weight`: a whole number from 0 to 256. */
+  readonly weight?: number | undefined;
 }
+
+/** What can be asked of a server. */
+export const SERVER_ACTIONS = ['drain', 'maintain', 'up', 'restore', 'weight'] as const;
+export type ServerAction = (typeof SERVER_ACTIONS)[number];
 
 /** `GET /api/about` */
 export interface About {

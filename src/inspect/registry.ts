@@ -3,8 +3,9 @@
  * else whose instances are on the transition channel.
  */
 import type { Address } from '../adapters/listener.js';
-import type { Cause } from '../machines/vocabulary.js';
+import type { Cause, Report } from '../machines/vocabulary.js';
 import type { RunningTimer } from '../runtime/instance.js';
+import type { ServerInfo } from '../upstream/server-info.js';
 
 /** Any instance that can be asked about itself. */
 export interface LiveHandle {
@@ -78,6 +79,36 @@ export interface LiveServer {
   readonly state: string;
   /** Why it is in that state. */
   readonly cause: Cause;
+  /** Its name on the transition channel. Without it the page shows no more than the fields above. */
+  readonly id?: string;
+  /** All that can be seen of it. */
+  info?(): ServerInfo;
+  /** The timers that run now. */
+  timers?(): readonly RunningTimer[];
+  /** The events that it would act on now. */
+  accepts?(): readonly string[];
+  /** Its checks, while they run. */
+  readonly checking?: LiveHandle | undefined;
+  /** Its weight, which the page may set. */
+  weight?: number;
+  /** Nothing new goes there, when the page asks for that. */
+  drain?(cause: Report): void;
+  /** Nothing new goes there, and its checks rest, when the page asks for that. */
+  maintain?(cause: Report): void;
+  /** Takes it back, when the page asks for that. */
+  up?(cause: Report): void;
+  /** Ends an ejection or an exclusion, when the page asks for that. */
+  restore?(cause: Report): void;
+}
+
+/** A set of servers. */
+export interface LiveServers {
+  /** In the order in which they were given. */
+  readonly list: readonly LiveServer[];
+  /** The clock of its times; `timeOrigin` says when it began, in milliseconds since 1970. */
+  readonly clock: { now(): number; readonly timeOrigin?: number | undefined };
+  /** Connections that wait in its queue. */
+  readonly waiting?: number;
 }
 
 /** All that is live, as a whole. */
@@ -88,8 +119,8 @@ export interface Registry extends LiveHandle {
   readonly sessions: readonly LiveSession[];
   /** Those that belong to no client. */
   readonly backends: readonly LiveBackend[];
-  /** Its servers, and the clock that says how long one is down. */
-  readonly servers: { readonly list: readonly LiveServer[]; readonly clock: { now(): number } };
+  /** Its servers. */
+  readonly servers: LiveServers;
   /** Stops accepting on every listener, when the page asks for that. */
   suspend?(): void;
   /** Listens again, when the page asks for that. */

@@ -13,9 +13,12 @@ import { Drawings } from './drawings.js';
 import { type InspectorOptions, type Settings, settingsOf } from './inspector-options.js';
 import { Observer } from './observer.js';
 import { overviewOf } from './overview.js';
-import type { About, Overview } from './protocol.js';
+import type { About, ActionRequest, Overview, ServersNews } from './protocol.js';
 import { headOf } from './record.js';
 import { bodyOf, decoded, json, queryOf, Refusal, urlOf } from './requests.js';
+import { performOnServer } from './server-actions.js';
+import { findServer, serverDetail } from './server-detail.js';
+import { ServerTable } from './servers.js';
 import { Streams } from './streams.js';
 
 /** The live page being served. Made by {@link createInspectorServer}. */
@@ -116,7 +119,7 @@ class Page implements InspectorServer {
     this.#settings = settings;
     this.#drawings = new Drawings(settings.own.all);
     this.#streams = new Streams(
-      () => this.#overview(),
+      { overview: () => this.#overview(), servers: new ServerTable(settings.proxies) },
       () => {
         if (observer.isWatching) this.#watch();
       },
@@ -221,6 +224,13 @@ class Page implements InspectorServer {
       json(response, detail);
       return;
     }
+    const server = /^\/api\/servers\/([^/]+)$/.exec(pathname)?.[1];
+    if (server !== undefined) {
+      const found = findServer(this.#settings.proxies, decoded(server));
+      if (found === undefined) throw new Refusal(404, 'There is no such server, or no longer.');
+      json(response, serverDetail(this.#observer, found, this.#settings.actions));
+      return;
+    }
     const { recorder } = this.#settings;
     switch (pathname) {
       case '/api/about':
@@ -235,6 +245,9 @@ class Page implements InspectorServer {
         return;
       case '/api/connections':
         json(response, connectionsPage(this.#observer, queryOf(searchParams)));
+        return;
+      case '/api/servers':
+        json(response, this.#servers());
         return;
       case '/api/export':
         await this.#export(response, searchParams.has('empty'));
@@ -290,6 +303,12 @@ class Page implements InspectorServer {
     this.#leaving = setTimeout(() => this.#observer.stop(), this.#settings.watchFor).unref();
   }
 
+  #servers(): ServersNews {
+    const table = new ServerTable(this.#settings.proxies);
+    table.news();
+    return table.whole();
+  }
+
   #overview(): Overview {
     const { proxies, recorder } = this.#settings;
     return overviewOf(this.#observer, proxies, recorder);
@@ -303,14 +322,23 @@ class Page implements InspectorServer {
     if (headers['content-type']?.split(';', 1)[0] !== 'application/json' || headers['x-sockchart'] !== 'action') {
       throw new Refusal(415, 'An action is JSON, with the header x-sockchart: action.');
     }
-    const { action, id } = actionOf(await bodyOf(request));
+    const asked = actionOf(await bodyOf(request));
     if (this.#isClosed) throw new Refusal(503, 'This server is closed.');
     this.#watch();
+    const { action, id } = asked;
+    const server = findServer(this.#settings.proxies, id);
+    if (server !== undefined) performOnServer(server.server, asked, this.#observer.charts);
+    else this.#actOn(action, id);
+    const from = request.socket.remoteAddress ?? '';
+    this.#settings.onAction?.({ ...asked, from, ...(server !== undefined && { server: server.server.name }) });
+    response.writeHead(204).end();
+  }
+
+  #actOn(action: ActionRequest['action'], id: string): void {
     const connection = this.#observer.find(id);
     const run = connection?.other?.run;
     if (run !== undefined) {
       performOn(action, run);
-      response.writeHead(204).end();
       return;
     }
     const handle = handleOf(id, connection ?? { live: undefined }, this.#settings.proxies);
@@ -319,7 +347,6 @@ class Page implements InspectorServer {
     const isOffered = handle !== undefined && (proxies.length === 0 || isPartOf(proxies, handle));
     if (!isOffered) throw new Refusal(404, 'There is no such connection, or no longer.');
     perform(action, handle);
-    response.writeHead(204).end();
   }
 }
 

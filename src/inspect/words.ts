@@ -67,7 +67,7 @@ const WHILE: Record<Cause['phase'], string> = {
   listening: 'while it was listening',
   accepted: 'while it was being admitted',
   established: 'while it was established',
-  checking: 'while the server was being checked',
+  checking: 'during a check',
   starting: 'while it was starting',
   serving: 'while it served',
   closing: 'while it was closing',
@@ -77,13 +77,13 @@ const WHILE: Record<Cause['phase'], string> = {
 /**
  * A reason as a sentence: `the backend reset the connection 3 ms after it was established (ECONNRESET)`.
  *
- * @param peer the other side: `client`, `backend`
+ * @param peer the other side: `client`, `backend`, `server`
  * @param establishedMs how long it had been established, where that is known
  */
 export function causeWords(cause: Cause, peer: string, establishedMs?: number): string {
   const { initiator, manner, phase, code, error, leg } = cause;
   const side = leg ?? peer;
-  const who = side === 'client' || side === 'backend' ? `the ${side}` : 'the peer';
+  const who = side === 'client' || side === 'backend' || side === 'server' ? `the ${side}` : 'the peer';
   const when =
     phase === 'established' && establishedMs !== undefined
       ? `${durationText(establishedMs)} after it was established`
@@ -115,6 +115,51 @@ export function causeWords(cause: Cause, peer: string, establishedMs?: number): 
   }
   const more = `${code === undefined || said ? '' : code}${thrown(initiator, code, error)}`.replace(/^: /, '');
   return `${what} ${when}${more === '' ? '' : ` (${more})`}`;
+}
+
+/** The owner's requests, by the code of their cause. */
+const REQUESTS: Readonly<Record<string, string>> = {
+  add: 'it was added',
+  page: 'an operator asked for it on the page',
+};
+
+/** What ran out, by the name of the timer. */
+const TIMERS: Readonly<Record<string, string>> = {
+  ejection: 'its rest after the failure is over',
+  exclusion: 'the time for which it was excluded is over',
+  slowStart: 'its slow start is over',
+  removeTimeout: 'the deadline of its removal is here',
+  checkTimeout: 'a check got no answer in time',
+  connectTimeout: 'a connect got no answer in time',
+};
+
+/** Why a server is in its state, or what failed there: `the server refused the connection while it was being checked (ECONNREFUSED)`. */
+export function serverWhy(cause: Cause): string {
+  const { initiator, manner, phase, code } = cause;
+  if (initiator === 'owner' && (manner === 'command' || manner === 'close' || manner === 'abort')) {
+    return wordsOf(REQUESTS, code ?? '') ?? 'the program asked for it';
+  }
+  if (initiator === 'library' && manner === 'timeout') {
+    const words = wordsOf(TIMERS, code ?? '');
+    if (words !== undefined) return words;
+  }
+  if (initiator === 'peer' && manner === 'answer') {
+    return phase === 'checking' ? 'a check passed' : 'a connection came up';
+  }
+  return causeWords(cause, 'server');
+}
+
+/** How a check ended: `passed in 3 ms`, `failed after 2.0 s: a check got no answer in time`. */
+export function checkWords(result: string, tookMs: number | null | undefined, why: string | undefined): string {
+  const took = tookMs == null ? '' : ` ${result === 'passed' ? 'in' : 'after'} ${durationText(tookMs)}`;
+  const what = result === 'undecided' ? 'no verdict' : result;
+  return `${what}${took}${why === undefined || why === '' ? '' : `: ${why}`}`;
+}
+
+/** What failed, and why. */
+export function failureWords(of: string, why: string): string {
+  if (of === 'connection') return `a connection was lost soon: ${why}`;
+  return why;
 }
 
 /** `3 ms`, `1.2 s`, `4 min 5 s`, `2 h 10 min`. */
@@ -171,8 +216,8 @@ export function stepWords(steps: readonly StepInfo[], index: number): string {
     if (from !== to) return stateWords(machine, to);
     return wordsOf(STAYS, eventText(event)) ?? `${eventText(event)}: it stays as it is`;
   }
-  const peer = event.startsWith('client.') ? 'client' : machine === 'session' ? 'backend' : machine;
-  const why = causeWords(cause, peer, establishedFor(steps, index));
+  const peer = event.startsWith('client.') ? 'client' : (wordsOf(PEERS, machine) ?? machine);
+  const why = machine === 'server' ? serverWhy(cause) : causeWords(cause, peer, establishedFor(steps, index));
   const connects = (other: StepInfo): boolean => other.who === who && other.means === 'connect';
   const next = means === 'exhaust' ? undefined : steps.slice(index + 1).find(connects);
   if (next?.server === undefined) return `${why}; ${stateWords(machine, to)}`;
@@ -188,6 +233,9 @@ function ownWords({ machine, from, event, to }: StepInfo): string {
   const what = isTimer ? `the timer ${eventText(event)} has fired` : `on ${event}`;
   return `${what}: ${from === to ? 'it stays as it is' : stateWords(machine, to)}`;
 }
+
+/** The other side of machines that are not named like it. */
+const PEERS: Readonly<Record<string, string>> = { session: 'backend', check: 'server' };
 
 function isSame(a: StepInfo['cause'], b: StepInfo['cause']): boolean {
   return a?.initiator === b?.initiator && a?.manner === b?.manner && a?.phase === b?.phase && a?.code === b?.code;

@@ -1,9 +1,10 @@
 /** What has happened to a server, for those who look after it. It decides nothing: the machine does. */
 import type { Cause } from '../machines/vocabulary.js';
 import { type Clock, timeOf } from '../runtime/clock.js';
+import type { ServerChange } from './server.js';
 
-/** Results of checks that are kept. */
-const CHECKS_MAX = 20;
+/** Results of checks, and changes, that are kept. */
+const KEPT_MAX = 20;
 
 /** How a check of a server ended. */
 export interface CheckResult {
@@ -27,6 +28,12 @@ export interface ServerFailure {
   readonly cause: Cause;
 }
 
+/** A change of a server, and when it was. */
+export interface PastChange extends ServerChange {
+  /** In milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** @internal */
 export class ServerHistory {
   /** When it entered its state, in milliseconds since 1970. */
@@ -34,7 +41,8 @@ export class ServerHistory {
   /** Attempts that failed, all in all. */
   failed = 0;
   lastFailure: ServerFailure | undefined = undefined;
-  /** Oldest first. */
+  /** Oldest first, as the checks. */
+  readonly changes: PastChange[] = [];
   readonly checks: CheckResult[] = [];
   readonly #clock: Clock;
 
@@ -43,9 +51,10 @@ export class ServerHistory {
     this.since = timeOf(clock);
   }
 
-  /** It is in another state. */
-  noteState(): void {
+  noteChange({ from, to, cause }: ServerChange): void {
     this.since = timeOf(this.#clock);
+    this.changes.push({ at: this.since, from, to, cause });
+    if (this.changes.length > KEPT_MAX) this.changes.shift();
   }
 
   noteFailure(of: 'attempt' | 'connection', cause: Cause): void {
@@ -56,7 +65,7 @@ export class ServerHistory {
   noteCheck(result: CheckResult['result'], tookMs: number | undefined, cause?: Cause): void {
     const at = timeOf(this.#clock);
     this.checks.push({ at, result, tookMs, cause });
-    if (this.checks.length > CHECKS_MAX) this.checks.shift();
+    if (this.checks.length > KEPT_MAX) this.checks.shift();
     if (result === 'failed' && cause !== undefined) this.lastFailure = { at, of: 'check', cause };
   }
 }

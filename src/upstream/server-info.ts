@@ -3,7 +3,7 @@ import type { Cause } from '../machines/vocabulary.js';
 import { timeOf } from '../runtime/clock.js';
 import type { RunningTimer } from '../runtime/instance.js';
 import type { Server } from './server.js';
-import type { CheckResult, ServerFailure } from './server-history.js';
+import type { CheckResult, PastChange, ServerFailure } from './server-history.js';
 
 /** What {@link Server.info} returns. Times are in milliseconds since 1970. */
 export interface ServerInfo {
@@ -17,6 +17,8 @@ export interface ServerInfo {
   readonly since: number;
   /** Why it is in that state. */
   readonly cause: Cause;
+  /** The last changes, 20 at most, oldest first; that to this state is the last one. */
+  readonly changes: readonly PastChange[];
   /** When that state ends by itself: an ejection, an exclusion, a slow start, or the deadline of a removal. */
   readonly endsAt: number | undefined;
   /** True: it gets connections only while no other server can be chosen. */
@@ -82,6 +84,7 @@ export function infoOf(server: Server, { ejections, step, steps, stepMs }: Kept)
     state: server.state,
     since: history.since,
     cause: server.cause,
+    changes: history.changes,
     endsAt: endsMs === undefined ? undefined : now + endsMs,
     backup: server.backup,
     weight: server.weight,

@@ -403,10 +403,16 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     return this.closed;
   }
 
-  /** @internal What kept traffic from it was mended. */
+  /**
+   * Ends an ejection or an exclusion: what kept traffic from it was mended. It may be chosen at once.
+   *
+   * @param cause as for {@link drain}
+   * @throws OptionError for a cause that is none
+   */
   restore(cause?: Report | Error): void {
     this.#order(RESTORE, cause);
     this.trialAt = 0;
+    this.set.serve();
   }
 
   /** @internal @param tookMs nothing where that is not known */
@@ -512,9 +518,10 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     const from = this.#seen;
     const to = seen(this.state);
     this.#seen = to;
-    this.history.noteState();
-    if (this.hasListeners('changed')) this.notify('changed', { from, to, cause });
-    this.set.announce(this, { from, to, cause });
+    const change = { from, to, cause };
+    this.history.noteChange(change);
+    if (this.hasListeners('changed')) this.notify('changed', change);
+    this.set.announce(this, change);
   }
 
   #startChecks(): void {

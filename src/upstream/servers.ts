@@ -412,7 +412,6 @@ export class Servers {
    */
   restore(server?: Server, cause?: Report | Error): void {
     for (const one of server === undefined ? this.list : [server]) one.restore(cause);
-    this.serve();
   }
 
   /** A snapshot that can be logged. */

@@ -1,7 +1,7 @@
 /** A browser as far as the server of the live page can tell: it keeps cookies, and says where a request comes from. */
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
-import type { Overview } from '../../src/inspect/protocol.js';
+import type { Overview, ServersNews } from '../../src/inspect/protocol.js';
 
 export interface Answer {
   readonly status: number;
@@ -86,18 +86,32 @@ export class Browser {
   }
 }
 
-/** What a stream tells, one after the other. */
+/** The overviews that a stream tells, one after the other. */
 export async function* overviews(stream: IncomingMessage): AsyncGenerator<Overview> {
+  for await (const { name, data } of events(stream)) if (name === 'overview') yield data as Overview;
+}
+
+/** What a stream tells of the servers. */
+export async function* serversNews(stream: IncomingMessage): AsyncGenerator<ServersNews> {
+  for await (const { name, data } of events(stream)) if (name === 'servers') yield data as ServersNews;
+}
+
+async function* events(stream: IncomingMessage): AsyncGenerator<{ name: string; data: unknown }> {
   let parts: string[] = [];
   for await (const chunk of stream.setEncoding('utf8') as AsyncIterable<string>) {
     const isSplit = chunk.startsWith('\n') && parts.at(-1)?.endsWith('\n');
     parts.push(chunk);
     if (!isSplit && !chunk.includes('\n\n')) continue;
-    const events = parts.join('').split('\n\n');
-    parts = [events.pop() ?? ''];
-    for (const event of events) {
-      const data = event.split('\n').find((line) => line.startsWith('data: '));
-      if (data !== undefined) yield JSON.parse(data.slice('data: '.length)) as Overview;
+    const whole = parts.join('').split('\n\n');
+    parts = [whole.pop() ?? ''];
+    for (const event of whole) {
+      const field = (name: string): string | undefined =>
+        event
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2);
+      const data = field('data');
+      if (data !== undefined) yield { name: field('event') ?? '', data: JSON.parse(data) };
     }
   }
 }

@@ -235,7 +235,7 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'a machine of a 
     await exportRecording(file, out, { machines: [linkMachine] });
 
     const live = await visit({ machines: [linkMachine] });
-    await live.keyboard.press('3');
+    await live.keyboard.press('4');
     await live.getByLabel('Open a recording').setInputFiles(file);
     for (const page of [live, await open(pathToFileURL(out).href)]) {
       await page.getByLabel('Position', { exact: true }).getByText('1 / 3').waitFor();

@@ -313,6 +313,7 @@ test('it is shown beside a proxy', async () => {
   expect(machines.map(({ machine, live }) => [machine, live])).toEqual([
     ['proxy', undefined],
     ['listener', undefined],
+    ['server', undefined],
     ['link', 1],
   ]);
   const about = await browser.json<About>('/api/about');

@@ -86,7 +86,9 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
       await badge(page, 'session', 'relaying.both', '3');
       await badge(page, 'client', 'live.established.open', '3');
       await badge(page, 'listener', 'serving.listening.accepting', '1');
-      await page.getByRole('row', { name: `127.0.0.1:${server.port} 3 0 up` }).waitFor();
+      const row = page.getByRole('row', { name: `127.0.0.1:${server.port}` });
+      await row.getByText('up', { exact: true }).waitFor();
+      await row.getByRole('cell', { name: '3', exact: true }).waitFor();
 
       const lit = page.locator('g.edge[data-from="relaying.both"][data-event="client.ended"][data-level]');
       expect(await lit.count()).toBe(0);
@@ -299,7 +301,7 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
       expect(total).toBeGreaterThan(10);
 
       const page = await visit({ proxies: [proxy] });
-      await page.keyboard.press('3');
+      await page.keyboard.press('4');
       await page.getByLabel('Open a recording').setInputFiles(file);
       await replayWorks(page, total);
 
@@ -340,7 +342,7 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
       const file = bench.path('other.txt');
       await writeFile(file, 'nothing\n{"at":1}\n');
       const page = await visit({});
-      await page.keyboard.press('3');
+      await page.keyboard.press('4');
       await page.getByLabel('Open a recording').setInputFiles(file);
       await page.getByText('other.txt has no steps in it.').waitFor();
     });
@@ -381,7 +383,7 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
       const file = bench.path('hostile.jsonl');
       await writeFile(file, lines.map((one) => JSON.stringify(one)).join('\n'));
       const page = await visit({});
-      await page.keyboard.press('3');
+      await page.keyboard.press('4');
       await page.getByLabel('Open a recording').setInputFiles(file);
       await page.getByRole('tab', { name: 'backend' }).click();
       await page.keyboard.press('End');
@@ -453,7 +455,14 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'the live page',
     const page = await visit({ proxies: [proxy] }, { width, dark });
     const [info] = proxy.connections();
     const colour = (): Promise<string> => page.evaluate('getComputedStyle(document.body).color');
-    for (const hash of ['#/', '#/connections', `#/connections/${encodeURIComponent(info?.id as string)}`, '#/replay']) {
+    for (const hash of [
+      '#/',
+      '#/connections',
+      `#/connections/${encodeURIComponent(info?.id as string)}`,
+      '#/servers',
+      `#/servers/${encodeURIComponent(proxy.servers.list[0]?.id as string)}`,
+      '#/replay',
+    ]) {
       await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
       await page.getByRole('heading', { level: 1 }).first().waitFor({ state: 'attached' });
       expect(await page.evaluate('document.documentElement.scrollWidth'), hash).toBeLessThanOrEqual(width);

@@ -22,6 +22,7 @@ export {
   inOrder,
   isPermanent,
   leastConnections,
+  type PastChange,
   type PeakEwmaOptions,
   peakEwma,
   type RemoveOptions,
