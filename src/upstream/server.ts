@@ -27,11 +27,13 @@ import type { Line } from './queue.js';
 import type { Requester } from './requester.js';
 import { ServerHistory } from './server-history.js';
 import { infoOf, type ServerInfo } from './server-info.js';
+import type { ServerName } from './server-name.js';
 import {
   addressMsOf,
   type ConnectHook,
   familyOf,
   HOST_OPTIONS,
+  isNamed,
   localAddressOf,
   SERVER_OPTIONS,
   type ServerOptions,
@@ -65,6 +67,14 @@ export interface RemoveOptions extends CloseOptions {
 
 const REMOVE_OPTIONS = ['timeoutMs', 'spreadMs'];
 
+/** @internal @throws OptionError */
+export function removalOf(options: RemoveOptions): { spreadMs: number; timeoutMs?: number } {
+  onlyKnown('remove', options, REMOVE_OPTIONS);
+  const spreadMs = integer('spreadMs', options.spreadMs, 0, 0, 86_400_000);
+  const { timeoutMs } = options;
+  return timeoutMs === undefined ? { spreadMs } : { spreadMs, timeoutMs: timeout('timeoutMs', timeoutMs, 0) };
+}
+
 /** @internal What all servers of a set share. */
 export interface ServerConfig {
   readonly judgement: Judgement;
@@ -72,6 +82,12 @@ export interface ServerConfig {
   readonly checks: ChecksOptions | undefined;
   readonly environment: Environment;
   readonly random: () => number;
+}
+
+/** @internal The name that has brought a server, and why there is this server. */
+export interface ServerOrigin {
+  readonly name: ServerName;
+  readonly cause: Cause;
 }
 
 const UP = { type: 'server.up' } as const;
@@ -86,7 +102,7 @@ const GIVEN_UP = { type: 'trial.givenUp' } as const;
 const EMPTIED = { type: 'sessions.emptied' } as const;
 
 /** A path without what goes without saying: `serving.trying.free` is `trying`. */
-const seen = (state: string): string => state.replace(/^serving\.|\.(?:free|underway)$/g, '');
+const seen = (state: string): string => state.replace(/^serving\.|\.(?:free|underway|wanted|drained|maintained)$/g, '');
 
 /** What its machine is told; `checksOf` checks the options of the checks afterwards. */
 function settingsOf(
@@ -182,9 +198,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   trialsFailed = 0;
 
   #weight: number;
+  #backup: boolean;
   readonly #addresses: Addresses;
-  /** True: new connections go there only while no other server can be chosen. */
-  readonly backup: boolean;
   /** @internal The connections that have a place there. */
   readonly occupants: Occupants;
   /** @internal */
@@ -203,10 +218,11 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   readonly #runtime: Runtime | undefined;
 
   /** @internal @param name what it is called in errors */
-  constructor(options: ServerOptions, name: string, set: Servers, config: ServerConfig) {
+  constructor(options: ServerOptions, name: string, set: Servers, config: ServerConfig, origin?: ServerOrigin) {
     onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
     const { judgement, lookup, checks, environment, random } = config;
-    super(Server.kind, { settings: settingsOf(judgement, options.checks, checks) }, environment, undefined);
+    const settings = settingsOf(judgement, options.checks, checks);
+    super(Server.kind, { settings, cause: origin?.cause }, environment, origin?.name);
     this.set = set;
     this.occupants = new Occupants(environment.clock);
     this.history = new ServerHistory(environment.clock);
@@ -214,6 +230,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.#judgement = judgement;
     this.#random = random;
     this.#runtime = environment.runtime;
+    if (isNamed(options)) {
+      throw new OptionError(`${name}.addresses`, options.addresses, 'given in a list of servers, or to addName()');
+    }
     if (options.path !== undefined && options.port !== undefined) {
       throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
     }
@@ -224,7 +243,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.#connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
     this.places = this.#connectionsMax;
     this.#queueMax = count(`${name}.queueMax`, options.queueMax, judgement.queueMax, 0);
-    this.backup = flag(`${name}.backup`, options.backup, false);
+    this.#backup = flag(`${name}.backup`, options.backup, false);
     this.#weight = options.weight === undefined ? 1 : weightOf(`${name}.weight`, options.weight);
     this.share = this.#weight;
     this.connect = hook(`${name}.connect`, options.connect);
@@ -395,11 +414,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError
    */
   remove(options: RemoveOptions = {}): Promise<Outcome> {
-    onlyKnown('remove', options, REMOVE_OPTIONS);
-    const spreadMs = integer('spreadMs', options.spreadMs, 0, 0, 86_400_000);
-    const { timeoutMs } = options;
-    const time = timeoutMs === undefined ? {} : { timeoutMs: timeout('timeoutMs', timeoutMs, 0) };
-    this.instance.send({ type: 'server.close', spreadMs, ...time });
+    this.instance.send({ type: 'server.close', ...removalOf(options) });
     return this.closed;
   }
 
@@ -472,12 +487,28 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal A connection has left it. */
   left(): void {
     this.connections--;
-    if (this.#isAwaited && this.connections === 0) this.instance.send(EMPTIED);
+    if (this.#isAwaited && this.connections === 0) this.#tellEmpty();
   }
 
   /** @internal A backup is needed no more. */
   relieve(cause: Cause): void {
     this.#cutSessions('backupOver', 0, cause, true);
+  }
+
+  /** True: new connections go there only while no other server can be chosen. */
+  get backup(): boolean {
+    return this.#backup;
+  }
+
+  /** @internal Its name was answered, or was not for too long. */
+  addressed(type: 'address.found' | 'address.lost' | 'address.gone', cause: Report): void {
+    this.instance.send({ type, cause });
+  }
+
+  /** @internal How an answer has its address. */
+  rank(weight: number, backup: boolean): void {
+    this.#backup = backup;
+    this.weight = weight;
   }
 
   /** @internal What can be changed while it runs is as that server has it, which was made of these options and is not used. */
@@ -536,7 +567,12 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
 
   #awaitSessions(): void {
     this.#isAwaited = true;
-    if (this.connections === 0) this.instance.send(EMPTIED);
+    if (this.connections === 0) this.#tellEmpty();
+  }
+
+  #tellEmpty(): void {
+    this.#isAwaited = false;
+    this.instance.send(EMPTIED);
   }
 
   #releaseSessions(cause: Cause): void {

@@ -13,11 +13,13 @@ import { sharedChecks } from './check-options.js';
 import { differenceOf } from './difference.js';
 import { Eligible } from './eligible.js';
 import { type Governor, governorOf } from './governor.js';
+import type { AddressesOptions } from './name-options.js';
 import { Pacing, wake } from './pacing.js';
 import { WaitingQueue } from './queue.js';
 import type { Choice, Requester, RequesterMemory } from './requester.js';
 import { type RemoveOptions, Server, type ServerChange, type ServerConfig } from './server.js';
-import type { ServerOptions } from './server-options.js';
+import { ServerName } from './server-name.js';
+import { isNamed, type ServerOptions } from './server-options.js';
 import {
   BAD_CERTIFICATE,
   isPermanent,
@@ -35,6 +37,7 @@ const queueFull = (code: string): Choice => ({
 });
 const QUEUE_FULL = queueFull('queueMax');
 const SERVER_QUEUE_FULL = queueFull('serverQueueMax');
+const NO_NAMES: readonly ServerName[] = [];
 const NO_SERVERS = { initiator: 'owner', manner: 'command', code: 'noServers' } as const;
 const RELIEVED: Cause = { initiator: 'library', manner: 'answer', phase: 'serving', code: 'backupOver' };
 const UNJUDGEABLE = { initiator: 'owner', manner: 'error', code: 'isPermanent' } as const;
@@ -63,6 +66,8 @@ export class Servers {
   static readonly none: readonly ServerOptions[] = [];
   /** The servers, in the order in which they were given; those that are being removed, too. A change makes a new list. */
   list: readonly Server[] = [];
+  /** The names that are as many servers as they have addresses: those with the option `addresses`. */
+  names: readonly ServerName[] = NO_NAMES;
   /** Where its time comes from. */
   readonly clock: Clock;
   /** @internal Where its randomness comes from. */
@@ -122,9 +127,24 @@ export class Servers {
     this.#judgement = judgementOf(options);
     this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
     this.#config = { judgement: this.#judgement, lookup, checks, environment, random: this.random };
-    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`, this, this.#config));
+    const { list, names } = this.#made(servers);
+    this.list = list;
+    if (names.length > 0) this.names = names;
     this.#balancer.changed?.(this.list);
     for (const server of this.list) server.begin();
+    for (const name of this.names) name.begin();
+  }
+
+  /** What a list names, checked: nothing is begun, and nothing is looked up. */
+  #made(options: readonly ServerOptions[]): { list: Server[]; names: ServerName[] } {
+    const list: Server[] = [];
+    const names: ServerName[] = [];
+    for (const [index, one] of options.entries()) {
+      const path = `servers[${index}]`;
+      if (isObject(one) && isNamed(one)) names.push(new ServerName(one, path, this, this.#config));
+      else list.push(new Server(one, path, this, this.#config));
+    }
+    return { list, names };
   }
 
   /** The cool-down of a connection that has used up its attempts, in milliseconds. */
@@ -141,11 +161,34 @@ export class Servers {
   add(options: ServerOptions): Server {
     if (this.#isClosed) throw new ClosedError('The set of servers', undefined);
     const server = new Server(options, 'server', this, this.#config);
-    this.list = [...this.list, server];
-    this.sharesChanged();
-    server.begin();
-    this.serve();
+    this.addAll([server]);
     return server;
+  }
+
+  /**
+   * Adds a name that is as many servers as it has addresses: the option `addresses` says how it is looked up. Its servers are
+   * added when it is answered.
+   *
+   * @throws OptionError
+   * @throws ClosedError after {@link close}
+   */
+  addName(options: ServerOptions & { readonly addresses: true | AddressesOptions }): ServerName {
+    if (this.#isClosed) throw new ClosedError('The set of servers', undefined);
+    const name = new ServerName(options, 'server', this, this.#config);
+    this.names = [...this.names, name];
+    name.begin();
+    return name;
+  }
+
+  /** @internal Those that were made for it become a part of it. */
+  addAll(servers: readonly Server[]): readonly Server[] {
+    if (servers.length > 0) {
+      this.list = [...this.list, ...servers];
+      this.sharesChanged();
+      for (const server of servers) server.begin();
+    }
+    this.serve();
+    return servers;
   }
 
   /**
@@ -169,14 +212,18 @@ export class Servers {
   replace(list: readonly ServerOptions[], options?: RemoveOptions): void {
     if (!Array.isArray(list)) throw new OptionError('servers', list, 'a list of servers, such as [{ port: 5432 }]');
     // What is wrong with one is said before anything is changed.
-    const checked = list.map((one, index) => new Server(one, `servers[${index}]`, this, this.#config));
-    const { kept, added, removed } = differenceOf(
-      this.list.filter((server) => !server.hasTag('ending')),
-      list,
-    );
-    for (const one of added) this.add(one);
-    for (const [server, one] of kept) server.adapt(checked[list.indexOf(one)] as Server, one);
-    for (const server of removed) void server.remove(options);
+    const checked = this.#made(list);
+    const plain = list.filter((one) => !isNamed(one));
+    const named = list.filter(isNamed);
+    const own = this.list.filter((server) => server.parent === undefined && !server.hasTag('ending'));
+    const servers = differenceOf(own, plain);
+    const names = differenceOf(this.names, named);
+    for (const one of servers.added) this.add(one);
+    for (const one of names.added) this.addName(one as Parameters<Servers['addName']>[0]);
+    for (const [server, one] of servers.kept) server.adapt(checked.list[plain.indexOf(one)] as Server, one);
+    for (const [name, one] of names.kept) name.adapt(checked.names[named.indexOf(one)] as ServerName);
+    for (const server of servers.removed) void server.remove(options);
+    for (const name of names.removed) void name.close(options);
   }
 
   /**
@@ -186,13 +233,17 @@ export class Servers {
    */
   async close(options?: RemoveOptions): Promise<void> {
     this.#isClosed = true;
-    await Promise.all(this.list.map((server) => server.remove(options)));
+    await Promise.all([
+      ...this.names.map((name) => name.close(options)),
+      ...this.list.map((server) => server.remove(options)),
+    ]);
   }
 
   /** @internal Its owner is over, and so is it: no timer and no check is left. What is known of its servers stays in the list. */
   end(): void {
     this.#isOver = true;
     this.#isClosed = true;
+    for (const name of this.names) void name.abort();
     for (const server of this.list) void server.abort();
   }
 
@@ -283,7 +334,7 @@ export class Servers {
   /** No server for now: wait in the queue or until the next round, or give up. */
   #none(requester: Requester): Choice {
     const { memory } = requester;
-    if (this.#isExhausted(requester) && !(this.#judgement.waits && requester.only === undefined)) {
+    if (this.#isExhausted(requester) && !(this.#mayAwait() && requester.only === undefined)) {
       this.#leaveQueue(requester);
       return this.#exhausted(requester);
     }
@@ -300,6 +351,11 @@ export class Servers {
     const choice = this.#wait(requester, (memory?.retryAt ?? Number.POSITIVE_INFINITY) - this.#now);
     if (this.#isShared) this.#trials.await();
     return choice;
+  }
+
+  /** Whether a server may still come for a connection that finds none: a name has yet to be answered, for example. */
+  #mayAwait(): boolean {
+    return this.#judgement.waits || this.names.some((name) => name.isUnanswered);
   }
 
   /** It enters the queue, or stays there; a queue that is full takes nobody. */
@@ -449,7 +505,15 @@ export class Servers {
   removed(server: Server): void {
     if (this.#isOver) return;
     this.list = this.list.filter((other) => other !== server);
+    (server.parent as ServerName | undefined)?.forget(server);
     this.sharesChanged();
+  }
+
+  /** @internal It is looked up no more. */
+  nameEnded(name: ServerName): void {
+    if (this.#isOver) return;
+    this.names = this.names.filter((other) => other !== name);
+    this.serveAll();
   }
 
   /** How many connections wait: for a place, for a server, or for the governor. Those that wait for one server alone count, too. */
@@ -547,7 +611,7 @@ export class Servers {
   }
 
   #defer(requester: Requester, memory: RequesterMemory): Choice {
-    if (this.#isExhausted(requester) && !this.#judgement.waits) return this.#exhausted(requester);
+    if (this.#isExhausted(requester) && !this.#mayAwait()) return this.#exhausted(requester);
     memory.rested = true;
     if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#pacing.rest(memory, this.#now) };
     const untilTrialMs = this.#isShared ? this.#trials.untilNextMs(this.#listFor(requester), this.#now) : undefined;
@@ -573,7 +637,7 @@ export class Servers {
 
   /** Why there is none: what happened to the first server. */
   #exhausted({ only }: Requester): Choice {
-    const cause = (only ?? this.list[0])?.cause ?? NO_SERVERS;
+    const cause = (only ?? this.list[0] ?? this.names[0])?.cause ?? NO_SERVERS;
     return { kind: 'exhausted', cause };
   }
 
@@ -613,3 +677,5 @@ export class Servers {
 }
 
 const always = (): boolean => true;
+
+const isObject = (value: unknown): boolean => value !== null && typeof value === 'object';

@@ -33,6 +33,8 @@ export interface ServerSettings {
 
 export interface ServerInput {
   readonly settings: ServerSettings;
+  /** Why there is this server, if not because its owner has added it. */
+  readonly cause?: Cause | undefined;
 }
 
 export interface ServerContext {
@@ -98,8 +100,12 @@ export type ServerEvent =
   /** That connection is over, and has told nothing. */
   | { type: 'trial.givenUp' }
   | { type: 'sessions.emptied' }
-  | { type: 'address.found' }
-  | { type: 'address.lost'; cause?: Report };
+  /** Its name has its address. */
+  | { type: 'address.found'; cause?: Report }
+  /** Its name has not been answered for too long: it may have its address, or not. */
+  | { type: 'address.lost'; cause?: Report }
+  /** Its name has other addresses now. */
+  | { type: 'address.gone'; cause?: Report };
 
 export type ServerCommand =
   /** Report `sessions.emptied` when it has no connection, which may be now. */
@@ -146,7 +152,9 @@ function creditOf(settings: ServerSettings): number {
   return init === 'up' ? rise : fullOf(settings);
 }
 
-export const startOf = ({ input: { settings } }: { readonly input: ServerInput }): ServerContext => ({
+const ADDED: Cause = { initiator: 'owner', manner: 'command', phase: 'idle', code: 'add' };
+
+export const startOf = ({ input: { settings, cause = ADDED } }: { readonly input: ServerInput }): ServerContext => ({
   settings,
   health: creditOf(settings),
   failures: 0,
@@ -162,7 +170,7 @@ export const startOf = ({ input: { settings } }: { readonly input: ServerInput }
   spreadMs: 0,
   delivers: true,
   flushed: true,
-  cause: { initiator: 'owner', manner: 'command', phase: 'idle', code: 'add' },
+  cause,
 });
 
 export const outcomeOf = ({
