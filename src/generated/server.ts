@@ -27,7 +27,6 @@ const FACTS = factsOf(
     'server.abort',
     'server.drain',
     'server.maintain',
-    'address.gone',
     'traffic.lasted',
     'traffic.failed',
     'traffic.dropped',
@@ -68,24 +67,21 @@ const FACTS = factsOf(
     /* 10 */ [['serving', 'excluded'], [], [['exclusion', 'xstate.after.exclusion.server.serving.excluded']]],
     /* 11 */ [['draining'], ['out'], []],
     /* 12 */ [['maintenance'], ['out'], []],
-    /* 13 */ [['leaving', 'wanted'], ['out'], [['removeTimeout', 'xstate.after.removeTimeout.server.leaving']]],
-    /* 14 */ [['leaving', 'drained'], ['out'], [['removeTimeout', 'xstate.after.removeTimeout.server.leaving']]],
-    /* 15 */ [['leaving', 'maintained'], ['out'], [['removeTimeout', 'xstate.after.removeTimeout.server.leaving']]],
-    /* 16 */ [['removing'], ['out', 'ending'], [['removeTimeout', 'xstate.after.removeTimeout.server.removing']]],
-    /* 17 */ [['cutting'], ['out', 'ending'], [['cutTimeout', 'xstate.after.cutTimeout.server.cutting']]],
-    /* 18 */ [['closed'], ['out', 'ending'], [], true],
-    /* 19 */ [['aborted'], ['out', 'ending'], [], true],
+    /* 13 */ [['removing'], ['out', 'ending'], [['removeTimeout', 'xstate.after.removeTimeout.server.removing']]],
+    /* 14 */ [['cutting'], ['out', 'ending'], [['cutTimeout', 'xstate.after.cutTimeout.server.cutting']]],
+    /* 15 */ [['closed'], ['out', 'ending'], [], true],
+    /* 16 */ [['aborted'], ['out', 'ending'], [], true],
   ],
   10000,
 );
 const makeContext = contextOf(server.startOf);
-const doChecksStop = place({ type: 'checks.stop' });
 const doSetChanged = place({ type: 'set.changed' });
 const doServerChanged = place();
 const doWaitersServe = place({ type: 'waiters.serve' });
 const doServerPace = place();
 const doServerRelease = place();
 const doChecksResume = place({ type: 'checks.resume' });
+const doChecksStop = place({ type: 'checks.stop' });
 const doSessionsAwait = place({ type: 'sessions.await' });
 const doServerCut = place();
 const doServerAbort = place();
@@ -125,8 +121,6 @@ export class ServerInstance extends MachineInstance {
         return this.onServerDrain(event);
       case 'server.maintain':
         return this.onServerMaintain(event);
-      case 'address.gone':
-        return this.onAddressGone(event);
       case 'traffic.lasted':
         return this.onTrafficLasted(event);
       case 'traffic.failed':
@@ -151,8 +145,6 @@ export class ServerInstance extends MachineInstance {
         return this.onXstateAfterEjectionServerServingEjected(event);
       case 'xstate.after.exclusion.server.serving.excluded':
         return this.onXstateAfterExclusionServerServingExcluded(event);
-      case 'xstate.after.removeTimeout.server.leaving':
-        return this.onXstateAfterRemoveTimeoutServerLeaving(event);
       case 'xstate.after.removeTimeout.server.removing':
         return this.onXstateAfterRemoveTimeoutServerRemoving(event);
       case 'xstate.after.cutTimeout.server.cutting':
@@ -164,15 +156,9 @@ export class ServerInstance extends MachineInstance {
 
   onSessionsEmptied(event) {
     switch (this.leaf) {
-      case 13: // leaving.wanted
-
-      case 14: // leaving.drained
-
-      case 15: // leaving.maintained
+      case 13: // removing
         return this.toClosed(event);
-      case 16: // removing
-        return this.toClosed2(event);
-      case 17: // cutting
+      case 14: // cutting
         return this.toAborted(event);
     }
   }
@@ -210,10 +196,6 @@ export class ServerInstance extends MachineInstance {
           if (serverGuards.isFullAtRise(given)) return this.toServingUp2(event);
           return this.toServingSuspect2(event);
         }
-      case 14: // leaving.drained
-        return this.toLeavingWanted(event);
-      case 15: // leaving.maintained
-        return this.toLeavingWanted2(event);
     }
   }
 
@@ -241,10 +223,6 @@ export class ServerInstance extends MachineInstance {
           return this.toServingDown2(event);
         }
       case 11: // draining
-
-      case 13: // leaving.wanted
-
-      case 14: // leaving.drained
         return this.toDraining(event);
     }
   }
@@ -274,12 +252,6 @@ export class ServerInstance extends MachineInstance {
       case 7: // serving.ejected
 
       case 10: // serving.excluded
-
-      case 13: // leaving.wanted
-
-      case 14: // leaving.drained
-
-      case 15: // leaving.maintained
         return this.toRemoving2(event);
     }
   }
@@ -309,16 +281,10 @@ export class ServerInstance extends MachineInstance {
       case 7: // serving.ejected
 
       case 10: // serving.excluded
-
-      case 13: // leaving.wanted
-
-      case 14: // leaving.drained
-
-      case 15: // leaving.maintained
         return this.toCutting2(event);
-      case 16: // removing
+      case 13: // removing
         return this.toCutting3(event);
-      case 17: // cutting
+      case 14: // cutting
         {
           const given = { context: this.context, event };
           if (serverGuards.isDeadline(given)) return;
@@ -355,10 +321,6 @@ export class ServerInstance extends MachineInstance {
           if (serverGuards.hasNoAddress(given)) return this.toDraining4(event);
           return this.toDraining5(event);
         }
-      case 13: // leaving.wanted
-        return this.toLeavingDrained(event);
-      case 15: // leaving.maintained
-        return this.toLeavingDrained2(event);
     }
   }
 
@@ -386,43 +348,6 @@ export class ServerInstance extends MachineInstance {
 
       case 10: // serving.excluded
         return this.toMaintenance2(event);
-      case 13: // leaving.wanted
-
-      case 14: // leaving.drained
-        return this.toLeavingMaintained(event);
-    }
-  }
-
-  onAddressGone(event) {
-    switch (this.leaf) {
-      case 1: // pending.checking
-
-      case 4: // serving.suspect
-
-      case 6: // serving.down
-
-      case 8: // serving.trying.free
-
-      case 9: // serving.trying.underway
-        return this.toLeavingWanted3(event);
-      case 2: // pending.addressing
-        return this.toLeavingWanted4(event);
-      case 3: // serving.up
-
-      case 5: // serving.recovering
-
-      case 7: // serving.ejected
-
-      case 10: // serving.excluded
-        return this.toLeavingWanted5(event);
-      case 11: // draining
-        {
-          const given = { context: this.context, event };
-          if (serverGuards.hasNoAddress(given)) return this.toLeavingDrained3(event);
-          return this.toLeavingDrained4(event);
-        }
-      case 12: // maintenance
-        return this.toLeavingMaintained2(event);
     }
   }
 
@@ -570,19 +495,6 @@ export class ServerInstance extends MachineInstance {
         break;
       case 12: // maintenance
         return this.toMaintenance3(event);
-      case 13: // leaving.wanted
-        {
-          const given = { context: this.context, event };
-          if (serverGuards.isExcludedForGood(given)) return this.toServingExcluded4(event);
-          if (serverGuards.isDoubted(given)) return this.toServingTryingFree5(event);
-          if (serverGuards.isAtFullCredit(given)) return this.toServingUp7(event);
-          if (serverGuards.isHealthy(given)) return this.toServingSuspect8(event);
-          return this.toServingDown7(event);
-        }
-      case 14: // leaving.drained
-        return this.toDraining3(event);
-      case 15: // leaving.maintained
-        return this.toMaintenance4(event);
     }
   }
 
@@ -604,8 +516,8 @@ export class ServerInstance extends MachineInstance {
         {
           const given = { context: this.context, event };
           if (serverGuards.provesSlowly(given)) return this.toServingRecovering(event);
-          if (serverGuards.provesAtFullCredit(given)) return this.toServingUp8(event);
-          if (serverGuards.proves(given)) return this.toServingSuspect9(event);
+          if (serverGuards.provesAtFullCredit(given)) return this.toServingUp7(event);
+          if (serverGuards.proves(given)) return this.toServingSuspect8(event);
           return this.toPendingChecking3(event);
         }
       case 8: // serving.trying.free
@@ -614,8 +526,8 @@ export class ServerInstance extends MachineInstance {
         {
           const given = { context: this.context, event };
           if (serverGuards.provesSlowly(given)) return this.toServingRecovering2(event);
-          if (serverGuards.provesAtFullCredit(given)) return this.toServingUp9(event);
-          if (serverGuards.proves(given)) return this.toServingSuspect10(event);
+          if (serverGuards.provesAtFullCredit(given)) return this.toServingUp8(event);
+          if (serverGuards.proves(given)) return this.toServingSuspect9(event);
           return this.toPendingChecking3(event);
         }
     }
@@ -626,7 +538,7 @@ export class ServerInstance extends MachineInstance {
       case 1: // pending.checking
 
       case 4: // serving.suspect
-        return this.toServingUp10(event);
+        return this.toServingUp9(event);
       case 3: // serving.up
 
       case 5: // serving.recovering
@@ -636,17 +548,13 @@ export class ServerInstance extends MachineInstance {
       case 10: // serving.excluded
 
       case 11: // draining
-
-      case 13: // leaving.wanted
-
-      case 14: // leaving.drained
-        return this.toServingUp11(event);
+        return this.toServingUp10(event);
       case 6: // serving.down
         {
           const given = { context: this.context, event };
           if (serverGuards.risesSlowly(given)) return this.toServingRecovering3(event);
-          if (serverGuards.isRisen(given)) return this.toServingUp10(event);
-          return this.toServingUp11(event);
+          if (serverGuards.isRisen(given)) return this.toServingUp9(event);
+          return this.toServingUp10(event);
         }
       case 8: // serving.trying.free
 
@@ -654,8 +562,8 @@ export class ServerInstance extends MachineInstance {
         {
           const given = { context: this.context, event };
           if (serverGuards.passesSlowly(given)) return this.toServingRecovering3(event);
-          if (serverGuards.passes(given)) return this.toServingUp10(event);
-          return this.toServingUp11(event);
+          if (serverGuards.passes(given)) return this.toServingUp9(event);
+          return this.toServingUp10(event);
         }
     }
   }
@@ -663,12 +571,12 @@ export class ServerInstance extends MachineInstance {
   onCheckFailed(event) {
     switch (this.leaf) {
       case 1: // pending.checking
-        return this.toServingDown8(event);
+        return this.toServingDown7(event);
       case 3: // serving.up
         {
           const given = { context: this.context, event };
-          if (serverGuards.isLastCredit(given)) return this.toServingDown9(event);
-          return this.toServingSuspect11(event);
+          if (serverGuards.isLastCredit(given)) return this.toServingDown8(event);
+          return this.toServingSuspect10(event);
         }
       case 4: // serving.suspect
 
@@ -677,27 +585,23 @@ export class ServerInstance extends MachineInstance {
       case 9: // serving.trying.underway
         {
           const given = { context: this.context, event };
-          if (serverGuards.isLastCredit(given)) return this.toServingDown8(event);
-          return this.toServingSuspect12(event);
+          if (serverGuards.isLastCredit(given)) return this.toServingDown7(event);
+          return this.toServingSuspect11(event);
         }
       case 5: // serving.recovering
 
       case 7: // serving.ejected
         {
           const given = { context: this.context, event };
-          if (serverGuards.isLastCredit(given)) return this.toServingDown9(event);
-          return this.toServingSuspect12(event);
+          if (serverGuards.isLastCredit(given)) return this.toServingDown8(event);
+          return this.toServingSuspect11(event);
         }
       case 6: // serving.down
 
       case 10: // serving.excluded
 
       case 11: // draining
-
-      case 13: // leaving.wanted
-
-      case 14: // leaving.drained
-        return this.toServingSuspect12(event);
+        return this.toServingSuspect11(event);
     }
   }
 
@@ -724,14 +628,14 @@ export class ServerInstance extends MachineInstance {
       case 11: // draining
         return this.toDraining7(event);
       case 12: // maintenance
-        return this.toMaintenance5(event);
+        return this.toMaintenance4(event);
     }
   }
 
   onXstateAfterForgivenessServerServingUp(event) {
     switch (this.leaf) {
       case 3: // serving.up
-        return this.toServingUp12(event);
+        return this.toServingUp11(event);
     }
   }
 
@@ -740,8 +644,8 @@ export class ServerInstance extends MachineInstance {
       case 5: // serving.recovering
         {
           const given = { context: this.context, event };
-          if (serverGuards.isLastStepAtFullCredit(given)) return this.toServingUp13(event);
-          if (serverGuards.isLastStep(given)) return this.toServingSuspect13(event);
+          if (serverGuards.isLastStepAtFullCredit(given)) return this.toServingUp12(event);
+          if (serverGuards.isLastStep(given)) return this.toServingSuspect12(event);
           return this.toServingRecovering4(event);
         }
     }
@@ -750,7 +654,7 @@ export class ServerInstance extends MachineInstance {
   onXstateAfterEjectionServerServingEjected(event) {
     switch (this.leaf) {
       case 7: // serving.ejected
-        return this.toServingTryingFree6(event);
+        return this.toServingTryingFree5(event);
     }
   }
 
@@ -759,33 +663,22 @@ export class ServerInstance extends MachineInstance {
       case 10: // serving.excluded
         {
           const given = { context: this.context, event };
-          if (serverGuards.isHealthy(given)) return this.toServingTryingFree7(event);
-          return this.toServingDown10(event);
+          if (serverGuards.isHealthy(given)) return this.toServingTryingFree6(event);
+          return this.toServingDown9(event);
         }
-    }
-  }
-
-  onXstateAfterRemoveTimeoutServerLeaving(event) {
-    switch (this.leaf) {
-      case 13: // leaving.wanted
-
-      case 14: // leaving.drained
-
-      case 15: // leaving.maintained
-        return this.toCutting5(event);
     }
   }
 
   onXstateAfterRemoveTimeoutServerRemoving(event) {
     switch (this.leaf) {
-      case 16: // removing
-        return this.toCutting6(event);
+      case 13: // removing
+        return this.toCutting5(event);
     }
   }
 
   onXstateAfterCutTimeoutServerCutting(event) {
     switch (this.leaf) {
-      case 17: // cutting
+      case 14: // cutting
         return this.toAborted2(event);
     }
   }
@@ -798,18 +691,18 @@ export class ServerInstance extends MachineInstance {
         {
           const given = { context: this.context, event };
           if (serverGuards.isAtFullCredit(given)) {
-            this.toServingUp14(event);
+            this.toServingUp13(event);
             return true;
           }
           if (serverGuards.isHealthy(given)) {
-            this.toServingSuspect14(event);
+            this.toServingSuspect13(event);
             return true;
           }
           if (serverGuards.awaitsCheck(given)) {
             this.toPendingChecking4(event);
             return true;
           }
-          this.toServingDown11(event);
+          this.toServingDown10(event);
           return true;
         }
         break;
@@ -833,36 +726,7 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     const end1 = { type: 'xstate.done.state.server.closed', output: 'closed' };
     this.done(server.outcomeOf({ context, event: end1 }));
-    this.leaf = 18; /* closed */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doChecksStop.command, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksStop,
-        doChecksStop.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
-    this.emit(doChecksStop);
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-  }
-
-  toClosed2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    const command0 = server.changed(given);
-    const end1 = { type: 'xstate.done.state.server.closed', output: 'closed' };
-    this.done(server.outcomeOf({ context, event: end1 }));
-    this.leaf = 18; /* closed */
+    this.leaf = 15; /* closed */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
     if (this.goesOn())
       return this.follow(
@@ -887,7 +751,7 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     const end1 = { type: 'xstate.done.state.server.aborted', output: 'aborted' };
     this.done(server.outcomeOf({ context, event: end1 }));
-    this.leaf = 19; /* aborted */
+    this.leaf = 16; /* aborted */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
     if (this.goesOn())
       return this.follow(
@@ -1194,28 +1058,6 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toLeavingWanted(event) {
-    const from = this.leaf;
-    this.leaf = 13; /* leaving.wanted */
-    if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
-  }
-
-  toLeavingWanted2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['health'] = server.creditAgain(given);
-    context['failures'] = 0;
-    context['losses'] = 0;
-    context['ejections'] = 0;
-    context['isDoubted'] = false;
-    this.leaf = 13; /* leaving.wanted */
-    if (transitions.hasSubscribers) this.tell(from, event, doChecksResume.command);
-    if (this.goesOn()) return this.follow(event, doChecksResume, doChecksResume.command);
-    this.emit(doChecksResume);
-  }
-
   toServingUp3(event) {
     const from = this.leaf;
     const { context } = this;
@@ -1419,7 +1261,7 @@ export class ServerInstance extends MachineInstance {
     context['spreadMs'] = value1;
     const command2 = server.changed(given);
     this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 16; /* removing */
+    this.leaf = 13; /* removing */
     if (transitions.hasSubscribers)
       this.tell(
         from,
@@ -1463,7 +1305,7 @@ export class ServerInstance extends MachineInstance {
     context['spreadMs'] = value1;
     const command2 = server.changed(given);
     this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 16; /* removing */
+    this.leaf = 13; /* removing */
     if (transitions.hasSubscribers)
       this.tell(
         from,
@@ -1506,7 +1348,7 @@ export class ServerInstance extends MachineInstance {
     context['flushed'] = false;
     const command1 = server.cut(given);
     this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 17; /* cutting */
+    this.leaf = 14; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(
         from,
@@ -1554,7 +1396,7 @@ export class ServerInstance extends MachineInstance {
     context['flushed'] = false;
     const command1 = server.cut(given);
     this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 17; /* cutting */
+    this.leaf = 14; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(
         from,
@@ -1602,7 +1444,7 @@ export class ServerInstance extends MachineInstance {
     context['flushed'] = false;
     const command1 = server.cut(given);
     this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 17; /* cutting */
+    this.leaf = 14; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, doSessionsAwait.command);
     if (this.goesOn())
@@ -1744,28 +1586,6 @@ export class ServerInstance extends MachineInstance {
     this.emit(doWaitersServe);
   }
 
-  toLeavingDrained(event) {
-    const from = this.leaf;
-    this.leaf = 14; /* leaving.drained */
-    if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
-  }
-
-  toLeavingDrained2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['health'] = server.creditAgain(given);
-    context['failures'] = 0;
-    context['losses'] = 0;
-    context['ejections'] = 0;
-    context['isDoubted'] = false;
-    this.leaf = 14; /* leaving.drained */
-    if (transitions.hasSubscribers) this.tell(from, event, doChecksResume.command);
-    if (this.goesOn()) return this.follow(event, doChecksResume, doChecksResume.command);
-    this.emit(doChecksResume);
-  }
-
   toMaintenance(event) {
     const from = this.leaf;
     const { context } = this;
@@ -1826,226 +1646,6 @@ export class ServerInstance extends MachineInstance {
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
-    this.emitAs(doServerRelease, command1);
-  }
-
-  toLeavingMaintained(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    const command0 = server.release(given);
-    this.leaf = 15; /* leaving.maintained */
-    if (transitions.hasSubscribers) this.tell(from, event, doChecksPause.command, command0);
-    if (this.goesOn()) return this.follow(event, doChecksPause, doChecksPause.command, doServerRelease, command0);
-    this.emit(doChecksPause);
-    this.emitAs(doServerRelease, command0);
-  }
-
-  toLeavingWanted3(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 13; /* leaving.wanted */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emit(doSessionsAwait);
-  }
-
-  toLeavingWanted4(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    context['hasAddress'] = true;
-    context['health'] = server.creditAgain(given);
-    context['failures'] = 0;
-    context['losses'] = 0;
-    context['ejections'] = 0;
-    context['isDoubted'] = false;
-    const command0 = server.changed(given);
-    this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 13; /* leaving.wanted */
-    if (transitions.hasSubscribers)
-      this.tell(
-        from,
-        event,
-        doChecksResume.command,
-        doSetChanged.command,
-        command0,
-        doWaitersServe.command,
-        doSessionsAwait.command,
-      );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
-    this.emit(doChecksResume);
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emit(doSessionsAwait);
-  }
-
-  toLeavingWanted5(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 13; /* leaving.wanted */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emit(doSessionsAwait);
-  }
-
-  toLeavingDrained3(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    context['hasAddress'] = true;
-    context['health'] = server.creditAgain(given);
-    context['failures'] = 0;
-    context['losses'] = 0;
-    context['ejections'] = 0;
-    context['isDoubted'] = false;
-    const command0 = server.changed(given);
-    this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 14; /* leaving.drained */
-    if (transitions.hasSubscribers)
-      this.tell(
-        from,
-        event,
-        doChecksResume.command,
-        doSetChanged.command,
-        command0,
-        doWaitersServe.command,
-        doSessionsAwait.command,
-      );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
-    this.emit(doChecksResume);
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emit(doSessionsAwait);
-  }
-
-  toLeavingDrained4(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 14; /* leaving.drained */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emit(doSessionsAwait);
-  }
-
-  toLeavingMaintained2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    context['hasAddress'] = true;
-    const command0 = server.changed(given);
-    this.timer0 = this.wait(server.removeTimeout(given));
-    const command1 = server.release(given);
-    this.leaf = 15; /* leaving.maintained */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-        doServerRelease,
-        command1,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emit(doSessionsAwait);
     this.emitAs(doServerRelease, command1);
   }
 
@@ -2631,182 +2231,6 @@ export class ServerInstance extends MachineInstance {
     if (this.goesOn()) return this.follow(event);
   }
 
-  toServingExcluded4(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    this.timer0 = this.wait(server.ejection(given));
-    this.leaf = 10; /* serving.excluded */
-    if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-  }
-
-  toServingTryingFree5(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    this.leaf = 8; /* serving.trying.free */
-    if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-  }
-
-  toServingUp7(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    context['isDoubted'] = false;
-    context['loses'] = false;
-    context['hasServed'] = true;
-    const command1 = server.pace(given);
-    this.timer0 = this.wait(server.forgiveness(given));
-    this.leaf = 3; /* serving.up */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emitAs(doServerPace, command1);
-  }
-
-  toServingSuspect8(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    context['isDoubted'] = false;
-    context['loses'] = false;
-    context['hasServed'] = true;
-    const command1 = server.pace(given);
-    this.leaf = 4; /* serving.suspect */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emitAs(doServerPace, command1);
-  }
-
-  toServingDown7(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    const command1 = server.pace(given);
-    const command2 = server.release(given);
-    this.leaf = 6; /* serving.down */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emitAs(doServerPace, command1);
-    this.emitAs(doServerRelease, command2);
-  }
-
-  toMaintenance4(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, serving);
-    const command0 = server.changed(given);
-    const command1 = server.release(given);
-    this.leaf = 12; /* maintenance */
-    if (transitions.hasSubscribers)
-      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerRelease,
-        command1,
-      );
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emitAs(doServerRelease, command1);
-  }
-
   toPendingChecking3(event) {
     const from = this.leaf;
     const { context } = this;
@@ -2850,7 +2274,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingUp8(event) {
+  toServingUp7(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2884,7 +2308,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect9(event) {
+  toServingSuspect8(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2951,7 +2375,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingUp9(event) {
+  toServingUp8(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -2984,7 +2408,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect10(event) {
+  toServingSuspect9(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -3016,7 +2440,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingUp10(event) {
+  toServingUp9(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -3052,7 +2476,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command3);
   }
 
-  toServingUp11(event) {
+  toServingUp10(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -3103,7 +2527,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command3);
   }
 
-  toServingDown8(event) {
+  toServingDown7(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -3136,7 +2560,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerRelease, command2);
   }
 
-  toServingDown9(event) {
+  toServingDown8(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -3170,7 +2594,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerRelease, command2);
   }
 
-  toServingSuspect11(event) {
+  toServingSuspect10(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -3203,7 +2627,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect12(event) {
+  toServingSuspect11(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -3280,7 +2704,7 @@ export class ServerInstance extends MachineInstance {
     this.emit(doChecksPause);
   }
 
-  toMaintenance5(event) {
+  toMaintenance4(event) {
     const from = this.leaf;
     const { context } = this;
     context['hasAddress'] = false;
@@ -3288,7 +2712,7 @@ export class ServerInstance extends MachineInstance {
     if (this.goesOn()) return this.follow(event);
   }
 
-  toServingUp12(event) {
+  toServingUp11(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -3304,7 +2728,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command0);
   }
 
-  toServingUp13(event) {
+  toServingUp12(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -3337,7 +2761,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect13(event) {
+  toServingSuspect12(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -3396,7 +2820,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command0);
   }
 
-  toServingTryingFree6(event) {
+  toServingTryingFree5(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -3420,7 +2844,7 @@ export class ServerInstance extends MachineInstance {
     this.emit(doWaitersServe);
   }
 
-  toServingTryingFree7(event) {
+  toServingTryingFree6(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -3444,7 +2868,7 @@ export class ServerInstance extends MachineInstance {
     this.emit(doWaitersServe);
   }
 
-  toServingDown10(event) {
+  toServingDown9(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -3487,53 +2911,7 @@ export class ServerInstance extends MachineInstance {
     context['flushed'] = false;
     const command1 = server.cut(given);
     this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 17; /* cutting */
-    if (transitions.hasSubscribers)
-      this.tell(
-        from,
-        event,
-        doChecksStop.command,
-        doSetChanged.command,
-        command0,
-        doWaitersServe.command,
-        command1,
-        doSessionsAwait.command,
-      );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksStop,
-        doChecksStop.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerCut,
-        command1,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
-    this.emit(doChecksStop);
-    this.emit(doSetChanged);
-    this.emitAs(doServerChanged, command0);
-    this.emit(doWaitersServe);
-    this.emitAs(doServerCut, command1);
-    this.emit(doSessionsAwait);
-  }
-
-  toCutting6(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, closingRemoveTimeout);
-    const command0 = server.changed(given);
-    context['flushed'] = false;
-    const command1 = server.cut(given);
-    this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 17; /* cutting */
+    this.leaf = 14; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, doSessionsAwait.command);
     if (this.goesOn())
@@ -3566,7 +2944,7 @@ export class ServerInstance extends MachineInstance {
     const command1 = server.changed(given);
     const end2 = { type: 'xstate.done.state.server.aborted', output: 'aborted' };
     this.done(server.outcomeOf({ context, event: end2 }));
-    this.leaf = 19; /* aborted */
+    this.leaf = 16; /* aborted */
     if (transitions.hasSubscribers)
       this.tell(from, event, command0, doSetChanged.command, command1, doWaitersServe.command);
     if (this.goesOn())
@@ -3587,7 +2965,7 @@ export class ServerInstance extends MachineInstance {
     this.emit(doWaitersServe);
   }
 
-  toServingUp14(event) {
+  toServingUp13(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -3618,7 +2996,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect14(event) {
+  toServingSuspect13(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -3675,7 +3053,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingDown11(event) {
+  toServingDown10(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };

@@ -5,7 +5,6 @@ import {
   checkMachine,
   clientMachine,
   listenerMachine,
-  nameMachine,
   proxyMachine,
   serverMachine,
   sessionMachine,
@@ -22,7 +21,6 @@ export const MACHINES: ReadonlyMap<string, AnyStateMachine> = new Map(
       backendMachine,
       serverMachine,
       checkMachine,
-      nameMachine,
     ] as AnyStateMachine[]
   ).map((machine) => [machine.id, machine]),
 );

@@ -150,7 +150,6 @@ export type MachineName =
   | 'client'
   | 'cluster'
   | 'listener'
-  | 'name'
   | 'proxy'
   | 'server'
   | 'session'

@@ -121,7 +121,6 @@ test('an exported page has the pictures of the machines that are named, and no o
     'backend',
     'server',
     'check',
-    'name',
     'link',
   ]);
   expect(pictures.link).toContain('data-state="up.dialling"');

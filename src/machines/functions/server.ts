@@ -33,8 +33,6 @@ export interface ServerSettings {
 
 export interface ServerInput {
   readonly settings: ServerSettings;
-  /** Why there is this server, if not because its owner has added it. */
-  readonly cause?: Cause | undefined;
 }
 
 export interface ServerContext {
@@ -69,6 +67,14 @@ export interface ServerContext {
   cause: Cause;
 }
 
+/** What an ejection came to in the process whose traffic has judged. */
+export interface Verdict {
+  /** How long it takes, in milliseconds. */
+  readonly restMs: number;
+  /** Ejections in a row, this one included. */
+  readonly ejections: number;
+}
+
 export type ServerEvent =
   /** Its owner takes it back. */
   | { type: 'server.up'; cause?: Report }
@@ -88,11 +94,11 @@ export type ServerEvent =
   | { type: 'traffic.connected' }
   /**
    * An attempt has failed. `mayEject`: the set can spare it. `mends`: an attempt is of no use for so many milliseconds.
-   * `random`: from 0 to 1, for the jitter.
+   * `random`: from 0 to 1, for the jitter. `verdict`: that of another process that shares the server, whose traffic has judged it.
    */
-  | { type: 'traffic.failed'; cause: Report; mayEject: boolean; random: number; mends?: number }
+  | { type: 'traffic.failed'; cause: Report; mayEject: boolean; random: number; mends?: number; verdict?: Verdict }
   /** A connection was lost within `lostWithin`. */
-  | { type: 'traffic.dropped'; cause: Report; mayEject: boolean; random: number }
+  | { type: 'traffic.dropped'; cause: Report; mayEject: boolean; random: number; verdict?: Verdict }
   /** A connection has lasted longer; sent only after losses. */
   | { type: 'traffic.lasted' }
   /** One connection tries it. */
@@ -100,12 +106,8 @@ export type ServerEvent =
   /** That connection is over, and has told nothing. */
   | { type: 'trial.givenUp' }
   | { type: 'sessions.emptied' }
-  /** Its name has its address. */
-  | { type: 'address.found'; cause?: Report }
-  /** Its name has not been answered for too long: it may have its address, or not. */
-  | { type: 'address.lost'; cause?: Report }
-  /** Its name has other addresses now. */
-  | { type: 'address.gone'; cause?: Report };
+  | { type: 'address.found' }
+  | { type: 'address.lost'; cause?: Report };
 
 export type ServerCommand =
   /** Report `sessions.emptied` when it has no connection, which may be now. */
@@ -139,6 +141,7 @@ export interface GivenEvent extends Given {
     readonly mayEject?: boolean;
     readonly mends?: number;
     readonly random?: number;
+    readonly verdict?: Verdict;
   };
 }
 
@@ -152,9 +155,7 @@ function creditOf(settings: ServerSettings): number {
   return init === 'up' ? rise : fullOf(settings);
 }
 
-const ADDED: Cause = { initiator: 'owner', manner: 'command', phase: 'idle', code: 'add' };
-
-export const startOf = ({ input: { settings, cause = ADDED } }: { readonly input: ServerInput }): ServerContext => ({
+export const startOf = ({ input: { settings } }: { readonly input: ServerInput }): ServerContext => ({
   settings,
   health: creditOf(settings),
   failures: 0,
@@ -170,7 +171,7 @@ export const startOf = ({ input: { settings, cause = ADDED } }: { readonly input
   spreadMs: 0,
   delivers: true,
   flushed: true,
-  cause,
+  cause: { initiator: 'owner', manner: 'command', phase: 'idle', code: 'add' },
 });
 
 export const outcomeOf = ({
@@ -207,7 +208,8 @@ export const failuresAfterPass = ({ context: { failures, settings } }: Given): n
 export const isLoss = (event: GivenEvent['event']): boolean => event.type === 'traffic.dropped';
 export const oneFailureMore = ({ context, event }: GivenEvent): number => context.failures + (isLoss(event) ? 0 : 1);
 export const oneLossMore = ({ context, event }: GivenEvent): number => context.losses + (isLoss(event) ? 1 : 0);
-export const oneEjectionMore = ({ context }: Given): number => context.ejections + 1;
+export const oneEjectionMore = ({ context, event }: GivenEvent): number =>
+  event.verdict?.ejections ?? context.ejections + 1;
 export const oneEjectionLess = ({ context }: Given): number => Math.max(0, context.ejections - 1);
 export const wasLoss = ({ event }: GivenEvent): boolean => isLoss(event);
 export const nextStep = ({ context }: Given): number => context.step + 1;
@@ -216,6 +218,7 @@ export const askedRemoveTimeout = ({ context, event }: GivenEvent): number =>
 export const askedSpread = ({ event }: GivenEvent): number => event.spreadMs ?? 0;
 export const isToDeliver = ({ event }: GivenEvent): boolean => event.deliver === true;
 export const ejectionMs = ({ context: { ejections, settings }, event }: GivenEvent): number => {
+  if (event.verdict !== undefined) return event.verdict.restMs;
   const { baseMs, factor, maxMs, jitter } = settings;
   return Math.round(Math.min(maxMs, baseMs * factor ** ejections) * (1 - jitter * (event.random as number)));
 };

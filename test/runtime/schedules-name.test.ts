@@ -1,3 +1,0 @@
-import { testSchedules } from './schedules.js';
-
-testSchedules('schedules-name.test.ts', { name: 7_000 });
