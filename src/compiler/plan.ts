@@ -5,19 +5,26 @@
  * The order of things follows the algorithm of SCXML (https://www.w3.org/TR/scxml/#AlgorithmforSCXMLInterpretation) as
  * XState 5 implements it, for machines without parallel and history states.
  */
-import {
-  type AnyActorLogic,
-  type AnyStateMachine,
-  type AnyStateNode,
-  and,
-  matchesState,
-  not,
-  or,
-  pathToStateValue,
-  type StateValue,
-  stateIn,
-} from 'xstate';
+import type { AnyActorLogic, AnyStateMachine, AnyStateNode } from 'xstate';
 import { CompileError } from '../errors.js';
+import { type Asks, type Builtin, Implementations, mayAsk, nameOf, USE_ACTOR } from './implementations.js';
+import {
+  addInitial,
+  candidatesOf,
+  domainOf,
+  doneType,
+  entered,
+  initialOf,
+  isDescendant,
+  isWildcard,
+  leafOf,
+  outermostLast,
+  refuse,
+  type Transition,
+  toArray,
+  wildcardsOf,
+  withAncestors,
+} from './states.js';
 
 /** A function of the machine: called with `{ context, event }`, and its params if it has some. */
 export interface Call {
@@ -166,9 +173,6 @@ export function planOf(machine: AnyStateMachine, asks: Asks = mayAsk): Plan {
   return plan.hasActors ? new Planner(machine, { hasActors: true, asks }).plan() : plan;
 }
 
-/** Whether a function of the machine may read more than the context and the event. */
-type Asks = (run: Callable) => boolean;
-
 interface PlannerOptions {
   /** Timers are set among the effects, in their order. */
   readonly hasActors: boolean;
@@ -187,23 +191,7 @@ export function refusalsOf(machine: AnyStateMachine): CompileError[] {
   return refusals.filter(({ message }) => !texts.has(message) && texts.add(message));
 }
 
-/** A transition as XState has normalised it. */
-type Transition = NonNullable<AnyStateNode['always']>[number];
-
 type Action = AnyStateNode['entry'][number];
-
-/** What XState's action creators leave on the functions that they return. */
-interface Builtin {
-  readonly type?: string;
-  readonly to?: unknown;
-  readonly src?: unknown;
-  readonly assignment?: unknown;
-  readonly event?: unknown;
-  readonly delay?: unknown;
-}
-
-const USE_ACTOR = 'or run it on an XState actor (interpret(machine))';
-const EMIT = `Emit a command instead, which the host performs (emit({ type: '…' })), ${USE_ACTOR}`;
 
 /** Of one event: more is a cycle that never ends. XState has no limit unless it is given one. */
 const STEPS_MAX = 10_000;
@@ -215,12 +203,8 @@ function stepsMaxOf({ options }: AnyStateMachine): number {
 }
 
 class Planner {
-  #acts = false;
-  #hasActors: boolean;
-  /** The leaf whose steps are worked out. */
-  #at: AnyStateNode | undefined;
   readonly #refusals: CompileError[] | undefined;
-  readonly #asks: Asks;
+  readonly #names: Implementations;
   readonly #machine: AnyStateMachine;
   readonly #nodes: AnyStateNode[] = [];
   readonly #leaves: AnyStateNode[] = [];
@@ -229,8 +213,7 @@ class Planner {
 
   constructor(machine: AnyStateMachine, { hasActors, asks, refusals }: PlannerOptions) {
     this.#machine = machine;
-    this.#hasActors = hasActors;
-    this.#asks = asks;
+    this.#names = new Implementations(machine, hasActors, asks);
     this.#refusals = refusals;
     this.#visit(machine.root, 0);
   }
@@ -275,13 +258,13 @@ class Planner {
     const leaves = this.#leaves.map((leaf) => this.#leaf(leaf, types));
     const initial = this.#initialStep();
     const { context } = this.#machine.config;
-    const contextAsks = typeof context === 'function' && this.#asks(context);
-    if (contextAsks) this.#hasActors = true;
+    const contextAsks = typeof context === 'function' && this.#names.asks(context);
+    if (contextAsks) this.#names.hasActors = true;
     return {
       id: this.#machine.id,
       machine: this.#machine,
-      acts: this.#acts || this.#hasActors,
-      hasActors: this.#hasActors,
+      acts: this.#names.acts || this.#names.hasActors,
+      hasActors: this.#names.hasActors,
       leaves,
       types,
       hasWildcards,
@@ -326,7 +309,7 @@ class Planner {
     const transitions = [...[...node.transitions.values()].flat(), ...(node.always ?? [])];
     for (const type of node.transitions.keys()) this.attempt(() => isWildcard(node, type));
     for (const { guard, target } of transitions) {
-      if (guard !== undefined) this.attempt(() => this.#guard(node, guard));
+      if (guard !== undefined) this.attempt(() => this.#names.guard(node, guard));
       this.attempt(() => {
         if (target !== undefined && target.length > 1) {
           refuse(node, 'a transition of it has several targets', 'Give it one');
@@ -340,9 +323,9 @@ class Planner {
       toArray(node.config.exit),
       ...transitions.map((one) => one.actions),
     ]) {
-      for (const action of actions) this.attempt(() => this.#action(node, action));
+      for (const action of actions) this.attempt(() => this.#names.action(node, action));
     }
-    for (const invoke of node.invoke) this.attempt(() => this.#invocation(node, invoke));
+    for (const invoke of node.invoke) this.attempt(() => this.#names.invocation(node, invoke));
   }
 
   #numberOf(leaf: AnyStateNode): number {
@@ -367,7 +350,7 @@ class Planner {
       always: around.flatMap((state) => state.always ?? []).map(this.#stepFrom(node)),
       on: new Map(types.map((type) => [type, steps(type)])),
       other: wild,
-      timers: this.#hasActors
+      timers: this.#names.hasActors
         ? []
         : around.toReversed().flatMap((state) => this.#timerOpsOf(state).map(({ set }) => set.timer)),
     };
@@ -383,7 +366,7 @@ class Planner {
 
   #step(leaf: AnyStateNode, transition: Transition): Step {
     const { source, actions, guard } = transition;
-    this.#at = leaf;
+    this.#names.at = leaf;
     const target = (transition.target as AnyStateNode[] | undefined)?.[0];
     const ops: Op[] = [];
     const active = new Set(withAncestors(leaf));
@@ -399,7 +382,7 @@ class Planner {
     if (target !== undefined) this.#enter(entered(transition, target, domain), active, ops);
     const to = leafOf(active);
     return {
-      guard: guard === undefined ? undefined : this.#guard(source, guard),
+      guard: guard === undefined ? undefined : this.#names.guard(source, guard),
       source: source.id,
       guardName: nameOf(guard),
       ops,
@@ -440,15 +423,15 @@ class Planner {
       this.#act(node, toArray(node.config.entry), entry);
       ops.push(...(coming.length === 0 ? entry : entry.map((op) => (op.do === 'act' ? { ...op, coming } : op))));
       for (const { set } of this.#timerOpsOf(node)) ops.push(set);
-      for (const invoke of node.invoke) ops.push({ do: 'invoke', actor: this.#invocation(node, invoke) });
+      for (const invoke of node.invoke) ops.push({ do: 'invoke', actor: this.#names.invocation(node, invoke) });
       if (byDefault && node.type === 'compound') this.#act(node, node.initial.actions, ops);
       if (node.type !== 'final') continue;
       const { parent } = node;
       if (parent?.parent !== undefined) {
-        ops.push({ do: 'complete', type: doneType(parent), output: this.#expression(node.output) });
+        ops.push({ do: 'complete', type: doneType(parent), output: this.#names.expression(node.output) });
       } else {
-        const output = this.#expression(this.#machine.root.output);
-        const final = parent === undefined ? undefined : this.#expression(node.output);
+        const output = this.#names.expression(this.#machine.root.output);
+        const final = parent === undefined ? undefined : this.#names.expression(node.output);
         ops.push({ do: 'finish', output, type: doneType(node), final });
         isDone = true;
       }
@@ -467,207 +450,22 @@ class Planner {
     for (const { clear } of this.#timerOpsOf(node)) ops.push(clear);
   }
 
-  readonly #invocations = new Map<unknown, Invocation>();
-
-  #invocation(node: AnyStateNode, invoke: AnyStateNode['invoke'][number]): Invocation {
-    const before = this.#invocations.get(invoke);
-    if (before !== undefined) return before;
-    const { id, src, systemId, input, onSnapshot } = invoke as typeof invoke & { onSnapshot?: unknown };
-    const given = toArray(node.config.invoke as { src: string | AnyActorLogic } | undefined)[
-      node.invoke.indexOf(invoke)
-    ]?.src;
-    const logic = typeof given === 'string' ? this.#machine.implementations.actors[given] : given;
-    if (logic === undefined) {
-      refuse(node, `its actor "${src}" is not defined`, `Define it in setup({ actors: { ${src}: … } })`);
-    }
-    this.#hasActors = true;
-    const invocation = {
-      id,
-      src,
-      logic: logic as AnyActorLogic,
-      systemId,
-      input,
-      syncSnapshot: onSnapshot !== undefined,
-    };
-    this.#invocations.set(invoke, invocation);
-    return invocation;
-  }
-
   #timersOf(node: AnyStateNode, slot: number): TimerOps[] {
     return Object.keys(node.config.after ?? {}).map((key, index) => {
       const isNamed = Number.isNaN(+key);
-      const delay = isNamed ? this.#delay(node, key) : { value: +key };
+      const delay = isNamed ? this.#names.delay(node, key) : { value: +key };
       const name = isNamed ? key : String(+key);
       const timer: PlannedTimer = { name, type: `xstate.after.${name}.${node.id}`, slot: slot + index };
-      return this.#hasActors
+      return this.#names.hasActors
         ? { set: { do: 'schedule', timer, delay }, clear: { do: 'unschedule', timer } }
         : { set: { do: 'set', timer, delay }, clear: { do: 'clear', timer } };
     });
   }
 
-  #delay(node: AnyStateNode, name: string): Expression {
-    const delay: unknown = this.#machine.implementations.delays[name];
-    if (typeof delay === 'number' || typeof delay === 'function') return this.#expression(delay) as Expression;
-    return refuse(node, `its delay "${name}" is not defined`, `Define it in setup({ delays: { ${name}: … } })`);
-  }
-
   #act(node: AnyStateNode, actions: readonly Action[], ops: Op[]): void {
-    for (const action of actions) ops.push(...this.#action(node, action));
-  }
-
-  #action(node: AnyStateNode, action: Action): Op[] {
-    if (typeof action === 'function') return this.#builtin(node, action as Builtin, undefined, 'an action');
-    const { type: name, params } = typeof action === 'string' ? { type: action, params: undefined } : action;
-    const implementation = this.#machine.implementations.actions[name] as Builtin | undefined;
-    if (implementation === undefined) {
-      return refuse(
-        node,
-        `its action "${name}" is not defined`,
-        `Define it in setup({ actions: { ${name}: emit(…) } })`,
-      );
-    }
-    return this.#builtin(node, implementation, params, `its action "${name}"`);
-  }
-
-  #builtin(node: AnyStateNode, action: Builtin, params: unknown, what: string): Op[] {
-    if (!('resolve' in action)) {
-      this.#acts = true;
-      return [{ do: 'call', call: this.#call(action as Callable, params) }];
-    }
-    switch (action.type) {
-      case 'xstate.assign':
-        return [this.#assignment(action.assignment, params)];
-      case 'xstate.emit':
-        return [{ do: 'emit', command: this.#valueOr(action.event, params) }];
-      case 'xstate.raise':
-        if (typeof action.event === 'string') {
-          return refuse(node, `${what} raises a string`, `Raise { type: '${action.event}' }`);
-        }
-        if (action.delay === undefined) return [{ do: 'raise', event: this.#valueOr(action.event, params) }];
-        this.#delayOf(node, action.delay);
-        break;
-      case 'xstate.sendTo':
-        if (action.to === '#_parent') {
-          return refuse(node, `${what} sends to a parent, which it has not`, EMIT);
-        }
-        if (typeof action.event === 'string') {
-          return refuse(node, `${what} sends a string`, `Send { type: '${action.event}' }`);
-        }
-        this.#delayOf(node, action.delay);
-        break;
-      case 'xstate.spawnChild':
-        if (typeof action.src === 'string' && this.#machine.implementations.actors[action.src] === undefined) {
-          return refuse(
-            node,
-            `its actor "${action.src}" is not defined`,
-            `Define it in setup({ actors: { ${action.src}: … } })`,
-          );
-        }
-        break;
-      case 'xstate.log':
-        this.#acts = true;
-        return [this.#actOp(action, params)];
-      case 'xstate.cancel':
-      case 'xstate.stopChild':
-      case 'xstate.enqueueActions':
-        break;
-      default:
-        return refuse(node, `${what} is ${action.type?.slice(7)}`, EMIT);
-    }
-    this.#hasActors = true;
-    return [this.#actOp(action, params)];
-  }
-
-  #actOp(action: Builtin, params: unknown): Op {
-    return { do: 'act', action: action as Callable, params: paramsOf(params) };
-  }
-
-  /** A delay of its own that has a name must be defined. */
-  #delayOf(node: AnyStateNode, delay: unknown): void {
-    if (typeof delay === 'string') this.#delay(node, delay);
-  }
-
-  /** Params that are a function are asked for when they are needed. */
-  #call(run: Callable, params?: unknown): Call {
-    const asks = this.#asks(run);
-    if (asks) this.#hasActors = true;
-    const given = paramsOf(params);
-    return { run, ...(asks && { asks }), ...(given !== undefined && { params: given }) };
-  }
-
-  #valueOr(given: unknown, params?: unknown): Expression {
-    return typeof given === 'function' ? { call: this.#call(given, params) } : { value: given };
-  }
-
-  #expression(given: unknown): Expression | undefined {
-    return given === undefined ? undefined : this.#valueOr(given);
-  }
-
-  /** Each part is computed from the context before all of them. */
-  #assignment(parts: unknown, params: unknown): Op {
-    if (typeof parts === 'function') return { do: 'merge', call: this.#call(parts, params) };
-    const entries = Object.entries(parts as Record<string, unknown>);
-    return { do: 'assign', parts: entries.map(([key, value]) => [key, this.#valueOr(value, params)]) };
-  }
-
-  #guard(node: AnyStateNode, guard: unknown): Guard {
-    let resolved = guard;
-    let params: unknown;
-    if (typeof guard !== 'function') {
-      const { type: name, params: given } =
-        typeof guard === 'string' ? { type: guard, params: undefined } : (guard as { type: string; params?: unknown });
-      params = given;
-      resolved = this.#machine.implementations.guards[name];
-      if (resolved === undefined) {
-        return refuse(node, `its guard "${name}" is not defined`, `Define it in setup({ guards: { ${name}: … } })`);
-      }
-      // A name may stand for another one.
-      if (typeof resolved !== 'function') return this.#guard(node, resolved);
-    }
-    const combinator = resolved as Combinator;
-    if (combinator.check !== undefined) return this.#combined(node, combinator);
-    // XState gives a guard the context and the event, and nothing else.
-    const given = paramsOf(params);
-    return { call: { run: resolved as Callable, ...(given !== undefined && { params: given }) } };
-  }
-
-  #combined(node: AnyStateNode, { check, guards = [], stateValue }: Combinator): Guard {
-    const parts = guards.map((part) => this.#guard(node, part));
-    const [first] = parts;
-    if (check === NOT && first !== undefined) return { not: first };
-    if (check === AND) return { and: parts };
-    if (check === OR) return { or: parts };
-    if (check === IN && stateValue !== undefined) return this.#isIn(stateValue) ? { and: [] } : { or: [] };
-    return refuse(node, 'it has a guard that is not known', `Write it as a function, ${USE_ACTOR}`);
-  }
-
-  /** In each leaf it is known beforehand which states it is in. */
-  #isIn(value: StateValue): boolean {
-    const leaf = this.#at;
-    if (leaf === undefined) return true;
-    if (typeof value === 'string' && value.startsWith('#')) {
-      return withAncestors(leaf).includes(this.#machine.getStateNodeById(value));
-    }
-    return leaf.path.length > 0 && matchesState(value, pathToStateValue(leaf.path));
+    for (const action of actions) ops.push(...this.#names.action(node, action));
   }
 }
-
-/** The name that the machine gives a guard; a function, and what `and` returns, has none. */
-const nameOf = (guard: Transition['guard']): string | undefined =>
-  typeof guard === 'object' ? guard.type : typeof guard === 'string' ? guard : undefined;
-
-/** What `and`, `or`, `not` and `stateIn` return: only `check` tells them apart. */
-interface Combinator {
-  readonly check?: unknown;
-  readonly guards?: readonly unknown[];
-  readonly stateValue?: StateValue;
-}
-
-const checkOf = (guard: unknown): unknown => (guard as Combinator).check;
-const NOT = checkOf(not(() => true));
-const AND = checkOf(and([]));
-const OR = checkOf(or([]));
-const IN = checkOf(stateIn(''));
 
 interface TimerOps {
   readonly set: Extract<Op, { do: 'set' | 'schedule' }>;
@@ -683,142 +481,3 @@ const changesSnapshot = ({ do: what, ...op }: Op): boolean =>
   (what === 'act' && (op as { action: Builtin }).action.type?.endsWith('Child') === true);
 
 const mayAssign = (op: Op): boolean => op.do === 'act' && (op.action as Builtin).type === 'xstate.enqueueActions';
-
-/** A value, or a function that gives one. XState gives it the context and the event. */
-function paramsOf(params: unknown): Expression | undefined {
-  if (params === undefined) return undefined;
-  return typeof params === 'function' ? { call: { run: params } } : { value: params };
-}
-
-/**
- * Whether a function may read more of its argument than the context and the event, as far as its text tells: where it may,
- * an instance makes an object that stands for it.
- */
-export function mayAsk(run: Callable): boolean {
-  const text = Function.prototype.toString.call(run);
-  if (text.includes('[native code]') || text.includes('arguments')) return true;
-  const [, first = ''] = /^[^(=]*\(\s*([\s\S]*)/.exec(text) ?? [text, text];
-  if (first.startsWith('{')) return !keysOf(first).every((key) => PLAIN.has(key));
-  const [name] = /^[\w$]*/.exec(first) as unknown as [string];
-  if (name === '') return !first.startsWith(')');
-  const word = `(?<![\\w$])${name.replaceAll('$', '\\$')}(?![\\w$])`;
-  const count = (pattern: string): number => text.match(new RegExp(pattern, 'g'))?.length ?? 0;
-  return count(word) > count(`${word}\\.(?:context|event|input)(?![\\w$])`) + 1;
-}
-
-const PLAIN = new Set(['context', 'event', 'input']);
-
-/** The keys that a parameter is taken apart by: `{ context: { n }, event }` has two. */
-function keysOf(text: string): string[] {
-  const keys: string[] = [];
-  let depth = 0;
-  let key = '';
-  for (const char of text) {
-    if (depth === 1 && (char === ',' || char === '}')) {
-      const [name] = /^[^\s:=]*/.exec(key.trim()) as unknown as [string];
-      if (name !== '') keys.push(name);
-      key = '';
-    } else if (depth === 1) {
-      key += char;
-    }
-    if ('{[('.includes(char)) depth++;
-    else if ('}])'.includes(char)) depth--;
-    if (depth === 0) break;
-  }
-  return keys;
-}
-
-/** XState looks for it only when the machine starts. */
-function initialOf(node: AnyStateNode): AnyStateNode['initial'] | undefined {
-  if (node.type !== 'compound') return undefined;
-  try {
-    return node.initial;
-  } catch {
-    const { initial } = node.config as { initial?: unknown };
-    const names = Object.keys(node.states).join(', ');
-    return refuse(node, `its initial state "${initial}" is not one of its states`, `Name one of these: ${names}`);
-  }
-}
-
-function refuse(node: AnyStateNode, why: string, advice: string): never {
-  throw new CompileError(node.id, why, advice);
-}
-
-/** A state and all around it, from the inside out. */
-function withAncestors(node: AnyStateNode): AnyStateNode[] {
-  const all: AnyStateNode[] = [];
-  for (let state: AnyStateNode | undefined = node; state !== undefined; state = state.parent) all.push(state);
-  return all;
-}
-
-function outermostLast(nodes: ReadonlySet<AnyStateNode>): AnyStateNode[] {
-  return [...nodes].sort((a, b) => b.order - a.order);
-}
-
-/** True inside `ancestor`; everything is inside of nothing. */
-function isDescendant(node: AnyStateNode, ancestor: AnyStateNode | undefined): boolean {
-  return ancestor === undefined || withAncestors(node).indexOf(ancestor) > 0;
-}
-
-/** The state that a transition stays inside of; nothing if it leaves the root itself. */
-function domainOf({ source, reenter }: Transition, target: AnyStateNode): AnyStateNode | undefined {
-  if (!reenter && (target === source || isDescendant(target, source))) return source;
-  const common = withAncestors(target).find((node) => isDescendant(target, node) && isDescendant(source, node));
-  return common ?? (reenter ? undefined : source.machine.root);
-}
-
-const leafOf = (active: ReadonlySet<AnyStateNode>): AnyStateNode =>
-  [...active].find((node) => node.type !== 'compound') as AnyStateNode;
-
-/** The states that a transition enters, and whether by default: then the actions of its initial transition are done. */
-function entered(
-  { source, reenter }: Transition,
-  target: AnyStateNode,
-  domain: AnyStateNode | undefined,
-): Map<AnyStateNode, boolean> {
-  const entering = new Map<AnyStateNode, boolean>();
-  if (source !== target || source !== domain || reenter) entering.set(target, true);
-  addInitial(target, entering);
-  for (let node = target.parent; node !== undefined && node !== domain; node = node.parent) {
-    if (isDescendant(node, domain) && !entering.has(node)) entering.set(node, false);
-  }
-  return entering;
-}
-
-function addInitial(node: AnyStateNode, entering: Map<AnyStateNode, boolean>): void {
-  let state = node;
-  while (state.type === 'compound') {
-    state = (state.initial.target as AnyStateNode[])[0] as AnyStateNode;
-    entering.set(state, true);
-  }
-}
-
-/** Transitions for exactly this type, then those of wildcards that match it, the longest first. */
-function candidatesOf(node: AnyStateNode, type: string): Transition[] {
-  const matching = wildcardsOf(node).filter((wildcard) => matchesWildcard(type, wildcard));
-  return [type, ...matching].flatMap((descriptor) => node.transitions.get(descriptor) ?? []);
-}
-
-const wildcardsOf = (node: AnyStateNode): string[] =>
-  [...node.transitions.keys()].filter((type) => isWildcard(node, type)).sort((a, b) => b.length - a.length);
-
-/** `*` matches everything, `socket.*` what begins with `socket.`, and `socket` itself. */
-function matchesWildcard(type: string, descriptor: string): boolean {
-  if (descriptor === '*') return true;
-  if (!descriptor.endsWith('.*')) return false;
-  return type === descriptor.slice(0, -2) || type.startsWith(descriptor.slice(0, -1));
-}
-
-function isWildcard(node: AnyStateNode, descriptor: string): boolean {
-  const star = descriptor.indexOf('*');
-  if (star === -1) return false;
-  if (descriptor === '*' || (star === descriptor.length - 1 && descriptor.endsWith('.*'))) return true;
-  return refuse(node, `it has a transition for "${descriptor}"`, 'Use "*" or a type that ends in ".*"');
-}
-
-const doneType = (node: AnyStateNode): string => `xstate.done.state.${node.id}`;
-
-function toArray<T>(value: T | readonly T[] | undefined): readonly T[] {
-  if (value === undefined) return [];
-  return Array.isArray(value) ? value : [value as T];
-}
