@@ -143,6 +143,8 @@ class More {
   listeners: RunListeners[] = [];
   error: unknown;
   status: 'error' | 'stopped' | undefined;
+  /** Its start leads to its end: where a function of that throws, it has its output all the same, as in XState. */
+  isDoneAtStart = false;
 }
 
 export abstract class OwnInstance<C extends object> extends MachineInstance<C> implements Run<Event> {
@@ -213,7 +215,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
       value: this.#value,
       context: { ...this.context },
       status,
-      output: status === 'done' ? output : undefined,
+      output: status === 'done' || this.#more?.isDoneAtStart === true ? output : undefined,
       error: thrown?.error ?? this.#more?.error,
     };
   }
@@ -532,6 +534,7 @@ export abstract class OwnInstance<C extends object> extends MachineInstance<C> i
     const more = this.#more;
     if (more !== undefined) {
       if (this.flags & DONE) {
+        more.isDoneAtStart = true;
         more.early.push(() => this.#stopUnstarted(more));
       } else {
         more.early.unshift(() => {

@@ -376,6 +376,25 @@ describe.each([
       expect(said).toEqual(['failed wrong']);
     });
 
+    test('the output is there where the start leads to the end, and a function of it throws', () => {
+      const machine = createMachine({
+        initial: 'a',
+        states: { a: { type: 'final', exit: fail } },
+        output: 7,
+      } as never) as AnyStateMachine;
+      const { run: one, said } = started(machine);
+      expect(one.snapshot()).toMatchObject({ value: 'a', status: 'error', output: 7 });
+      expect(said).toEqual(['failed wrong']);
+      const later = createMachine({
+        initial: 'b',
+        states: { a: { type: 'final', exit: fail }, b: { on: { go: 'a' } } },
+        output: 7,
+      } as never) as AnyStateMachine;
+      const { run: other } = started(later);
+      other.send({ type: 'go' });
+      expect(other.snapshot()).toMatchObject({ value: 'b', status: 'error', output: undefined });
+    });
+
     test('without either it is an uncaught exception', () => {
       vi.useFakeTimers({ toFake: ['setTimeout'] });
       const { run } = started(createMachine({ on: { go: { actions: fail } } } as never) as AnyStateMachine, {
