@@ -7,7 +7,8 @@ import { checkMachine, type RunnableMachine } from '../runtime/machine.js';
 import { factsOf, place } from '../runtime/machine-instance.js';
 import { interpret } from '../runtime/xstate.js';
 import { VERSION } from '../version.js';
-import { effects, guardError, OwnInstance, ownContext } from './own-instance.js';
+import { effects } from './acting-instance.js';
+import { guardError, OwnInstance, ownContext } from './own-instance.js';
 import { planOf, refusalsOf } from './plan.js';
 import { sourceOf } from './source.js';
 

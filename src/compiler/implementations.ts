@@ -14,20 +14,11 @@ import {
   type StateValue,
   stateIn,
 } from 'xstate';
+import type { Builtin } from './builtins.js';
 import type { Call, Callable, Expression, Guard, Invocation, Op } from './plan.js';
 import { refuse, type Transition, toArray, withAncestors } from './states.js';
 
 type Action = AnyStateNode['entry'][number];
-
-/** What XState's action creators leave on the functions that they return. */
-export interface Builtin {
-  readonly type?: string;
-  readonly to?: unknown;
-  readonly src?: unknown;
-  readonly assignment?: unknown;
-  readonly event?: unknown;
-  readonly delay?: unknown;
-}
 
 export const USE_ACTOR = 'or run it on an XState actor (interpret(machine))';
 const EMIT = `Emit a command instead, which the host performs (emit({ type: '…' })), ${USE_ACTOR}`;

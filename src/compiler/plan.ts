@@ -7,10 +7,12 @@
  */
 import type { AnyActorLogic, AnyStateMachine, AnyStateNode } from 'xstate';
 import { CompileError } from '../errors.js';
-import { type Asks, type Builtin, Implementations, mayAsk, nameOf, USE_ACTOR } from './implementations.js';
+import type { Builtin } from './builtins.js';
+import { type Asks, Implementations, mayAsk, nameOf, USE_ACTOR } from './implementations.js';
 import {
   addInitial,
   candidatesOf,
+  checkStart,
   domainOf,
   doneType,
   entered,
@@ -400,6 +402,7 @@ class Planner {
     const active = new Set<AnyStateNode>();
     const entering = new Map<AnyStateNode, boolean>([[root, true]]);
     addInitial(root, entering);
+    for (const node of entering.keys()) checkStart(node);
     this.#enter(entering, active, ops);
     return {
       guard: undefined,

@@ -14,10 +14,19 @@ export function initialOf(node: AnyStateNode): AnyStateNode['initial'] | undefin
   try {
     return node.initial;
   } catch {
-    const { initial } = node.config as { initial?: unknown };
-    const names = Object.keys(node.states).join(', ');
-    return refuse(node, `its initial state "${initial}" is not one of its states`, `Name one of these: ${names}`);
+    return refuseInitial(node, `Name one of these: ${Object.keys(node.states).join(', ')}`);
   }
+}
+
+/** A machine cannot start in a state without states that names one of them all the same. */
+export function checkStart(node: AnyStateNode): void {
+  const { initial } = node.config as { initial?: unknown };
+  if (node.type !== 'compound' && initial !== undefined) refuseInitial(node, 'Give it that state, or name none');
+}
+
+function refuseInitial(node: AnyStateNode, advice: string): never {
+  const { initial } = node.config as { initial?: unknown };
+  return refuse(node, `its initial state "${initial}" is not one of its states`, advice);
 }
 
 export function refuse(node: AnyStateNode, why: string, advice: string): never {

@@ -71,6 +71,13 @@ describe('a state that cannot be compiled', () => {
     expect(error.message).toContain('"door.open"');
   });
 
+  test('an initial state where there are no states, where the machine starts in it', () => {
+    const error = refusalOf(door({ initial: 'closed', states: { closed: { initial: 'ajar' } } }));
+    expect(error.state).toBe('door.closed');
+    expect(error.message).toMatch(/initial state "ajar" .* Give it that state, or name none/);
+    compile(withOpen({ initial: 'ajar' }));
+  });
+
   test.each(['shallow', 'deep'])('history, %s', (history) => {
     const states = { a: {}, b: {}, last: { type: 'history', history } };
     const error = refusalOf(withOpen({ initial: 'a', states }));
