@@ -192,7 +192,12 @@ export abstract class ActingInstance<C extends object> extends MachineInstance<C
 
   #set(name: string, id: string | undefined, event: Event, delayMs: number, to: AnyActorRef | undefined): void {
     const { scheduled, byId } = this.extra;
-    if (isNever(delayMs) || this.flags & OVER) return;
+    if (this.flags & OVER) return;
+    if (isNever(delayMs)) {
+      // As in XState: `cancel` does not find the one that had its id before.
+      if (id !== undefined) byId.delete(id);
+      return;
+    }
     const { clock } = this.host;
     const timer = new Scheduled(this, name, this.keepsAlive(name), id, event, to);
     scheduled.add(timer);

@@ -5,6 +5,7 @@ import {
   type AnyMachineSnapshot,
   type AnyStateMachine,
   assign,
+  cancel,
   createActor,
   createMachine,
   emit,
@@ -224,6 +225,29 @@ describe.each([
     expect(run.timers()).toEqual([]);
     expect(run.snapshot()).toMatchObject({ value: 'on', status: 'stopped', output: undefined });
     expect(said).toEqual(['ring on', 'ring got hello', 'rung', 'ring off']);
+  });
+
+  test('a timer that never comes takes the id of another one, which cancel no longer finds', () => {
+    const clock = new ManualClock();
+    const later = (delay: number) => raise({ type: 'rung' }, { id: 'bell', delay });
+    const machine = createMachine({
+      entry: later(10),
+      on: {
+        again: { actions: later(Number.POSITIVE_INFINITY) },
+        end: { actions: cancel('bell') },
+        rung: { actions: say('rung') },
+      },
+    } as never) as AnyStateMachine;
+    for (const [types, expected] of [
+      [['end'], []],
+      [['again', 'end'], ['rung']],
+    ] as const) {
+      const { run: one, said } = started(machine, { clock });
+      for (const type of types) one.send({ type });
+      clock.advance(20);
+      expect(said).toEqual(expected);
+      one.stop();
+    }
   });
 
   test('stop from inside a command takes effect after it', () => {
