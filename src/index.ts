@@ -58,8 +58,19 @@ export {
 } from './errors.js';
 export type { CloseOptions, Handle, HandleOptions } from './handle.js';
 export type { Means } from './machines/means.js';
-export type { Cause, Ending, Initiator, Leg, Manner, Outcome, Phase, Report } from './machines/vocabulary.js';
+export type {
+  Cause,
+  Ending,
+  Initiator,
+  Leg,
+  Manner,
+  NameAnswer,
+  Outcome,
+  Phase,
+  Report,
+} from './machines/vocabulary.js';
 export type { Members } from './members.js';
+export type { AddressLookup, FoundAddress, FoundAddresses, LookupContext } from './names/found.js';
 export type { Timeout } from './options.js';
 export type { AdoptOptions } from './proxy/adopted.js';
 export { type LogEntry, logLine, stateCode } from './proxy/log.js';
@@ -98,9 +109,11 @@ export { roundRobin } from './upstream/balance/round-robin.js';
 export type { RetryBudgetOptions } from './upstream/budget.js';
 export type { CheckExchange, CheckHook, CheckHookContext, ChecksOptions } from './upstream/check-options.js';
 export { Governor, type GovernorOptions } from './upstream/governor.js';
+export type { AddressesOptions, HoldOptions } from './upstream/name-options.js';
 export type { RemoveOptions, Server, ServerChange, ServerEvents } from './upstream/server.js';
 export type { CheckResult, PastChange, ServerFailure } from './upstream/server-history.js';
 export type { ServerInfo } from './upstream/server-info.js';
+export type { ServerName, ServerNameChange, ServerNameEvents } from './upstream/server-name.js';
 export type { ConnectContext, ConnectHook, ServerOptions } from './upstream/server-options.js';
 export { Servers, type ServersEvents } from './upstream/servers.js';
 export {

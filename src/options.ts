@@ -118,7 +118,7 @@ export function limits<L extends Limits, O extends OptionsOf<L>>(
   table: L,
   options: O & (keyof L extends keyof O ? unknown : never),
   ...[defaults, path = '']: [Open<L>] extends [never]
-    ? []
+    ? [defaults?: undefined, path?: string]
     : [defaults: Readonly<Record<Open<L>, number>>, path?: string]
 ): SettingsOf<L> {
   const open: Partial<Record<string, number>> = defaults ?? {};

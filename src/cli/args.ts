@@ -1,10 +1,11 @@
 /** The program's arguments: one table that is parsed, checked and printed as help. */
+import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import type { DiagramKind } from '../diagrams/index.js';
 import type { ListenAddress, ProxyOptions, ServerOptions } from '../index.js';
 import { type Limit, PROXY_LIMITS } from '../machines/limits.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
-import { nearest } from '../text.js';
+import { hostAndPort, nearest } from '../text.js';
 import { BALANCE_NAMES } from '../upstream/balance/balance.js';
 import { WEIGHT_MAX } from '../upstream/balance/weight.js';
 
@@ -90,6 +91,9 @@ export class StartError extends Error {}
 interface Draft {
   readonly listen: ListenAddress[];
   readonly servers: ServerOptions[];
+  /** Names are as many servers as they have addresses. */
+  hasAddresses: boolean;
+  readonly nameservers: string[];
   readonly proxy: { -readonly [O in keyof ProxyOptions]?: ProxyOptions[O] };
   readonly backoff: { initialMs?: number; maxMs?: number };
   connectionsMax: number | undefined;
@@ -187,6 +191,27 @@ const FLAGS: Record<string, Flag> = {
     help: 'connect them to this server; repeatable; ADDRESS,weight=3 gets three times as many',
     runOnly: true,
     set: (draft, value, fail) => draft.servers.push(weighted(value, fail)),
+  },
+  addresses: {
+    group: WHERE,
+    help: 'each backend that is a name is as many servers as it has addresses',
+    runOnly: true,
+    set: (draft) => {
+      draft.hasAddresses = true;
+    },
+  },
+  nameserver: {
+    group: WHERE,
+    takes: 'ADDRESS',
+    help: 'where such names are looked up; repeatable',
+    fallback: "the system's",
+    runOnly: true,
+    set: (draft, value, fail) => {
+      const at = address(value, 1, fail);
+      if (!('host' in at) || isIP(at.host as string) === 0)
+        throw fail('an IP address with a port, such as 192.0.2.53:53');
+      draft.nameservers.push(hostAndPort(at.host as string, at.port));
+    },
   },
   balance: {
     group: WHERE,
@@ -342,6 +367,8 @@ export function readArgs(argv: readonly string[]): Args {
   const draft: Draft = {
     listen: [],
     servers: [],
+    hasAddresses: false,
+    nameservers: [],
     proxy: {},
     backoff: {},
     connectionsMax: undefined,
@@ -486,6 +513,7 @@ function choose(draft: Draft, given: ReadonlySet<string>): TourArgs | RunArgs {
   }
   if (listen.length === 0) throw new UsageError(`--listen is missing, as in: --listen 127.0.0.1:8080.`);
   if (servers.length === 0) throw new UsageError(`--backend is missing, as in: --backend 127.0.0.1:5432.`);
+  const backends = withAddresses(draft);
   return {
     mode: 'run',
     output,
@@ -496,10 +524,26 @@ function choose(draft: Draft, given: ReadonlySet<string>): TourArgs | RunArgs {
       ...proxy,
       ...(Object.keys(backoff).length > 0 && { backoff }),
       listen,
-      servers: connectionsMax === undefined ? servers : servers.map((server) => ({ ...server, connectionsMax })),
+      servers: connectionsMax === undefined ? backends : backends.map((server) => ({ ...server, connectionsMax })),
     },
   };
 }
+
+const isName = ({ host }: ServerOptions): boolean => host !== undefined && isIP(host) === 0;
+
+/** Services always have addresses of their own, other names if told so. */
+function withAddresses({ servers, hasAddresses, nameservers }: Draft): ServerOptions[] {
+  const addresses = nameservers.length > 0 ? { nameservers } : true;
+  const isLookedUp = (server: ServerOptions): boolean => isName(server) && (hasAddresses || server.port === undefined);
+  if (hasAddresses && !servers.some(isName)) throw new UsageError('--addresses is for a --backend that is a name.');
+  if (nameservers.length > 0 && !servers.some(isLookedUp)) {
+    throw new UsageError('--nameserver is for names, with --addresses.');
+  }
+  return servers.map((server) => (isLookedUp(server) ? { ...server, addresses } : server));
+}
+
+/** `_postgres._tcp.example.org` */
+const SERVICE = /^_[\w-]+\._[\w-]+(?:\.[\w-]+)+$/;
 
 type Fail = (expected: string) => UsageError;
 
@@ -522,8 +566,9 @@ function address(value: string, portLeast: number, fail: Fail): { host?: string;
   return host === '' ? { port } : { host, port };
 }
 
-/** An address that may have a weight: `127.0.0.1:5432,weight=3`. */
+/** An address that may have a weight, `127.0.0.1:5432,weight=3`, or a service. */
 function weighted(value: string, fail: Fail): ServerOptions {
+  if (SERVICE.test(value)) return { host: value };
   const [, where = '', digits] = /^(.*?)(?:,weight=(.*))?$/s.exec(value) ?? [];
   const at = address(where, 1, fail);
   if (digits === undefined) return at;

@@ -27,6 +27,7 @@ const FACTS = factsOf(
     'server.abort',
     'server.drain',
     'server.maintain',
+    'address.gone',
     'traffic.lasted',
     'traffic.failed',
     'traffic.dropped',
@@ -67,21 +68,24 @@ const FACTS = factsOf(
     /* 10 */ [['serving', 'excluded'], [], [['exclusion', 'xstate.after.exclusion.server.serving.excluded']]],
     /* 11 */ [['draining'], ['out'], []],
     /* 12 */ [['maintenance'], ['out'], []],
-    /* 13 */ [['removing'], ['out', 'ending'], [['removeTimeout', 'xstate.after.removeTimeout.server.removing']]],
-    /* 14 */ [['cutting'], ['out', 'ending'], [['cutTimeout', 'xstate.after.cutTimeout.server.cutting']]],
-    /* 15 */ [['closed'], ['out', 'ending'], [], true],
-    /* 16 */ [['aborted'], ['out', 'ending'], [], true],
+    /* 13 */ [['leaving', 'wanted'], ['out'], [['removeTimeout', 'xstate.after.removeTimeout.server.leaving']]],
+    /* 14 */ [['leaving', 'drained'], ['out'], [['removeTimeout', 'xstate.after.removeTimeout.server.leaving']]],
+    /* 15 */ [['leaving', 'maintained'], ['out'], [['removeTimeout', 'xstate.after.removeTimeout.server.leaving']]],
+    /* 16 */ [['removing'], ['out', 'ending'], [['removeTimeout', 'xstate.after.removeTimeout.server.removing']]],
+    /* 17 */ [['cutting'], ['out', 'ending'], [['cutTimeout', 'xstate.after.cutTimeout.server.cutting']]],
+    /* 18 */ [['closed'], ['out', 'ending'], [], true],
+    /* 19 */ [['aborted'], ['out', 'ending'], [], true],
   ],
   10000,
 );
 const makeContext = contextOf(server.startOf);
+const doChecksStop = place({ type: 'checks.stop' });
 const doSetChanged = place({ type: 'set.changed' });
 const doServerChanged = place();
 const doWaitersServe = place({ type: 'waiters.serve' });
 const doServerPace = place();
 const doServerRelease = place();
 const doChecksResume = place({ type: 'checks.resume' });
-const doChecksStop = place({ type: 'checks.stop' });
 const doSessionsAwait = place({ type: 'sessions.await' });
 const doServerCut = place();
 const doServerAbort = place();
@@ -121,6 +125,8 @@ export class ServerInstance extends MachineInstance {
         return this.onServerDrain(event);
       case 'server.maintain':
         return this.onServerMaintain(event);
+      case 'address.gone':
+        return this.onAddressGone(event);
       case 'traffic.lasted':
         return this.onTrafficLasted(event);
       case 'traffic.failed':
@@ -145,6 +151,8 @@ export class ServerInstance extends MachineInstance {
         return this.onXstateAfterEjectionServerServingEjected(event);
       case 'xstate.after.exclusion.server.serving.excluded':
         return this.onXstateAfterExclusionServerServingExcluded(event);
+      case 'xstate.after.removeTimeout.server.leaving':
+        return this.onXstateAfterRemoveTimeoutServerLeaving(event);
       case 'xstate.after.removeTimeout.server.removing':
         return this.onXstateAfterRemoveTimeoutServerRemoving(event);
       case 'xstate.after.cutTimeout.server.cutting':
@@ -156,9 +164,15 @@ export class ServerInstance extends MachineInstance {
 
   onSessionsEmptied(event) {
     switch (this.leaf) {
-      case 13: // removing
+      case 13: // leaving.wanted
+
+      case 14: // leaving.drained
+
+      case 15: // leaving.maintained
         return this.toClosed(event);
-      case 14: // cutting
+      case 16: // removing
+        return this.toClosed2(event);
+      case 17: // cutting
         return this.toAborted(event);
     }
   }
@@ -196,6 +210,10 @@ export class ServerInstance extends MachineInstance {
           if (serverGuards.isFullAtRise(given)) return this.toServingUp2(event);
           return this.toServingSuspect2(event);
         }
+      case 14: // leaving.drained
+        return this.toLeavingWanted(event);
+      case 15: // leaving.maintained
+        return this.toLeavingWanted2(event);
     }
   }
 
@@ -223,6 +241,10 @@ export class ServerInstance extends MachineInstance {
           return this.toServingDown2(event);
         }
       case 11: // draining
+
+      case 13: // leaving.wanted
+
+      case 14: // leaving.drained
         return this.toDraining(event);
     }
   }
@@ -252,6 +274,12 @@ export class ServerInstance extends MachineInstance {
       case 7: // serving.ejected
 
       case 10: // serving.excluded
+
+      case 13: // leaving.wanted
+
+      case 14: // leaving.drained
+
+      case 15: // leaving.maintained
         return this.toRemoving2(event);
     }
   }
@@ -281,10 +309,16 @@ export class ServerInstance extends MachineInstance {
       case 7: // serving.ejected
 
       case 10: // serving.excluded
+
+      case 13: // leaving.wanted
+
+      case 14: // leaving.drained
+
+      case 15: // leaving.maintained
         return this.toCutting2(event);
-      case 13: // removing
+      case 16: // removing
         return this.toCutting3(event);
-      case 14: // cutting
+      case 17: // cutting
         {
           const given = { context: this.context, event };
           if (serverGuards.isDeadline(given)) return;
@@ -321,6 +355,10 @@ export class ServerInstance extends MachineInstance {
           if (serverGuards.hasNoAddress(given)) return this.toDraining4(event);
           return this.toDraining5(event);
         }
+      case 13: // leaving.wanted
+        return this.toLeavingDrained(event);
+      case 15: // leaving.maintained
+        return this.toLeavingDrained2(event);
     }
   }
 
@@ -348,6 +386,43 @@ export class ServerInstance extends MachineInstance {
 
       case 10: // serving.excluded
         return this.toMaintenance2(event);
+      case 13: // leaving.wanted
+
+      case 14: // leaving.drained
+        return this.toLeavingMaintained(event);
+    }
+  }
+
+  onAddressGone(event) {
+    switch (this.leaf) {
+      case 1: // pending.checking
+
+      case 4: // serving.suspect
+
+      case 6: // serving.down
+
+      case 8: // serving.trying.free
+
+      case 9: // serving.trying.underway
+        return this.toLeavingWanted3(event);
+      case 2: // pending.addressing
+        return this.toLeavingWanted4(event);
+      case 3: // serving.up
+
+      case 5: // serving.recovering
+
+      case 7: // serving.ejected
+
+      case 10: // serving.excluded
+        return this.toLeavingWanted5(event);
+      case 11: // draining
+        {
+          const given = { context: this.context, event };
+          if (serverGuards.hasNoAddress(given)) return this.toLeavingDrained3(event);
+          return this.toLeavingDrained4(event);
+        }
+      case 12: // maintenance
+        return this.toLeavingMaintained2(event);
     }
   }
 
@@ -495,6 +570,19 @@ export class ServerInstance extends MachineInstance {
         break;
       case 12: // maintenance
         return this.toMaintenance3(event);
+      case 13: // leaving.wanted
+        {
+          const given = { context: this.context, event };
+          if (serverGuards.isExcludedForGood(given)) return this.toServingExcluded4(event);
+          if (serverGuards.isDoubted(given)) return this.toServingTryingFree5(event);
+          if (serverGuards.isAtFullCredit(given)) return this.toServingUp7(event);
+          if (serverGuards.isHealthy(given)) return this.toServingSuspect8(event);
+          return this.toServingDown7(event);
+        }
+      case 14: // leaving.drained
+        return this.toDraining3(event);
+      case 15: // leaving.maintained
+        return this.toMaintenance4(event);
     }
   }
 
@@ -516,8 +604,8 @@ export class ServerInstance extends MachineInstance {
         {
           const given = { context: this.context, event };
           if (serverGuards.provesSlowly(given)) return this.toServingRecovering(event);
-          if (serverGuards.provesAtFullCredit(given)) return this.toServingUp7(event);
-          if (serverGuards.proves(given)) return this.toServingSuspect8(event);
+          if (serverGuards.provesAtFullCredit(given)) return this.toServingUp8(event);
+          if (serverGuards.proves(given)) return this.toServingSuspect9(event);
           return this.toPendingChecking3(event);
         }
       case 8: // serving.trying.free
@@ -526,8 +614,8 @@ export class ServerInstance extends MachineInstance {
         {
           const given = { context: this.context, event };
           if (serverGuards.provesSlowly(given)) return this.toServingRecovering2(event);
-          if (serverGuards.provesAtFullCredit(given)) return this.toServingUp8(event);
-          if (serverGuards.proves(given)) return this.toServingSuspect9(event);
+          if (serverGuards.provesAtFullCredit(given)) return this.toServingUp9(event);
+          if (serverGuards.proves(given)) return this.toServingSuspect10(event);
           return this.toPendingChecking3(event);
         }
     }
@@ -538,7 +626,7 @@ export class ServerInstance extends MachineInstance {
       case 1: // pending.checking
 
       case 4: // serving.suspect
-        return this.toServingUp9(event);
+        return this.toServingUp10(event);
       case 3: // serving.up
 
       case 5: // serving.recovering
@@ -548,13 +636,17 @@ export class ServerInstance extends MachineInstance {
       case 10: // serving.excluded
 
       case 11: // draining
-        return this.toServingUp10(event);
+
+      case 13: // leaving.wanted
+
+      case 14: // leaving.drained
+        return this.toServingUp11(event);
       case 6: // serving.down
         {
           const given = { context: this.context, event };
           if (serverGuards.risesSlowly(given)) return this.toServingRecovering3(event);
-          if (serverGuards.isRisen(given)) return this.toServingUp9(event);
-          return this.toServingUp10(event);
+          if (serverGuards.isRisen(given)) return this.toServingUp10(event);
+          return this.toServingUp11(event);
         }
       case 8: // serving.trying.free
 
@@ -562,8 +654,8 @@ export class ServerInstance extends MachineInstance {
         {
           const given = { context: this.context, event };
           if (serverGuards.passesSlowly(given)) return this.toServingRecovering3(event);
-          if (serverGuards.passes(given)) return this.toServingUp9(event);
-          return this.toServingUp10(event);
+          if (serverGuards.passes(given)) return this.toServingUp10(event);
+          return this.toServingUp11(event);
         }
     }
   }
@@ -571,12 +663,12 @@ export class ServerInstance extends MachineInstance {
   onCheckFailed(event) {
     switch (this.leaf) {
       case 1: // pending.checking
-        return this.toServingDown7(event);
+        return this.toServingDown8(event);
       case 3: // serving.up
         {
           const given = { context: this.context, event };
-          if (serverGuards.isLastCredit(given)) return this.toServingDown8(event);
-          return this.toServingSuspect10(event);
+          if (serverGuards.isLastCredit(given)) return this.toServingDown9(event);
+          return this.toServingSuspect11(event);
         }
       case 4: // serving.suspect
 
@@ -585,23 +677,27 @@ export class ServerInstance extends MachineInstance {
       case 9: // serving.trying.underway
         {
           const given = { context: this.context, event };
-          if (serverGuards.isLastCredit(given)) return this.toServingDown7(event);
-          return this.toServingSuspect11(event);
+          if (serverGuards.isLastCredit(given)) return this.toServingDown8(event);
+          return this.toServingSuspect12(event);
         }
       case 5: // serving.recovering
 
       case 7: // serving.ejected
         {
           const given = { context: this.context, event };
-          if (serverGuards.isLastCredit(given)) return this.toServingDown8(event);
-          return this.toServingSuspect11(event);
+          if (serverGuards.isLastCredit(given)) return this.toServingDown9(event);
+          return this.toServingSuspect12(event);
         }
       case 6: // serving.down
 
       case 10: // serving.excluded
 
       case 11: // draining
-        return this.toServingSuspect11(event);
+
+      case 13: // leaving.wanted
+
+      case 14: // leaving.drained
+        return this.toServingSuspect12(event);
     }
   }
 
@@ -628,14 +724,14 @@ export class ServerInstance extends MachineInstance {
       case 11: // draining
         return this.toDraining7(event);
       case 12: // maintenance
-        return this.toMaintenance4(event);
+        return this.toMaintenance5(event);
     }
   }
 
   onXstateAfterForgivenessServerServingUp(event) {
     switch (this.leaf) {
       case 3: // serving.up
-        return this.toServingUp11(event);
+        return this.toServingUp12(event);
     }
   }
 
@@ -644,8 +740,8 @@ export class ServerInstance extends MachineInstance {
       case 5: // serving.recovering
         {
           const given = { context: this.context, event };
-          if (serverGuards.isLastStepAtFullCredit(given)) return this.toServingUp12(event);
-          if (serverGuards.isLastStep(given)) return this.toServingSuspect12(event);
+          if (serverGuards.isLastStepAtFullCredit(given)) return this.toServingUp13(event);
+          if (serverGuards.isLastStep(given)) return this.toServingSuspect13(event);
           return this.toServingRecovering4(event);
         }
     }
@@ -654,7 +750,7 @@ export class ServerInstance extends MachineInstance {
   onXstateAfterEjectionServerServingEjected(event) {
     switch (this.leaf) {
       case 7: // serving.ejected
-        return this.toServingTryingFree5(event);
+        return this.toServingTryingFree6(event);
     }
   }
 
@@ -663,22 +759,33 @@ export class ServerInstance extends MachineInstance {
       case 10: // serving.excluded
         {
           const given = { context: this.context, event };
-          if (serverGuards.isHealthy(given)) return this.toServingTryingFree6(event);
-          return this.toServingDown9(event);
+          if (serverGuards.isHealthy(given)) return this.toServingTryingFree7(event);
+          return this.toServingDown10(event);
         }
+    }
+  }
+
+  onXstateAfterRemoveTimeoutServerLeaving(event) {
+    switch (this.leaf) {
+      case 13: // leaving.wanted
+
+      case 14: // leaving.drained
+
+      case 15: // leaving.maintained
+        return this.toCutting5(event);
     }
   }
 
   onXstateAfterRemoveTimeoutServerRemoving(event) {
     switch (this.leaf) {
-      case 13: // removing
-        return this.toCutting5(event);
+      case 16: // removing
+        return this.toCutting6(event);
     }
   }
 
   onXstateAfterCutTimeoutServerCutting(event) {
     switch (this.leaf) {
-      case 14: // cutting
+      case 17: // cutting
         return this.toAborted2(event);
     }
   }
@@ -691,18 +798,18 @@ export class ServerInstance extends MachineInstance {
         {
           const given = { context: this.context, event };
           if (serverGuards.isAtFullCredit(given)) {
-            this.toServingUp13(event);
+            this.toServingUp14(event);
             return true;
           }
           if (serverGuards.isHealthy(given)) {
-            this.toServingSuspect13(event);
+            this.toServingSuspect14(event);
             return true;
           }
           if (serverGuards.awaitsCheck(given)) {
             this.toPendingChecking4(event);
             return true;
           }
-          this.toServingDown10(event);
+          this.toServingDown11(event);
           return true;
         }
         break;
@@ -726,7 +833,36 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     const end1 = { type: 'xstate.done.state.server.closed', output: 'closed' };
     this.done(server.outcomeOf({ context, event: end1 }));
-    this.leaf = 15; /* closed */
+    this.leaf = 18; /* closed */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doChecksStop.command, doSetChanged.command, command0, doWaitersServe.command);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doChecksStop,
+        doChecksStop.command,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+      );
+    this.emit(doChecksStop);
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+  }
+
+  toClosed2(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    const command0 = server.changed(given);
+    const end1 = { type: 'xstate.done.state.server.closed', output: 'closed' };
+    this.done(server.outcomeOf({ context, event: end1 }));
+    this.leaf = 18; /* closed */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
     if (this.goesOn())
       return this.follow(
@@ -751,7 +887,7 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     const end1 = { type: 'xstate.done.state.server.aborted', output: 'aborted' };
     this.done(server.outcomeOf({ context, event: end1 }));
-    this.leaf = 16; /* aborted */
+    this.leaf = 19; /* aborted */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
     if (this.goesOn())
       return this.follow(
@@ -1058,6 +1194,28 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
+  toLeavingWanted(event) {
+    const from = this.leaf;
+    this.leaf = 13; /* leaving.wanted */
+    if (transitions.hasSubscribers) this.tell(from, event);
+    if (this.goesOn()) return this.follow(event);
+  }
+
+  toLeavingWanted2(event) {
+    const from = this.leaf;
+    const { context } = this;
+    const given = { context, event };
+    context['health'] = server.creditAgain(given);
+    context['failures'] = 0;
+    context['losses'] = 0;
+    context['ejections'] = 0;
+    context['isDoubted'] = false;
+    this.leaf = 13; /* leaving.wanted */
+    if (transitions.hasSubscribers) this.tell(from, event, doChecksResume.command);
+    if (this.goesOn()) return this.follow(event, doChecksResume, doChecksResume.command);
+    this.emit(doChecksResume);
+  }
+
   toServingUp3(event) {
     const from = this.leaf;
     const { context } = this;
@@ -1261,7 +1419,7 @@ export class ServerInstance extends MachineInstance {
     context['spreadMs'] = value1;
     const command2 = server.changed(given);
     this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 13; /* removing */
+    this.leaf = 16; /* removing */
     if (transitions.hasSubscribers)
       this.tell(
         from,
@@ -1305,7 +1463,7 @@ export class ServerInstance extends MachineInstance {
     context['spreadMs'] = value1;
     const command2 = server.changed(given);
     this.timer0 = this.wait(server.removeTimeout(given));
-    this.leaf = 13; /* removing */
+    this.leaf = 16; /* removing */
     if (transitions.hasSubscribers)
       this.tell(
         from,
@@ -1348,7 +1506,7 @@ export class ServerInstance extends MachineInstance {
     context['flushed'] = false;
     const command1 = server.cut(given);
     this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 14; /* cutting */
+    this.leaf = 17; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(
         from,
@@ -1396,7 +1554,7 @@ export class ServerInstance extends MachineInstance {
     context['flushed'] = false;
     const command1 = server.cut(given);
     this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 14; /* cutting */
+    this.leaf = 17; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(
         from,
@@ -1444,7 +1602,7 @@ export class ServerInstance extends MachineInstance {
     context['flushed'] = false;
     const command1 = server.cut(given);
     this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 14; /* cutting */
+    this.leaf = 17; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, doSessionsAwait.command);
     if (this.goesOn())
@@ -1586,6 +1744,28 @@ export class ServerInstance extends MachineInstance {
     this.emit(doWaitersServe);
   }
 
+  toLeavingDrained(event) {
+    const from = this.leaf;
+    this.leaf = 14; /* leaving.drained */
+    if (transitions.hasSubscribers) this.tell(from, event);
+    if (this.goesOn()) return this.follow(event);
+  }
+
+  toLeavingDrained2(event) {
+    const from = this.leaf;
+    const { context } = this;
+    const given = { context, event };
+    context['health'] = server.creditAgain(given);
+    context['failures'] = 0;
+    context['losses'] = 0;
+    context['ejections'] = 0;
+    context['isDoubted'] = false;
+    this.leaf = 14; /* leaving.drained */
+    if (transitions.hasSubscribers) this.tell(from, event, doChecksResume.command);
+    if (this.goesOn()) return this.follow(event, doChecksResume, doChecksResume.command);
+    this.emit(doChecksResume);
+  }
+
   toMaintenance(event) {
     const from = this.leaf;
     const { context } = this;
@@ -1646,6 +1826,226 @@ export class ServerInstance extends MachineInstance {
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
+    this.emitAs(doServerRelease, command1);
+  }
+
+  toLeavingMaintained(event) {
+    const from = this.leaf;
+    const { context } = this;
+    const given = { context, event };
+    const command0 = server.release(given);
+    this.leaf = 15; /* leaving.maintained */
+    if (transitions.hasSubscribers) this.tell(from, event, doChecksPause.command, command0);
+    if (this.goesOn()) return this.follow(event, doChecksPause, doChecksPause.command, doServerRelease, command0);
+    this.emit(doChecksPause);
+    this.emitAs(doServerRelease, command0);
+  }
+
+  toLeavingWanted3(event) {
+    const from = this.leaf;
+    const { context } = this;
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    this.timer0 = this.wait(server.removeTimeout(given));
+    this.leaf = 13; /* leaving.wanted */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doSessionsAwait,
+        doSessionsAwait.command,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emit(doSessionsAwait);
+  }
+
+  toLeavingWanted4(event) {
+    const from = this.leaf;
+    const { context } = this;
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    context['hasAddress'] = true;
+    context['health'] = server.creditAgain(given);
+    context['failures'] = 0;
+    context['losses'] = 0;
+    context['ejections'] = 0;
+    context['isDoubted'] = false;
+    const command0 = server.changed(given);
+    this.timer0 = this.wait(server.removeTimeout(given));
+    this.leaf = 13; /* leaving.wanted */
+    if (transitions.hasSubscribers)
+      this.tell(
+        from,
+        event,
+        doChecksResume.command,
+        doSetChanged.command,
+        command0,
+        doWaitersServe.command,
+        doSessionsAwait.command,
+      );
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doChecksResume,
+        doChecksResume.command,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doSessionsAwait,
+        doSessionsAwait.command,
+      );
+    this.emit(doChecksResume);
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emit(doSessionsAwait);
+  }
+
+  toLeavingWanted5(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    this.timer0 = this.wait(server.removeTimeout(given));
+    this.leaf = 13; /* leaving.wanted */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doSessionsAwait,
+        doSessionsAwait.command,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emit(doSessionsAwait);
+  }
+
+  toLeavingDrained3(event) {
+    const from = this.leaf;
+    const { context } = this;
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    context['hasAddress'] = true;
+    context['health'] = server.creditAgain(given);
+    context['failures'] = 0;
+    context['losses'] = 0;
+    context['ejections'] = 0;
+    context['isDoubted'] = false;
+    const command0 = server.changed(given);
+    this.timer0 = this.wait(server.removeTimeout(given));
+    this.leaf = 14; /* leaving.drained */
+    if (transitions.hasSubscribers)
+      this.tell(
+        from,
+        event,
+        doChecksResume.command,
+        doSetChanged.command,
+        command0,
+        doWaitersServe.command,
+        doSessionsAwait.command,
+      );
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doChecksResume,
+        doChecksResume.command,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doSessionsAwait,
+        doSessionsAwait.command,
+      );
+    this.emit(doChecksResume);
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emit(doSessionsAwait);
+  }
+
+  toLeavingDrained4(event) {
+    const from = this.leaf;
+    const { context } = this;
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    this.timer0 = this.wait(server.removeTimeout(given));
+    this.leaf = 14; /* leaving.drained */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doSessionsAwait,
+        doSessionsAwait.command,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emit(doSessionsAwait);
+  }
+
+  toLeavingMaintained2(event) {
+    const from = this.leaf;
+    const { context } = this;
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    context['hasAddress'] = true;
+    const command0 = server.changed(given);
+    this.timer0 = this.wait(server.removeTimeout(given));
+    const command1 = server.release(given);
+    this.leaf = 15; /* leaving.maintained */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command, command1);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doSessionsAwait,
+        doSessionsAwait.command,
+        doServerRelease,
+        command1,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emit(doSessionsAwait);
     this.emitAs(doServerRelease, command1);
   }
 
@@ -2231,6 +2631,182 @@ export class ServerInstance extends MachineInstance {
     if (this.goesOn()) return this.follow(event);
   }
 
+  toServingExcluded4(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    this.timer0 = this.wait(server.ejection(given));
+    this.leaf = 10; /* serving.excluded */
+    if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+  }
+
+  toServingTryingFree5(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    this.leaf = 8; /* serving.trying.free */
+    if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+  }
+
+  toServingUp7(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    context['isDoubted'] = false;
+    context['loses'] = false;
+    context['hasServed'] = true;
+    const command1 = server.pace(given);
+    this.timer0 = this.wait(server.forgiveness(given));
+    this.leaf = 3; /* serving.up */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doServerPace,
+        command1,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emitAs(doServerPace, command1);
+  }
+
+  toServingSuspect8(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    context['isDoubted'] = false;
+    context['loses'] = false;
+    context['hasServed'] = true;
+    const command1 = server.pace(given);
+    this.leaf = 4; /* serving.suspect */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doServerPace,
+        command1,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emitAs(doServerPace, command1);
+  }
+
+  toServingDown7(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    const command1 = server.pace(given);
+    const command2 = server.release(given);
+    this.leaf = 6; /* serving.down */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doServerPace,
+        command1,
+        doServerRelease,
+        command2,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emitAs(doServerPace, command1);
+    this.emitAs(doServerRelease, command2);
+  }
+
+  toMaintenance4(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, serving);
+    const command0 = server.changed(given);
+    const command1 = server.release(given);
+    this.leaf = 12; /* maintenance */
+    if (transitions.hasSubscribers)
+      this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doServerRelease,
+        command1,
+      );
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emitAs(doServerRelease, command1);
+  }
+
   toPendingChecking3(event) {
     const from = this.leaf;
     const { context } = this;
@@ -2274,7 +2850,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingUp7(event) {
+  toServingUp8(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2308,7 +2884,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect8(event) {
+  toServingSuspect9(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2375,7 +2951,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingUp8(event) {
+  toServingUp9(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -2408,7 +2984,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect9(event) {
+  toServingSuspect10(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -2440,7 +3016,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingUp9(event) {
+  toServingUp10(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -2476,7 +3052,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command3);
   }
 
-  toServingUp10(event) {
+  toServingUp11(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -2527,7 +3103,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command3);
   }
 
-  toServingDown7(event) {
+  toServingDown8(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -2560,7 +3136,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerRelease, command2);
   }
 
-  toServingDown8(event) {
+  toServingDown9(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2594,7 +3170,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerRelease, command2);
   }
 
-  toServingSuspect10(event) {
+  toServingSuspect11(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2627,7 +3203,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect11(event) {
+  toServingSuspect12(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -2704,7 +3280,7 @@ export class ServerInstance extends MachineInstance {
     this.emit(doChecksPause);
   }
 
-  toMaintenance4(event) {
+  toMaintenance5(event) {
     const from = this.leaf;
     const { context } = this;
     context['hasAddress'] = false;
@@ -2712,7 +3288,7 @@ export class ServerInstance extends MachineInstance {
     if (this.goesOn()) return this.follow(event);
   }
 
-  toServingUp11(event) {
+  toServingUp12(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2728,7 +3304,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command0);
   }
 
-  toServingUp12(event) {
+  toServingUp13(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2761,7 +3337,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect12(event) {
+  toServingSuspect13(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2820,7 +3396,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command0);
   }
 
-  toServingTryingFree5(event) {
+  toServingTryingFree6(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2844,7 +3420,7 @@ export class ServerInstance extends MachineInstance {
     this.emit(doWaitersServe);
   }
 
-  toServingTryingFree6(event) {
+  toServingTryingFree7(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2868,7 +3444,7 @@ export class ServerInstance extends MachineInstance {
     this.emit(doWaitersServe);
   }
 
-  toServingDown9(event) {
+  toServingDown10(event) {
     const from = this.leaf;
     const { context } = this;
     this.clearTimer0();
@@ -2911,7 +3487,53 @@ export class ServerInstance extends MachineInstance {
     context['flushed'] = false;
     const command1 = server.cut(given);
     this.timer0 = this.wait(server.cutTimeout(given));
-    this.leaf = 14; /* cutting */
+    this.leaf = 17; /* cutting */
+    if (transitions.hasSubscribers)
+      this.tell(
+        from,
+        event,
+        doChecksStop.command,
+        doSetChanged.command,
+        command0,
+        doWaitersServe.command,
+        command1,
+        doSessionsAwait.command,
+      );
+    if (this.goesOn())
+      return this.follow(
+        event,
+        doChecksStop,
+        doChecksStop.command,
+        doSetChanged,
+        doSetChanged.command,
+        doServerChanged,
+        command0,
+        doWaitersServe,
+        doWaitersServe.command,
+        doServerCut,
+        command1,
+        doSessionsAwait,
+        doSessionsAwait.command,
+      );
+    this.emit(doChecksStop);
+    this.emit(doSetChanged);
+    this.emitAs(doServerChanged, command0);
+    this.emit(doWaitersServe);
+    this.emitAs(doServerCut, command1);
+    this.emit(doSessionsAwait);
+  }
+
+  toCutting6(event) {
+    const from = this.leaf;
+    const { context } = this;
+    this.clearTimer0();
+    const given = { context, event };
+    context['cause'] = outcome.causeNoted(given, closingRemoveTimeout);
+    const command0 = server.changed(given);
+    context['flushed'] = false;
+    const command1 = server.cut(given);
+    this.timer0 = this.wait(server.cutTimeout(given));
+    this.leaf = 17; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, doSessionsAwait.command);
     if (this.goesOn())
@@ -2944,7 +3566,7 @@ export class ServerInstance extends MachineInstance {
     const command1 = server.changed(given);
     const end2 = { type: 'xstate.done.state.server.aborted', output: 'aborted' };
     this.done(server.outcomeOf({ context, event: end2 }));
-    this.leaf = 16; /* aborted */
+    this.leaf = 19; /* aborted */
     if (transitions.hasSubscribers)
       this.tell(from, event, command0, doSetChanged.command, command1, doWaitersServe.command);
     if (this.goesOn())
@@ -2965,7 +3587,7 @@ export class ServerInstance extends MachineInstance {
     this.emit(doWaitersServe);
   }
 
-  toServingUp13(event) {
+  toServingUp14(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -2996,7 +3618,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingSuspect13(event) {
+  toServingSuspect14(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };
@@ -3053,7 +3675,7 @@ export class ServerInstance extends MachineInstance {
     this.emitAs(doServerPace, command1);
   }
 
-  toServingDown10(event) {
+  toServingDown11(event) {
     const from = this.leaf;
     const { context } = this;
     const given = { context, event };

@@ -5,6 +5,7 @@ import {
   checkMachine,
   clientMachine,
   listenerMachine,
+  nameMachine,
   proxyMachine,
   serverMachine,
   sessionMachine,
@@ -21,6 +22,7 @@ export const MACHINES: ReadonlyMap<string, AnyStateMachine> = new Map(
       backendMachine,
       serverMachine,
       checkMachine,
+      nameMachine,
     ] as AnyStateMachine[]
   ).map((machine) => [machine.id, machine]),
 );

@@ -68,6 +68,7 @@ const WHILE: Record<Cause['phase'], string> = {
   accepted: 'while it was being admitted',
   established: 'while it was established',
   checking: 'during a check',
+  resolving: 'during a look-up of its name',
   starting: 'while it was starting',
   serving: 'while it served',
   closing: 'while it was closing',

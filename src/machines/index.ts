@@ -29,6 +29,7 @@ import { checkMachine } from './check.js';
 import { clientMachine } from './client.js';
 import { clusterMachine } from './cluster.js';
 import { listenerMachine } from './listener.js';
+import { nameMachine } from './name.js';
 import { proxyMachine } from './proxy.js';
 import { serverMachine } from './server.js';
 import { sessionMachine } from './session.js';
@@ -40,6 +41,7 @@ export * from './client.js';
 export * from './cluster.js';
 export * from './listener.js';
 export type { Means } from './means.js';
+export * from './name.js';
 export * from './proxy.js';
 export * from './server.js';
 export * from './session.js';
@@ -57,4 +59,5 @@ export const machines = [
   backendMachine,
   serverMachine,
   checkMachine,
+  nameMachine,
 ] as const;

@@ -144,6 +144,15 @@ export const CHECK_LIMITS = {
   fall: count(3, 'checks in a row that have to fail until a server that is up is down'),
 };
 
+/** A name that is as many servers as it has addresses. */
+export const NAME_LIMITS = {
+  interval: wait(5_000, 'wait between two look-ups of a name; the answer may say longer'),
+  failureInterval: wait(1_000, 'the same after a look-up that has failed'),
+  timeout: wait(1_000, 'one look-up; then it is tried again'),
+  tries: count(3, 'look-ups in a row without an answer in time, until that is a failure'),
+  serversMax: count(100, 'servers of one name'),
+};
+
 export const WORKER_LIMITS = {
   startTimeout: time(30_000, 'a process that loads the module and starts what it makes'),
   drainTimeout: time(30_000, 'how long a close waits for connections; `close({ timeoutMs })` replaces it'),

@@ -7,6 +7,7 @@ import type { CheckCommand } from './functions/check.js';
 import type { ClientCommand } from './functions/client.js';
 import type { ClusterCommand } from './functions/cluster.js';
 import type { ListenerCommand } from './functions/listener.js';
+import type { NameCommand } from './functions/name.js';
 import type { ProxyCommand } from './functions/proxy.js';
 import type { ServerCommand } from './functions/server.js';
 import type { SessionCommand } from './functions/session.js';
@@ -37,6 +38,7 @@ type CommandType = (
   | ClientCommand
   | ClusterCommand
   | ListenerCommand
+  | NameCommand
   | ProxyCommand
   | ServerCommand
   | SessionCommand

@@ -27,7 +27,7 @@ const over = {
   ...late,
   ...notChecked,
   ...ignored(['server.up', 'server.drain', 'server.maintain', 'server.restore'], 'Its removal is final.'),
-  ...ignored(['address.found', 'address.lost'], 'It is being removed.'),
+  ...ignored(['address.found', 'address.lost', 'address.gone'], 'It is being removed.'),
 };
 
 export const SERVING = note('serving');
@@ -41,16 +41,22 @@ export const removed = {
 export const drained = { 'server.drain': to('#server.draining', SERVING) } as const;
 export const maintained = { 'server.maintain': to('#server.maintenance', SERVING, 'pauseChecks') } as const;
 
-/** Its owner's wish is over: where it stands by what is known of it. */
-const asKnown = (why: ReturnType<typeof note>) =>
+/** Where it stands by what is known of it. */
+const standing = (why: ReturnType<typeof note>) =>
   [
-    { guard: 'hasNoAddress', ...to('#server.pending.addressing', why) },
     { guard: 'isExcludedForGood', ...to('#server.serving.excluded', why) },
     { guard: 'isDoubted', ...to('#server.serving.trying', why) },
     { guard: 'isAtFullCredit', ...to('#server.serving.up', why) },
     { guard: 'isHealthy', ...to('#server.serving.suspect', why) },
     to('#server.serving.down', why),
   ] as const;
+
+/** Its owner's wish is over. */
+const asKnown = (why: ReturnType<typeof note>) =>
+  [{ guard: 'hasNoAddress', ...to('#server.pending.addressing', why) }, ...standing(why)] as const;
+
+/** Its name has other addresses now. */
+export const gone = { 'address.gone': to('#server.leaving.wanted', SERVING) } as const;
 
 /** Nothing is known any more: as HAProxy has it, it is up, and one failed check takes it down. */
 export const afresh = <const M extends readonly string[]>(...more: M) =>
@@ -80,6 +86,13 @@ export const ownerStates = {
         { description: 'Its address is known.' },
       ],
       'address.lost': { actions: ['noteLost', 'pauseChecks'] },
+      'address.gone': [
+        {
+          guard: 'hasNoAddress',
+          ...to('#server.leaving.drained', SERVING, 'noteFound', 'forgetAll', 'resumeChecks'),
+        },
+        to('#server.leaving.drained', SERVING),
+      ],
     },
   },
 
@@ -102,6 +115,61 @@ export const ownerStates = {
       ],
       'address.found': { actions: 'noteFound' },
       'address.lost': { actions: 'noteLost' },
+      'address.gone': to('#server.leaving.maintained', SERVING, 'noteFound'),
+    },
+  },
+
+  leaving: {
+    description:
+      'Its name has other addresses now: nothing new; it is removed once its sessions have ended, or at its deadline.',
+    tags: 'out',
+    entry: 'awaitSessions',
+    on: {
+      ...noTrial,
+      ...late,
+      ...removed,
+      ...ignored(['address.lost', 'address.gone'], 'It leaves already.'),
+      'server.restore': { actions: 'forgive' },
+      'check.passed': { actions: ['notePassed', 'setPace'] },
+      'check.failed': { actions: ['noteFailed', 'setPace'] },
+      'sessions.emptied': {
+        target: 'closed',
+        actions: ['stopChecks', 'updateSet', 'announce', 'serveWaiters'],
+      },
+    },
+    after: { removeTimeout: to('#server.cutting', note('closing', 'removeTimeout'), 'stopChecks') },
+    initial: 'wanted',
+    states: {
+      wanted: {
+        description: 'It serves again if its address comes back.',
+        on: {
+          ...ignored(['server.up'], 'That is what its owner wants already.'),
+          'server.drain': { target: 'drained' },
+          'server.maintain': { target: 'maintained', actions: 'pauseChecks' },
+          'address.found': standing(SERVING),
+        },
+      },
+      drained: {
+        description: 'It drains if its address comes back.',
+        on: {
+          ...ignored(['server.drain'], 'It drains already.'),
+          'server.up': { target: 'wanted' },
+          'server.maintain': { target: 'maintained', actions: 'pauseChecks' },
+          'address.found': to('#server.draining', SERVING),
+        },
+      },
+      maintained: {
+        description: 'It is in maintenance, also if its address comes back.',
+        entry: 'releaseSessions',
+        on: {
+          ...notChecked,
+          ...ignored(['server.maintain'], 'It is in maintenance.'),
+          ...ignored(['server.restore'], 'Nothing is held against it afterwards.'),
+          'server.up': { target: 'wanted', actions: ['forgetAll', 'resumeChecks'] },
+          'server.drain': { target: 'drained', actions: ['forgetAll', 'resumeChecks'] },
+          'address.found': to('#server.maintenance', SERVING),
+        },
+      },
     },
   },
 

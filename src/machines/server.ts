@@ -8,7 +8,8 @@
  * 3. A check that passes does not end an ejection before its time: a server that accepts connections and loses them
  *    passes a check that connects. Checks that fail count meanwhile, so that the order of the two makes no difference.
  * 4. Every change has a cause, and is told once: first to the set, then to the owner, then to those that wait.
- * 5. A removal is final, and has a deadline. Its sessions go on until then.
+ * 5. A removal is final, and has a deadline. Its sessions go on until then. A server whose name has other addresses now leaves in
+ *    the same way, but comes back with all that is known of it if its address does.
  *
  * Left out on purpose: whether the set can spare the server (the event says so), randomness (so does the event), and the
  * checks themselves (a machine of their own).
@@ -23,6 +24,7 @@ import {
   afresh,
   CHECKED,
   drained,
+  gone,
   isUp,
   late,
   maintained,
@@ -180,7 +182,7 @@ export const serverMachine = setup({
 
     pending: {
       description: 'Nothing is known of it yet.',
-      on: { ...notAsked, ...noTrial, ...isUp, ...notKept, ...removed, ...drained, ...maintained },
+      on: { ...notAsked, ...noTrial, ...isUp, ...notKept, ...removed, ...drained, ...maintained, ...gone },
       initial: 'checking',
       states: {
         checking: {
@@ -197,12 +199,13 @@ export const serverMachine = setup({
           },
         },
         addressing: {
-          description: 'Its name has no address.',
+          description: 'Its name was not answered for too long: whether it has its address is not known.',
           on: {
             ...late,
             ...notChecked,
             ...ignored(['address.lost'], 'It has none.'),
             'address.found': afresh('noteFound'),
+            'address.gone': to('#server.leaving.wanted', SERVING, 'noteFound', 'forgetAll', 'resumeChecks'),
           },
         },
       },
@@ -217,6 +220,7 @@ export const serverMachine = setup({
         ...removed,
         ...drained,
         ...maintained,
+        ...gone,
         'address.lost': to('#server.pending.addressing', SERVING, 'noteLost', 'pauseChecks'),
       },
       initial: 'up',

@@ -59,6 +59,8 @@ export type Phase =
   | 'disposing'
   /** A server is checked, or the next check is waited for. */
   | 'checking'
+  /** A name is looked up, or the next look-up is waited for. */
+  | 'resolving'
   /** A listener binds its address. */
   | 'binding'
   /** A listener accepts clients. */
@@ -102,6 +104,16 @@ export interface Cause {
    * the last attempt failed, if one did.
    */
   readonly error?: unknown;
+  /** Of what a look-up of a name has brought about: the name, and its addresses, in their order; none if there was no answer. */
+  readonly answer?: NameAnswer | undefined;
+}
+
+/** What a name was answered with. */
+export interface NameAnswer {
+  /** The name. */
+  readonly name: string;
+  /** Its addresses, with their ports. */
+  readonly addresses: readonly string[];
 }
 
 /** A cause as it is reported from outside: the machine adds the phase, for only the machine knows it. */
@@ -195,6 +207,7 @@ const BY_EVENT: Record<string, Report> = {
   passed: { initiator: 'peer', manner: 'answer' },
   connected: { initiator: 'peer', manner: 'answer' },
   found: { initiator: 'system', manner: 'answer' },
+  gone: { initiator: 'system', manner: 'answer' },
   lost: { initiator: 'system', manner: 'error' },
   idled: { initiator: 'library', manner: 'timeout', code: 'halfCloseTimeout' },
 };

@@ -87,9 +87,16 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['waiting.hastened', 'it waits for the next check of the server, which comes sooner'],
     ['paused', 'the server is in maintenance, and is not checked'],
   ],
+  name: [
+    ['asking', 'the name is being looked up'],
+    ['deferring', 'the look-up is over'],
+    ['waiting.fresh', 'the name has addresses; it waits for the next look-up'],
+    ['waiting.held', 'the look-up has failed; the last good answer still counts'],
+    ['waiting.empty', 'the name has no address, as far as is known'],
+  ],
   server: [
     ['pending.checking', 'its first check decides'],
-    ['pending.addressing', 'its name has no address'],
+    ['pending.addressing', 'its name was not answered for too long'],
     ['serving.up', 'it is up'],
     ['serving.suspect', 'it is up, and its checks have yet to say so'],
     ['serving.recovering', 'it works again: its share grows'],
@@ -100,6 +107,7 @@ export const ARRIVALS: Readonly<Record<string, readonly (readonly [state: string
     ['serving.excluded', 'no attempt is of use there'],
     ['draining', 'it gets nothing new; its sessions go on'],
     ['maintenance', 'it is in maintenance'],
+    ['leaving', 'its name has other addresses now: its sessions come to their ends'],
     ['removing', 'it is being removed: its sessions come to their ends'],
     ['cutting', 'it is being removed: its sessions are cut'],
   ],
@@ -140,13 +148,13 @@ export const ENDINGS: Readonly<Record<string, string>> = {
 
 /** How a state is, for its colour: good, over, or a reason to look. The first entry that fits is used. */
 export const TONES: readonly (readonly [start: RegExp, tone: Tone])[] = [
-  [/^(?:dropp|fail(?:ed|ing)|exhausted|down|excluded)/, 'bad'],
+  [/^(?:dropp|fail(?:ed|ing)|exhausted|down|excluded|empty)/, 'bad'],
   [
     /^(?:failover|waiting|disposing|refus|abort|saturated|suspended|suspect|ejected|trying|pending|maintenance)/,
     'warning',
   ],
   [/^(?:established|relaying|listening|running|up|recovering)/, 'good'],
-  [/^(?:clos|end|releas|finish|drain|stopping|remov|cutting)/, 'over'],
+  [/^(?:clos|end|releas|finish|drain|stopping|remov|leaving|cutting)/, 'over'],
 ];
 export type Tone = 'bad' | 'warning' | 'good' | 'over';
 

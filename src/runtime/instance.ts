@@ -150,6 +150,7 @@ export type MachineName =
   | 'client'
   | 'cluster'
   | 'listener'
+  | 'name'
   | 'proxy'
   | 'server'
   | 'session'

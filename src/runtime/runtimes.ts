@@ -4,6 +4,7 @@ import { CheckInstance } from '../generated/check.js';
 import { ClientInstance } from '../generated/client.js';
 import { ClusterInstance } from '../generated/cluster.js';
 import { ListenerInstance } from '../generated/listener.js';
+import { NameInstance } from '../generated/name.js';
 import { ProxyInstance } from '../generated/proxy.js';
 import { ServerInstance } from '../generated/server.js';
 import { SessionInstance } from '../generated/session.js';
@@ -19,6 +20,7 @@ const CLASSES = {
   client: ClientInstance,
   cluster: ClusterInstance,
   listener: ListenerInstance,
+  name: NameInstance,
   proxy: ProxyInstance,
   server: ServerInstance,
   session: SessionInstance,

@@ -1,14 +1,11 @@
 /** What has to be done so that the servers of a set are those of another list. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Server } from './server.js';
 import type { ServerOptions } from './server-options.js';
 
 /** What can be changed while it runs. */
 const LIVE = ['weight', 'connectionsMax', 'queueMax'] as const;
 
-/** What makes a server the same in another list. */
-export const identityOf = ({ name, host = '127.0.0.1', port, path }: ServerOptions): string =>
-  name ?? path ?? `${host}:${port}`;
+const identity = ({ name, host = '127.0.0.1', port, path }: ServerOptions): string => name ?? path ?? `${host}:${port}`;
 
 /** What a change of needs another server. */
 function fixedOf(options: ServerOptions): object {
@@ -18,28 +15,31 @@ function fixedOf(options: ServerOptions): object {
   return fixed;
 }
 
-export interface Difference {
+export interface Difference<T> {
   /** Those that stay, each with its options from now on. */
-  readonly kept: readonly (readonly [Server, ServerOptions])[];
+  readonly kept: readonly (readonly [T, ServerOptions])[];
   readonly added: readonly ServerOptions[];
-  readonly removed: readonly Server[];
+  readonly removed: readonly T[];
 }
 
-/** @param servers those that are not being removed */
-export function differenceOf(servers: readonly Server[], list: readonly ServerOptions[]): Difference {
-  const left = new Map<string, Server[]>();
+/** @param servers those that are not being removed, or names */
+export function differenceOf<T extends { readonly options: ServerOptions }>(
+  servers: readonly T[],
+  list: readonly ServerOptions[],
+): Difference<T> {
+  const left = new Map<string, T[]>();
   for (const server of servers) {
-    const key = identityOf(server.options);
+    const key = identity(server.options);
     left.set(key, [...(left.get(key) ?? []), server]);
   }
-  const kept: [Server, ServerOptions][] = [];
+  const kept: [T, ServerOptions][] = [];
   const added: ServerOptions[] = [];
   for (const options of list) {
-    const alike = left.get(identityOf(options)) ?? [];
+    const alike = left.get(identity(options)) ?? [];
     const fixed = fixedOf(options);
     const index = alike.findIndex((server) => isDeepStrictEqual(fixedOf(server.options), fixed));
     if (index < 0) added.push(options);
-    else kept.push([...alike.splice(index, 1), options] as unknown as [Server, ServerOptions]);
+    else kept.push([...alike.splice(index, 1), options] as unknown as [T, ServerOptions]);
   }
   return { kept, added, removed: [...left.values()].flat() };
 }

@@ -11,6 +11,7 @@ import { everyOption, integer } from '../options.js';
 import type { ServerProxyProtocol } from '../proxy-protocol.js';
 import type { ServerTls } from '../tls.js';
 import type { ChecksOptions } from './check-options.js';
+import type { AddressesOptions } from './name-options.js';
 import type { Server } from './server.js';
 
 /** What a hook that opens the socket to a server gets besides the server. */
@@ -99,6 +100,16 @@ export interface ServerOptions {
    */
   readonly checks?: boolean | ChecksOptions | undefined;
   /**
+   * The host is a name that is as many servers as it has addresses: it is looked up all the time, and each of its addresses is a server of
+   * the set. `true`, or how. Default: the name is one server, whose address is looked up for each attempt.
+   *
+   * @example
+   * ```ts
+   * servers: [{ host: 'db.internal', port: 5432, addresses: { interval: 10_000, hold: { obsolete: 30_000 } } }],
+   * ```
+   */
+  readonly addresses?: boolean | AddressesOptions | undefined;
+  /**
    * True: new connections go there only while no server without this option can be chosen. While those are full, connections wait.
    * Default false.
    */
@@ -121,8 +132,12 @@ export const SERVER_OPTIONS = everyOption<ServerOptions>()(
   'tls',
   'proxyProtocol',
   'checks',
+  'addresses',
   'backup',
 );
+
+/** A name that is as many servers as it has addresses. */
+export const isNamed = ({ addresses }: ServerOptions): boolean => addresses !== undefined && addresses !== false;
 
 /** Options that `net.connect` takes together with a host. */
 export const HOST_OPTIONS = ['lookup', 'localAddress', 'family', 'autoSelectFamilyAttemptTimeout'] as const;

@@ -1,5 +1,5 @@
 import { isIP, type LookupFunction, type Socket } from 'node:net';
-import type { CheckedChecks, Checks } from '../checks/checks.js';
+import { type CheckedChecks, Checks, firstCheckMs } from '../checks/checks.js';
 import { OptionError } from '../errors.js';
 import { ServerInstance } from '../generated/server.js';
 import {
@@ -11,13 +11,12 @@ import {
   type HandleKind,
   kindOf,
 } from '../handle.js';
-import type { Verdict } from '../machines/functions/server.js';
 import { CHECK_LIMITS } from '../machines/limits.js';
 import type { ServerCommand, ServerContext, ServerEvent, ServerSettings } from '../machines/server.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { count, flag, hook, integer, onlyKnown, port, text, timeout } from '../options.js';
 import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
-import type { Description } from '../runtime/instance.js';
+import type { Description, Runtime } from '../runtime/instance.js';
 import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, serverTls } from '../tls.js';
 import { Addresses } from './addresses.js';
@@ -26,21 +25,21 @@ import { type ChecksOptions, checksOf } from './check-options.js';
 import { Occupants } from './occupants.js';
 import type { Line } from './queue.js';
 import type { Requester } from './requester.js';
-import { ServerChecks } from './server-checks.js';
 import { ServerHistory } from './server-history.js';
 import { infoOf, type ServerInfo } from './server-info.js';
+import type { ServerName } from './server-name.js';
 import {
   addressMsOf,
   type ConnectHook,
   familyOf,
   HOST_OPTIONS,
+  isNamed,
   localAddressOf,
   SERVER_OPTIONS,
   type ServerOptions,
 } from './server-options.js';
 import type { Servers } from './servers.js';
 import type { Judgement } from './servers-options.js';
-import type { ServerOrder, SharedServer, Wish } from './sharing.js';
 
 /** A change of a server that its user sees. */
 export interface ServerChange {
@@ -68,6 +67,14 @@ export interface RemoveOptions extends CloseOptions {
 
 const REMOVE_OPTIONS = ['timeoutMs', 'spreadMs'];
 
+/** @internal @throws OptionError */
+export function removalOf(options: RemoveOptions): { spreadMs: number; timeoutMs?: number } {
+  onlyKnown('remove', options, REMOVE_OPTIONS);
+  const spreadMs = integer('spreadMs', options.spreadMs, 0, 0, 86_400_000);
+  const { timeoutMs } = options;
+  return timeoutMs === undefined ? { spreadMs } : { spreadMs, timeoutMs: timeout('timeoutMs', timeoutMs, 0) };
+}
+
 /** @internal What all servers of a set share. */
 export interface ServerConfig {
   readonly judgement: Judgement;
@@ -77,7 +84,16 @@ export interface ServerConfig {
   readonly random: () => number;
 }
 
-const KNOWN_FAILED: Cause = { initiator: 'library', manner: 'error', phase: 'checking', code: 'checkedBefore' };
+/** @internal The name that has brought a server, and why there is this server. */
+export interface ServerOrigin {
+  readonly name: ServerName;
+  readonly cause: Cause;
+}
+
+const UP = { type: 'server.up' } as const;
+const DRAIN = { type: 'server.drain' } as const;
+const MAINTAIN = { type: 'server.maintain' } as const;
+const RESTORE = { type: 'server.restore' } as const;
 const PASSED = { type: 'check.passed' } as const;
 const CONNECTED = { type: 'traffic.connected' } as const;
 const LASTED = { type: 'traffic.lasted' } as const;
@@ -85,17 +101,8 @@ const GRANTED = { type: 'trial.granted' } as const;
 const GIVEN_UP = { type: 'trial.givenUp' } as const;
 const EMPTIED = { type: 'sessions.emptied' } as const;
 
-/** @internal @throws OptionError */
-export function closeOf(options: RemoveOptions): ServerEvent {
-  onlyKnown('remove', options, REMOVE_OPTIONS);
-  const spreadMs = integer('spreadMs', options.spreadMs, 0, 0, 86_400_000);
-  const { timeoutMs } = options;
-  const time = timeoutMs === undefined ? {} : { timeoutMs: timeout('timeoutMs', timeoutMs, 0) };
-  return { type: 'server.close', spreadMs, ...time };
-}
-
 /** A path without what goes without saying: `serving.trying.free` is `trying`. */
-const seen = (state: string): string => state.replace(/^serving\.|\.(?:free|underway)$/g, '');
+const seen = (state: string): string => state.replace(/^serving\.|\.(?:free|underway|wanted|drained|maintained)$/g, '');
 
 /** What its machine is told; `checksOf` checks the options of the checks afterwards. */
 function settingsOf(
@@ -130,10 +137,10 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
       'sessions.cut': (server, { spreadMs, cause, deliver }) =>
         server.#cutSessions('serverRemoved', spreadMs, cause, deliver),
       'sessions.release': (server, { cause }) => server.#releaseSessions(cause),
-      'checks.start': (server) => server.#checking?.start(),
+      'checks.start': (server) => server.#startChecks(),
       'checks.pause': (server) => server.#checking?.pause(),
       'checks.resume': (server) => server.#checking?.resume(),
-      'checks.stop': (server) => server.#checking?.stop(),
+      'checks.stop': (server) => server.#checking?.close(),
       'pace.set': (server, { pace }) => server.#checking?.setPace(pace),
       'owner.changed': (server, { cause }) => server.#announce(cause),
       'set.changed': (server) => server.#change(),
@@ -175,10 +182,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   connections = 0;
   /** How often it was chosen for an attempt. */
   chosen = 0;
-  /** @internal Connections that it may have now from this process: in a worker of a cluster, those that this worker was lent. */
-  places: number;
   /** @internal Connections that it may have now: fewer while it recovers. */
-  placesInAll: number;
+  places: number;
   /** Connections that wait for this server, and may go to no other. */
   waiting = 0;
   /** @internal Where they wait; nothing while there are none. */
@@ -193,9 +198,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   trialsFailed = 0;
 
   #weight: number;
+  #backup: boolean;
   readonly #addresses: Addresses;
-  /** True: new connections go there only while no other server can be chosen. */
-  readonly backup: boolean;
   /** @internal The connections that have a place there. */
   readonly occupants: Occupants;
   /** @internal */
@@ -206,25 +210,29 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   mayBeTried = false;
   readonly #judgement: Judgement;
   readonly #random: () => number;
-  readonly #checking: ServerChecks | undefined;
-  /** @internal In a worker of a cluster: what it has in common with the servers of the same name in the others. */
-  shared: SharedServer | undefined = undefined;
+  #checking: Checks | undefined = undefined;
   #isAwaited = false;
   #seen: string | undefined = undefined;
   #connectionsMax: number;
   #queueMax: number;
+  readonly #runtime: Runtime | undefined;
 
   /** @internal @param name what it is called in errors */
-  constructor(options: ServerOptions, name: string, set: Servers, config: ServerConfig) {
+  constructor(options: ServerOptions, name: string, set: Servers, config: ServerConfig, origin?: ServerOrigin) {
     onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
     const { judgement, lookup, checks, environment, random } = config;
-    super(Server.kind, { settings: settingsOf(judgement, options.checks, checks) }, environment, undefined);
+    const settings = settingsOf(judgement, options.checks, checks);
+    super(Server.kind, { settings, cause: origin?.cause }, environment, origin?.name);
     this.set = set;
     this.occupants = new Occupants(environment.clock);
     this.history = new ServerHistory(environment.clock);
     this.options = options;
     this.#judgement = judgement;
     this.#random = random;
+    this.#runtime = environment.runtime;
+    if (isNamed(options)) {
+      throw new OptionError(`${name}.addresses`, options.addresses, 'given in a list of servers, or to addName()');
+    }
     if (options.path !== undefined && options.port !== undefined) {
       throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
     }
@@ -233,10 +241,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.port = hasNoAddress ? undefined : port(`${name}.port`, options.port, 1);
     this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
     this.#connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
-    this.placesInAll = this.#connectionsMax;
     this.places = this.#connectionsMax;
     this.#queueMax = count(`${name}.queueMax`, options.queueMax, judgement.queueMax, 0);
-    this.backup = flag(`${name}.backup`, options.backup, false);
+    this.#backup = flag(`${name}.backup`, options.backup, false);
     this.#weight = options.weight === undefined ? 1 : weightOf(`${name}.weight`, options.weight);
     this.share = this.#weight;
     this.connect = hook(`${name}.connect`, options.connect);
@@ -257,8 +264,6 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
       isIP(this.host) === 0 ? this.#addresses.noting(own ?? lookup, this.family, () => this.failures) : undefined;
     this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
     this.checks = checksOf(name, this, options.checks, checks, own ?? lookup);
-    const { clock, runtime, inContext } = environment;
-    this.#checking = this.checks && new ServerChecks(this, this.checks, { clock, runtime, inContext, random });
     const { onError } = judgement.settings;
     if (onError !== 'eject' && this.checks === undefined) {
       throw new OptionError(
@@ -288,7 +293,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   set weight(weight: number) {
-    this.#order({ type: 'weight', weight: weightOf('weight', weight) });
+    this.#weight = weightOf('weight', weight);
+    this.#change();
+    this.set.serve();
   }
 
   /**
@@ -301,8 +308,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   set connectionsMax(connectionsMax: number) {
-    const most = count('connectionsMax', connectionsMax, Number.POSITIVE_INFINITY);
-    this.#order({ type: 'connectionsMax', connectionsMax: most });
+    this.#connectionsMax = count('connectionsMax', connectionsMax, Number.POSITIVE_INFINITY);
+    this.#change();
+    this.set.serve();
   }
 
   /**
@@ -348,18 +356,13 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   /** @internal */
-  get health(): number {
-    return this.#known.health;
-  }
-
-  /** @internal */
   get #known(): ServerContext {
     return this.instance.context as ServerContext;
   }
 
-  /** @internal The checks that this process runs. */
+  /** @internal The checks that run. */
   get checking(): Checks | undefined {
-    return this.#checking?.running;
+    return this.#checking;
   }
 
   /**
@@ -369,7 +372,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError for a cause that is none
    */
   drain(cause?: Report | Error): void {
-    this.#wish('drain', cause);
+    this.#order(DRAIN, cause);
   }
 
   /**
@@ -379,7 +382,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError for a cause that is none
    */
   maintain(cause?: Report | Error): void {
-    this.#wish('maintain', cause);
+    this.#order(MAINTAIN, cause);
   }
 
   /**
@@ -389,18 +392,18 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError for a cause that is none
    */
   up(cause?: Report | Error): void {
-    this.#wish('up', cause);
+    this.#order(UP, cause);
   }
 
-  #wish(type: Wish['type'], cause: Report | Error | undefined): void {
+  #order(order: typeof DRAIN | typeof MAINTAIN | typeof UP | typeof RESTORE, cause: Report | Error | undefined): void {
     if (cause === undefined) {
-      this.#order({ type });
+      this.instance.send(order);
       return;
     }
     const report = checkedReport(cause);
     if (report === undefined)
       throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
-    this.#order({ type, cause: report });
+    this.instance.send({ ...order, cause: report });
   }
 
   /**
@@ -411,15 +414,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError
    */
   remove(options: RemoveOptions = {}): Promise<Outcome> {
-    const event = closeOf(options);
-    if (!this.hasTag('ending')) this.set.shared?.ordered({ type: 'remove', options }, this);
-    this.instance.send(event);
-    return this.closed;
-  }
-
-  /** @internal As {@link remove}, in this process alone. */
-  leave(options: RemoveOptions = {}): Promise<Outcome> {
-    this.instance.send(closeOf(options));
+    this.instance.send({ type: 'server.close', ...removalOf(options) });
     return this.closed;
   }
 
@@ -430,41 +425,12 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError for a cause that is none
    */
   restore(cause?: Report | Error): void {
-    this.#wish('restore', cause);
-  }
-
-  #order(order: ServerOrder): void {
-    this.obey(order);
-    this.shared?.ordered(order);
-  }
-
-  /** @internal Its owner wants this, here or in another process. */
-  obey(order: ServerOrder): void {
-    if (order.type === 'weight') this.#weight = order.weight;
-    else if (order.type === 'connectionsMax') this.#connectionsMax = order.connectionsMax;
-    else {
-      const { type, cause } = order;
-      this.instance.send({ type: `server.${type}`, ...(cause !== undefined && { cause }) });
-      if (type !== 'restore') return;
-      this.trialAt = 0;
-      this.set.serve();
-      return;
-    }
-    this.#change();
+    this.#order(RESTORE, cause);
+    this.trialAt = 0;
     this.set.serve();
   }
 
-  /** @internal What the checks have told before, in another process, is told again. */
-  recall(passed: number, failed: number, isFailedFirst: boolean): void {
-    const pass = (): void => {
-      for (let step = 0; step < passed; step++) this.instance.send(PASSED);
-    };
-    if (!isFailedFirst) pass();
-    for (let step = 0; step < failed; step++) this.instance.send({ type: 'check.failed', cause: KNOWN_FAILED });
-    if (isFailedFirst) pass();
-  }
-
-  /** @internal A check has passed, of this process or another. @param tookMs nothing where that is not known */
+  /** @internal @param tookMs nothing where that is not known */
   checkPassed(tookMs?: number): void {
     this.history.noteCheck('passed', tookMs);
     this.instance.send(PASSED);
@@ -495,11 +461,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
 
   /** @internal An attempt has come up. */
   connected(): void {
-    const { shared } = this;
-    const wasDoubtful = shared !== undefined && this.hasTag('doubtful');
     this.instance.send(CONNECTED);
     this.#doubt();
-    if (wasDoubtful && !this.hasTag('doubtful')) shared.proven();
   }
 
   /** @internal An attempt has failed. `mends`: in how many milliseconds it may be mended, if no attempt is of use before. */
@@ -507,38 +470,13 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.isDoubted = true;
     this.history.noteFailure('attempt', cause);
     const failed = { type: 'traffic.failed', cause, mayEject, random: mayEject ? this.#random() : 0 } as const;
-    this.#judge(mends === undefined ? failed : { ...failed, mends });
-  }
-
-  /** What comes of it is known to the other processes, too. */
-  #judge(event: Extract<ServerEvent, { type: 'traffic.failed' | 'traffic.dropped' }>): void {
-    const { shared } = this;
-    if (shared === undefined) {
-      this.instance.send(event);
-      return;
-    }
-    const { ejections, failures, losses, settings } = this.#known;
-    const isLoss = event.type === 'traffic.dropped';
-    const isMark = settings.onError !== 'eject' && (isLoss ? losses : failures) + 1 >= settings.failures;
-    this.instance.send(event);
-    const known = this.#known;
-    if (isMark || known.ejections > ejections) {
-      shared.judged(event.cause as Cause, isLoss, { restMs: known.restMs, ejections: known.ejections });
-    }
-  }
-
-  /** @internal The traffic of another process has judged it. */
-  judgedBy(cause: Cause, isLoss: boolean, verdict: Verdict): void {
-    this.isDoubted = true;
-    const type = isLoss ? 'traffic.dropped' : 'traffic.failed';
-    this.instance.send({ type, cause, mayEject: true, random: 0, verdict });
-    this.#doubt();
+    this.instance.send(mends === undefined ? failed : { ...failed, mends });
   }
 
   /** @internal A connection that had come up is over, after this time. */
   wasLost(cause: Cause, mayEject: boolean): void {
     this.history.noteFailure('connection', cause);
-    this.#judge({ type: 'traffic.dropped', cause, mayEject, random: mayEject ? this.#random() : 0 });
+    this.instance.send({ type: 'traffic.dropped', cause, mayEject, random: mayEject ? this.#random() : 0 });
   }
 
   /** @internal A connection has lasted. */
@@ -549,13 +487,28 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal A connection has left it. */
   left(): void {
     this.connections--;
-    this.shared?.freed();
-    if (this.#isAwaited && this.connections === 0) this.instance.send(EMPTIED);
+    if (this.#isAwaited && this.connections === 0) this.#tellEmpty();
   }
 
   /** @internal A backup is needed no more. */
   relieve(cause: Cause): void {
     this.#cutSessions('backupOver', 0, cause, true);
+  }
+
+  /** True: new connections go there only while no other server can be chosen. */
+  get backup(): boolean {
+    return this.#backup;
+  }
+
+  /** @internal Its name was answered, or was not for too long. */
+  addressed(type: 'address.found' | 'address.lost' | 'address.gone', cause: Report): void {
+    this.instance.send({ type, cause });
+  }
+
+  /** @internal How an answer has its address. */
+  rank(weight: number, backup: boolean): void {
+    this.#backup = backup;
+    this.weight = weight;
   }
 
   /** @internal What can be changed while it runs is as that server has it, which was made of these options and is not used. */
@@ -574,32 +527,17 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   #change(): void {
-    const { shared } = this;
-    this.mayBeTried = this.hasTag('trial') && (shared === undefined || shared.mayTry);
+    this.mayBeTried = this.hasTag('trial');
     this.#doubt();
     const { step, settings } = this.#known;
     const isGrowing = this.hasTag('growing');
     const part = isGrowing ? Math.max(0.1, (step / settings.steps) ** (1 / this.#judgement.aggression)) : 1;
-    this.placesInAll = isGrowing ? Math.max(1, Math.ceil(this.#connectionsMax * part)) : this.#connectionsMax;
-    this.places = shared === undefined ? this.placesInAll : Math.min(this.placesInAll, shared.places);
+    this.places = isGrowing ? Math.max(1, Math.ceil(this.#connectionsMax * part)) : this.#connectionsMax;
     const share = this.#weight * part;
     if (share !== this.share) {
       this.share = share;
       this.set.sharesChanged();
     }
-    this.set.stateChanged();
-    shared?.changed();
-  }
-
-  /** @internal What this process may have there has changed. */
-  sharesChanged(): void {
-    const { shared } = this;
-    if (shared === undefined) return;
-    this.places = Math.min(this.placesInAll, shared.places);
-    this.#checking?.mayChange();
-    const mayBeTried = this.hasTag('trial') && shared.mayTry;
-    if (mayBeTried === this.mayBeTried) return;
-    this.mayBeTried = mayBeTried;
     this.set.stateChanged();
   }
 
@@ -617,9 +555,24 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.set.announce(this, change);
   }
 
+  #startChecks(): void {
+    const { checks, set } = this;
+    if (checks === undefined) return;
+    const { inContext } = this;
+    const environment = { clock: this.clock, runtime: this.#runtime, inContext, random: this.#random };
+    this.#checking = new Checks(this, checks, this, environment);
+    const place = Math.max(0, set.list.indexOf(this));
+    this.#checking.start(firstCheckMs(place, Math.max(1, set.list.length), checks.settings.interval));
+  }
+
   #awaitSessions(): void {
     this.#isAwaited = true;
-    if (this.connections === 0) this.instance.send(EMPTIED);
+    if (this.connections === 0) this.#tellEmpty();
+  }
+
+  #tellEmpty(): void {
+    this.#isAwaited = false;
+    this.instance.send(EMPTIED);
   }
 
   #releaseSessions(cause: Cause): void {
@@ -646,7 +599,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal */
   protected override finished(): void {
     this.occupants.stop();
-    this.#checking?.stop();
+    this.#checking?.close();
     this.set.removed(this);
   }
 

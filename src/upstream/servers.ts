@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { ClosedError, OptionError } from '../errors.js';
 import { type Environment, environmentOf } from '../handle.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { flag, hook, onlyKnown, text } from '../options.js';
+import { flag, hook, onlyKnown } from '../options.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import { isShortage } from '../shortage.js';
 import { Backoff } from './backoff.js';
@@ -13,11 +13,13 @@ import { sharedChecks } from './check-options.js';
 import { differenceOf } from './difference.js';
 import { Eligible } from './eligible.js';
 import { type Governor, governorOf } from './governor.js';
+import type { AddressesOptions } from './name-options.js';
 import { Pacing, wake } from './pacing.js';
 import { WaitingQueue } from './queue.js';
 import type { Choice, Requester, RequesterMemory } from './requester.js';
 import { type RemoveOptions, Server, type ServerChange, type ServerConfig } from './server.js';
-import type { ServerOptions } from './server-options.js';
+import { ServerName } from './server-name.js';
+import { isNamed, type ServerOptions } from './server-options.js';
 import {
   BAD_CERTIFICATE,
   isPermanent,
@@ -27,7 +29,6 @@ import {
   type ServersOptions,
 } from './servers-options.js';
 import { SharedTrials } from './shared-trials.js';
-import { type SetOrder, type SharedSet, sharingOf } from './sharing.js';
 
 const FULL: Choice = { kind: 'full' };
 const queueFull = (code: string): Choice => ({
@@ -36,6 +37,7 @@ const queueFull = (code: string): Choice => ({
 });
 const QUEUE_FULL = queueFull('queueMax');
 const SERVER_QUEUE_FULL = queueFull('serverQueueMax');
+const NO_NAMES: readonly ServerName[] = [];
 const NO_SERVERS = { initiator: 'owner', manner: 'command', code: 'noServers' } as const;
 const RELIEVED: Cause = { initiator: 'library', manner: 'answer', phase: 'serving', code: 'backupOver' };
 const UNJUDGEABLE = { initiator: 'owner', manner: 'error', code: 'isPermanent' } as const;
@@ -64,6 +66,8 @@ export class Servers {
   static readonly none: readonly ServerOptions[] = [];
   /** The servers, in the order in which they were given; those that are being removed, too. A change makes a new list. */
   list: readonly Server[] = [];
+  /** The names that are as many servers as they have addresses: those with the option `addresses`. */
+  names: readonly ServerName[] = NO_NAMES;
   /** Where its time comes from. */
   readonly clock: Clock;
   /** @internal Where its randomness comes from. */
@@ -94,9 +98,6 @@ export class Servers {
   #isClosed = false;
   #isOver = false;
   #emitter: EventEmitter | undefined = undefined;
-  readonly #shareAs: string | false | undefined;
-  /** @internal In a worker of a cluster: what it has in common with the sets of the same name in the others. */
-  shared: SharedSet | undefined = undefined;
 
   /** @throws OptionError */
   constructor(servers: readonly ServerOptions[], options?: ServersOptions);
@@ -122,33 +123,28 @@ export class Servers {
     this.#budget = new RetryBudget(options.retryBudget);
     this.#pacing = new Pacing(this.#backoff, this.#budget, this.random);
     this.#governor = governorOf(options.governor);
-    this.#shareAs = shareAs(options.shareAs);
     if (this.#governor !== undefined) this.#hasOpen = this.#mayDial;
     this.#judgement = judgementOf(options);
     this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
     this.#config = { judgement: this.#judgement, lookup, checks, environment, random: this.random };
-    this.list = servers.map((server, index) => new Server(server, `servers[${index}]`, this, this.#config));
+    const { list, names } = this.#made(servers);
+    this.list = list;
+    if (names.length > 0) this.names = names;
     this.#balancer.changed?.(this.list);
     for (const server of this.list) server.begin();
-    if (typeof this.#shareAs === 'string') this.share(this.#shareAs);
+    for (const name of this.names) name.begin();
   }
 
-  /**
-   * @internal In a worker of a cluster it is one with the sets of the same name from now on.
-   *
-   * @param name where it was not told another one, or not to be shared
-   */
-  share(name: string): void {
-    const { list } = this;
-    const sharing = sharingOf();
-    if (sharing === undefined || this.shared !== undefined || this.#shareAs === false || list.length === 0) return;
-    this.shared = sharing.join(this, this.#shareAs ?? name, this.#governor);
-    for (const server of list) this.#sharing(server);
-  }
-
-  #sharing(server: Server): void {
-    server.shared = this.shared?.added(server);
-    server.sharesChanged();
+  /** What a list names, checked: nothing is begun, and nothing is looked up. */
+  #made(options: readonly ServerOptions[]): { list: Server[]; names: ServerName[] } {
+    const list: Server[] = [];
+    const names: ServerName[] = [];
+    for (const [index, one] of options.entries()) {
+      const path = `servers[${index}]`;
+      if (isObject(one) && isNamed(one)) names.push(new ServerName(one, path, this, this.#config));
+      else list.push(new Server(one, path, this, this.#config));
+    }
+    return { list, names };
   }
 
   /** The cool-down of a connection that has used up its attempts, in milliseconds. */
@@ -165,30 +161,34 @@ export class Servers {
   add(options: ServerOptions): Server {
     if (this.#isClosed) throw new ClosedError('The set of servers', undefined);
     const server = new Server(options, 'server', this, this.#config);
-    this.shared?.ordered({ type: 'add', options });
-    return this.#admit(server);
-  }
-
-  #admit(server: Server): Server {
-    this.list = [...this.list, server];
-    this.sharesChanged();
-    server.begin();
-    if (this.shared !== undefined) this.#sharing(server);
-    this.serve();
+    this.addAll([server]);
     return server;
   }
 
-  /** @internal At most this share of the servers is ejected. */
-  get ejectedShare(): number {
-    return this.#judgement.ejectedShare;
+  /**
+   * Adds a name that is as many servers as it has addresses: the option `addresses` says how it is looked up. Its servers are
+   * added when it is answered.
+   *
+   * @throws OptionError
+   * @throws ClosedError after {@link close}
+   */
+  addName(options: ServerOptions & { readonly addresses: true | AddressesOptions }): ServerName {
+    if (this.#isClosed) throw new ClosedError('The set of servers', undefined);
+    const name = new ServerName(options, 'server', this, this.#config);
+    this.names = [...this.names, name];
+    name.begin();
+    return name;
   }
 
-  /** @internal Its owner wants this in another process. */
-  obey(order: SetOrder, server?: Server): void {
-    if (this.#isClosed) return;
-    if (order.type === 'add') this.#admit(new Server(order.options, 'server', this, this.#config));
-    else if (order.type === 'replace') this.#become(order.list, order.options);
-    else server?.leave(order.options);
+  /** @internal Those that were made for it become a part of it. */
+  addAll(servers: readonly Server[]): readonly Server[] {
+    if (servers.length > 0) {
+      this.list = [...this.list, ...servers];
+      this.sharesChanged();
+      for (const server of servers) server.begin();
+    }
+    this.serve();
+    return servers;
   }
 
   /**
@@ -211,21 +211,19 @@ export class Servers {
    */
   replace(list: readonly ServerOptions[], options?: RemoveOptions): void {
     if (!Array.isArray(list)) throw new OptionError('servers', list, 'a list of servers, such as [{ port: 5432 }]');
-    this.#become(list, options, true);
-  }
-
-  #become(list: readonly ServerOptions[], options?: RemoveOptions, isOrder = false): void {
     // What is wrong with one is said before anything is changed.
-    const checked = list.map((one, index) => new Server(one, `servers[${index}]`, this, this.#config));
-    if (isOrder) this.shared?.ordered({ type: 'replace', list, options: options ?? {} });
-    const { kept, added, removed } = differenceOf(
-      this.list.filter((server) => !server.hasTag('ending')),
-      list,
-    );
-    if (this.#isClosed && added.length > 0) throw new ClosedError('The set of servers', undefined);
-    for (const one of added) this.#admit(new Server(one, 'server', this, this.#config));
-    for (const [server, one] of kept) server.adapt(checked[list.indexOf(one)] as Server, one);
-    for (const server of removed) void server.leave(options);
+    const checked = this.#made(list);
+    const plain = list.filter((one) => !isNamed(one));
+    const named = list.filter(isNamed);
+    const own = this.list.filter((server) => server.parent === undefined && !server.hasTag('ending'));
+    const servers = differenceOf(own, plain);
+    const names = differenceOf(this.names, named);
+    for (const one of servers.added) this.add(one);
+    for (const one of names.added) this.addName(one as Parameters<Servers['addName']>[0]);
+    for (const [server, one] of servers.kept) server.adapt(checked.list[plain.indexOf(one)] as Server, one);
+    for (const [name, one] of names.kept) name.adapt(checked.names[named.indexOf(one)] as ServerName);
+    for (const server of servers.removed) void server.remove(options);
+    for (const name of names.removed) void name.close(options);
   }
 
   /**
@@ -235,18 +233,18 @@ export class Servers {
    */
   async close(options?: RemoveOptions): Promise<void> {
     this.#isClosed = true;
-    await Promise.all(this.list.map((server) => server.leave(options)));
-    this.shared?.ended();
-    this.shared = undefined;
+    await Promise.all([
+      ...this.names.map((name) => name.close(options)),
+      ...this.list.map((server) => server.remove(options)),
+    ]);
   }
 
   /** @internal Its owner is over, and so is it: no timer and no check is left. What is known of its servers stays in the list. */
   end(): void {
     this.#isOver = true;
     this.#isClosed = true;
+    for (const name of this.names) void name.abort();
     for (const server of this.list) void server.abort();
-    this.shared?.ended();
-    this.shared = undefined;
   }
 
   /** Calls `listener` whenever `event` happens. */
@@ -285,7 +283,6 @@ export class Servers {
       return choice;
     }
     let server = this.#pick(requester);
-    if (this.shared !== undefined) for (const one of this.#choosable.untried) one.shared?.untried();
     if (server === undefined && this.#mayRetry(memory)) {
       memory.tried.clear();
       memory.retryAt = undefined;
@@ -304,7 +301,7 @@ export class Servers {
     // It may be tried: by this connection, and by no other until that is over.
     if (server.isDoubted && server.trial === undefined && (this.#isShared || server.mayBeTried))
       server.tryBy(requester);
-    if (++server.connections >= server.places) server.shared?.filled();
+    server.connections++;
     server.chosen++;
     this.#governor?.begin(this.clock.now(), this.random());
     if (this.#isTimed) requester.chosenAt = this.clock.now();
@@ -337,7 +334,7 @@ export class Servers {
   /** No server for now: wait in the queue or until the next round, or give up. */
   #none(requester: Requester): Choice {
     const { memory } = requester;
-    if (this.#isExhausted(requester) && !(this.#judgement.waits && requester.only === undefined)) {
+    if (this.#isExhausted(requester) && !(this.#mayAwait() && requester.only === undefined)) {
       this.#leaveQueue(requester);
       return this.#exhausted(requester);
     }
@@ -356,6 +353,11 @@ export class Servers {
     return choice;
   }
 
+  /** Whether a server may still come for a connection that finds none: a name has yet to be answered, for example. */
+  #mayAwait(): boolean {
+    return this.#judgement.waits || this.names.some((name) => name.isUnanswered);
+  }
+
   /** It enters the queue, or stays there; a queue that is full takes nobody. */
   #wait(requester: Requester, wakeAfterMs: number): Choice {
     const { only } = requester;
@@ -365,7 +367,6 @@ export class Servers {
       if (this.#queue.anywhere >= this.#judgement.queueMax) return QUEUE_FULL;
     } else if (only.waiting >= only.queueMax) return SERVER_QUEUE_FULL;
     this.#queue.enter(requester, wakeAfterMs);
-    this.shared?.waits();
     return FULL;
   }
 
@@ -504,18 +505,20 @@ export class Servers {
   removed(server: Server): void {
     if (this.#isOver) return;
     this.list = this.list.filter((other) => other !== server);
-    server.shared?.ended();
+    (server.parent as ServerName | undefined)?.forget(server);
     this.sharesChanged();
+  }
+
+  /** @internal It is looked up no more. */
+  nameEnded(name: ServerName): void {
+    if (this.#isOver) return;
+    this.names = this.names.filter((other) => other !== name);
+    this.serveAll();
   }
 
   /** How many connections wait: for a place, for a server, or for the governor. Those that wait for one server alone count, too. */
   get waiting(): number {
     return this.#queue.size;
-  }
-
-  /** @internal How many wait that may go to this server. */
-  waitingFor(server: Server): number {
-    return this.#queue.anywhere + server.waiting;
   }
 
   /** @internal Those that wait for a place get one while there is one, the longest first. */
@@ -608,7 +611,7 @@ export class Servers {
   }
 
   #defer(requester: Requester, memory: RequesterMemory): Choice {
-    if (this.#isExhausted(requester) && !this.#judgement.waits) return this.#exhausted(requester);
+    if (this.#isExhausted(requester) && !this.#mayAwait()) return this.#exhausted(requester);
     memory.rested = true;
     if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#pacing.rest(memory, this.#now) };
     const untilTrialMs = this.#isShared ? this.#trials.untilNextMs(this.#listFor(requester), this.#now) : undefined;
@@ -634,14 +637,12 @@ export class Servers {
 
   /** Why there is none: what happened to the first server. */
   #exhausted({ only }: Requester): Choice {
-    const cause = (only ?? this.list[0])?.cause ?? NO_SERVERS;
+    const cause = (only ?? this.list[0] ?? this.names[0])?.cause ?? NO_SERVERS;
     return { kind: 'exhausted', cause };
   }
 
   #leaveQueue(requester: Requester): void {
-    const wasQueued = requester.queued !== undefined;
     this.#queue.leave(requester);
-    if (wasQueued) this.shared?.waits();
     if (this.#queue.size > 0) return;
     this.#trials.stop();
     if (this.#governorTimer !== undefined) this.clock.clearTimeout(this.#governorTimer);
@@ -677,6 +678,4 @@ export class Servers {
 
 const always = (): boolean => true;
 
-function shareAs(value: string | false | undefined): string | false | undefined {
-  return value === undefined || value === false ? value : text('shareAs', value);
-}
+const isObject = (value: unknown): boolean => value !== null && typeof value === 'object';

@@ -101,6 +101,27 @@ describe('arguments', () => {
     ]);
   });
 
+  it('takes the addresses of names, and services', () => {
+    const service = '_postgres._tcp.example.org';
+    expect(proxyOf('--backend', service)?.servers).toEqual([{ port: 2 }, { host: service, addresses: true }]);
+    const args = ['--backend', 'db.test:5', '--backend', '127.0.0.1:6', '--addresses'];
+    expect(proxyOf(...args)?.servers).toEqual([
+      { port: 2 },
+      { host: 'db.test', port: 5, addresses: true },
+      { host: '127.0.0.1', port: 6 },
+    ]);
+    const addresses = { nameservers: ['192.0.2.53:53', '[::1]:5353'] };
+    expect(proxyOf(...args, '--nameserver', '192.0.2.53:53', '--nameserver', '[::1]:5353')?.servers).toEqual([
+      { port: 2 },
+      { host: 'db.test', port: 5, addresses },
+      { host: '127.0.0.1', port: 6 },
+    ]);
+    expect(wrong('--listen', '1', '--backend', '2', '--addresses')).toMatch(/is for a --backend that is a name/);
+    const named = ['--listen', '1', '--backend', 'db.test:5', '--nameserver'];
+    expect(wrong(...named, '[::1]:53')).toMatch(/is for names, with --addresses/);
+    expect(wrong(...named, 'ns.test:53')).toMatch(/an IP address with a port/);
+  });
+
   it.each(['3,weight=', '3,weight=257', '3,weight=-1', '3,weight=1.5', '3,weight=x', ',weight=1', '3,wait=1'])(
     'refuses the backend %s',
     (text) =>

@@ -112,7 +112,7 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'a machine of a 
     start();
     await tile(page, 'link alive', '1');
     await badge(page, 'idle', '1');
-    expect(await page.locator('svg.statechart').count()).toBe(8);
+    expect(await page.locator('svg.statechart').count()).toBe(9);
     await page.getByRole('heading', { name: 'Servers' }).waitFor();
   });
 

@@ -121,6 +121,7 @@ test('an exported page has the pictures of the machines that are named, and no o
     'backend',
     'server',
     'check',
+    'name',
     'link',
   ]);
   expect(pictures.link).toContain('data-state="up.dialling"');

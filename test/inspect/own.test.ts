@@ -318,7 +318,17 @@ test('it is shown beside a proxy', async () => {
   ]);
   const about = await browser.json<About>('/api/about');
   expect(about.own).toEqual(['link']);
-  expect(about.machines).toEqual(['proxy', 'listener', 'session', 'client', 'backend', 'server', 'check', 'link']);
+  expect(about.machines).toEqual([
+    'proxy',
+    'listener',
+    'session',
+    'client',
+    'backend',
+    'server',
+    'check',
+    'name',
+    'link',
+  ]);
 });
 
 test('ten thousand of them', async () => {

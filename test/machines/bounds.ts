@@ -24,6 +24,7 @@ import {
   type SettingsOf,
   WORKER_LIMITS,
 } from '../../src/machines/limits.js';
+import { nameMachine } from '../../src/machines/name.js';
 import { NEVER_MS, type Sent } from '../../src/machines/vocabulary.js';
 import { workerMachine } from '../../src/machines/worker.js';
 import { statePath } from '../../src/runtime/xstate.js';
@@ -130,6 +131,45 @@ const check: Bounded = {
         { type, number, ...cause },
         { type, number: number - 1, ...cause },
       ];
+    },
+  },
+  simple: false,
+};
+
+/** Times that are all different, so that each is seen to count; one of them is for ever. */
+export const nameSettings = {
+  interval: 5 * T,
+  failureInterval: 3 * T,
+  timeout: T,
+  tries: 2,
+  spread: 0.2,
+  hold: { nx: 2 * T, refused: NEVER_MS, timeout: 0, other: 7 * T },
+};
+
+const name: Bounded = {
+  name: 'name',
+  machine: nameMachine,
+  options: {
+    input: { settings: nameSettings },
+    key: ({ context }) =>
+      [context.tries, context.failure, context.ttlMs, context.hasAddresses, context.waitMs, context.holdMs].join(' '),
+    events: (type, { context: { number } }) => {
+      if (type === 'wait.chosen') {
+        return [
+          { type, random: 0, ageMs: 0 },
+          { type, random: 1, ageMs: 3 * T },
+        ];
+      }
+      if (!type.startsWith('lookup.')) return [{ type }];
+      const answers =
+        type === 'lookup.answered'
+          ? [
+              { ttlMs: 0, isEmpty: false },
+              { ttlMs: 9 * T, isEmpty: false },
+              { ttlMs: 0, isEmpty: true },
+            ]
+          : (['nx', 'refused', 'timeout', 'other'] as const).map((failure) => ({ failure, cause: LOSS }));
+      return answers.flatMap((answer) => [number, number - 1].map((at) => ({ type, number: at, ...answer })));
     },
   },
   simple: false,
@@ -318,6 +358,7 @@ export const bounded: readonly Bounded[] = [
     simple: true,
   },
   check,
+  name,
   server('no checks', {}, /^(check|address|traffic.(dropped|lasted))/),
   server('losses', { failures: 2 }, /^(check|address|server)/),
   server(
@@ -328,7 +369,7 @@ export const bounded: readonly Bounded[] = [
   server('drained and maintained', CHECKS, /^(traffic.(dropped|lasted|connected)|address|server.(close|abort))/),
   server('checks', CHECKS, JUDGED),
   server('checks, a slow start', { ...CHECKS, slowStart: T }, JUDGED),
-  server('its address', { ...CHECKS, fall: 1, init: 'down' }, /^(traffic.(failed|connected)|trial|server.restore)/),
+  server('its address', { ...CHECKS, fall: 1, init: 'down' }, /^(traffic.(failed|connected)|trial)/),
   server('its address, later', { ...CHECKS, init: 'down' }, /^(traffic.(dropped|lasted)|trial|server.(restore|abort))/),
   server('down at first', { ...CHECKS, init: 'fullyDown', slowStart: T }, NO_LOSSES),
   server('failures of traffic hurry its checks', { ...CHECKS, onError: 'fastCheck', slowStart: T }, JUDGED),

@@ -10,6 +10,7 @@ import { statePath } from '../../src/runtime/xstate.js';
 import { type Model, type ReplayedStep, replay, shortName } from '../../src/testing/index.js';
 import { checkChecks } from './check-properties.js';
 import { clusterChecks, workerChecks } from './cluster-properties.js';
+import { nameChecks } from './name-properties.js';
 import { serverChecks } from './server-properties.js';
 
 /** @param events those that the path was replayed with */
@@ -35,6 +36,9 @@ const ENDINGS: Record<string, RegExp> = {
   handedOver: /^handOver$/,
 };
 
+/** A server of a name ends because the name was answered. */
+const LEFT = /^answer$/;
+
 const finalOutcome: Check = (model) => {
   const last = model.steps.at(-1) as ReplayedStep;
   if (last.snapshot.status !== 'done') return;
@@ -45,7 +49,10 @@ const finalOutcome: Check = (model) => {
     manner: expect.any(String),
     phase: expect.any(String),
   });
-  if (outcome !== undefined) expect(outcome.cause.manner, outcome.ending).toMatch(ENDINGS[outcome.ending] as RegExp);
+  if (outcome === undefined) return;
+  const isLeft = model.steps.some(({ to }) => to.startsWith('leaving')) && outcome.cause.manner === 'answer';
+  const expected = isLeft ? LEFT : ENDINGS[outcome.ending];
+  expect(outcome.cause.manner, outcome.ending).toMatch(expected as RegExp);
 };
 
 /** A close that was in time ends as closed, whatever was cut ends as aborted. */
@@ -848,6 +855,7 @@ export const properties: Record<string, readonly Check[]> = {
   ],
   proxy: [...common, closeIsNoAbort, causesTell('proxy'), orderedStop, timersRun],
   check: [...common, closeIsNoAbort, ...checkChecks],
+  name: [...common, closeIsNoAbort, ...nameChecks],
   server: [...common, closeIsNoAbort, ...serverChecks],
   worker: [...common, ...workerChecks],
   cluster: [...common, ...clusterChecks],

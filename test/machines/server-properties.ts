@@ -11,10 +11,10 @@ const commandsOf = (step: ReplayedStep): string[] => step.commands.map(({ type }
 const contextOf = (step: ReplayedStep): ServerContext => step.snapshot.context as unknown as ServerContext;
 
 /** A state as its user sees it. */
-const seen = (path: string): string => path.replace(/^serving\.|\.(free|underway)$/g, '');
+const seen = (path: string): string => path.replace(/^serving\.|\.(free|underway|wanted|drained|maintained)$/g, '');
 
 const CHOOSABLE = /^(up|suspect|recovering)$/;
-const OUT = /^(draining|maintenance|removing|cutting|closed|aborted)$/;
+const OUT = /^(draining|maintenance|leaving|removing|cutting|closed|aborted)$/;
 const ENDING = /^(removing|cutting|closed|aborted)$/;
 
 const fullOf = ({ rise, fall }: ServerSettings): number => rise + fall - 1;
@@ -56,6 +56,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   'traffic.dropped': 'system error ECONNRESET established',
   'address.found': 'system answer - serving',
   'address.lost': 'system error ECONNRESET serving',
+  'address.gone': 'system answer - serving',
   ejection: 'library timeout ejection serving',
   exclusion: 'library timeout exclusion serving',
   slowStartStep: 'library timeout slowStart serving',
@@ -98,7 +99,9 @@ const healthIsCounted: Check = (model) => {
       }
     } else if (now !== health) {
       expect(now, `${step.event} gives the credit of a start`).toBe(rise);
-      expect(`${step.from} ${step.event}`).toMatch(/^maintenance server\.|address\.found$/);
+      expect(`${step.from} ${step.event}`).toMatch(
+        /^(maintenance|leaving\.maintained) server\.|address\.(found|gone)$/,
+      );
     }
     health = now;
     const state = seen(step.to);
@@ -147,7 +150,7 @@ const rulesHold: Check = (model, events) => {
     }
     if (!step.to.endsWith('underway')) trial = false;
     // P3: what its owner took out comes back only when its owner says so.
-    if (wasOut && !OUT.test(state)) expect(event).toBe('server.up');
+    if (wasOut && !OUT.test(state)) expect(event).toBe(seen(from) === 'leaving' ? 'address.found' : 'server.up');
     wasOut = OUT.test(state);
     if (isOver) expect(state, 'a removal is final').toMatch(ENDING);
     isOver ||= ENDING.test(state);
@@ -201,9 +204,11 @@ const checksRun: Check = (model) => {
     }
     const state = seen(step.to);
     const { hasAddress } = contextOf(step);
-    if (step.event === 'address.lost' && !ENDING.test(seen(step.from))) expect(hasAddress).toBe(false);
-    if (step.event === 'address.found' && !ENDING.test(seen(step.from))) expect(hasAddress).toBe(true);
-    const expected = ENDING.test(state) ? 'stopped' : state === 'maintenance' || !hasAddress ? 'paused' : 'run';
+    if (step.event === 'address.lost' && !/^(leaving|removing|cutting|closed|aborted)$/.test(seen(step.from)))
+      expect(hasAddress).toBe(false);
+    if (/^address\.(found|gone)$/.test(step.event) && !ENDING.test(seen(step.from))) expect(hasAddress).toBe(true);
+    const isMaintained = /^(maintenance|leaving\.maintained)$/.test(step.to);
+    const expected = ENDING.test(state) ? 'stopped' : isMaintained || !hasAddress ? 'paused' : 'run';
     expect(checks, state).toBe(expected);
     if (/^check\./.test(step.event) && step.taken.length > 0 && seen(step.from) !== 'pending.checking') {
       expect(commandsOf(step), `${step.from} ${step.event}`).toContain('pace.set');
@@ -223,7 +228,8 @@ const sessionsEnd: Check = (model, events) => {
       cause?: unknown;
     }[]) {
       if (command.type === 'sessions.await') isAwaited = true;
-      if (command.type === 'sessions.release') expect(step.to).toMatch(/^(serving\.down|maintenance)$/);
+      if (command.type === 'sessions.release')
+        expect(step.to).toMatch(/^(serving\.down|maintenance|leaving\.maintained)$/);
       if (command.type !== 'sessions.cut') continue;
       isCut = true;
       expect(step.to).toMatch(/^(cutting|aborted)$/);
@@ -235,7 +241,8 @@ const sessionsEnd: Check = (model, events) => {
         const { deliver = false } = events[index - 1] as { deliver?: boolean } & EventObject;
         expect(command, 'the owner’s abort resets').toMatchObject({ deliver, spreadMs: 0 });
       }
-      if (shortName(step.event) === 'removeTimeout') expect(command).toMatchObject({ deliver: true, spreadMs: 3 });
+      if (shortName(step.event) === 'removeTimeout')
+        expect(command).toMatchObject({ deliver: true, spreadMs: seen(step.from) === 'leaving' ? 0 : 3 });
     }
     const state = seen(step.to);
     if (/^(down|maintenance)$/.test(state) && seen(step.from) !== state && step.event !== 'xstate.init') {

@@ -1,13 +1,14 @@
 /** Every interleaving of a machine and its model: see explore.ts. Prints how much there was. */
 import { describe, expect, test } from 'vitest';
 import { backendMachine, clientMachine, listenerMachine, proxyMachine } from '../../src/machines/index.js';
-import { backendSettings, checkSettings, clientSettings } from '../machines/bounds.js';
+import { backendSettings, checkSettings, clientSettings, nameSettings } from '../machines/bounds.js';
 import { backendRules } from './backend.js';
 import { broken, type Loose, violationOf } from './broken.js';
 import { boundedChecks, checkRules } from './check.js';
 import { clientRules } from './client.js';
 import { type Explored, explore } from './explore.js';
 import { listenerRules } from './listener.js';
+import { boundedNames, nameRules } from './name.js';
 import { proxyRules } from './proxy.js';
 import { strictBackend } from './strict/backend.js';
 import { strictClient } from './strict/client.js';
@@ -70,6 +71,12 @@ test('a proxy', { timeout: 60_000 }, () => {
   expect(states).toBeGreaterThan(200);
 });
 
+test('a name', { timeout: 60_000 }, () => {
+  const { states, transitions } = explore(boundedNames, { settings: nameSettings }, nameRules);
+  console.log(`name: ${states} states, ${transitions} transitions`);
+  expect(states).toBeGreaterThan(200);
+});
+
 test('the checks of a server', { timeout: 60_000 }, () => {
   const { states, transitions } = explore(boundedChecks, { settings: checkSettings }, checkRules);
   console.log(`check: ${states} states, ${transitions} transitions`);
@@ -102,6 +109,10 @@ describe('any command may throw, once', () => {
 
   test('of the checks of a server', { timeout: 60_000 }, () => {
     explored('check', explore(boundedChecks, { settings: checkSettings }, checkRules, 1), 200);
+  });
+
+  test('of a name', { timeout: 60_000 }, () => {
+    explored('name', explore(boundedNames, { settings: nameSettings }, nameRules, 1), 200);
   });
 
   test('of a proxy', { timeout: 60_000 }, () => {

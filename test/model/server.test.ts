@@ -9,16 +9,18 @@ import { serverRules } from './server.js';
 const CHECKS = { rise: 2, fall: 2, init: 'up', baseMs: 5, maxMs: 5 } as const;
 
 test.each([
-  ['without checks', {}, false],
-  ['without checks, a slow start', { slowStart: 4 }, false],
-  ['checks', CHECKS, true],
-  ['checks, a slow start', { ...CHECKS, fall: 1, slowStart: 4 }, true],
-  ['checks, failures of traffic are a sudden death', { ...CHECKS, onError: 'suddenDeath' }, true],
-] as const)('a server: %s', { timeout: 60_000 }, (name, settings, isChecked) => {
+  ['without checks', {}, false, false],
+  ['without checks, a slow start', { slowStart: 4 }, false, false],
+  ['checks', CHECKS, true, false],
+  ['checks, a slow start', { ...CHECKS, fall: 1, slowStart: 4 }, true, false],
+  ['checks, failures of traffic are a sudden death', { ...CHECKS, onError: 'suddenDeath' }, true, false],
+  ['an address of a name', {}, false, true],
+  ['an address of a name, checks', CHECKS, true, true],
+] as const)('a server: %s', { timeout: 60_000 }, (name, settings, isChecked, isNamed) => {
   const { states, transitions } = explore(
     serverMachine,
     { settings: serverSettings(settings) },
-    serverRules(isChecked),
+    serverRules(isChecked, isNamed),
   );
   console.log(`server, ${name}: ${states} states, ${transitions} transitions`);
   expect(states).toBeGreaterThan(100);
@@ -55,15 +57,30 @@ describe('a server that is wrong in one place is found out', () => {
       /Its checks are run, and have to be stopped/,
     ],
     [
+      'an address that is back is forgotten',
+      (c) => {
+        c.states.leaving.states.drained.on['address.found'] = { target: '#server.serving.up' };
+      },
+      /may be chosen \(P3\)/,
+    ],
+    [
+      'a server that leaves has no deadline',
+      (c) => {
+        delete c.states.leaving.after;
+      },
+      /time alone leads to no end/,
+    ],
+    [
       'the owner hears first',
       (c) => {
         c.states.serving.on['server.drain'].actions = ['announce'];
       },
       /the set does not know it first/,
     ],
-  ])('%s', (_what, change, expected) => {
+  ])('%s', { timeout: 60_000 }, (what, change, expected) => {
     const settings = serverSettings(CHECKS);
-    const run = (): unknown => explore(broken(serverMachine, change), { settings }, serverRules(true));
+    const rules = serverRules(true, /address|leaves/.test(what));
+    const run = (): unknown => explore(broken(serverMachine, change), { settings }, rules);
     expect(violationOf(run).message).toMatch(expected);
   });
 });

@@ -9,6 +9,8 @@ export interface ServerModel {
   readonly checks: 'none' | 'run' | 'paused' | 'stopped';
   readonly pace: string;
   readonly hasAddress: boolean;
+  /** Its name has other addresses. */
+  readonly isGone: boolean;
   readonly sessions: number;
   readonly isAwaited: boolean;
   readonly isCut: boolean;
@@ -22,16 +24,23 @@ const CAUSE = { initiator: 'system', manner: 'error', code: 'EMODEL' };
 const MOST = 2;
 
 const isChoosable = (state: string): boolean => /^serving\.(up|suspect|recovering)/.test(state);
-const isOut = (state: string): boolean => /^(draining|maintenance|removing|cutting|closed|aborted)/.test(state);
+const isOut = (state: string): boolean => /^(draining|maintenance|leaving|removing|cutting|closed|aborted)/.test(state);
+
+const isOver = (state: string): boolean => /^(removing|cutting|closed|aborted)/.test(state);
+
+/** Its owner has removed it, or its name has other addresses. */
+const mayEnd = ({ wish, isGone }: ServerModel): boolean => wish === 'remove' || isGone;
 
 const emptied = (model: ServerModel): EventObject[] =>
   model.isAwaited && model.sessions === 0 ? [{ type: 'sessions.emptied' }] : [];
 
-export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
+/** @param isNamed its address is one of a name, which may have others; then traffic does less, so that there is an end to it */
+export const serverRules = (isChecked: boolean, isNamed = false): ModelRules<ServerModel> => ({
   initial: {
     checks: 'none',
     pace: '',
     hasAddress: true,
+    isGone: false,
     sessions: 0,
     isAwaited: false,
     isCut: false,
@@ -54,7 +63,7 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
         return { model: { ...model, checks: 'run' } };
       case 'checks.stop':
         must(checks !== 'stopped', 'It stops its checks twice');
-        must(model.wish === 'remove', 'It stops its checks for good, and was not removed');
+        must(mayEnd(model), 'It stops its checks for good, and was not removed');
         return { model: { ...model, checks: 'stopped' } };
       case 'pace.set':
         return { model: { ...model, pace } };
@@ -64,7 +73,7 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
         return { model: now, reports: emptied(now) };
       }
       case 'sessions.cut': {
-        must(model.wish === 'remove', 'It cuts sessions, and was not removed (P4)');
+        must(mayEnd(model), 'It cuts sessions, and was not removed (P4)');
         // Those that linger, or are spread over a time, end later.
         const now = { ...model, isCut: true, ...(!deliver && { sessions: 0 }) };
         return { model: now, reports: deliver ? [] : emptied(now) };
@@ -95,11 +104,13 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
     }
     const failed = { type: 'traffic.failed', cause: CAUSE, random: 0 };
     may('peer', {}, { ...failed, mayEject: true });
-    may('peer', {}, { ...failed, mayEject: false });
-    may('peer', {}, { ...failed, mayEject: true, mends: 5 });
-    may('peer', {}, { type: 'traffic.dropped', cause: CAUSE, random: 0, mayEject: true });
     may('peer', {}, { type: 'traffic.connected' });
-    may('peer', {}, { type: 'traffic.lasted' });
+    if (!isNamed) {
+      may('peer', {}, { ...failed, mayEject: false });
+      may('peer', {}, { ...failed, mayEject: true, mends: 5 });
+      may('peer', {}, { type: 'traffic.dropped', cause: CAUSE, random: 0, mayEject: true });
+      may('peer', {}, { type: 'traffic.lasted' });
+    }
     if (state === 'serving.trying.free') may('owner', {}, { type: 'trial.granted' });
     may('owner', {}, { type: 'trial.givenUp' });
     // The adapter gives a place only at a server that may be chosen, or is tried.
@@ -116,11 +127,13 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
         ...(events.length > 0 && { events }),
       });
     }
-    if (isChecked) {
-      may('system', { hasAddress: true }, { type: 'address.found' });
-      may('system', { hasAddress: false }, { type: 'address.lost', cause: CAUSE });
+    if (isNamed) {
+      const change = (now: Partial<ServerModel>): Partial<ServerModel> => (isOver(state) ? {} : now);
+      may('system', change({ hasAddress: true, isGone: false }), { type: 'address.found' });
+      may('system', change(model.isGone ? {} : { hasAddress: false }), { type: 'address.lost', cause: CAUSE });
+      may('system', change({ hasAddress: true, isGone: true }), { type: 'address.gone' });
     }
-    if (wish !== 'remove') {
+    if (wish !== 'remove' && !isOver(state)) {
       may('owner', { wish: 'serve' }, { type: 'server.up' });
       may('owner', { wish: 'drain' }, { type: 'server.drain' });
       may('owner', { wish: 'maintain' }, { type: 'server.maintain' });
@@ -136,13 +149,21 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
     const { health, isDoubted, hasServed } = context as { health: number; isDoubted: boolean; hasServed: boolean };
     must(told === '' || /set\.changed/.test(told), 'Something is told, and the set does not know it first');
     must(told.split('owner.changed').length <= 2, 'One change is told twice (P11)');
+    const { isGone } = model;
     must(wish === 'serve' || isOut(state), `Its owner wants it to ${wish}, and it may be chosen (P3)`);
-    must(wish !== 'serve' || !isOut(state), 'Its owner wants it to serve, and it is out');
-    must(wish !== 'drain' || state === 'draining', 'It does not drain');
-    must(wish !== 'maintain' || state === 'maintenance', 'It is not in maintenance');
-    must(wish !== 'remove' || /^(removing|cutting|closed|aborted)/.test(state), 'It is not removed');
+    must(!isGone || isOut(state), 'Its name has other addresses, and it may be chosen (P3)');
+    must(mayEnd(model) || !isOver(state), 'It ends, and nobody wants that');
+    must(wish !== 'remove' || isOver(state), 'It is not removed');
+    if (!isOver(state)) {
+      const kept = { serve: 'wanted', drain: 'drained', maintain: 'maintained', remove: '' }[wish];
+      must(isGone === (state === `leaving.${kept}`), `It is ${state}; its owner wants it to ${wish}`);
+      must(wish !== 'serve' || isGone || !isOut(state), 'Its owner wants it to serve, and it is out');
+      must(wish !== 'drain' || isGone || state === 'draining', 'It does not drain');
+      must(wish !== 'maintain' || isGone || state === 'maintenance', 'It is not in maintenance');
+    }
     const asked = model.hasAddress ? 'run' : 'paused';
-    const runs = { serve: asked, drain: asked, maintain: 'paused', remove: 'stopped' }[wish];
+    const wished = { serve: asked, drain: asked, maintain: 'paused', remove: 'stopped' }[wish];
+    const runs = isOver(state) ? 'stopped' : wished;
     must(model.hasAddress || !isChoosable(state), 'It has no address, and may be chosen');
     must(checks === runs, `Its checks are ${checks}, and have to be ${runs}`);
     must(!isChoosable(state) || !isDoubted, 'It is doubted, and may be chosen');
@@ -159,5 +180,5 @@ export const serverRules = (isChecked: boolean): ModelRules<ServerModel> => ({
   forget: (model) => ({ ...model, told: '' }),
 
   // Only a removal has to come to an end; and an ejection, an exclusion and a slow start.
-  mayRest: ({ wish }, state) => wish !== 'remove' && !/^serving\.(ejected|excluded|recovering)/.test(state),
+  mayRest: (model, state) => !mayEnd(model) && !/^serving\.(ejected|excluded|recovering)/.test(state),
 });

@@ -10,6 +10,7 @@ import {
   bounded,
   checkSettings,
   clientSettings,
+  nameSettings,
   serverSettings,
 } from '../machines/bounds.js';
 import { properties } from '../machines/properties.js';
@@ -17,6 +18,7 @@ import { boundedCount, checkRules } from '../model/check.js';
 import { clusterRules } from '../model/cluster.js';
 import type { ConnectionBounds } from '../model/connection.js';
 import { explore, exploreSystem, type ModelRules } from '../model/explore.js';
+import { boundedLookups, nameRules } from '../model/name.js';
 import { serverRules } from '../model/server.js';
 import { strictBackend } from '../model/strict/backend.js';
 import { strictClient } from '../model/strict/client.js';
@@ -72,6 +74,8 @@ const listener = (bindAttempts: number): Model =>
 const check: Model = (machine) =>
   alone(checkSettings, checkRules)(machine.provide({ actions: { countCheck: boundedCount } } as never));
 
+const name: Model = (machine) => alone(nameSettings, nameRules)(machine.provide({ actions: boundedLookups } as never));
+
 const worker = (attemptsMax: number): Model =>
   alone({ attemptsMax, startTimeout: 1, stableAfter: 1, drainTimeout: 1, abortTimeout: 1 }, workerRules(attemptsMax));
 
@@ -102,10 +106,12 @@ const models: Readonly<Record<string, readonly [quick: readonly Model[], long: r
   ],
   proxy: [[alone({ drainTimeout: 1, abortTimeout: 1, lingerMax: 1 }, strictProxy)], []],
   check: [[check], []],
+  name: [[name], []],
   server: [
     [
       alone(serverSettings(), serverRules(false)),
       alone(serverSettings({ rise: 2, fall: 2, init: 'up', baseMs: 5, maxMs: 5 }), serverRules(true)),
+      alone(serverSettings({ rise: 2, fall: 2, init: 'up', baseMs: 5, maxMs: 5 }), serverRules(true, true)),
     ],
     [],
   ],

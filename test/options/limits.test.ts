@@ -21,6 +21,7 @@ const INTERFACES: Readonly<Record<string, readonly string[]>> = {
   'SessionLimits, ProxyOptions': ['SESSION_LIMITS', 'BUFFER_LIMITS'],
   ServersOptions: ['SERVERS_LIMITS'],
   ChecksOptions: ['CHECK_LIMITS'],
+  AddressesOptions: ['NAME_LIMITS'],
   ClusterOptions: ['WORKER_LIMITS'],
 };
 

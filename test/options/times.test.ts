@@ -16,6 +16,7 @@ import {
   PROXY_LIMITS,
   WORKER_LIMITS,
 } from '../../src/machines/limits.js';
+import { nameMachine } from '../../src/machines/name.js';
 import { serverMachine } from '../../src/machines/server.js';
 import { NEVER_MS, QUIET_PROBES } from '../../src/machines/vocabulary.js';
 import { workerMachine } from '../../src/machines/worker.js';
@@ -117,7 +118,7 @@ const worker: Bounded = {
  * test/upstream/server.test.ts has them.
  */
 const others = bounded.filter(
-  ({ machine }) => machine !== workerMachine && machine !== checkMachine && machine !== serverMachine,
+  ({ machine }) => ![workerMachine, checkMachine, nameMachine, serverMachine].includes(machine as never),
 );
 const all = [...others, worker];
 
@@ -152,8 +153,7 @@ test('every timer of every machine was one of these', () => {
     if (
       typeof machine !== 'object' ||
       !('implementations' in machine) ||
-      machine === checkMachine ||
-      machine === serverMachine
+      [checkMachine, nameMachine, serverMachine].includes(machine as never)
     )
       continue;
     const { id, implementations } = machine as unknown as AnyStateMachine;

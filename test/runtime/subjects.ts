@@ -6,6 +6,7 @@ import {
   checkMachine,
   clientMachine,
   listenerMachine,
+  nameMachine,
   proxyMachine,
   serverMachine,
   sessionMachine,
@@ -16,6 +17,7 @@ import {
   CLIENT_LIMITS,
   LISTENER_LIMITS,
   type Limits,
+  NAME_LIMITS,
   namesOf,
   SESSION_LIMITS,
 } from '../../src/machines/limits.js';
@@ -60,7 +62,8 @@ const PAYLOADS: Record<string, (random: Random) => object> = {
   exhausted: (random) => ({ cause: report(random) }),
   deferred: (random) => ({ delayMs: wait(random) }),
   start: (random) => ({ offsetMs: wait(random) }),
-  chosen: (random) => ({ random: random.below(101) / 100 }),
+  chosen: (random) => ({ random: random.below(101) / 100, ageMs: wait(random) }),
+  answered: (random) => ({ ttlMs: wait(random), isEmpty: random.percent(20) }),
   changed: (random) => ({ pace: random.pick(['normal', 'fast', 'down']) }),
   arrived: (random) => ({ socket: { fd: random.below(100) } }),
 };
@@ -85,10 +88,12 @@ function payload(machine: string, type: string, random: Random): object {
     return { ending: random.pick(ENDINGS), flushed: random.below(2) === 1, cause: report(random) };
   const told = PAYLOADS[type.slice(type.lastIndexOf('.') + 1)]?.(random) ?? {};
   // Of the first few checks: answers come in time, late, or too early.
-  return machine === 'check' && ANSWER.test(type) ? { number: random.between(0, 4), ...told } : told;
+  if (!ANSWER.test(type)) return told;
+  const failure = type === 'lookup.failed' && { failure: random.pick(['nx', 'refused', 'timeout', 'other']) };
+  return { number: random.between(0, 4), ...told, ...failure };
 }
 
-const ANSWER = /^check\.(passed|failed|undecided)$/;
+const ANSWER = /^(check\.(passed|failed|undecided)|lookup\.(answered|failed))$/;
 
 function subject(machine: AnyStateMachine, settings: (random: Random) => object): Subject {
   const types: string[] = machine.events.filter((type: string) => !type.startsWith('xstate.'));
@@ -141,6 +146,12 @@ export const subjects = {
     bindAttempts: random.between(1, 3),
     ...times(random, LISTENER_LIMITS),
     ...waits(random, 'admissionTimeout', 'abortTimeout', 'lingerMax'),
+  })),
+  name: subject(nameMachine, (random) => ({
+    ...times(random, NAME_LIMITS),
+    tries: random.between(1, 3),
+    spread: random.below(6) / 10,
+    hold: { nx: wait(random), refused: wait(random), timeout: wait(random), other: wait(random) },
   })),
   session: subject(sessionMachine, (random) => ({
     ...waits(random, 'closeTimeout', ...namesOf(SESSION_LIMITS)),

@@ -3,4 +3,4 @@
  *
  * @module
  */
-export type { Cause, Ending, Initiator, Leg, Manner, Means, Outcome, Phase, Report } from 'sockchart';
+export type { Cause, Ending, Initiator, Leg, Manner, Means, NameAnswer, Outcome, Phase, Report } from 'sockchart';

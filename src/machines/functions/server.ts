@@ -33,6 +33,8 @@ export interface ServerSettings {
 
 export interface ServerInput {
   readonly settings: ServerSettings;
+  /** Why there is this server, if not because its owner has added it. */
+  readonly cause?: Cause | undefined;
 }
 
 export interface ServerContext {
@@ -67,14 +69,6 @@ export interface ServerContext {
   cause: Cause;
 }
 
-/** What an ejection came to in the process whose traffic has judged. */
-export interface Verdict {
-  /** How long it takes, in milliseconds. */
-  readonly restMs: number;
-  /** Ejections in a row, this one included. */
-  readonly ejections: number;
-}
-
 export type ServerEvent =
   /** Its owner takes it back. */
   | { type: 'server.up'; cause?: Report }
@@ -94,11 +88,11 @@ export type ServerEvent =
   | { type: 'traffic.connected' }
   /**
    * An attempt has failed. `mayEject`: the set can spare it. `mends`: an attempt is of no use for so many milliseconds.
-   * `random`: from 0 to 1, for the jitter. `verdict`: that of another process that shares the server, whose traffic has judged it.
+   * `random`: from 0 to 1, for the jitter.
    */
-  | { type: 'traffic.failed'; cause: Report; mayEject: boolean; random: number; mends?: number; verdict?: Verdict }
+  | { type: 'traffic.failed'; cause: Report; mayEject: boolean; random: number; mends?: number }
   /** A connection was lost within `lostWithin`. */
-  | { type: 'traffic.dropped'; cause: Report; mayEject: boolean; random: number; verdict?: Verdict }
+  | { type: 'traffic.dropped'; cause: Report; mayEject: boolean; random: number }
   /** A connection has lasted longer; sent only after losses. */
   | { type: 'traffic.lasted' }
   /** One connection tries it. */
@@ -106,8 +100,12 @@ export type ServerEvent =
   /** That connection is over, and has told nothing. */
   | { type: 'trial.givenUp' }
   | { type: 'sessions.emptied' }
-  | { type: 'address.found' }
-  | { type: 'address.lost'; cause?: Report };
+  /** Its name has its address. */
+  | { type: 'address.found'; cause?: Report }
+  /** Its name has not been answered for too long: it may have its address, or not. */
+  | { type: 'address.lost'; cause?: Report }
+  /** Its name has other addresses now. */
+  | { type: 'address.gone'; cause?: Report };
 
 export type ServerCommand =
   /** Report `sessions.emptied` when it has no connection, which may be now. */
@@ -141,7 +139,6 @@ export interface GivenEvent extends Given {
     readonly mayEject?: boolean;
     readonly mends?: number;
     readonly random?: number;
-    readonly verdict?: Verdict;
   };
 }
 
@@ -155,7 +152,9 @@ function creditOf(settings: ServerSettings): number {
   return init === 'up' ? rise : fullOf(settings);
 }
 
-export const startOf = ({ input: { settings } }: { readonly input: ServerInput }): ServerContext => ({
+const ADDED: Cause = { initiator: 'owner', manner: 'command', phase: 'idle', code: 'add' };
+
+export const startOf = ({ input: { settings, cause = ADDED } }: { readonly input: ServerInput }): ServerContext => ({
   settings,
   health: creditOf(settings),
   failures: 0,
@@ -171,7 +170,7 @@ export const startOf = ({ input: { settings } }: { readonly input: ServerInput }
   spreadMs: 0,
   delivers: true,
   flushed: true,
-  cause: { initiator: 'owner', manner: 'command', phase: 'idle', code: 'add' },
+  cause,
 });
 
 export const outcomeOf = ({
@@ -208,8 +207,7 @@ export const failuresAfterPass = ({ context: { failures, settings } }: Given): n
 export const isLoss = (event: GivenEvent['event']): boolean => event.type === 'traffic.dropped';
 export const oneFailureMore = ({ context, event }: GivenEvent): number => context.failures + (isLoss(event) ? 0 : 1);
 export const oneLossMore = ({ context, event }: GivenEvent): number => context.losses + (isLoss(event) ? 1 : 0);
-export const oneEjectionMore = ({ context, event }: GivenEvent): number =>
-  event.verdict?.ejections ?? context.ejections + 1;
+export const oneEjectionMore = ({ context }: Given): number => context.ejections + 1;
 export const oneEjectionLess = ({ context }: Given): number => Math.max(0, context.ejections - 1);
 export const wasLoss = ({ event }: GivenEvent): boolean => isLoss(event);
 export const nextStep = ({ context }: Given): number => context.step + 1;
@@ -218,7 +216,6 @@ export const askedRemoveTimeout = ({ context, event }: GivenEvent): number =>
 export const askedSpread = ({ event }: GivenEvent): number => event.spreadMs ?? 0;
 export const isToDeliver = ({ event }: GivenEvent): boolean => event.deliver === true;
 export const ejectionMs = ({ context: { ejections, settings }, event }: GivenEvent): number => {
-  if (event.verdict !== undefined) return event.verdict.restMs;
   const { baseMs, factor, maxMs, jitter } = settings;
   return Math.round(Math.min(maxMs, baseMs * factor ** ejections) * (1 - jitter * (event.random as number)));
 };

@@ -1,0 +1,155 @@
+/**
+ * Looks a name up in the DNS: with `dns.Resolver`, and not with `dns.lookup`, since it tells a name that does not exist from a server that
+ * does not answer, knows for how long an answer is good, can be cancelled, and takes no thread. It asks all name servers at the
+ * same time, as HAProxy does; the first one that answers counts. It reads neither `/etc/hosts` nor search domains.
+ */
+import type { promises, SrvRecord } from 'node:dns';
+import { builtin } from '../builtin.js';
+import { type Failed, type Found, failedBy, inOrder, keyOf, type LookupContext, type Place } from './found.js';
+
+type Resolver = InstanceType<typeof promises.Resolver>;
+
+/** @internal What is asked for. */
+export interface DnsQuestion {
+  readonly host: string;
+  readonly port: number | undefined;
+  /** Look up the service, and then the addresses of its targets. */
+  readonly isService: boolean;
+  /** Where to ask; nothing for the system's name servers. */
+  readonly nameservers: readonly string[] | undefined;
+  /** Targets of a service that are looked up. */
+  readonly targetsMax: number;
+}
+
+/** What was asked for and is not there within this part of the time counts as not answered. */
+const PATIENCE = 0.8;
+
+/** @internal */
+export async function askDns(question: DnsQuestion, { signal, timeoutMs, family }: LookupContext): Promise<Found> {
+  const { dns } = builtin;
+  const nameservers = question.nameservers ?? dns.getServers();
+  const resolvers = (nameservers.length === 0 ? ['127.0.0.1'] : nameservers).map((server) => {
+    const resolver = new dns.promises.Resolver({ timeout: timeoutMs, tries: 1 });
+    resolver.setServers([server]);
+    return resolver;
+  });
+  const cancel = (): void => {
+    for (const resolver of resolvers) resolver.cancel();
+  };
+  const timer = setTimeout(cancel, timeoutMs * PATIENCE).unref();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return await Promise.any(resolvers.map((resolver) => ask(resolver, question, family)));
+  } catch (error) {
+    throw worthTelling((error as AggregateError).errors);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', cancel);
+    cancel();
+  }
+}
+
+/** What a name server has said counts more than that another one has said nothing. */
+function worthTelling(errors: readonly unknown[]): unknown {
+  const order = ['nx', 'other', 'refused', 'timeout'];
+  const rank = (error: unknown): number => order.indexOf(failedBy(error, false).failure);
+  return [...errors].sort((a, b) => rank(a) - rank(b))[0];
+}
+
+/** What one kind of record has brought. */
+interface Records {
+  readonly addresses: readonly string[];
+  readonly ttlMs: number;
+  /** The name has no such record, or does not exist. */
+  readonly error: unknown;
+  readonly isNone: boolean;
+}
+
+const NONE = new Set(['ENODATA', 'ENOTFOUND']);
+
+const codeOf = (error: unknown): string => String((error as { readonly code?: unknown }).code);
+
+async function records(
+  asked: Promise<readonly { readonly address: string; readonly ttl: number }[]>,
+): Promise<Records> {
+  try {
+    const found = await asked;
+    const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
+    return { addresses: found.map(({ address }) => address), ttlMs, error: undefined, isNone: false };
+  } catch (error) {
+    return { addresses: [], ttlMs: Number.POSITIVE_INFINITY, error, isNone: NONE.has(codeOf(error)) };
+  }
+}
+
+/** The addresses of one name; a kind of record that is not answered does not hide the other one. */
+async function addressesOf(resolver: Resolver, host: string, family: 4 | 6 | undefined): Promise<Records> {
+  const asked: Promise<Records>[] = [];
+  if (family !== 6) asked.push(records(resolver.resolve4(host, { ttl: true })));
+  if (family !== 4) asked.push(records(resolver.resolve6(host, { ttl: true })));
+  const all = await Promise.all(asked);
+  const addresses = all.flatMap((one) => one.addresses);
+  const silent = all.find(({ error, isNone }) => error !== undefined && !isNone);
+  const error = silent?.error ?? (addresses.length > 0 ? undefined : all.find((one) => one.isNone)?.error);
+  const isNone = silent === undefined && addresses.length === 0;
+  return { addresses, ttlMs: Math.min(...all.map(({ ttlMs }) => ttlMs)), error, isNone };
+}
+
+async function ask(resolver: Resolver, question: DnsQuestion, family: 4 | 6 | undefined): Promise<Found> {
+  const { host, port, isService } = question;
+  if (isService) return services(resolver, question, family);
+  const { addresses, ttlMs, error, isNone } = await addressesOf(resolver, host, family);
+  if (addresses.length === 0 && !(isNone && codeOf(error) === 'ENODATA')) throw error;
+  const places = addresses.map((address) => placeAt(address, port, undefined, undefined));
+  return foundBy(places, ttlMs, isNone || error === undefined ? undefined : failedBy(error, false));
+}
+
+async function services(resolver: Resolver, question: DnsQuestion, family: 4 | 6 | undefined): Promise<Found> {
+  const all = await servicesOf(resolver, question.host);
+  const targets = all
+    .filter(({ name }) => name !== '' && name !== '.')
+    .sort((a, b) => a.priority - b.priority || (textOf(a) < textOf(b) ? -1 : 1))
+    .slice(0, question.targetsMax);
+  const first = targets[0]?.priority;
+  const weightOf = weightsOf(targets);
+  const answers = await Promise.all(targets.map(({ name }) => addressesOf(resolver, name, family)));
+  const places = answers.flatMap(({ addresses }, index) => {
+    const target = targets[index] as SrvRecord;
+    return addresses.map((address) => placeAt(address, target.port, weightOf(target), target.priority !== first));
+  });
+  const missing = answers.find(({ error }) => error !== undefined);
+  if (places.length === 0 && missing !== undefined) throw missing.error;
+  const ttlMs = Math.min(...answers.map((answer) => answer.ttlMs));
+  return foundBy(places, ttlMs, missing === undefined ? undefined : failedBy(missing.error, false));
+}
+
+/** A service without a record is one that has no server. */
+async function servicesOf(resolver: Resolver, host: string): Promise<readonly SrvRecord[]> {
+  try {
+    return await resolver.resolveSrv(host);
+  } catch (error) {
+    if (codeOf(error) === 'ENODATA') return [];
+    throw error;
+  }
+}
+
+const textOf = ({ name, port }: SrvRecord): string => `${name} ${port}`;
+
+/** Weights of records go up to 65 535, those of servers to 256: larger ones keep their proportion. 0 means little, and not nothing. */
+function weightsOf(targets: readonly SrvRecord[]): (target: SrvRecord) => number {
+  const most = Math.max(0, ...targets.map(({ weight }) => weight));
+  const scale = most > 256 ? 256 / most : 1;
+  return ({ weight }) => Math.max(1, Math.round(weight * scale));
+}
+
+const placeAt = (
+  address: string,
+  port: number | undefined,
+  weight: number | undefined,
+  backup: boolean | undefined,
+): Place => ({ key: keyOf(address, port), address, port, weight, backup });
+
+const foundBy = (places: readonly Place[], ttlMs: number, missing: Failed | undefined): Found => ({
+  places: inOrder(places),
+  ttlMs: Number.isFinite(ttlMs) ? ttlMs : 0,
+  missing,
+});

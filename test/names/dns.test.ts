@@ -1,0 +1,134 @@
+/** What is asked of name servers, and what their answers mean: against a real one on loopback. */
+import { expect, test } from 'vitest';
+import { askDns, type DnsQuestion } from '../../src/names/dns.js';
+import { failedBy } from '../../src/names/found.js';
+import { useBench } from '../support/bench.js';
+import { type NameServer, nameServer, type Zone } from '../support/name-server.js';
+
+const bench = useBench();
+const NEVER = new AbortController().signal;
+
+type More = Partial<DnsQuestion> & { family?: 4 | 6; timeoutMs?: number; signal?: AbortSignal };
+
+const ask = (at: readonly string[], more: More = {}) => {
+  const { family, timeoutMs = 2_000, signal = NEVER, ...question } = more;
+  return askDns(
+    { host: 'db.test', port: 5432, isService: false, nameservers: at, targetsMax: 10, ...question },
+    { signal, timeoutMs, family },
+  );
+};
+
+const server = (zone: Zone, more: Readonly<Record<string, Zone>> = {}): Promise<NameServer> =>
+  nameServer(bench, { 'db.test': zone, ...more });
+
+const keys = ({ places }: Awaited<ReturnType<typeof askDns>>): string[] => places.map(({ key }) => key);
+const failure = (asked: Promise<unknown>): Promise<string> =>
+  asked.then(
+    () => 'answered',
+    (error) => failedBy(error, false).failure,
+  );
+
+test('the addresses of both kinds, each once, in an order of their own', async () => {
+  const { at } = await server(['127.0.0.3', '::1', '127.0.0.2', '127.0.0.3']);
+  expect(keys(await ask([at]))).toEqual(['127.0.0.2:5432', '127.0.0.3:5432', '[::1]:5432']);
+  expect(keys(await ask([at], { family: 4 }))).toEqual(['127.0.0.2:5432', '127.0.0.3:5432']);
+  expect(keys(await ask([at], { family: 6 }))).toEqual(['[::1]:5432']);
+});
+
+test('the time to live is the shortest one, in milliseconds', async () => {
+  const zone = { a: { ttl: 30, addresses: ['127.0.0.2'] }, aaaa: { ttl: 20, addresses: ['::1'] } };
+  const { at } = await server(zone);
+  expect(await ask([at])).toMatchObject({ ttlMs: 20_000, missing: undefined });
+});
+
+test.each([
+  ['NXDOMAIN', 'nx'],
+  ['REFUSED', 'refused'],
+  ['SERVFAIL', 'other'],
+  ['silent', 'timeout'],
+] as const)('%s is a failure of the kind %s', async (zone, expected) => {
+  const { at } = await server(zone);
+  expect(await failure(ask([at], { timeoutMs: 300 }))).toBe(expected);
+});
+
+test('a name without an address of either kind has an empty answer', async () => {
+  const { at } = await server([]);
+  expect(await ask([at])).toEqual({ places: [], ttlMs: 0, missing: undefined });
+});
+
+test('a truncated answer is asked for again over TCP', async () => {
+  const many = Array.from({ length: 80 }, (_, index) => `127.0.1.${index + 1}`);
+  const { at } = await server({ truncated: many });
+  expect(keys(await ask([at]))).toHaveLength(80);
+});
+
+test.each(['SERVFAIL', 'silent'] as const)('addresses of one kind count, and the other kind is %s', async (aaaa) => {
+  const { at } = await server({ a: ['127.0.0.2'], aaaa });
+  const found = await ask([at], { timeoutMs: 400 });
+  expect(keys(found)).toEqual(['127.0.0.2:5432']);
+  expect(found.missing?.failure).toBe(aaaa === 'silent' ? 'timeout' : 'other');
+});
+
+test('a kind that the name has not is no failure', async () => {
+  const { at } = await server({ a: ['127.0.0.2'], aaaa: 'NXDOMAIN' });
+  expect((await ask([at])).missing).toBeUndefined();
+});
+
+test('all name servers are asked, and the first one that answers counts', async () => {
+  const silent = await server('silent');
+  const refusing = await server('REFUSED');
+  const good = await server(['127.0.0.2']);
+  expect(keys(await ask([silent.at, refusing.at, good.at], { timeoutMs: 5_000 }))).toEqual(['127.0.0.2:5432']);
+  expect(silent.asked.length).toBeGreaterThan(0);
+  expect(await failure(ask([silent.at, refusing.at], { timeoutMs: 300 })), 'silence says less').toBe('refused');
+});
+
+test('a service: ports, weights, and what comes first', async () => {
+  const { at } = await server(
+    {
+      services: [
+        { target: 'b.test', port: 2, weight: 3, priority: 20 },
+        { target: 'a.test', port: 1, weight: 0, priority: 10 },
+        { target: 'c.test', port: 3, weight: 7, priority: 10 },
+      ],
+    },
+    { 'a.test': ['127.0.0.2', '127.0.0.3'], 'b.test': ['127.0.0.2'], 'c.test': ['::1'] },
+  );
+  const { places } = await ask([at], { isService: true, port: undefined });
+  expect(places.map(({ key, weight, backup }) => `${key} ${weight} ${backup}`)).toEqual([
+    '127.0.0.2:1 1 false',
+    '127.0.0.2:2 3 true',
+    '127.0.0.3:1 1 false',
+    '[::1]:3 7 false',
+  ]);
+});
+
+test('large weights of records keep their proportion', async () => {
+  const services = [10_000, 20_000, 5].map((weight, index) => ({ target: 'a.test', port: index + 1, weight }));
+  const { at } = await server({ services }, { 'a.test': ['127.0.0.2'] });
+  const { places } = await ask([at], { isService: true });
+  expect(places.map(({ weight }) => weight)).toEqual([128, 256, 1]);
+});
+
+test('a target that is not answered is missing; a service that is not offered has no server', async () => {
+  const services = [
+    { target: 'a.test', port: 1 },
+    { target: 'b.test', port: 2 },
+  ];
+  const { at } = await server({ services }, { 'a.test': ['127.0.0.2'], 'b.test': 'SERVFAIL' });
+  const found = await ask([at], { isService: true });
+  expect(keys(found)).toEqual(['127.0.0.2:1']);
+  expect(found.missing?.failure).toBe('other');
+  const none = await server({ services: [{ target: '.', port: 1 }] });
+  expect(keys(await ask([none.at], { isService: true }))).toEqual([]);
+  const lost = await server({ services }, { 'a.test': 'SERVFAIL', 'b.test': 'SERVFAIL' });
+  expect(await failure(ask([lost.at], { isService: true }))).toBe('other');
+});
+
+test('a look-up that is not wanted any more is cancelled', async () => {
+  const { at } = await server('silent');
+  const controller = new AbortController();
+  const asked = failure(ask([at], { timeoutMs: 60_000, signal: controller.signal }));
+  controller.abort();
+  expect(await asked).toBe('timeout');
+});
