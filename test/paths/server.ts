@@ -22,6 +22,8 @@ import { expectNothingLeft, type Gate, gate, gone, type Performances, performer 
 /** A connection that was lost within this time counts as a loss. */
 const LOST_WITHIN_MS = 86_400_000;
 const CONNECT_MS = 5_000;
+const ANSWERED = { initiator: 'system', manner: 'answer', answer: { name: 'tested', addresses: [] } } as const;
+const UNANSWERED = { initiator: 'system', manner: 'error', code: 'ESERVFAIL' } as const;
 const LATE = { initiator: 'system', manner: 'error', code: 'EPROTO' } as const;
 
 /** What all paths share. */
@@ -64,7 +66,7 @@ type Told = ServerEvent & { readonly mends?: number; readonly mayEject?: boolean
 function isTold(state: string, { type }: Told, { failures, losses }: ServerContext, hasTrial: boolean): boolean {
   if (type === 'traffic.connected') return failures > 0 || hasTrial || !/^serving\.(up|suspect|recovering)/.test(state);
   if (type === 'traffic.lasted') return losses > 0;
-  if (type === 'sessions.emptied') return /^(removing|cutting)/.test(state);
+  if (type === 'sessions.emptied') return /^(leaving|removing|cutting)/.test(state);
   if (type === 'trial.granted') return state === 'serving.trying.free' && !hasTrial;
   return type !== 'trial.givenUp' || hasTrial;
 }
@@ -271,9 +273,9 @@ export async function serverDriver(
         server.cut({ initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' });
       else void server.abort();
     },
-    // No look-up of the library says so yet.
-    'address.found': (event) => (server as unknown as { instance: { send(told: Told): void } }).instance.send(event),
-    'address.lost': (event) => (server as unknown as { instance: { send(told: Told): void } }).instance.send(event),
+    'address.found': ({ type }) => server.addressed(type as 'address.found', ANSWERED),
+    'address.lost': ({ type }) => server.addressed(type as 'address.lost', UNANSWERED),
+    'address.gone': ({ type }) => server.addressed(type as 'address.gone', ANSWERED),
   };
   const request = ({ event }: Step): void => asked[event.type]?.(event as Told);
 
