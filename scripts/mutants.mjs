@@ -48,6 +48,8 @@ const SUITES = {
   inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli/cli'),
   check: files('checks/life checks/checks paths/check'),
   checks: files('checks/checks checks/life upstream/check-options paths/check'),
+  name: files('names/names names/histories'),
+  names: files('names/dns names/names names/proxy'),
   processes: files('cluster/messages cluster/cluster'),
   server: files(
     'upstream/server upstream/servers upstream/choosing upstream/changes upstream/histories upstream/queue paths/server',

@@ -24,6 +24,7 @@ export const LINE_FILES: Readonly<Record<string, readonly string[]>> = {
   upstream: sources('src/upstream'),
   balance: sources('src/upstream/balance'),
   checks: ['src/checks/check.ts'],
+  names: sources('src/names'),
   inspect: sources('src/inspect', 'stately.ts', 'charts.ts', 'assets.ts'),
   processes: sources('src/cluster'),
 };

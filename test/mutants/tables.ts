@@ -16,6 +16,7 @@ const FILES: readonly (readonly [part: string, file: string])[] = [
   ['client', 'src/adapters/client.ts'],
   ['listener', 'src/adapters/listener.ts'],
   ['check', 'src/checks/checks.ts'],
+  ['name', 'src/upstream/server-name.ts'],
   ['session', 'src/proxy/session.ts'],
   ['proxy', 'src/proxy/proxy.ts'],
   ['socket', 'src/adapters/socket-handle.ts'],
