@@ -6,9 +6,12 @@ import type { ClusterCommand, ClusterEvent } from '../machines/cluster.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { signal as checkSignal, onlyKnown, type Timeout, timeout } from '../options.js';
 import { type Deferred, optionalDeferred } from '../promise.js';
+import { Coordinator, type Member } from './coordinator.js';
 import { WorkerError } from './error.js';
 import type { PartAddress } from './messages.js';
 import { type ClusterConfig, type ClusterOptions, checkedCluster, checkedData, type Scheduling } from './options.js';
+import { ClusterServers } from './servers.js';
+import type { ShareToPrimary } from './share-messages.js';
 import { type Exit, Worker, type WorkerInfo, workerProgram } from './worker.js';
 
 /** Events of a cluster. */
@@ -115,6 +118,11 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
   /** What it gets in the reload that begins next; nothing if that one brings no other. */
   #dataNext: { readonly data: unknown } | undefined;
   #reloadData: unknown;
+  /** Counts what modules get. */
+  #generation = 1;
+  #generationData: unknown;
+  /** What workers share. */
+  readonly #coordinator: Coordinator;
   #isAwaited = false;
   #started: Deferred<void> | undefined;
   #startError: Error | undefined;
@@ -142,6 +150,8 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
     this.#environment = environment;
     this.#config = config;
     this.#data = data;
+    this.#generationData = data;
+    this.#coordinator = new Coordinator(config.workers, environment.clock);
     this.#slots = Array.from({ length: config.workers }, (_, index) => ({
       number: index + 1,
       current: undefined,
@@ -157,6 +167,11 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
       for (const address of current?.addresses ?? []) all.set(JSON.stringify(address), address);
     }
     return [...all.values()];
+  }
+
+  /** The sets of servers that its workers share; empty while none of them serves. See docs/cluster.md. */
+  get servers(): ClusterServers[] {
+    return this.#coordinator.names.map((name) => new ClusterServers(this.#coordinator, name));
   }
 
   /** The workers that live, in the order of their numbers; in a reload the old one and the new one. */
@@ -252,7 +267,7 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
   }
 
   override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), addresses: this.addresses, workers: this.workers };
+    return { ...super.toJSON(), addresses: this.addresses, workers: this.workers, servers: this.servers };
   }
 
   /** @internal */
@@ -300,6 +315,16 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
   }
 
   /** @internal */
+  workerShares(member: Member, message: ShareToPrimary): void {
+    this.#coordinator.heard(member, message);
+  }
+
+  /** @internal */
+  workerLeft(member: Member): void {
+    this.#coordinator.left(member);
+  }
+
+  /** @internal */
   override commandFailed(_command: string, error: unknown): void {
     this.instance.send({
       type: 'cluster.abort',
@@ -309,6 +334,7 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
 
   /** @internal */
   protected override finished(outcome: Outcome): void {
+    this.#coordinator.end();
     const error = new ClosedError(this.id, outcome.cause);
     this.#started?.reject(outcome.ending === 'failed' ? (this.#startError ?? error) : error);
     this.#reload?.reject(this.#reloadError ?? error);
@@ -380,7 +406,11 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
   }
 
   #makeWorker(number: number, data: unknown): Worker {
-    const worker = new Worker(number, data, this.#config, this, this.#environment);
+    if (data !== this.#generationData) {
+      this.#generationData = data;
+      this.#generation++;
+    }
+    const worker = new Worker(number, data, this.#config, this, this.#environment, this.#generation);
     this.#living.add(worker);
     return worker;
   }

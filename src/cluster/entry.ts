@@ -6,20 +6,24 @@ import cluster from 'node:cluster';
 import { ignoreOutputErrors } from '../adapters/process-signals.js';
 import { BindError } from '../errors.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
+import { shareBy } from '../upstream/sharing.js';
+import { packCause, packError, unpackCause } from './fields.js';
 import {
   checkedAddress,
   type PartAddress,
-  packCause,
-  packError,
   packOutcome,
   type StartMessage,
   type ToPrimary,
   type ToWorker,
-  unpackCause,
   unwrapToWorker,
   wrap,
 } from './messages.js';
 import type { ClusterModule, ClusterPart } from './module.js';
+import { SHARE_VERSION } from './share-messages.js';
+import { WorkerSharing } from './sharing.js';
+
+/** What its sets of servers share with those of the other workers. */
+const sharing = new WorkerSharing((message) => say({ type: 'share', version: SHARE_VERSION, message }));
 
 /** A terminal and a service manager send these to the whole group, and the primary decides what they mean. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP'] as const;
@@ -136,6 +140,9 @@ async function begin(message: StartMessage): Promise<void> {
   try {
     const made = await make(message);
     if (isEnding) return;
+    // A server that the others know to be down must get no client of this worker.
+    await sharing.settled();
+    if (isEnding) return;
     part = made;
     await made.start();
     // Told to end meanwhile: what comes of it is awaited already.
@@ -188,6 +195,7 @@ function onOrphaned(): void {
   // Otherwise Node would exit at once, after the listeners of this event.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   isOrphan = true;
+  sharing.alone();
   ignoreOutputErrors();
   if (isDone || begun === undefined) process.exit(exitCode);
   const { drainTimeoutMs } = begun;
@@ -224,7 +232,10 @@ const ACTIONS: { readonly [K in ToWorker['type']]: (message: Extract<ToWorker, {
   abort: ({ cause }) => abort(unpackCause(cause)),
   release: exit,
   inspect: ({ id }) => inspect(id),
+  share: ({ message }) => sharing.hears(message),
 };
+
+shareBy(sharing);
 
 for (const signal of SIGNALS) process.on(signal, onSignal);
 // Its default would end the process, and with it all streams as if they were complete.

@@ -17,5 +17,6 @@ export { WorkerError } from './error.js';
 export type { PartAddress } from './messages.js';
 export type { ClusterModule, ClusterPart, ModuleContext } from './module.js';
 export type { ClusterOptions, Scheduling } from './options.js';
+export { ClusterServer, ClusterServers } from './servers.js';
 export { sharedServer } from './shared.js';
 export type { WorkerInfo } from './worker.js';

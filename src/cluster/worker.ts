@@ -5,17 +5,11 @@ import { WorkerInstance } from '../generated/worker.js';
 import { type Environment, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { WorkerCommand, WorkerEvent } from '../machines/worker.js';
-import {
-  type PartAddress,
-  packCause,
-  type ToPrimary,
-  type ToWorker,
-  unpackCause,
-  unpackError,
-  unwrapToPrimary,
-  wrap,
-} from './messages.js';
+import type { Member } from './coordinator.js';
+import { packCause, unpackCause, unpackError } from './fields.js';
+import { type PartAddress, type ToPrimary, type ToWorker, unwrapToPrimary, wrap } from './messages.js';
 import type { ClusterConfig } from './options.js';
+import { SHARE_VERSION, type ShareToPrimary } from './share-messages.js';
 
 /**
  * The program of a worker: as far from the sources as from what is built. A bundle has no such file, may have no URL of
@@ -43,6 +37,10 @@ export interface WorkerOwner {
   workerExited(worker: Worker, exit: Exit, cause: Cause): void;
   workerRetry(worker: Worker, attempt: number, delayMs: number, cause: Cause): void;
   workerClosed(worker: Worker, outcome: Outcome): void;
+  /** A process of it has something to share. */
+  workerShares(member: Member, message: ShareToPrimary): void;
+  /** That process is gone. */
+  workerLeft(member: Member): void;
 }
 
 /** What a process says of itself when asked. */
@@ -93,6 +91,7 @@ const REPORTS: {
     worker.report({ type: 'process.closed', outcome: { ...outcome, cause: unpackCause(outcome.cause) } }),
   crashed: (worker, { error }) => worker.processCrashed(unpackError(error)),
   inspected: (worker, { id, memory, snapshot }) => worker.processInspected(id, { memory, snapshot }),
+  share: (worker, { message }) => worker.processShares(message),
   // Its exit follows.
   left: () => {},
 };
@@ -102,6 +101,8 @@ export class Worker extends Handle<WorkerEvent, { closed: [Outcome] }> {
   #addresses: readonly PartAddress[] = [];
   #incarnation = 0;
   #process: NodeWorker | undefined;
+  /** The process, as it shares. */
+  #member: Member | undefined;
   /** What waits for the process to listen; nothing once it does. */
   #unsaid: ToWorker[] | undefined;
   #crash: Error | undefined;
@@ -115,6 +116,8 @@ export class Worker extends Handle<WorkerEvent, { closed: [Outcome] }> {
     readonly config: ClusterConfig,
     readonly owner: WorkerOwner & { readonly id: string },
     environment: Environment,
+    /** Counts what modules get as `data`. */
+    readonly generation = 1,
   ) {
     super(KIND, { settings: config.settings }, environment, owner);
     this.begin();
@@ -175,6 +178,12 @@ export class Worker extends Handle<WorkerEvent, { closed: [Outcome] }> {
     this.#crash = undefined;
     const worker = this.inContext(forkEntry, this.config);
     this.#process = worker;
+    this.#member = {
+      generation: this.generation,
+      say: (message) => {
+        if (this.#process === worker) this.tell({ type: 'share', version: SHARE_VERSION, message });
+      },
+    };
     this.#unsaid = [];
     const child = worker.process;
     let exit: Exit | undefined;
@@ -208,6 +217,10 @@ export class Worker extends Handle<WorkerEvent, { closed: [Outcome] }> {
       drainTimeoutMs: settings.drainTimeout,
       abortTimeoutMs: settings.abortTimeout,
     });
+  }
+
+  processShares(message: ShareToPrimary): void {
+    if (this.#member !== undefined) this.owner.workerShares(this.#member, message);
   }
 
   processListens(): void {
@@ -254,7 +267,10 @@ export class Worker extends Handle<WorkerEvent, { closed: [Outcome] }> {
   }
 
   #lost(cause: Report): void {
+    const member = this.#member;
     this.#process = undefined;
+    this.#member = undefined;
+    if (member !== undefined) this.owner.workerLeft(member);
     for (const id of [...this.#asked.keys()]) this.processInspected(id, undefined);
     this.instance.send({ type: 'process.exited', cause });
   }

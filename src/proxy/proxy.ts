@@ -176,6 +176,7 @@ export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Dat
     super(TcpProxy.kind, { settings }, session.environment, undefined);
     this.servers = servers;
     this.#ownsServers = options.servers !== servers;
+    servers.share(this.id);
     this.backends = backends;
     this.#clientConfig = listener.client;
     this.#sessionConfig = session;

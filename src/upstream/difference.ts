@@ -5,7 +5,9 @@ import type { ServerOptions } from './server-options.js';
 /** What can be changed while it runs. */
 const LIVE = ['weight', 'connectionsMax', 'queueMax'] as const;
 
-const identity = ({ name, host = '127.0.0.1', port, path }: ServerOptions): string => name ?? path ?? `${host}:${port}`;
+/** What makes a server the same in another list. */
+export const identityOf = ({ name, host = '127.0.0.1', port, path }: ServerOptions): string =>
+  name ?? path ?? `${host}:${port}`;
 
 /** What a change of needs another server. */
 function fixedOf(options: ServerOptions): object {
@@ -29,13 +31,13 @@ export function differenceOf<T extends { readonly options: ServerOptions }>(
 ): Difference<T> {
   const left = new Map<string, T[]>();
   for (const server of servers) {
-    const key = identity(server.options);
+    const key = identityOf(server.options);
     left.set(key, [...(left.get(key) ?? []), server]);
   }
   const kept: [T, ServerOptions][] = [];
   const added: ServerOptions[] = [];
   for (const options of list) {
-    const alike = left.get(identity(options)) ?? [];
+    const alike = left.get(identityOf(options)) ?? [];
     const fixed = fixedOf(options);
     const index = alike.findIndex((server) => isDeepStrictEqual(fixedOf(server.options), fixed));
     if (index < 0) added.push(options);

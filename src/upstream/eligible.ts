@@ -16,6 +16,8 @@ class Tier {
   readonly open: Server[] = [];
   /** Ejected by their traffic: a last resort. */
   readonly resort: Server[] = [];
+  /** A connection of another process may try these. */
+  readonly untried: Server[] = [];
   /** All that can be used in a panic. */
   readonly usable: Server[] = [];
 
@@ -25,7 +27,9 @@ class Tier {
     this.usable.push(server);
     const isUp = server.hasTag('choosable');
     if (isUp) this.up.push(server);
-    if (isUp || server.hasTag('trial')) this.open.push(server);
+    const mayBeTried = server.hasTag('trial');
+    if (mayBeTried && !server.mayBeTried) this.untried.push(server);
+    if (isUp || (mayBeTried && server.mayBeTried)) this.open.push(server);
     else if (server.hasTag('doubtful')) this.resort.push(server);
   }
 }
@@ -40,6 +44,8 @@ export class Eligible {
   readonly resort: readonly Server[];
   /** Chosen by a connection that has tried all of the first in vain. */
   readonly spare: readonly Server[];
+  /** To be tried, and not by this process for now. */
+  readonly untried: readonly Server[];
   /** Any of these. */
   readonly all: readonly Server[];
   /** Too few work. */
@@ -74,6 +80,7 @@ export class Eligible {
     this.resort =
       panic > 0 ? others(this.hasPrimary || !hasBackup ? main.resort : [...main.resort, ...backup.resort]) : [];
     this.spare = others(backup.open);
+    this.untried = [...main.untried, ...backup.untried];
     this.all = [...this.first, ...this.resort, ...this.spare];
   }
 

@@ -384,7 +384,7 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
   protected override finished({ ending }: Outcome): void {
     for (const server of this.servers) {
       if (ending === 'aborted') void server.abort();
-      else void server.remove(this.#removal);
+      else void server.leave(this.#removal);
     }
     this.set.nameEnded(this);
   }

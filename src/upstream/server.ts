@@ -1,5 +1,5 @@
 import { isIP, type LookupFunction, type Socket } from 'node:net';
-import { type CheckedChecks, Checks, firstCheckMs } from '../checks/checks.js';
+import type { CheckedChecks, Checks } from '../checks/checks.js';
 import { OptionError } from '../errors.js';
 import { ServerInstance } from '../generated/server.js';
 import {
@@ -11,12 +11,13 @@ import {
   type HandleKind,
   kindOf,
 } from '../handle.js';
+import type { Verdict } from '../machines/functions/server.js';
 import { CHECK_LIMITS } from '../machines/limits.js';
 import type { ServerCommand, ServerContext, ServerEvent, ServerSettings } from '../machines/server.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { count, flag, hook, integer, onlyKnown, port, text, timeout } from '../options.js';
 import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
-import type { Description, Runtime } from '../runtime/instance.js';
+import type { Description } from '../runtime/instance.js';
 import { hostAndPort } from '../text.js';
 import { type CheckedServerTls, serverTls } from '../tls.js';
 import { Addresses } from './addresses.js';
@@ -25,6 +26,7 @@ import { type ChecksOptions, checksOf } from './check-options.js';
 import { Occupants } from './occupants.js';
 import type { Line } from './queue.js';
 import type { Requester } from './requester.js';
+import { ServerChecks } from './server-checks.js';
 import { ServerHistory } from './server-history.js';
 import { infoOf, type ServerInfo } from './server-info.js';
 import type { ServerName } from './server-name.js';
@@ -40,6 +42,7 @@ import {
 } from './server-options.js';
 import type { Servers } from './servers.js';
 import type { Judgement } from './servers-options.js';
+import type { ServerOrder, SharedServer, Wish } from './sharing.js';
 
 /** A change of a server that its user sees. */
 export interface ServerChange {
@@ -90,10 +93,7 @@ export interface ServerOrigin {
   readonly cause: Cause;
 }
 
-const UP = { type: 'server.up' } as const;
-const DRAIN = { type: 'server.drain' } as const;
-const MAINTAIN = { type: 'server.maintain' } as const;
-const RESTORE = { type: 'server.restore' } as const;
+const KNOWN_FAILED: Cause = { initiator: 'library', manner: 'error', phase: 'checking', code: 'checkedBefore' };
 const PASSED = { type: 'check.passed' } as const;
 const CONNECTED = { type: 'traffic.connected' } as const;
 const LASTED = { type: 'traffic.lasted' } as const;
@@ -137,10 +137,10 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
       'sessions.cut': (server, { spreadMs, cause, deliver }) =>
         server.#cutSessions('serverRemoved', spreadMs, cause, deliver),
       'sessions.release': (server, { cause }) => server.#releaseSessions(cause),
-      'checks.start': (server) => server.#startChecks(),
+      'checks.start': (server) => server.#checking?.start(),
       'checks.pause': (server) => server.#checking?.pause(),
       'checks.resume': (server) => server.#checking?.resume(),
-      'checks.stop': (server) => server.#checking?.close(),
+      'checks.stop': (server) => server.#checking?.stop(),
       'pace.set': (server, { pace }) => server.#checking?.setPace(pace),
       'owner.changed': (server, { cause }) => server.#announce(cause),
       'set.changed': (server) => server.#change(),
@@ -182,8 +182,10 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   connections = 0;
   /** How often it was chosen for an attempt. */
   chosen = 0;
-  /** @internal Connections that it may have now: fewer while it recovers. */
+  /** @internal Connections that it may have now from this process: in a worker of a cluster, those that this worker was lent. */
   places: number;
+  /** @internal Connections that it may have now: fewer while it recovers. */
+  placesInAll: number;
   /** Connections that wait for this server, and may go to no other. */
   waiting = 0;
   /** @internal Where they wait; nothing while there are none. */
@@ -210,12 +212,13 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   mayBeTried = false;
   readonly #judgement: Judgement;
   readonly #random: () => number;
-  #checking: Checks | undefined = undefined;
+  readonly #checking: ServerChecks | undefined;
+  /** @internal In a worker of a cluster: what it has in common with the servers of the same name in the others. */
+  shared: SharedServer | undefined = undefined;
   #isAwaited = false;
   #seen: string | undefined = undefined;
   #connectionsMax: number;
   #queueMax: number;
-  readonly #runtime: Runtime | undefined;
 
   /** @internal @param name what it is called in errors */
   constructor(options: ServerOptions, name: string, set: Servers, config: ServerConfig, origin?: ServerOrigin) {
@@ -229,7 +232,6 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.options = options;
     this.#judgement = judgement;
     this.#random = random;
-    this.#runtime = environment.runtime;
     if (isNamed(options)) {
       throw new OptionError(`${name}.addresses`, options.addresses, 'given in a list of servers, or to addName()');
     }
@@ -241,6 +243,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.port = hasNoAddress ? undefined : port(`${name}.port`, options.port, 1);
     this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
     this.#connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
+    this.placesInAll = this.#connectionsMax;
     this.places = this.#connectionsMax;
     this.#queueMax = count(`${name}.queueMax`, options.queueMax, judgement.queueMax, 0);
     this.#backup = flag(`${name}.backup`, options.backup, false);
@@ -264,6 +267,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
       isIP(this.host) === 0 ? this.#addresses.noting(own ?? lookup, this.family, () => this.failures) : undefined;
     this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
     this.checks = checksOf(name, this, options.checks, checks, own ?? lookup);
+    const { clock, runtime, inContext } = environment;
+    this.#checking = this.checks && new ServerChecks(this, this.checks, { clock, runtime, inContext, random });
     const { onError } = judgement.settings;
     if (onError !== 'eject' && this.checks === undefined) {
       throw new OptionError(
@@ -293,9 +298,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   set weight(weight: number) {
-    this.#weight = weightOf('weight', weight);
-    this.#change();
-    this.set.serve();
+    this.#order({ type: 'weight', weight: weightOf('weight', weight) });
   }
 
   /**
@@ -308,9 +311,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   set connectionsMax(connectionsMax: number) {
-    this.#connectionsMax = count('connectionsMax', connectionsMax, Number.POSITIVE_INFINITY);
-    this.#change();
-    this.set.serve();
+    const most = count('connectionsMax', connectionsMax, Number.POSITIVE_INFINITY);
+    this.#order({ type: 'connectionsMax', connectionsMax: most });
   }
 
   /**
@@ -356,13 +358,18 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   /** @internal */
+  get health(): number {
+    return this.#known.health;
+  }
+
+  /** @internal */
   get #known(): ServerContext {
     return this.instance.context as ServerContext;
   }
 
-  /** @internal The checks that run. */
+  /** @internal The checks that this process runs. */
   get checking(): Checks | undefined {
-    return this.#checking;
+    return this.#checking?.running;
   }
 
   /**
@@ -372,7 +379,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError for a cause that is none
    */
   drain(cause?: Report | Error): void {
-    this.#order(DRAIN, cause);
+    this.#wish('drain', cause);
   }
 
   /**
@@ -382,7 +389,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError for a cause that is none
    */
   maintain(cause?: Report | Error): void {
-    this.#order(MAINTAIN, cause);
+    this.#wish('maintain', cause);
   }
 
   /**
@@ -392,18 +399,18 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError for a cause that is none
    */
   up(cause?: Report | Error): void {
-    this.#order(UP, cause);
+    this.#wish('up', cause);
   }
 
-  #order(order: typeof DRAIN | typeof MAINTAIN | typeof UP | typeof RESTORE, cause: Report | Error | undefined): void {
+  #wish(type: Wish['type'], cause: Report | Error | undefined): void {
     if (cause === undefined) {
-      this.instance.send(order);
+      this.#order({ type });
       return;
     }
     const report = checkedReport(cause);
     if (report === undefined)
       throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
-    this.instance.send({ ...order, cause: report });
+    this.#order({ type, cause: report });
   }
 
   /**
@@ -414,6 +421,14 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError
    */
   remove(options: RemoveOptions = {}): Promise<Outcome> {
+    const removal = removalOf(options);
+    if (!this.hasTag('ending')) this.set.shared?.ordered({ type: 'remove', options }, this);
+    this.instance.send({ type: 'server.close', ...removal });
+    return this.closed;
+  }
+
+  /** @internal As {@link remove}, in this process alone. */
+  leave(options: RemoveOptions = {}): Promise<Outcome> {
     this.instance.send({ type: 'server.close', ...removalOf(options) });
     return this.closed;
   }
@@ -425,12 +440,41 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
    * @throws OptionError for a cause that is none
    */
   restore(cause?: Report | Error): void {
-    this.#order(RESTORE, cause);
-    this.trialAt = 0;
+    this.#wish('restore', cause);
+  }
+
+  #order(order: ServerOrder): void {
+    this.obey(order);
+    this.shared?.ordered(order);
+  }
+
+  /** @internal Its owner wants this, here or in another process. */
+  obey(order: ServerOrder): void {
+    if (order.type === 'weight') this.#weight = order.weight;
+    else if (order.type === 'connectionsMax') this.#connectionsMax = order.connectionsMax;
+    else {
+      const { type, cause } = order;
+      this.instance.send({ type: `server.${type}`, ...(cause !== undefined && { cause }) });
+      if (type !== 'restore') return;
+      this.trialAt = 0;
+      this.set.serve();
+      return;
+    }
+    this.#change();
     this.set.serve();
   }
 
-  /** @internal @param tookMs nothing where that is not known */
+  /** @internal What the checks have told before, in another process, is told again. */
+  recall(passed: number, failed: number, isFailedFirst: boolean): void {
+    const pass = (): void => {
+      for (let step = 0; step < passed; step++) this.instance.send(PASSED);
+    };
+    if (!isFailedFirst) pass();
+    for (let step = 0; step < failed; step++) this.instance.send({ type: 'check.failed', cause: KNOWN_FAILED });
+    if (isFailedFirst) pass();
+  }
+
+  /** @internal A check has passed, of this process or another. @param tookMs nothing where that is not known */
   checkPassed(tookMs?: number): void {
     this.history.noteCheck('passed', tookMs);
     this.instance.send(PASSED);
@@ -461,8 +505,11 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
 
   /** @internal An attempt has come up. */
   connected(): void {
+    const { shared } = this;
+    const wasDoubtful = shared !== undefined && this.hasTag('doubtful');
     this.instance.send(CONNECTED);
     this.#doubt();
+    if (wasDoubtful && !this.hasTag('doubtful')) shared.proven();
   }
 
   /** @internal An attempt has failed. `mends`: in how many milliseconds it may be mended, if no attempt is of use before. */
@@ -470,13 +517,38 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.isDoubted = true;
     this.history.noteFailure('attempt', cause);
     const failed = { type: 'traffic.failed', cause, mayEject, random: mayEject ? this.#random() : 0 } as const;
-    this.instance.send(mends === undefined ? failed : { ...failed, mends });
+    this.#judge(mends === undefined ? failed : { ...failed, mends });
+  }
+
+  /** What comes of it is known to the other processes, too. */
+  #judge(event: Extract<ServerEvent, { type: 'traffic.failed' | 'traffic.dropped' }>): void {
+    const { shared } = this;
+    if (shared === undefined) {
+      this.instance.send(event);
+      return;
+    }
+    const { ejections, failures, losses, settings } = this.#known;
+    const isLoss = event.type === 'traffic.dropped';
+    const isMark = settings.onError !== 'eject' && (isLoss ? losses : failures) + 1 >= settings.failures;
+    this.instance.send(event);
+    const known = this.#known;
+    if (isMark || known.ejections > ejections) {
+      shared.judged(event.cause as Cause, isLoss, { restMs: known.restMs, ejections: known.ejections });
+    }
+  }
+
+  /** @internal The traffic of another process has judged it. */
+  judgedBy(cause: Cause, isLoss: boolean, verdict: Verdict): void {
+    this.isDoubted = true;
+    const type = isLoss ? 'traffic.dropped' : 'traffic.failed';
+    this.instance.send({ type, cause, mayEject: true, random: 0, verdict });
+    this.#doubt();
   }
 
   /** @internal A connection that had come up is over, after this time. */
   wasLost(cause: Cause, mayEject: boolean): void {
     this.history.noteFailure('connection', cause);
-    this.instance.send({ type: 'traffic.dropped', cause, mayEject, random: mayEject ? this.#random() : 0 });
+    this.#judge({ type: 'traffic.dropped', cause, mayEject, random: mayEject ? this.#random() : 0 });
   }
 
   /** @internal A connection has lasted. */
@@ -487,6 +559,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal A connection has left it. */
   left(): void {
     this.connections--;
+    this.shared?.freed();
     if (this.#isAwaited && this.connections === 0) this.#tellEmpty();
   }
 
@@ -527,17 +600,32 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   }
 
   #change(): void {
-    this.mayBeTried = this.hasTag('trial');
+    const { shared } = this;
+    this.mayBeTried = this.hasTag('trial') && (shared === undefined || shared.mayTry);
     this.#doubt();
     const { step, settings } = this.#known;
     const isGrowing = this.hasTag('growing');
     const part = isGrowing ? Math.max(0.1, (step / settings.steps) ** (1 / this.#judgement.aggression)) : 1;
-    this.places = isGrowing ? Math.max(1, Math.ceil(this.#connectionsMax * part)) : this.#connectionsMax;
+    this.placesInAll = isGrowing ? Math.max(1, Math.ceil(this.#connectionsMax * part)) : this.#connectionsMax;
+    this.places = shared === undefined ? this.placesInAll : Math.min(this.placesInAll, shared.places);
     const share = this.#weight * part;
     if (share !== this.share) {
       this.share = share;
       this.set.sharesChanged();
     }
+    this.set.stateChanged();
+    shared?.changed();
+  }
+
+  /** @internal What this process may have there has changed. */
+  sharesChanged(): void {
+    const { shared } = this;
+    if (shared === undefined) return;
+    this.places = Math.min(this.placesInAll, shared.places);
+    this.#checking?.mayChange();
+    const mayBeTried = this.hasTag('trial') && shared.mayTry;
+    if (mayBeTried === this.mayBeTried) return;
+    this.mayBeTried = mayBeTried;
     this.set.stateChanged();
   }
 
@@ -553,16 +641,6 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.history.noteChange(change);
     if (this.hasListeners('changed')) this.notify('changed', change);
     this.set.announce(this, change);
-  }
-
-  #startChecks(): void {
-    const { checks, set } = this;
-    if (checks === undefined) return;
-    const { inContext } = this;
-    const environment = { clock: this.clock, runtime: this.#runtime, inContext, random: this.#random };
-    this.#checking = new Checks(this, checks, this, environment);
-    const place = Math.max(0, set.list.indexOf(this));
-    this.#checking.start(firstCheckMs(place, Math.max(1, set.list.length), checks.settings.interval));
   }
 
   #awaitSessions(): void {
@@ -599,7 +677,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal */
   protected override finished(): void {
     this.occupants.stop();
-    this.#checking?.close();
+    this.#checking?.stop();
     this.set.removed(this);
   }
 

@@ -104,6 +104,13 @@ export interface ServersOptions {
    * the limit waits in the queue, at most its `queueTimeout`; checks do not count. Default: no limit.
    */
   readonly governor?: Governor | GovernorOptions | undefined;
+  /**
+   * In a worker of a cluster: the name under which the sets of all workers are one. They check each server once, keep
+   * `connectionsMax` and the governor together, and know each other's ejections and orders: see
+   * [docs/cluster.md](../docs/cluster.md). `false`: this process alone. Default: the set of a proxy is shared under the name of the proxy
+   * (`proxy#1`, in the order in which the module makes them), any other set is not. Elsewhere it changes nothing.
+   */
+  readonly shareAs?: string | false | undefined;
   /** What runs the machines of its servers. Default: see {@link HandleOptions.runtime}. */
   readonly runtime?: Runtime | undefined;
   /** Where time comes from. Default: the process's own. */
@@ -127,6 +134,7 @@ export const SERVERS_OPTIONS = [
   'onDown',
   'onBackup',
   'governor',
+  'shareAs',
   'runtime',
   'clock',
   'random',

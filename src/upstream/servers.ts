@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { ClosedError, OptionError } from '../errors.js';
 import { type Environment, environmentOf } from '../handle.js';
 import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
-import { flag, hook, onlyKnown } from '../options.js';
+import { flag, hook, onlyKnown, text } from '../options.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import { isShortage } from '../shortage.js';
 import { Backoff } from './backoff.js';
@@ -29,6 +29,7 @@ import {
   type ServersOptions,
 } from './servers-options.js';
 import { SharedTrials } from './shared-trials.js';
+import { type SetOrder, type SharedSet, sharingOf } from './sharing.js';
 
 const FULL: Choice = { kind: 'full' };
 const queueFull = (code: string): Choice => ({
@@ -98,6 +99,9 @@ export class Servers {
   #isClosed = false;
   #isOver = false;
   #emitter: EventEmitter | undefined = undefined;
+  readonly #shareAs: string | false | undefined;
+  /** @internal In a worker of a cluster: what it has in common with the sets of the same name in the others. */
+  shared: SharedSet | undefined = undefined;
 
   /** @throws OptionError */
   constructor(servers: readonly ServerOptions[], options?: ServersOptions);
@@ -123,6 +127,7 @@ export class Servers {
     this.#budget = new RetryBudget(options.retryBudget);
     this.#pacing = new Pacing(this.#backoff, this.#budget, this.random);
     this.#governor = governorOf(options.governor);
+    this.#shareAs = shareAs(options.shareAs);
     if (this.#governor !== undefined) this.#hasOpen = this.#mayDial;
     this.#judgement = judgementOf(options);
     this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
@@ -133,6 +138,7 @@ export class Servers {
     this.#balancer.changed?.(this.list);
     for (const server of this.list) server.begin();
     for (const name of this.names) name.begin();
+    if (typeof this.#shareAs === 'string') this.share(this.#shareAs);
   }
 
   /** What a list names, checked: nothing is begun, and nothing is looked up. */
@@ -145,6 +151,26 @@ export class Servers {
       else list.push(new Server(one, path, this, this.#config));
     }
     return { list, names };
+  }
+
+  /**
+   * @internal In a worker of a cluster it is one with the sets of the same name from now on.
+   *
+   * @param name where it was not told another one, or not to be shared
+   */
+  share(name: string): void {
+    const { list } = this;
+    const sharing = sharingOf();
+    if (sharing === undefined || this.shared !== undefined || this.#shareAs === false) return;
+    // Where `route` decides there are no servers.
+    if (list.length === 0 && this.names.length === 0) return;
+    this.shared = sharing.join(this, this.#shareAs ?? name, this.#governor);
+    for (const server of list) this.#sharing(server);
+  }
+
+  #sharing(server: Server): void {
+    server.shared = this.shared?.added(server);
+    server.sharesChanged();
   }
 
   /** The cool-down of a connection that has used up its attempts, in milliseconds. */
@@ -161,8 +187,22 @@ export class Servers {
   add(options: ServerOptions): Server {
     if (this.#isClosed) throw new ClosedError('The set of servers', undefined);
     const server = new Server(options, 'server', this, this.#config);
+    this.shared?.ordered({ type: 'add', options });
     this.addAll([server]);
     return server;
+  }
+
+  /** @internal At most this share of the servers is ejected. */
+  get ejectedShare(): number {
+    return this.#judgement.ejectedShare;
+  }
+
+  /** @internal Its owner wants this in another process. */
+  obey(order: SetOrder, server?: Server): void {
+    if (this.#isClosed) return;
+    if (order.type === 'add') this.addAll([new Server(order.options, 'server', this, this.#config)]);
+    else if (order.type === 'replace') this.#become(order.list, order.options);
+    else server?.leave(order.options);
   }
 
   /**
@@ -186,6 +226,7 @@ export class Servers {
       this.list = [...this.list, ...servers];
       this.sharesChanged();
       for (const server of servers) server.begin();
+      if (this.shared !== undefined) for (const server of servers) this.#sharing(server);
     }
     this.serve();
     return servers;
@@ -211,18 +252,24 @@ export class Servers {
    */
   replace(list: readonly ServerOptions[], options?: RemoveOptions): void {
     if (!Array.isArray(list)) throw new OptionError('servers', list, 'a list of servers, such as [{ port: 5432 }]');
+    this.#become(list, options, true);
+  }
+
+  #become(list: readonly ServerOptions[], options?: RemoveOptions, isOrder = false): void {
     // What is wrong with one is said before anything is changed.
     const checked = this.#made(list);
+    if (isOrder) this.shared?.ordered({ type: 'replace', list, options: options ?? {} });
     const plain = list.filter((one) => !isNamed(one));
     const named = list.filter(isNamed);
     const own = this.list.filter((server) => server.parent === undefined && !server.hasTag('ending'));
     const servers = differenceOf(own, plain);
     const names = differenceOf(this.names, named);
-    for (const one of servers.added) this.add(one);
+    if (this.#isClosed && servers.added.length > 0) throw new ClosedError('The set of servers', undefined);
+    for (const one of servers.added) this.addAll([new Server(one, 'server', this, this.#config)]);
     for (const one of names.added) this.addName(one as Parameters<Servers['addName']>[0]);
     for (const [server, one] of servers.kept) server.adapt(checked.list[plain.indexOf(one)] as Server, one);
     for (const [name, one] of names.kept) name.adapt(checked.names[named.indexOf(one)] as ServerName);
-    for (const server of servers.removed) void server.remove(options);
+    for (const server of servers.removed) void server.leave(options);
     for (const name of names.removed) void name.close(options);
   }
 
@@ -235,8 +282,10 @@ export class Servers {
     this.#isClosed = true;
     await Promise.all([
       ...this.names.map((name) => name.close(options)),
-      ...this.list.map((server) => server.remove(options)),
+      ...this.list.map((server) => server.leave(options)),
     ]);
+    this.shared?.ended();
+    this.shared = undefined;
   }
 
   /** @internal Its owner is over, and so is it: no timer and no check is left. What is known of its servers stays in the list. */
@@ -245,6 +294,8 @@ export class Servers {
     this.#isClosed = true;
     for (const name of this.names) void name.abort();
     for (const server of this.list) void server.abort();
+    this.shared?.ended();
+    this.shared = undefined;
   }
 
   /** Calls `listener` whenever `event` happens. */
@@ -283,6 +334,7 @@ export class Servers {
       return choice;
     }
     let server = this.#pick(requester);
+    if (this.shared !== undefined) for (const one of this.#choosable.untried) one.shared?.untried();
     if (server === undefined && this.#mayRetry(memory)) {
       memory.tried.clear();
       memory.retryAt = undefined;
@@ -301,7 +353,7 @@ export class Servers {
     // It may be tried: by this connection, and by no other until that is over.
     if (server.isDoubted && server.trial === undefined && (this.#isShared || server.mayBeTried))
       server.tryBy(requester);
-    server.connections++;
+    if (++server.connections >= server.places) server.shared?.filled();
     server.chosen++;
     this.#governor?.begin(this.clock.now(), this.random());
     if (this.#isTimed) requester.chosenAt = this.clock.now();
@@ -367,6 +419,7 @@ export class Servers {
       if (this.#queue.anywhere >= this.#judgement.queueMax) return QUEUE_FULL;
     } else if (only.waiting >= only.queueMax) return SERVER_QUEUE_FULL;
     this.#queue.enter(requester, wakeAfterMs);
+    this.shared?.waits();
     return FULL;
   }
 
@@ -506,6 +559,7 @@ export class Servers {
     if (this.#isOver) return;
     this.list = this.list.filter((other) => other !== server);
     (server.parent as ServerName | undefined)?.forget(server);
+    server.shared?.ended();
     this.sharesChanged();
   }
 
@@ -519,6 +573,11 @@ export class Servers {
   /** How many connections wait: for a place, for a server, or for the governor. Those that wait for one server alone count, too. */
   get waiting(): number {
     return this.#queue.size;
+  }
+
+  /** @internal How many wait that may go to this server. */
+  waitingFor(server: Server): number {
+    return this.#queue.anywhere + server.waiting;
   }
 
   /** @internal Those that wait for a place get one while there is one, the longest first. */
@@ -642,7 +701,9 @@ export class Servers {
   }
 
   #leaveQueue(requester: Requester): void {
+    const wasQueued = requester.queued !== undefined;
     this.#queue.leave(requester);
+    if (wasQueued) this.shared?.waits();
     if (this.#queue.size > 0) return;
     this.#trials.stop();
     if (this.#governorTimer !== undefined) this.clock.clearTimeout(this.#governorTimer);
@@ -679,3 +740,7 @@ export class Servers {
 const always = (): boolean => true;
 
 const isObject = (value: unknown): boolean => value !== null && typeof value === 'object';
+
+function shareAs(value: string | false | undefined): string | false | undefined {
+  return value === undefined || value === false ? value : text('shareAs', value);
+}

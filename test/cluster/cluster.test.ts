@@ -192,7 +192,15 @@ function driveWorker(attemptsMax: number): Driver<typeof workerMachine> {
   let child: NodeWorker | undefined;
   let listens = Promise.resolve();
   let reported: EventFromLogic<typeof workerMachine> | undefined;
-  const owner = { id: 'test', workerRunning() {}, workerExited() {}, workerRetry() {}, workerClosed() {} };
+  const owner = {
+    id: 'test',
+    workerRunning() {},
+    workerExited() {},
+    workerRetry() {},
+    workerClosed() {},
+    workerShares() {},
+    workerLeft() {},
+  };
   const handle = new DrivenWorker(1, undefined, config, owner, environmentOf({ clock }));
   const onFork = (forked: NodeWorker): void => {
     child = forked;

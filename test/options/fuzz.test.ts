@@ -7,15 +7,8 @@ import { createServer, Socket } from 'node:net';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { printable, readArgs, UsageError } from '../../src/cli/args.js';
-import {
-  packCause,
-  packOutcome,
-  unpackCause,
-  unpackError,
-  unwrapToPrimary,
-  unwrapToWorker,
-  wrap,
-} from '../../src/cluster/messages.js';
+import { packCause, unpackCause, unpackError } from '../../src/cluster/fields.js';
+import { packOutcome, unwrapToPrimary, unwrapToWorker, wrap } from '../../src/cluster/messages.js';
 import { checkedCluster } from '../../src/cluster/options.js';
 import {
   adoptClient,

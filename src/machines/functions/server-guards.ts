@@ -16,9 +16,9 @@ export const isLastStep = ({ context }: Given): boolean => context.step + 1 >= c
 export const isLastStepAtFullCredit = (given: Given): boolean => isLastStep(given) && isAtFullCredit(given);
 export const isUnmendable = ({ event }: GivenEvent): boolean => event.mends !== undefined;
 
-/** As many failures in a row as are a reason to act, this one included. */
+/** As many failures in a row as are a reason to act, this one included; or another process has had as many. */
 const isTooMuch = ({ context: { failures, losses, settings }, event }: GivenEvent): boolean =>
-  (isLoss(event) ? losses : failures) + 1 >= settings.failures;
+  event.verdict !== undefined || (isLoss(event) ? losses : failures) + 1 >= settings.failures;
 export const ejects = (given: GivenEvent): boolean =>
   given.context.settings.onError === 'eject' && given.event.mayEject === true && isTooMuch(given);
 export const isMarked = (given: GivenEvent): boolean => given.context.settings.onError !== 'eject' && isTooMuch(given);

@@ -69,6 +69,14 @@ export interface ServerContext {
   cause: Cause;
 }
 
+/** What an ejection came to in the process whose traffic has judged. */
+export interface Verdict {
+  /** How long it takes, in milliseconds. */
+  readonly restMs: number;
+  /** Ejections in a row, this one included. */
+  readonly ejections: number;
+}
+
 export type ServerEvent =
   /** Its owner takes it back. */
   | { type: 'server.up'; cause?: Report }
@@ -88,11 +96,11 @@ export type ServerEvent =
   | { type: 'traffic.connected' }
   /**
    * An attempt has failed. `mayEject`: the set can spare it. `mends`: an attempt is of no use for so many milliseconds.
-   * `random`: from 0 to 1, for the jitter.
+   * `random`: from 0 to 1, for the jitter. `verdict`: that of another process that shares the server, whose traffic has judged it.
    */
-  | { type: 'traffic.failed'; cause: Report; mayEject: boolean; random: number; mends?: number }
+  | { type: 'traffic.failed'; cause: Report; mayEject: boolean; random: number; mends?: number; verdict?: Verdict }
   /** A connection was lost within `lostWithin`. */
-  | { type: 'traffic.dropped'; cause: Report; mayEject: boolean; random: number }
+  | { type: 'traffic.dropped'; cause: Report; mayEject: boolean; random: number; verdict?: Verdict }
   /** A connection has lasted longer; sent only after losses. */
   | { type: 'traffic.lasted' }
   /** One connection tries it. */
@@ -139,6 +147,7 @@ export interface GivenEvent extends Given {
     readonly mayEject?: boolean;
     readonly mends?: number;
     readonly random?: number;
+    readonly verdict?: Verdict;
   };
 }
 
@@ -207,7 +216,8 @@ export const failuresAfterPass = ({ context: { failures, settings } }: Given): n
 export const isLoss = (event: GivenEvent['event']): boolean => event.type === 'traffic.dropped';
 export const oneFailureMore = ({ context, event }: GivenEvent): number => context.failures + (isLoss(event) ? 0 : 1);
 export const oneLossMore = ({ context, event }: GivenEvent): number => context.losses + (isLoss(event) ? 1 : 0);
-export const oneEjectionMore = ({ context }: Given): number => context.ejections + 1;
+export const oneEjectionMore = ({ context, event }: GivenEvent): number =>
+  event.verdict?.ejections ?? context.ejections + 1;
 export const oneEjectionLess = ({ context }: Given): number => Math.max(0, context.ejections - 1);
 export const wasLoss = ({ event }: GivenEvent): boolean => isLoss(event);
 export const nextStep = ({ context }: Given): number => context.step + 1;
@@ -216,6 +226,7 @@ export const askedRemoveTimeout = ({ context, event }: GivenEvent): number =>
 export const askedSpread = ({ event }: GivenEvent): number => event.spreadMs ?? 0;
 export const isToDeliver = ({ event }: GivenEvent): boolean => event.deliver === true;
 export const ejectionMs = ({ context: { ejections, settings }, event }: GivenEvent): number => {
+  if (event.verdict !== undefined) return event.verdict.restMs;
   const { baseMs, factor, maxMs, jitter } = settings;
   return Math.round(Math.min(maxMs, baseMs * factor ** ejections) * (1 - jitter * (event.random as number)));
 };
