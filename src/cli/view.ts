@@ -248,7 +248,7 @@ export class View {
 
   #countsText(): string {
     const { tally } = this;
-    const [served, whole] = [tally.now(['client', 'session', 'backend']), tally.now(['listener', 'proxy'])];
+    const [served, whole] = [tally.now(['client', 'session', 'backend']), tally.now(['server', 'listener', 'proxy'])];
     return [`counts: ${served === '' ? 'no clients' : served}`, `so far ${tally.incidents()}`, whole].join(' · ');
   }
 }

@@ -23,7 +23,6 @@ interface Seen {
 
 /** A moment that follows from a timer differs by what it takes to look: that is no news. */
 const SAME_MOMENT_MS = 50;
-const MOMENTS: ReadonlySet<string> = new Set(['endsAt', 'nextCheckAt']);
 
 export class ServerTable {
   readonly #registries: readonly Registry[];
@@ -90,21 +89,30 @@ export const rowOf = (server: LiveServer, set: number, { clock }: LiveServers): 
 function look(server: LiveServer, set: number, shiftMs: number, before: Seen | undefined): Seen {
   const info = server.info?.();
   const checks = info?.checks;
-  const { name, connections, failures, cause } = info ?? server;
-  const row = {
-    id: info?.id ?? numbered(server),
-    set,
-    name,
-    state: stateOf(server, checks),
-    why: whyOf(cause),
-    connections,
-    failures,
-    ...(info !== undefined && more(info, shiftMs)),
-  };
+  const row = info === undefined ? shortRow(server, set) : wholeRow(server, set, info, shiftMs);
   return { row: before === undefined ? row : steady(before.row, row), checks, lastCheck: checks?.at(-1), shiftMs };
 }
 
-const more = (info: ServerInfo, shiftMs: number) => ({
+/** Of an object in place of a server. */
+const shortRow = (server: LiveServer, set: number): ServerRow => ({
+  id: numbered(server),
+  set,
+  name: server.name,
+  state: stateOf(server, undefined),
+  why: whyOf(server.cause),
+  connections: server.connections,
+  failures: server.failures,
+});
+
+/** One literal: rows of one shape are made and compared fast, and there may be a thousand. */
+const wholeRow = (server: LiveServer, set: number, info: ServerInfo, shiftMs: number): ServerRow => ({
+  id: info.id,
+  set,
+  name: info.name,
+  state: stateOf(server, info.checks),
+  why: whyOf(info.cause),
+  connections: info.connections,
+  failures: info.failures,
   since: moment(info.since, shiftMs),
   endsAt: moment(info.endsAt, shiftMs),
   backup: info.backup || undefined,
@@ -142,36 +150,34 @@ function stateOf({ state, hasAnswered }: LiveServer, checks: readonly CheckResul
 
 /** The old moments where the new ones are the same. */
 function steady(old: ServerRow, row: ServerRow): ServerRow {
-  for (const name of MOMENTS) {
-    const [was, is] = [old[name as 'endsAt'], row[name as 'endsAt']];
-    if (was !== undefined && is !== undefined && Math.abs(was - is) < SAME_MOMENT_MS)
-      (row as unknown as Writable)[name] = was;
-  }
-  return row;
+  const endsAt = steadyMoment(old.endsAt, row.endsAt);
+  const nextCheckAt = steadyMoment(old.nextCheckAt, row.nextCheckAt);
+  return endsAt === row.endsAt && nextCheckAt === row.nextCheckAt ? row : { ...row, endsAt, nextCheckAt };
 }
 
-type Writable = Record<string, unknown>;
+const steadyMoment = (was: number | undefined, is: number | undefined): number | undefined =>
+  was !== undefined && is !== undefined && Math.abs(was - is) < SAME_MOMENT_MS ? was : is;
 
 const wholeOf = ({ row, checks, lastCheck, shiftMs }: Seen): ServerRow =>
   checks === undefined ? row : { ...row, checks: checksBetween(checks, undefined, lastCheck, shiftMs) };
 
 function changesOf(old: Seen, next: Seen): ServerChanges | undefined {
-  const fields: Writable = {};
-  const [was, is] = [old.row as unknown as Writable, next.row as unknown as Writable];
-  let isSame = true;
+  const [was, is] = [old.row as unknown as Fields, next.row as unknown as Fields];
+  let fields: Fields | undefined;
   for (const name in is) {
     if (is[name] === was[name]) continue;
+    fields ??= {};
     fields[name] = is[name] ?? null;
-    isSame = false;
   }
   const { checks, lastCheck, shiftMs } = next;
   const isChecked = checks !== undefined && lastCheck !== old.lastCheck;
-  if (isSame && !isChecked) return undefined;
+  if (fields === undefined && !isChecked) return undefined;
   const { id } = next.row;
-  return isChecked
-    ? { ...fields, id, checks: checksBetween(checks, old.lastCheck, lastCheck, shiftMs) }
-    : { ...fields, id };
+  const changes = { ...fields, id };
+  return isChecked ? { ...changes, checks: checksBetween(checks, old.lastCheck, lastCheck, shiftMs) } : changes;
 }
+
+type Fields = Record<string, unknown>;
 
 /** Those after one check, up to another one. */
 function checksBetween(

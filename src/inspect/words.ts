@@ -147,6 +147,7 @@ export function serverWhy(cause: Cause): string {
   if (initiator === 'peer' && manner === 'answer') {
     return phase === 'checking' ? 'a check passed' : 'a connection came up';
   }
+  if (initiator === 'system' && manner === 'answer') return 'a look-up of its name says so';
   return causeWords(cause, 'server');
 }
 

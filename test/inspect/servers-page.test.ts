@@ -3,7 +3,13 @@
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Server } from '../../src/index.js';
-import { createInspectorServer, type InspectorOptions, type InspectorServer } from '../../src/inspect/index.js';
+import {
+  createInspectorServer,
+  exportRecording,
+  type InspectorOptions,
+  type InspectorServer,
+  record,
+} from '../../src/inspect/index.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { Reader } from '../support/peers.js';
@@ -194,5 +200,42 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'servers on the 
     await page.locator('dialog[open]').getByRole('button', { name: 'Restore' }).click();
     await page.locator('h2:text-is("Why it is untried")').waitFor();
     expect([server.state, server.cause.code]).toEqual(['serving.up', 'page']);
+  });
+
+  test('a recording and an exported page show its changes in the same words, and nothing can be asked there', async () => {
+    const [bad, good] = [await bench.echo(), await bench.echo()];
+    const file = bench.path('run.jsonl');
+    const recorder = await record(file);
+    const { proxy } = await makeProxy({
+      servers: [{ ...bad.at, name: 'bad' }, good.at],
+      checks: { interval: 20, fall: 1, rise: 1 },
+    });
+    const [server] = proxy.servers.list as [Server];
+    await until('a check', () => server.hasAnswered || server.info().checks?.length !== 0);
+    await bad.stop();
+    await until('it to be down', () => server.state === 'serving.down');
+    server.drain({ initiator: 'owner', manner: 'command', code: 'page' });
+    await recorder.stop();
+    const out = bench.path('run.html');
+    await exportRecording(file, out);
+    const watched = await browser.open(`file://${out}`);
+    visits.push(watched);
+    const { page } = watched;
+    const only = page.getByRole('button', { name: `Only ${server.id}`, exact: true }).first();
+    await page.getByRole('slider').focus();
+    await page.keyboard.press('End');
+    await only.click();
+    await page.keyboard.press('End');
+    const words = page.locator('.steps .words');
+    await words
+      .filter({ hasText: 'An operator asked for it on the page; it gets nothing new; its sessions go on.' })
+      .waitFor();
+    await words
+      .filter({
+        hasText: 'The server refused the connection during a check (ECONNREFUSED); its checks say that it is down.',
+      })
+      .waitFor();
+    expect(await page.getByRole('button', { name: /Drain|Weight|Take back|Restore|Maintenance/ }).count()).toBe(0);
+    expect(await page.getByRole('link', { name: 'Servers' }).count()).toBe(0);
   });
 });

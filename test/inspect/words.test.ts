@@ -6,7 +6,16 @@ import { Tally } from '../../src/cli/tally.js';
 import { type Cause, TRANSITION_CHANNEL, type Transition } from '../../src/index.js';
 import { MACHINES } from '../../src/inspect/charts.js';
 import type { StepInfo } from '../../src/inspect/protocol.js';
-import { causeText, causeWords, STAYS, stateWords, stepWords } from '../../src/inspect/words.js';
+import {
+  causeText,
+  causeWords,
+  checkWords,
+  failureWords,
+  STAYS,
+  serverWhy,
+  stateWords,
+  stepWords,
+} from '../../src/inspect/words.js';
 import { machines } from '../../src/machines/index.js';
 import type { Means } from '../../src/machines/means.js';
 import { ARRIVALS, ENDINGS } from '../../src/machines/words.js';
@@ -204,5 +213,57 @@ describe('a cause in words', () => {
     expect(causeText({ ...thrown, error: hostile })).toBe('owner error while accepted, TypeError');
     const command: Cause = { initiator: 'library', manner: 'error', phase: 'command', error: new Error('why') };
     expect(causeWords(command, 'session')).toMatch(/ \(why\)$/);
+  });
+});
+
+describe('a server in words', () => {
+  const library = (manner: Cause['manner'], code: string, phase: Cause['phase'] = 'serving'): Cause => ({
+    initiator: 'library',
+    manner,
+    phase,
+    code,
+  });
+
+  test.each<[Cause, string]>([
+    [{ initiator: 'owner', manner: 'command', phase: 'idle', code: 'add' }, 'it was added'],
+    [{ initiator: 'owner', manner: 'command', phase: 'serving', code: 'drain' }, 'the program asked for it'],
+    [{ initiator: 'owner', manner: 'command', phase: 'serving', code: 'constructor' }, 'the program asked for it'],
+    [{ initiator: 'owner', manner: 'command', phase: 'serving', code: 'page' }, 'an operator asked for it on the page'],
+    [{ initiator: 'owner', manner: 'close', phase: 'closing' }, 'the program asked for it'],
+    [{ initiator: 'peer', manner: 'answer', phase: 'checking' }, 'a check passed'],
+    [{ initiator: 'peer', manner: 'answer', phase: 'connecting' }, 'a connection came up'],
+    [library('timeout', 'ejection'), 'its rest after the failure is over'],
+    [library('timeout', 'slowStart'), 'its slow start is over'],
+    [library('timeout', 'checkTimeout', 'checking'), 'a check got no answer in time'],
+    [library('timeout', 'other'), 'other ran out while it served'],
+    [{ initiator: 'system', manner: 'answer', phase: 'serving' }, 'a look-up of its name says so'],
+    [
+      { initiator: 'peer', manner: 'reset', phase: 'established', code: 'ECONNRESET' },
+      'the server reset the connection while it was established (ECONNRESET)',
+    ],
+  ])('%j', (cause, words) => {
+    expect(serverWhy(cause)).toBe(words);
+  });
+
+  test('a step of a recording, and of its checks', () => {
+    const cause: Cause = { initiator: 'peer', manner: 'refusal', phase: 'checking', code: 'ECONNREFUSED' };
+    const step = { at: 1, who: 'server#1', machine: 'server', event: 'check.failed', cause };
+    expect(stepWords([{ ...step, from: 'serving.suspect', to: 'serving.down' }], 0)).toBe(
+      'the server refused the connection during a check (ECONNREFUSED); its checks say that it is down',
+    );
+    const check = { ...step, who: 'check#1', machine: 'check', from: 'checking', to: 'deferring' };
+    expect(stepWords([check], 0)).toBe(
+      'the server refused the connection during a check (ECONNREFUSED); the check is over',
+    );
+  });
+
+  test('a check says how it ended, how long it took, and why', () => {
+    expect(checkWords('passed', 3.2, undefined)).toBe('passed in 3 ms');
+    expect(checkWords('failed', 2_000, 'a check got no answer in time')).toBe(
+      'failed after 2.0 s: a check got no answer in time',
+    );
+    expect(checkWords('undecided', null, 'why')).toBe('no verdict: why');
+    expect(failureWords('connection', 'why')).toBe('a connection was lost soon: why');
+    expect(failureWords('attempt', 'why')).toBe('why');
   });
 });
