@@ -129,6 +129,7 @@ const ENDS: Readonly<Record<string, string>> = {
   excluded: 'It is tried again',
   recovering: 'It has its full share',
   removing: 'Its sessions are cut',
+  leaving: 'Its sessions are cut',
 };
 
 function SlowStart({ recovery }: { readonly recovery: number }) {
