@@ -165,7 +165,7 @@ const name: Bounded = {
         type === 'lookup.answered'
           ? [
               { ttlMs: 0, isEmpty: false },
-              { ttlMs: 9 * T, isEmpty: false },
+              { ttlMs: 1_000, isEmpty: false },
               { ttlMs: 0, isEmpty: true },
             ]
           : (['nx', 'refused', 'timeout', 'other'] as const).map((failure) => ({ failure, cause: LOSS }));

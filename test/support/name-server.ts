@@ -13,12 +13,14 @@ interface Service {
 }
 
 /** What it says of one name: its addresses of both kinds, its services, or how it fails. */
-export type Zone =
+export type Zone = Told | (() => Promise<Told>);
+
+type Told =
   | readonly string[]
   | { readonly services: readonly Service[] }
   | { readonly ttl: number; readonly addresses: readonly string[] }
   | { readonly truncated: readonly string[] }
-  | { readonly a: Zone; readonly aaaa: Zone }
+  | { readonly a: Told; readonly aaaa: Told }
   | 'SERVFAIL'
   | 'NXDOMAIN'
   | 'REFUSED'
@@ -34,6 +36,7 @@ export class NameServer {
   readonly #udp = createSocket('udp4');
   readonly #tcp = createServer((socket) => this.#serve(socket));
   readonly #sockets = new Set<Socket>();
+  #isClosed = false;
 
   /** Where it is, as `nameservers` takes it. */
   get at(): string {
@@ -45,14 +48,15 @@ export class NameServer {
     await once(this.#tcp, 'listening');
     this.#udp.bind((this.#tcp.address() as AddressInfo).port, '127.0.0.1');
     await once(this.#udp, 'listening');
-    this.#udp.on('message', (bytes, { port, address }) => {
-      const answer = this.#answer(packet.decode(bytes), true);
-      if (answer !== undefined) this.#udp.send(packet.encode(answer), port, address);
+    this.#udp.on('message', async (bytes, { port, address }) => {
+      const answer = await this.#answer(packet.decode(bytes), true);
+      if (answer !== undefined && !this.#isClosed) this.#udp.send(packet.encode(answer), port, address);
     });
     return this;
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const socket of this.#sockets) socket.destroy();
     this.#udp.close();
     this.#tcp.close();
@@ -64,21 +68,23 @@ export class NameServer {
     let bytes = Buffer.alloc(0);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#sockets.delete(socket));
-    socket.on('data', (chunk) => {
+    socket.on('data', async (chunk) => {
       bytes = Buffer.concat([bytes, chunk]);
       while (bytes.length >= 2 && bytes.length >= 2 + bytes.readUInt16BE(0)) {
         const length = bytes.readUInt16BE(0);
-        const answer = this.#answer(packet.decode(bytes.subarray(2, 2 + length)), false);
+        const question = packet.decode(bytes.subarray(2, 2 + length));
         bytes = bytes.subarray(2 + length);
+        const answer = await this.#answer(question, false);
         if (answer !== undefined) socket.write(packet.streamEncode(answer));
       }
     });
   }
 
-  #answer({ id, questions = [] }: packet.Packet, isUdp: boolean): packet.Packet | undefined {
+  async #answer({ id, questions = [] }: packet.Packet, isUdp: boolean): Promise<packet.Packet | undefined> {
     const [{ name = '', type = 'A' } = {}] = questions as [packet.Question?];
     this.asked.push(`${type} ${name}`);
-    let zone: Zone = this.zones.get(name.toLowerCase()) ?? 'NXDOMAIN';
+    const given = this.zones.get(name.toLowerCase()) ?? 'NXDOMAIN';
+    let zone: Told = typeof given === 'function' ? await given() : given;
     if (typeof zone === 'object' && 'a' in zone) zone = type === 'AAAA' ? zone.aaaa : zone.a;
     if (zone === 'silent') return undefined;
     const head = { type: 'response', id, questions } as const;
@@ -89,7 +95,7 @@ export class NameServer {
   }
 }
 
-function recordsOf(name: string, type: string, zone: Exclude<Zone, string>): packet.Answer[] {
+function recordsOf(name: string, type: string, zone: Exclude<Told, string>): packet.Answer[] {
   if ('services' in zone) {
     if (type !== 'SRV') return [];
     return zone.services.map(({ target, port, weight = 0, priority = 0 }) => ({
