@@ -2,7 +2,7 @@
  * Transitions and causes in words, for the live page, the program and the readers of a recording. It imports only pure
  * data, because it also runs in browsers.
  */
-import type { Cause } from '../machines/vocabulary.js';
+import type { Cause, NameAnswer } from '../machines/vocabulary.js';
 import { ARRIVALS, ENDINGS } from '../machines/words.js';
 import type { StepInfo } from './protocol.js';
 
@@ -83,6 +83,7 @@ const WHILE: Record<Cause['phase'], string> = {
  */
 export function causeWords(cause: Cause, peer: string, establishedMs?: number): string {
   const { initiator, manner, phase, code, error, leg } = cause;
+  if (cause.answer !== undefined) return answerWords(cause, cause.answer);
   const side = leg ?? peer;
   const who = side === 'client' || side === 'backend' || side === 'server' ? `the ${side}` : 'the peer';
   const when =
@@ -116,6 +117,21 @@ export function causeWords(cause: Cause, peer: string, establishedMs?: number): 
   }
   const more = `${code === undefined || said ? '' : code}${thrown(initiator, code, error)}`.replace(/^: /, '');
   return `${what} ${when}${more === '' ? '' : ` (${more})`}`;
+}
+
+/** Addresses that a sentence lists. */
+const LISTED = 4;
+
+/** What a look-up of a name has brought: `db.internal is at 10.0.0.7:5432, 10.0.0.8:5432`. */
+function answerWords({ manner, code, initiator, error }: Cause, { name, addresses }: NameAnswer): string {
+  if (manner === 'answer') {
+    const more = addresses.length > LISTED ? ` and ${addresses.length - LISTED} more` : '';
+    const where = addresses.length === 0 ? 'has no address' : `is at ${addresses.slice(0, LISTED).join(', ')}${more}`;
+    return `${name} ${where}`;
+  }
+  if (manner === 'timeout') return `${name} was not answered in time`;
+  const why = `${code ?? ''}${thrown(initiator, code, error)}`.replace(/^: /, '');
+  return `the look-up of ${name} failed${why === '' ? '' : ` (${why})`}`;
 }
 
 /** The owner's requests, by the code of their cause. */

@@ -178,6 +178,23 @@ describe('a cause in words', () => {
     expect(stepWords(steps, 1)).toMatch(blamed);
   });
 
+  test('what a look-up of a name has brought names the name and its addresses', () => {
+    const answer = {
+      name: 'db.test',
+      addresses: ['10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1', '10.0.0.4:1', '10.0.0.5:1'],
+    };
+    const found: Cause = { initiator: 'system', manner: 'answer', phase: 'resolving', code: 'addressFound', answer };
+    expect(causeWords(found, 'server')).toBe('db.test is at 10.0.0.1:1, 10.0.0.2:1, 10.0.0.3:1, 10.0.0.4:1 and 1 more');
+    const none = { name: 'db.test', addresses: [] };
+    expect(causeWords({ ...found, answer: none }, 'server')).toBe('db.test has no address');
+    const failed: Cause = { initiator: 'system', manner: 'error', phase: 'resolving', code: 'ENOTFOUND', answer: none };
+    expect(causeWords(failed, 'server')).toBe('the look-up of db.test failed (ENOTFOUND)');
+    expect(causeWords({ ...failed, manner: 'timeout' }, 'server')).toBe('db.test was not answered in time');
+    const error = new TypeError('no list');
+    const thrown: Cause = { ...failed, initiator: 'owner', code: 'TypeError', error };
+    expect(causeWords(thrown, 'server')).toBe('the look-up of db.test failed (TypeError: no list)');
+  });
+
   test('says what a hook threw, and not twice what its code says', () => {
     const thrown: Cause = {
       initiator: 'owner',
