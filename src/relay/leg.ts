@@ -3,9 +3,9 @@
  * is read in the fastest of three ways that it has:
  *
  * - one that the library dials reads into buffers of ours, by `net.connect({ onread })`;
- * - an accepted one, and one that a hook has made, do the same where this Node can be told to, though it has no public
- *   way: see `onread.ts`;
- * - any other one (such as TLS, or a stream that is no socket) emits `data`.
+ * - an accepted one, one with TLS, and one that a hook has made, do the same where this Node can be told to, though it has
+ *   no public way: see `onread.ts`;
+ * - any other one, such as a stream that is no socket, emits `data`.
  *
  * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
  */
@@ -14,6 +14,10 @@ import type { OnReadOpts, Socket } from 'node:net';
 import { endAgain, isSocket, writesThrough } from '../sockets/socket.js';
 import { acquire, discard, release, SHARED } from './buffers.js';
 import { canReadInto, readAsBefore, readInto, readIntoShared } from './onread.js';
+
+/** What a record of TLS has room for: RFC 8446, section 5.1. */
+const RECORD_BYTES = 16_384;
+const NOTHING = Buffer.alloc(0);
 
 const LEG = Symbol('sockchart.leg');
 
@@ -29,6 +33,7 @@ export class Leg {
   opposite: Leg | undefined = undefined;
   #readsInto: boolean;
   readonly #isDialled: boolean;
+  #isTls = false;
   #from: RelayedSocket | undefined = undefined;
   /** Nothing once what is read has nowhere to go any more: it is thrown away. */
   #to: Socket | undefined = undefined;
@@ -89,6 +94,7 @@ export class Leg {
 
   #attach(from: RelayedSocket): void {
     this.#from = from;
+    this.#isTls = 'encrypted' in from;
     from[LEG] = this;
     if (!this.#readsInto) {
       if (from.readableLength > 0) this.#takeUnread(from);
@@ -111,9 +117,9 @@ export class Leg {
     lastReader = this;
   }
 
-  /** False where it is certain that something else was read since its last byte. */
+  /** False where it is certain that something else was read since its last byte. Of TLS that says nothing: it reads more than it hands out. */
   get wasReadLast(): boolean {
-    return !this.#readsInto || lastReader === this;
+    return !this.#readsInto || this.#isTls || lastReader === this;
   }
 
   /**
@@ -133,6 +139,7 @@ export class Leg {
       let isTaken = true;
       for (const chunk of early) {
         if (!this.#isEarlySeen) show(from, chunk);
+        if (this.#to === undefined) return;
         isTaken = this.#write(to, chunk);
       }
       if (!this.#flows(to, isTaken)) {
@@ -213,29 +220,32 @@ export class Leg {
     reader = this;
     lastReader = this;
     this.bytes += bytes;
-    const to = this.#to;
     const from = this.#from;
     // Node emits nothing of such a socket.
-    if (from !== undefined && to !== undefined && from.listenerCount('data') > 0) show(from, copy(buffer, bytes));
-    const isFull = bytes === buffer.length;
+    if (from !== undefined && this.#to !== undefined && from.listenerCount('data') > 0) show(from, copy(buffer, bytes));
+    // A listener may have ended the session.
+    const to = this.#to;
+    // TLS hands out one record after the other, each by itself: after a full one more will come, most likely.
+    const isFull = bytes === buffer.length || (bytes === RECORD_BYTES && this.#isTls);
     if (buffer === SHARED) {
       if (to === undefined) return this.#earlyMax === 0 || this.#keep(copy(buffer, bytes));
       // It has more to come, most likely at once.
       if (isFull && writesThrough(to)) this.#next = acquire() ?? SHARED;
       return this.#flows(to, this.#write(to, copy(buffer, bytes)));
     }
-    if (to === undefined || this.#pinned !== undefined || bytes < to.writableHighWaterMark) {
+    if (to === undefined || this.#pinned !== undefined) {
       this.#next = SHARED;
       const chunk = to === undefined ? undefined : copy(buffer, bytes);
       release(buffer);
       return chunk === undefined || this.#flows(to as Socket, this.#write(to as Socket, chunk));
     }
-    // A write of this size is always followed by a drain, which says that the buffer is free again.
-    to.write(isFull ? buffer : buffer.subarray(0, bytes));
+    const isTaken = to.write(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
     if (to.writableLength > 0) {
       this.#pinned = buffer;
       this.#next = SHARED;
-      return this.#flows(to, false);
+      // A large write is followed by a drain, which says that the buffer is free again. After a small one we have to ask.
+      if (isTaken) to.write(NOTHING, (error) => this.#written(buffer, error));
+      return this.#flows(to, isTaken);
     }
     if (!isFull) {
       this.#next = SHARED;
@@ -277,6 +287,13 @@ export class Leg {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     if (this.#to !== undefined) this.#from?.resume();
+  }
+
+  /** A pinned buffer has been written out; or, where that failed, it stays pinned until the end. */
+  #written(buffer: Buffer, error: Error | null | undefined): void {
+    if (error || this.#pinned !== buffer) return;
+    this.#pinned = undefined;
+    release(buffer);
   }
 
   /** @internal */

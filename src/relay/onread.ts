@@ -1,6 +1,6 @@
 /**
- * Has an accepted socket read into buffers of ours. Node offers that for sockets that connect (`onread`), not for those
- * that a server accepts, though both are the same inside. So this sets what the constructor of `net.Socket` would: three
+ * Has an accepted socket, or one with TLS, read into buffers of ours. Node offers that for sockets that connect (`onread`),
+ * not for those that a server accepts, though all are the same inside. So this sets what the constructor of `net.Socket` would: three
  * properties, whose keys are looked up by name, and the handle's buffer. Where anything looks different from what is
  * known of Node 20 to 26 the socket is left alone, and emits `data` as ever.
  */
@@ -39,7 +39,7 @@ function findKeys(socket: Socket): Keys | undefined {
 
 /** True for a socket that {@link readInto} can change, once nothing that it has read waits any more. */
 export function canReadInto(socket: Socket): boolean {
-  if (keys === undefined || 'encrypted' in socket) return false;
+  if (keys === undefined) return false;
   const inside = socket as unknown as Inside;
   // A socket that has such a callback already is used by other code.
   return typeof inside._handle?.useUserBuffer === 'function' && inside[keys.buffer] === null;

@@ -818,22 +818,70 @@ function owning(to: Peer): { leg: Leg; own: Buffer } {
 
 const isIn = (buffer: Buffer, chunk: Buffer | undefined): boolean => chunk?.buffer === buffer.buffer;
 
-test('few bytes in an own buffer are copied, and the buffer is given back', () => {
-  const to = new Peer(4);
+test.each(['abc', 'abcd'])(
+  'bytes in an own buffer are written as they are (%s); taken at once, the buffer is free again',
+  (text) => {
+    const to = new Peer(4);
+    const { leg, own } = owning(to);
+    expect(leg.read(fill(own, text), own)).toBe(true);
+    expect(to.text).toBe(text);
+    expect(isIn(own, to.got[0])).toBe(true);
+    expectOwner(leg, SHARED, 0);
+  },
+);
+
+test('few bytes that are not taken at once keep an own buffer until they are written out, and reading goes on', async () => {
+  const to = new Peer(8);
   const { leg, own } = owning(to);
+  to.isSlow = true;
   expect(leg.read(fill(own, 'abc'), own)).toBe(true);
-  expect(to.text).toBe('abc');
-  expect(isIn(own, to.got[0])).toBe(false);
-  expectOwner(leg, SHARED, 0);
+  expectOwner(leg, SHARED, 1);
+  expect(leg.read(fill(SHARED, 'de'), SHARED)).toBe(true);
+  fill(SHARED, 'xy');
+  await to.drain();
+  expect([buffersAcquired(), to.text]).toEqual([0, 'abcde']);
 });
 
-test('many bytes in an own buffer are written as they are; taken at once, the buffer is free again', () => {
-  const to = new Peer(4);
+test('few bytes that are never written out keep an own buffer until the end, and nobody gets it', async () => {
+  const to = new Peer(8);
   const { leg, own } = owning(to);
-  expect(leg.read(fill(own, 'abcd'), own)).toBe(true);
-  expect(to.text).toBe('abcd');
-  expect(isIn(own, to.got[0])).toBe(true);
-  expectOwner(leg, SHARED, 0);
+  to.on('error', () => {});
+  to.isSlow = true;
+  leg.read(fill(own, 'abc'), own);
+  to.destroy(new Error('lost'));
+  await turns(2);
+  expect(buffersAcquired()).toBe(1);
+  leg.release();
+  expect(buffersAcquired()).toBe(0);
+  const next = acquire() as Buffer;
+  expect(next).not.toBe(own);
+  discard(next);
+});
+
+test('a full record of TLS is followed by more: its buffer is read into again, and given back after a smaller one', () => {
+  for (const [isTls, bytes, stays] of [
+    [true, 16_384, true],
+    [true, 16_383, false],
+    [false, 16_384, false],
+  ] as const) {
+    const from = Object.assign(handled(), isTls ? { encrypted: true } : {});
+    const leg = new Leg(true);
+    const to = new Peer(100_000);
+    leg.start(from.socket, to.socket);
+    const own = acquire() as Buffer;
+    expect(leg.read(bytes, own)).toBe(true);
+    expect(to.got[0]?.length).toBe(bytes);
+    expect(buffersAcquired()).toBe(stays ? 1 : 0);
+    discard(own);
+  }
+});
+
+test('of a socket with TLS nobody knows what was read last', () => {
+  const [leg, other] = [new Leg(true), new Leg(true)];
+  leg.start(Object.assign(handled(), { encrypted: true }).socket, new Peer().socket);
+  other.read(1, SHARED);
+  expect(leg.wasReadLast).toBe(true);
+  other.release();
 });
 
 test('an own buffer that is filled, and taken at once, is read into again', () => {
