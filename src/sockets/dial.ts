@@ -36,13 +36,23 @@ export function dial(
 ): Socket {
   const { host, port, path, lookup, localAddress } = to;
   if (path !== undefined) return netConnect({ path, allowHalfOpen: true, onread });
-  const where = { host, port: port as number, allowHalfOpen: true, noDelay, onread };
+  const where =
+    keepAlive === false
+      ? { host, port: port as number, allowHalfOpen: true, noDelay, onread }
+      : {
+          host,
+          port: port as number,
+          allowHalfOpen: true,
+          noDelay,
+          onread,
+          keepAlive: true,
+          keepAliveInitialDelay: keepAlive,
+        };
   if (lookup !== undefined) {
     Object.assign(where, { lookup, autoSelectFamilyAttemptTimeout: to.addressMs(connectTimeout) });
   }
   if (localAddress !== undefined) Object.assign(where, { localAddress });
-  if (keepAlive === false) return netConnect(where);
-  return netConnect({ ...where, keepAlive: true, keepAliveInitialDelay: keepAlive });
+  return netConnect(where);
 }
 
 /**

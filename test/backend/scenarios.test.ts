@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { type Backend, type Cause, createBackend, createProxy, type Server, Servers } from '../../src/index.js';
+import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
 import { BACKOFF, makers, WAITS } from '../support/make.js';
 import { CERTIFICATE, dialTls, echo, Reader, refusingPort } from '../support/peers.js';
@@ -308,15 +309,19 @@ test('an error with no listener', async () => {
 test('all servers down and one comes back', async () => {
   const first = await bench.refusing();
   const second = await bench.refusing();
+  // A delay counts from the failure of a server, so that time between two failures would shorten it.
+  const clock = new ManualClock();
   const { backend, seen } = makeBackend({
     servers: [{ port: first }, { port: second }],
     balance: 'inOrder',
+    clock,
   });
   const delays: number[] = [];
   const rounds = gate();
   backend.on('retry', ({ delayMs }) => {
     delays.push(delayMs);
     if (delays.length === 5) rounds.open();
+    setImmediate(() => clock.advance(delayMs));
   });
   const connecting = backend.connect();
   await within(3_000, 'two rounds', rounds.promise);
