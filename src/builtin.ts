@@ -1,6 +1,7 @@
 /**
  * Node's modules that most programs never need, loaded when one does: `tls` alone takes longer than all of this library, and
- * several megabytes.
+ * several megabytes. An `import` of one of them also loads what only some of its exports need: that of `node:fs` loads
+ * `readline`, and that of `node:util` a parser of arguments.
  */
 import type { Cluster } from 'node:cluster';
 
@@ -17,11 +18,20 @@ export const builtin = {
   get dns(): typeof import('node:dns') {
     return getBuiltinModule('node:dns');
   },
+  get fs(): typeof import('node:fs') {
+    return getBuiltinModule('node:fs');
+  },
   get os(): typeof import('node:os') {
     return getBuiltinModule('node:os');
   },
   get tls(): typeof import('node:tls') {
     return getBuiltinModule('node:tls');
+  },
+  get url(): typeof import('node:url') {
+    return getBuiltinModule('node:url');
+  },
+  get util(): typeof import('node:util') {
+    return getBuiltinModule('node:util');
   },
   get workers(): typeof import('node:worker_threads') {
     return getBuiltinModule('node:worker_threads');

@@ -1,7 +1,6 @@
 /** What TLS can be told, at a listener and towards a server, and the checks of that. */
 import { isIP } from 'node:net';
 import type { ConnectionOptions, SecureContext, SecureContextOptions } from 'node:tls';
-import { domainToASCII } from 'node:url';
 import { builtin } from './builtin.js';
 import { OptionError } from './errors.js';
 import { flag, hook, integer, onlyKnown, text } from './options.js';
@@ -254,7 +253,7 @@ export function serverTls(
 /** @internal A name as clients ask for it. */
 export function asAsked(host: string): string {
   const name = host.toLowerCase().replace(/\.$/, '');
-  return name.startsWith('*.') ? `*.${domainToASCII(name.slice(2))}` : domainToASCII(name);
+  return name.startsWith('*.') ? `*.${builtin.url.domainToASCII(name.slice(2))}` : builtin.url.domainToASCII(name);
 }
 
 /** What the owner's hook throws fails the attempt like what it returns, instead of ending the process. */

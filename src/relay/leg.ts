@@ -9,7 +9,6 @@
  *
  * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
  */
-import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
 import { endAgain, isSocket, writesThrough } from '../sockets/socket.js';
 import { acquire, discard, release, SHARED } from './buffers.js';

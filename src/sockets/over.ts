@@ -8,7 +8,6 @@
  *
  * TLS of Node's own over a socket does all of that by itself.
  */
-import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { Report } from '../machines/vocabulary.js';
 import {

@@ -3,8 +3,8 @@
  * the socket is bound under a name of its own and linked to the path, which fails if the path exists; on close the
  * path is removed only while it is still ours.
  */
-import { linkSync, lstatSync, rmSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { builtin } from '../builtin.js';
 
 /** The right to remove a path: which file it led to when it was bound. */
 export interface PathLock {
@@ -27,23 +27,23 @@ export function isFile(path: string): boolean {
 
 /** Gives a bound socket its path. A path that nothing answers on is stale and taken over. */
 export async function lockPath(bound: string, path: string): Promise<PathLock> {
-  const { ino: inode } = lstatSync(bound);
+  const { ino: inode } = builtin.fs.lstatSync(bound);
   try {
-    linkSync(bound, path);
+    builtin.fs.linkSync(bound, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const stale = lstatSync(path);
+    const stale = builtin.fs.lstatSync(path);
     if (!stale.isSocket() || (await answers(path))) throw inUse(path);
     // Only the file that was asked is removed: another process may have been faster.
-    if (inodeOf(path) === stale.ino) unlinkSync(path);
+    if (inodeOf(path) === stale.ino) builtin.fs.unlinkSync(path);
     try {
-      linkSync(bound, path);
+      builtin.fs.linkSync(bound, path);
     } catch {
       throw inUse(path);
     }
   } finally {
     try {
-      rmSync(bound, { force: true });
+      builtin.fs.rmSync(bound, { force: true });
     } catch {
       // Node removes it when the server closes.
     }
@@ -53,12 +53,12 @@ export async function lockPath(bound: string, path: string): Promise<PathLock> {
 
 /** Removes the path if it is still ours. */
 export function unlockPath({ path, inode }: PathLock): void {
-  if (inodeOf(path) === inode) unlinkSync(path);
+  if (inodeOf(path) === inode) builtin.fs.unlinkSync(path);
 }
 
 /** Which file a path leads to; nothing if it is gone. */
 function inodeOf(path: string): number | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })?.ino;
+  return builtin.fs.lstatSync(path, { throwIfNoEntry: false })?.ino;
 }
 
 function answers(path: string): Promise<boolean> {

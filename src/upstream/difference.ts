@@ -1,5 +1,5 @@
 /** What has to be done so that the servers of a set are those of another list. */
-import { isDeepStrictEqual } from 'node:util';
+import { builtin } from '../builtin.js';
 import type { ServerOptions } from './server-options.js';
 
 /** What can be changed while it runs. */
@@ -39,7 +39,7 @@ export function differenceOf<T extends { readonly options: ServerOptions }>(
   for (const options of list) {
     const alike = left.get(identityOf(options)) ?? [];
     const fixed = fixedOf(options);
-    const index = alike.findIndex((server) => isDeepStrictEqual(fixedOf(server.options), fixed));
+    const index = alike.findIndex((server) => builtin.util.isDeepStrictEqual(fixedOf(server.options), fixed));
     if (index < 0) added.push(options);
     else kept.push([...alike.splice(index, 1), options] as unknown as [T, ServerOptions]);
   }
