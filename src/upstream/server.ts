@@ -581,7 +581,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal How an answer has its address. */
   rank(weight: number, backup: boolean): void {
     this.#backup = backup;
-    this.weight = weight;
+    this.#weight = weight;
+    this.#change();
+    this.set.serve();
   }
 
   /** @internal What can be changed while it runs is as that server has it, which was made of these options and is not used. */
