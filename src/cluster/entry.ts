@@ -137,6 +137,7 @@ function addressesOf({ addresses, address }: ClusterPart): PartAddress[] {
 async function begin(message: StartMessage): Promise<void> {
   if (begun !== undefined) return;
   begun = message;
+  if (message.shareVersion !== SHARE_VERSION) sharing.alone();
   try {
     const made = await make(message);
     if (isEnding) return;

@@ -34,6 +34,8 @@ export interface StartMessage {
   /** What an orphan gives its connections. */
   readonly drainTimeoutMs: number;
   readonly abortTimeoutMs: number;
+  /** How the primary speaks of what is shared: another version of the library shares nothing. */
+  readonly shareVersion: number;
 }
 
 export type ToWorker =
@@ -142,10 +144,21 @@ const TO_PRIMARY: Checks<ToPrimary> = {
 };
 
 const TO_WORKER: Checks<ToWorker> = {
-  start({ module, exportName, data, worker, workers, incarnation, drainTimeoutMs, abortTimeoutMs }) {
+  start({ module, exportName, data, worker, workers, incarnation, drainTimeoutMs, abortTimeoutMs, ...more }) {
     if (!isText(module) || !isText(exportName) || !isWait(drainTimeoutMs) || !isWait(abortTimeoutMs)) return undefined;
     if (!isCount(worker) || !isCount(workers) || !isCount(incarnation)) return undefined;
-    return { module, exportName, data, worker, workers, incarnation, drainTimeoutMs, abortTimeoutMs };
+    const { shareVersion } = more;
+    return {
+      module,
+      exportName,
+      data,
+      worker,
+      workers,
+      incarnation,
+      drainTimeoutMs,
+      abortTimeoutMs,
+      shareVersion: isCount(shareVersion) ? shareVersion : 0,
+    };
   },
   drain: ({ timeoutMs }) => (isWait(timeoutMs) ? { timeoutMs } : undefined),
   abort({ cause }) {

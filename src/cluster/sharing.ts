@@ -7,9 +7,11 @@ import type { CheckedChecks } from '../checks/checks.js';
 import { OptionError } from '../errors.js';
 import type { Verdict } from '../machines/functions/server.js';
 import type { Cause } from '../machines/vocabulary.js';
+import type { Timer } from '../runtime/clock.js';
 import { hashOf } from '../upstream/balance/string-hash.js';
 import { identityOf } from '../upstream/difference.js';
 import type { Governor } from '../upstream/governor.js';
+import { wake } from '../upstream/pacing.js';
 import type { Server } from '../upstream/server.js';
 import type { Servers } from '../upstream/servers.js';
 import type { ServerOrder, SetOrder, SharedServer, SharedSet, Sharing } from '../upstream/sharing.js';
@@ -26,6 +28,9 @@ import {
   type ShareToWorker,
   type Standing,
 } from './share-messages.js';
+
+/** So long a worker may keep the trial of a server without using it, in milliseconds. */
+const TRIAL_MS = 1_000;
 
 type Say = (message: ShareToPrimary) => void;
 
@@ -64,6 +69,8 @@ class ServerLink implements SharedServer {
   #health: number;
   /** A connection of this worker would have tried it. */
   #wouldTry = false;
+  /** While it may try it. */
+  #expiry: Timer | undefined = undefined;
   /** Orders of its own that are on their way, by what they are about. */
   readonly #ordered = new Map<string, number>();
 
@@ -85,9 +92,13 @@ class ServerLink implements SharedServer {
       changed,
     });
     this.#trial = this.#holding('trial', {
-      idle: () => (server.trial === undefined ? this.#trial.held : 0),
+      // It is not passed on before a connection could use it: it would go round among the workers.
+      idle: () => (server.trial === undefined && !this.#wouldTry ? this.#trial.held : 0),
       needs: () => (this.#wouldTry && this.#trial.held === 0 ? 1 : 0),
-      changed,
+      changed: () => {
+        changed();
+        this.#expire(this.#trial.held > 0);
+      },
     });
     this.#checking = this.#holding('checks', {
       idle: () => 0,
@@ -155,6 +166,19 @@ class ServerLink implements SharedServer {
     this.#trial.ask();
   }
 
+  /** A worker whose connections do not come must not keep the trial from the others. */
+  #expire(isHeld: boolean): void {
+    const { clock } = this.#server;
+    if (this.#expiry !== undefined) clock.clearTimeout(this.#expiry);
+    this.#expiry = isHeld ? wake(clock, () => this.#trialUnused(), TRIAL_MS) : undefined;
+  }
+
+  #trialUnused(): void {
+    this.#expiry = undefined;
+    this.#wouldTry = false;
+    if (this.#server.trial === undefined) this.#trial.giveUp();
+  }
+
   /** It is known to all: it gets in line for its checks. */
   joined(): void {
     if (this.#checks === '') return;
@@ -211,7 +235,12 @@ class ServerLink implements SharedServer {
   }
 
   ended(): void {
+    this.stop();
     this.#set.forget(this);
+  }
+
+  stop(): void {
+    this.#expire(false);
   }
 
   /** What a server is that nobody else has, or whose primary is gone. */
@@ -297,7 +326,7 @@ class SetLink implements SharedSet {
     this.owner = owner;
     this.say = say;
     // One governor of several sets is shared by the first of them.
-    this.#governor = governor?.shared === undefined ? governor : undefined;
+    this.#governor = governor?.shared === undefined && !owner.isAlone ? governor : undefined;
     this.#dials = this.#governor && this.#governs(this.#governor);
     queueMicrotask(() => this.#join());
   }
@@ -306,7 +335,7 @@ class SetLink implements SharedSet {
     return this.owner.isAlone;
   }
 
-  /** The primary has never answered: it may know nothing of sharing. */
+  /** The primary has never answered: it knows nothing of this sharing. */
   get isApart(): boolean {
     return this.owner.isAlone && !this.#isJoined;
   }
@@ -385,13 +414,16 @@ class SetLink implements SharedSet {
   }
 
   ended(): void {
-    for (const link of this.#links.values()) this.owner.checksChanged(link, false);
+    for (const link of this.#links.values()) {
+      link.stop();
+      this.owner.checksChanged(link, false);
+    }
     this.#links.clear();
     this.owner.forget(this);
     this.say({ do: 'leave', set: this.name });
   }
 
-  /** The primary is gone, or says nothing. */
+  /** The primary is gone, or is of another version. */
   alone(): void {
     for (const link of this.#links.values()) link.alone();
     if (this.isApart) this.#governor?.put(this.#governor.perSecond, [], this.#set.clock.now());
@@ -509,13 +541,11 @@ export class WorkerSharing implements Sharing {
     this.#settled?.();
   }
 
-  /** Resolves when all that the others know is known here; after a second a primary that does not answer is none. */
+  /** Resolves when all that the others know is known here. */
   settled(): Promise<void> {
     if (this.#isAlone || this.#isSettled) return Promise.resolve();
     return new Promise((resolve) => {
-      const late = setTimeout(() => this.alone(), 1_000);
       this.#settled = () => {
-        clearTimeout(late);
         this.#settled = undefined;
         resolve();
       };

@@ -216,6 +216,7 @@ export class Worker extends Handle<WorkerEvent, { closed: [Outcome] }> {
       incarnation,
       drainTimeoutMs: settings.drainTimeout,
       abortTimeoutMs: settings.abortTimeout,
+      shareVersion: SHARE_VERSION,
     });
   }
 

@@ -1074,6 +1074,26 @@ describe('a program', () => {
     await within(5_000, 'the workers to go', allGone);
   });
 
+  test('workers that lose their primary check for themselves, and keep what they were lent', async () => {
+    const server = await bench.echo();
+    const { child, exit, allGone, at } = await running({
+      module: './cluster-shared.mjs',
+      data: { servers: [{ port: server.port, connectionsMax: 2 }], checks: { interval: 50 } },
+    });
+    const clients = [await bench.dial(at), await bench.dial(at)];
+    const readers = clients.map((socket) => new Reader(socket));
+    for (const socket of clients) socket.write('here');
+    for (const reader of readers) await reader.has(4);
+    child.kill('SIGKILL');
+    await exit;
+    const { accepted } = server;
+    for (const socket of clients) socket.write('still');
+    for (const reader of readers) await reader.has(9);
+    await until('their checks', () => server.accepted > accepted + 5);
+    for (const socket of clients) socket.destroy();
+    await within(5_000, 'the workers to go', allGone);
+  });
+
   test('workers that lose their primary cut at the deadline', async () => {
     const server = await bench.silent();
     const { child, allGone, at } = await running({

@@ -13,7 +13,13 @@ const MODULE = new URL('../fixtures/cluster-shared.mjs', import.meta.url);
 
 interface Snapshot {
   readonly changes: readonly string[];
-  readonly lists: readonly { readonly name: string; readonly state: string; readonly weight: number }[];
+  readonly dials: readonly number[];
+  readonly lists: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly weight: number;
+    readonly chosen: number;
+  }[];
 }
 
 async function started(data: object, options: Partial<ClusterOptions> = {}) {
@@ -263,5 +269,81 @@ describe('orders', () => {
     process.kill(victim, 'SIGKILL');
     await replaced(cluster, number);
     await say(cluster, ({ lists }) => lists.map(({ name }) => name).join(), 'c');
+  });
+});
+
+describe('the governor', () => {
+  test('no second has more dials than the limit, over all workers, and all clients are served', async () => {
+    const perSecond = 40;
+    const server = await bench.server((socket) => socket.end('served'));
+    const { cluster, at } = await started({
+      servers: [{ name: 'a', port: server.port, host: '127.0.0.1' }],
+      governor: { perSecond },
+      isTimed: true,
+    });
+    // The first dial of a process takes some time between its choice and its socket.
+    for (let count = 0; count < 8; count++) expect(await ask(at)).toBe('served');
+    const answers = await within(20_000, 'all to be served', Promise.all(Array.from({ length: 130 }, () => ask(at))));
+    expect(new Set(answers)).toEqual(new Set(['served']));
+    const dials = (await snapshots(cluster)).flatMap((snapshot) => snapshot.dials).sort((x, y) => x - y);
+    expect(dials).toHaveLength(138);
+    // A dial counts from when its server is chosen, shortly before its socket is opened.
+    const most = Math.max(...dials.map((from) => dials.filter((other) => other >= from && other < from + 950).length));
+    expect(most).toBeLessThanOrEqual(perSecond);
+    expect((dials.at(-1) as number) - (dials[0] as number), 'the limit is used').toBeLessThan(5_000);
+  }, 30_000);
+});
+
+describe('ejections', () => {
+  const chosen = async (cluster: Cluster, name: string): Promise<number> =>
+    (await snapshots(cluster)).reduce(
+      (sum, { lists }) => sum + (lists.find((one) => one.name === name)?.chosen ?? 0),
+      0,
+    );
+
+  test('a server that one worker has ejected is ejected in all, and one connection of all tries it', async () => {
+    const a = await bench.server((socket) => socket.end('served'));
+    const { port } = a;
+    const b = await counting(0);
+    const { cluster, at } = await started({
+      servers: [
+        { name: 'a', port },
+        { name: 'b', port: b.server.port },
+      ],
+      balance: 'inOrder',
+      ejection: { baseMs: 400, factor: 1, jitter: 0 },
+    });
+    await a.stop();
+    expect(await ask(at)).toBe('served');
+    await states(cluster, 'a', /serving\.(ejected|trying)/);
+    expect(await chosen(cluster, 'a')).toBe(1);
+    await states(cluster, 'a', /serving\.trying/);
+    // It still refuses: whoever comes first asks for the trial, and a later one makes it.
+    for (let round = 0; round < 20 && (await chosen(cluster, 'a')) === 1; round++) {
+      expect(new Set(await Promise.all(Array.from({ length: 12 }, () => ask(at))))).toEqual(new Set(['served']));
+    }
+    expect(await chosen(cluster, 'a')).toBe(2);
+    await a.listen({ port });
+    await states(cluster, 'a', /serving\.trying/);
+    const { accepted } = a;
+    for (let round = 0; round < 20 && a.accepted === accepted; round++) {
+      expect(new Set(await Promise.all(Array.from({ length: 12 }, () => ask(at))))).toEqual(new Set(['served']));
+    }
+    await states(cluster, 'a', /serving\.up/);
+  });
+
+  test('two workers that fail at both servers at once leave one of them', async () => {
+    const [a, b] = [await bench.server(() => {}), await bench.server(() => {})] as const;
+    const list = [
+      { name: 'a', port: a.port },
+      { name: 'b', port: b.port },
+    ];
+    const { cluster, at } = await started({ servers: list, attemptsMax: 2, ejection: { baseMs: 60_000 }, panic: 0 });
+    await Promise.all([a.stop(), b.stop()]);
+    await Promise.all(Array.from({ length: 16 }, () => ask(at)));
+    const all = await snapshots(cluster);
+    for (const { lists } of all) {
+      expect(lists.filter(({ state }) => /serving\.(up|suspect)/.test(state)).length).toBeGreaterThanOrEqual(1);
+    }
   });
 });
