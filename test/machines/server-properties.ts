@@ -106,6 +106,7 @@ const healthIsCounted: Check = (model) => {
     health = now;
     const state = seen(step.to);
     if (state === 'up') expect(now).toBe(full);
+    if (state === 'suspect') expect(now).toBeLessThan(full);
     if (/^(suspect|recovering|ejected|trying)$/.test(state)) expect(now).toBeGreaterThanOrEqual(rise);
     if (/^(down|pending\.checking)$/.test(state)) expect(now).toBeLessThan(rise);
     if (CHOOSABLE.test(state)) expect(isDoubted).toBe(false);
