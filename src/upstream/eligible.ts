@@ -27,9 +27,8 @@ class Tier {
     this.usable.push(server);
     const isUp = server.hasTag('choosable');
     if (isUp) this.up.push(server);
-    const mayBeTried = server.hasTag('trial');
-    if (mayBeTried && !server.mayBeTried) this.untried.push(server);
-    if (isUp || (mayBeTried && server.mayBeTried)) this.open.push(server);
+    if (server.hasTag('trial') && server.trial === undefined && !server.mayBeTried) this.untried.push(server);
+    if (isUp || server.mayBeTried) this.open.push(server);
     else if (server.hasTag('doubtful')) this.resort.push(server);
   }
 }

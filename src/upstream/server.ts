@@ -495,7 +495,11 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   tryBy(requester: Requester): void {
     this.trial = requester;
     requester.trial = this;
-    if (this.mayBeTried) this.instance.send(GRANTED);
+    if (!this.mayBeTried) return;
+    // Its machine may be in the middle of a transition, in which those that wait are served: the next one must not get it, too.
+    this.mayBeTried = false;
+    this.set.stateChanged();
+    this.instance.send(GRANTED);
   }
 
   /** @internal That connection is over, and has told nothing. */
@@ -603,7 +607,10 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
 
   #change(): void {
     const { shared } = this;
-    this.mayBeTried = this.hasTag('trial') && (shared === undefined || shared.mayTry);
+    const isDue = this.hasTag('trial');
+    this.mayBeTried = isDue && this.#mayTry;
+    // The trial that began before its owner, or another failure, took it out goes on: it is still the one that tries it.
+    if (isDue && this.trial !== undefined) this.instance.send(GRANTED);
     this.#doubt();
     const { step, settings } = this.#known;
     const isGrowing = this.hasTag('growing');
@@ -619,13 +626,18 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     shared?.changed();
   }
 
+  /** No connection tries it, and none of another process may. */
+  get #mayTry(): boolean {
+    return this.trial === undefined && (this.shared === undefined || this.shared.mayTry);
+  }
+
   /** @internal What this process may have there has changed. */
   sharesChanged(): void {
     const { shared } = this;
     if (shared === undefined) return;
     this.places = Math.min(this.placesInAll, shared.places);
     this.#checking?.mayChange();
-    const mayBeTried = this.hasTag('trial') && shared.mayTry;
+    const mayBeTried = this.hasTag('trial') && this.#mayTry;
     if (mayBeTried === this.mayBeTried) return;
     this.mayBeTried = mayBeTried;
     this.set.stateChanged();

@@ -218,7 +218,7 @@ export function judgementOf(options: ServersOptions): Judgement {
       onError: oneOf('ejection.onError', ejection.onError, ON_ERROR),
       baseMs,
       factor: number('ejection.factor', ejection.factor, 3, 1, 100),
-      maxMs: integer('ejection.maxMs', ejection.maxMs, Math.max(300_000, baseMs), baseMs, DAY_MS),
+      maxMs: integer('ejection.maxMs', ejection.maxMs, Math.max(300_000, baseMs), isOff ? 1 : baseMs, DAY_MS),
       jitter: number('ejection.jitter', ejection.jitter, 0.1, 0, 1),
       slowStart: durationMs,
       steps: STEPS,

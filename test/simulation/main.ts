@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { Counts } from './checks.js';
 import { planOf } from './plan.js';
+import { playServers } from './servers.js';
 import { play, report } from './simulate.js';
 
 const USAGE = `npm run simulate -- [options]
@@ -9,6 +10,8 @@ const USAGE = `npm run simulate -- [options]
   --seeds N   how many runs; default 1000
   --first N   the seed of the first; default 1
   --seed N    only this one: prints all that happens in it
+  --servers   a set of servers under random commands, in place of a whole proxy
+  --commands N  how many commands per run, with --servers; default 200
   --help
 
 The same seed is the same run on every computer, on the same major version of Node. Exit codes: 0 every property holds,
@@ -21,8 +24,10 @@ class UsageError extends Error {}
 /** Returns the exit code. */
 export async function main(args: readonly string[], print: (text: string) => void): Promise<number> {
   try {
-    const { seed, first, count, isHelp } = parsed(args);
+    const { seed, first, count, commands, isHelp } = parsed(args);
     if (isHelp) print(USAGE);
+    else if (commands !== undefined)
+      return await ofServers(seed ?? first, seed === undefined ? count : 1, commands, print);
     else if (seed !== undefined) return await tell(seed, print);
     else return await many(first, count, print);
     return 0;
@@ -41,10 +46,13 @@ function parsed(args: readonly string[]) {
         seeds: { type: 'string' },
         first: { type: 'string' },
         seed: { type: 'string' },
+        servers: { type: 'boolean' },
+        commands: { type: 'string' },
         help: { type: 'boolean' },
       },
     });
-    const { seeds, first, seed, help: isHelp = false } = values;
+    const { seeds, first, seed, servers: isOfServers = false, commands, help: isHelp = false } = values;
+    if (commands !== undefined && !isOfServers) throw new UsageError('--commands goes with --servers.');
     if (seed !== undefined && (seeds !== undefined || first !== undefined)) {
       throw new UsageError('--seed is one run: leave out --seeds and --first.');
     }
@@ -52,6 +60,7 @@ function parsed(args: readonly string[]) {
       seed: seed === undefined ? undefined : number('--seed', seed, 0),
       first: first === undefined ? 1 : number('--first', first, 0),
       count: seeds === undefined ? SEEDS : number('--seeds', seeds, 1),
+      commands: isOfServers ? number('--commands', commands ?? '200', 1) : undefined,
       isHelp,
     };
   } catch (error) {
@@ -80,6 +89,35 @@ async function tell(seed: number, print: (text: string) => void): Promise<number
   return 1;
 }
 
+/** Runs of servers under so many commands each; of one that fails, its story. */
+async function ofServers(
+  first: number,
+  count: number,
+  commands: number,
+  print: (text: string) => void,
+): Promise<number> {
+  const start = performance.now();
+  const counts: Counts = new Map();
+  for (let seed = first; seed < first + count; seed++) {
+    const result = await playServers(seed, commands);
+    if (result.found !== undefined) print(result.story.join('\n'));
+    if (result.found !== undefined) {
+      print(`\nseed ${seed}: ${result.found}`);
+      return 1;
+    }
+    for (const [what, times] of result.counts) counts.set(what, (counts.get(what) ?? 0) + times);
+  }
+  const seconds = (performance.now() - start) / 1_000;
+  print(`${count * commands} commands in ${count} runs from seed ${first}, ${seconds.toFixed(1)} s: P1 to P13 hold.\n`);
+  printCounts(counts, print);
+  return 0;
+}
+
+function printCounts(counts: Counts, print: (text: string) => void): void {
+  for (const [what, times] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
+    print(`${String(times).padStart(9)} ${what}`);
+}
+
 async function many(first: number, count: number, print: (text: string) => void): Promise<number> {
   const start = performance.now();
   const counts: Counts = new Map();
@@ -95,7 +133,6 @@ async function many(first: number, count: number, print: (text: string) => void)
   }
   const seconds = (performance.now() - start) / 1_000;
   print(`${count} runs from seed ${first}, ${events} events, ${seconds.toFixed(1)} s: every property holds.\n`);
-  for (const [what, times] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
-    print(`${String(times).padStart(9)} ${what}`);
+  printCounts(counts, print);
   return 0;
 }

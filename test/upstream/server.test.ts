@@ -72,6 +72,54 @@ function fails(set: Servers, name: string): void {
 }
 
 describe('ejection', () => {
+  test('of those that wait when the rest is over, exactly one tries the server', () => {
+    const servers = [
+      { name: 'a', port: 1 },
+      { name: 'b', port: 2, connectionsMax: 1 },
+    ];
+    const set = setOf({ downFor: 100, ejection: { jitter: 0 }, panic: 0 }, servers);
+    fails(set, 'a');
+    expect(new Connection(set).chosen()).toBe(named(set, 'b'));
+    const waiting = [new Connection(set), new Connection(set), new Connection(set)];
+    expect(waiting.map((one) => one.ask().kind)).toEqual(['full', 'full', 'full']);
+    clock.advance(100);
+    expect(waiting.map(({ answered }) => answered?.kind)).toEqual(['chosen', 'full', 'full']);
+    expect([named(set, 'a').state, named(set, 'a').connections]).toEqual(['serving.trying.underway', 1]);
+  });
+
+  test('a trial goes on while its owner drains the server and takes it back, and while another attempt fails: no other begins', () => {
+    for (const interrupt of ['drain', 'failure'] as const) {
+      const set = setOf({ downFor: 100, ejection: { jitter: 0, factor: 1 } });
+      const a = named(set, 'a');
+      const before = new Connection(set, a);
+      before.chosen();
+      fails(set, 'a');
+      clock.advance(100);
+      const trial = new Connection(set);
+      expect(trial.chosen()).toBe(a);
+      if (interrupt === 'drain') {
+        a.drain();
+        a.up();
+      } else {
+        before.fail(a);
+        clock.advance(100);
+      }
+      expect(a.state).toBe('serving.trying.underway');
+      expect(nameOf(set)).toBe('b');
+      set.leave(a);
+      set.forget(trial);
+      expect(a.state).toBe('serving.trying.free');
+      expect(nameOf(set)).toBe('a');
+    }
+  });
+
+  test('that is turned off takes its other options all the same: they bound nothing', () => {
+    const set = setOf({ downFor: false, ejection: { maxMs: 5_000, failures: 2 } });
+    fails(set, 'a');
+    fails(set, 'a');
+    expect(named(set, 'a').state).toBe('serving.up');
+  });
+
   test('a failure ejects for a time that grows threefold, up to the longest; then one connection tries it', () => {
     const set = setOf({ ejection: { maxMs: 60_000, jitter: 0 } });
     const a = named(set, 'a');
