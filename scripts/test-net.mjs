@@ -15,6 +15,7 @@ import { Lab, removeLeftovers } from './net/lab.mjs';
 import { delay50, delay200, loss10, loss20, slow } from './net/lines.mjs';
 import { DISCIPLINES, findNeeds } from './net/needs.mjs';
 import { address, card, failover, long, said, short } from './net/outages.mjs';
+import { side } from './net/side.mjs';
 import {
   idleClient,
   idlePersistent,
@@ -32,6 +33,7 @@ import { Stage, told } from './real/stage.mjs';
 
 /** The slow ones first: they wait, and the others run meanwhile. @type {Record<string, Scenario>} */
 const SCENARIOS = {
+  'side by side with HAProxy: black hole': side,
   'vanish: a server, idle': idleServer,
   'vanish: a client, idle': idleClient,
   'vanish: a persistent server, idle': idlePersistent,

@@ -19,6 +19,7 @@ import { findPrograms } from './real/programs.mjs';
 import { proxyProtocol } from './real/proxy-protocol.mjs';
 import * as recipes from './real/recipes.mjs';
 import { benchmark, commands } from './real/redis.mjs';
+import { side } from './real/side.mjs';
 import { Stage, told } from './real/stage.mjs';
 
 /**
@@ -45,6 +46,7 @@ const SCENARIOS = {
   'balance as HAProxy': balance,
   'proxy protocol of HAProxy and nginx': proxyProtocol,
   'checks of HAProxy': checks,
+  'side by side with HAProxy': side,
   'recipe connect-proxy': recipes.connectProxy,
   'recipe socks-proxy': recipes.socks,
   'recipe sni-router': recipes.sni,

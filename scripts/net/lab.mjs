@@ -252,6 +252,20 @@ export class Lab {
   }
 
   /**
+   * Starts a program in a namespace.
+   *
+   * @param {Host} host
+   * @param {string} title
+   * @param {string} file
+   * @param {readonly string[]} args
+   * @param {import('../real/stage.mjs').SpawnOptions} [options]
+   */
+  spawn(host, title, file, args, options) {
+    const inside = ['netns', 'exec', this.namespace(host), file, ...args];
+    return this.stage.spawn(title, this.programs('ip'), inside, options);
+  }
+
+  /**
    * Starts a part that is played in a namespace.
    *
    * @param {Host} host
@@ -259,9 +273,8 @@ export class Lab {
    * @param {object} [options]
    */
   async actor(host, part, options = {}) {
-    const args = ['netns', 'exec', this.namespace(host), process.execPath, PLAYER, part, JSON.stringify(options)];
     const title = `${part} on ${host}`;
-    const running = this.stage.spawn(title, this.programs('ip'), args, { ipc: true });
+    const running = this.spawn(host, title, process.execPath, [PLAYER, part, JSON.stringify(options)], { ipc: true });
     this.stage.servers.push(running);
     const actor = new Actor(title, running);
     await actor.event('ready');

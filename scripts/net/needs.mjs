@@ -1,10 +1,10 @@
 // @ts-check
-/** What the scenarios need of the machine: root, two packages, and a kernel that can do it. */
+/** What the scenarios need of the machine: root, three packages, and a kernel that can do it. */
 import { spawnSync } from 'node:child_process';
 import { findProgram } from '../real/programs.mjs';
 
 /** @type {Record<string, string>} */
-const PACKAGES = { ip: 'iproute2', tc: 'iproute2', ss: 'iproute2', nft: 'nftables' };
+const PACKAGES = { ip: 'iproute2', tc: 'iproute2', ss: 'iproute2', nft: 'nftables', haproxy: 'haproxy' };
 
 /** Disciplines of `tc` that a kernel may lack; a scenario that needs one is skipped there. */
 export const DISCIPLINES = {

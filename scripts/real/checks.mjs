@@ -11,6 +11,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, connect as netConnect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { randomOf } from './random.mjs';
 import { freePort, until } from './stage.mjs';
 
 /** @typedef {import('../test-real.mjs').Scenario} Scenario */
@@ -53,17 +54,6 @@ function counted(health, deed) {
 
 /** @param {number} health */
 const waitAt = (health) => (health === FULL ? INTERVAL : health === 0 ? DOWN : FAST);
-
-/** @param {number} seed */
-function randomOf(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
-    return (mixed ^ (mixed >>> 15)) >>> 0;
-  };
-}
 
 /** The first check is answered: from then on both are at full credit. @param {number} seed @returns {Deed[]} */
 function planOf(seed) {
