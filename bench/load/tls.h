@@ -12,15 +12,20 @@ struct wire {
 
 static SSL_CTX *tls_context;
 
-/* Sessions to resume. A ticket is used once, and each handshake brings at least one more. */
-static SSL_SESSION *tls_sessions[4096];
-static int tls_sessions_count, tls_resumes;
+/*
+ * Sessions to resume, each of them again and again: not every server gives a new ticket where a session is resumed, so
+ * that one for each connection would run out. OpenSSL marks the session of some connections that have ended as one that
+ * must not be resumed: so what is kept, and what is offered, are copies.
+ */
+static SSL_SESSION *tls_sessions[256];
+static unsigned tls_sessions_count, tls_sessions_used;
+static int tls_resumes;
 
 static int tls_keep_session(SSL *tls, SSL_SESSION *session) {
   (void)tls;
   if (!tls_resumes || tls_sessions_count == sizeof tls_sessions / sizeof *tls_sessions) return 0;
-  tls_sessions[tls_sessions_count++] = session;
-  return 1;
+  tls_sessions[tls_sessions_count++] = SSL_SESSION_dup(session);
+  return 0;
 }
 
 static inline void tls_die(const char *what) {
@@ -53,7 +58,7 @@ static inline void wire_wrap(struct wire *w) {
     SSL_set_connect_state(w->tls);
     SSL_set_tlsext_host_name(w->tls, "localhost");
     if (tls_sessions_count > 0) {
-      SSL_SESSION *session = tls_sessions[--tls_sessions_count];
+      SSL_SESSION *session = SSL_SESSION_dup(tls_sessions[tls_sessions_used++ % tls_sessions_count]);
       SSL_set_session(w->tls, session);
       SSL_SESSION_free(session);
     }
