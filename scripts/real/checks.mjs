@@ -29,22 +29,8 @@ const FAST = 200;
 const DOWN = 600;
 const POLL_MS = 10;
 
-/** What the machine of a server needs to know besides. */
-const SETTINGS = {
-  rise: RISE,
-  fall: FALL,
-  init: 'up',
-  failures: 1,
-  onError: 'eject',
-  baseMs: 10_000,
-  factor: 3,
-  maxMs: 300_000,
-  jitter: 0,
-  slowStart: 0,
-  steps: 1,
-  removeTimeout: 1_000,
-  cutTimeout: 1_000,
-};
+/** States in which a server is chosen. */
+const UP = ['serving.up', 'serving.suspect', 'serving.recovering'];
 
 /** HAProxy's rule: check.c, `set_server_check_status`. @param {number} health @param {Deed} deed */
 function counted(health, deed) {
@@ -137,6 +123,8 @@ class Record {
     const last = this.changes.at(-1);
     if (last === undefined && health !== FULL) return;
     if (last?.health !== health) this.changes.push({ atMs: performance.now(), health, isUp });
+    // HAProxy counts first and takes the server out next; a look may come between the two.
+    else last.isUp = isUp;
   }
 
   /** `4 up`, `0 down` … */
@@ -170,11 +158,9 @@ async function watch(path, records, signal) {
   }
 }
 
-/** The library checks the servers, and its machine of a server counts. @param {readonly Scripted[]} servers */
+/** The library checks the servers; their counters are looked at again and again, too. @param {readonly Scripted[]} servers */
 async function check(servers) {
-  const { Servers, systemClock } = await import('../../build/index.js');
-  const { Checks, firstCheckMs } = /** @type {any} */ (await import('../../build/checks/checks.js'));
-  const { compiledRuntime } = await import('../../build/runtime/index.js');
+  const { Servers } = await import('../../build/index.js');
   const checks = {
     by: { send: 'PING\r\n', expect: '+PONG' },
     interval: INTERVAL,
@@ -188,49 +174,17 @@ async function check(servers) {
     servers.map(({ port }) => ({ port })),
     { checks },
   );
-  const environment = {
-    clock: systemClock,
-    random: Math.random,
-    /** @param {(...args: any[]) => any} call @param {any[]} args */
-    inContext: (call, ...args) => call(...args),
-  };
   const records = servers.map(() => new Record());
-  const running = set.list.map((server, index) => {
-    /** @type {any} */
-    const host = {
-      id: `server#${index}`,
-      clock: systemClock,
-      finish: () => {},
-      /** @param {{ type: string, pace?: string }} command */
-      perform: ({ type, pace }) => {
-        if (type === 'pace.set') checks.setPace(pace);
-        if (type === 'checks.start') checks.start(firstCheckMs(index, servers.length, INTERVAL));
-      },
-    };
-    /** @type {any} */
-    const machine = compiledRuntime.run(/** @type {any} */ ('server'), { settings: SETTINGS }, host);
-    /** @param {object} event */
-    const send = (event) => {
-      machine.send(event);
-      records[index]?.note(machine.context.health, machine.hasTag('choosable'));
-    };
-    const checks = new Checks(
-      server,
-      /** @type {any} */ (server).checks,
-      {
-        checkPassed: () => send({ type: 'check.passed' }),
-        /** @param {object} cause */
-        checkFailed: (cause) => send({ type: 'check.failed', cause }),
-      },
-      environment,
-    );
-    machine.start();
-    return checks;
-  });
+  const timer = setInterval(() => {
+    for (const [index, server] of set.list.entries()) {
+      records[index]?.note(/** @type {any} */ (server).health, UP.includes(server.state));
+    }
+  }, POLL_MS);
   return {
     records,
     close: () => {
-      for (const checks of running) checks.close();
+      clearInterval(timer);
+      set.close();
     },
   };
 }
