@@ -8,7 +8,7 @@ import type { ServerOptions } from '../upstream/server-options.js';
 import { Servers } from '../upstream/servers.js';
 import type { ServerOrder } from '../upstream/sharing.js';
 import type { Coordinator, SharedServer } from './coordinator.js';
-import { mustBeSendable } from './sharing.js';
+import { mustBeSendable } from './sendable.js';
 
 /** A server that the workers of a cluster share: see {@link ClusterServers}. */
 export class ClusterServer {
