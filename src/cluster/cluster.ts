@@ -9,7 +9,10 @@ import { type Deferred, optionalDeferred } from '../promise.js';
 import { Coordinator, type Member } from './coordinator.js';
 import { WorkerError } from './error.js';
 import type { PartAddress } from './messages.js';
-import { type ClusterConfig, type ClusterOptions, checkedCluster, checkedData, type Scheduling } from './options.js';
+import { type ClusterConfig, type ClusterOptions, checkedCluster, checkedData } from './options.js';
+import { outcomeOf } from './outcome.js';
+import { reportsOf, type WorkerReport } from './reports.js';
+import { setScheduling } from './scheduling.js';
 import { ClusterServers } from './servers.js';
 import type { ShareToPrimary } from './share-messages.js';
 import { type Exit, Worker, type WorkerInfo, workerProgram } from './worker.js';
@@ -34,18 +37,6 @@ export type ClusterEvents = {
   closed: [Outcome];
 };
 
-/** What a worker says of itself: see `Cluster.inspect`. */
-export interface WorkerReport extends WorkerInfo {
-  /** Memory that its process holds, in bytes; like the rest of these, nothing if it did not answer. */
-  readonly memory: number | undefined;
-  /** Clients that live in it. */
-  readonly clients: number | undefined;
-  /** Newcomers that its present process turned away. */
-  readonly refused: number | undefined;
-  /** What the part's `toJSON()` says. */
-  readonly snapshot: unknown;
-}
-
 /** Options of `Cluster.reload`. */
 export interface ReloadOptions {
   /**
@@ -69,11 +60,6 @@ interface Slot {
 
 const RELOAD_OPTIONS = ['data', 'timeoutMs'] as const;
 const INSPECT_OPTIONS = ['timeoutMs'] as const;
-
-/** From best to worst. One that could not start, or was given up, had nothing left to lose. */
-const SEVERITY: readonly string[] = ['failed', 'closed', 'aborted', 'dropped'];
-
-const POLICIES: Record<Scheduling, number> = { roundRobin: nodeCluster.SCHED_RR, system: nodeCluster.SCHED_NONE };
 
 /** Several processes that serve as one. Made by {@link createCluster}. */
 export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
@@ -244,17 +230,11 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
   async inspect(options: { readonly timeoutMs?: Timeout | undefined } = {}): Promise<WorkerReport[]> {
     onlyKnown('inspect', options, INSPECT_OPTIONS);
     const timeoutMs = timeout('timeoutMs', options.timeoutMs, 1_000);
-    const instances = [...this.#living].sort((a, b) => a.number - b.number);
-    let timer: ReturnType<typeof this.clock.setTimeout> | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = this.clock.setTimeout(() => resolve(undefined), timeoutMs);
-    });
-    const answers = await Promise.all(instances.map((worker) => Promise.race([worker.inspect(), late])));
-    if (timer !== undefined) this.clock.clearTimeout(timer);
-    return instances.map(({ info }, index) => {
-      const { memory, snapshot } = answers[index] ?? { memory: undefined, snapshot: undefined };
-      return { ...info, memory, clients: total(snapshot, 'clients'), refused: total(snapshot, 'refused'), snapshot };
-    });
+    return reportsOf(
+      [...this.#living].sort((a, b) => a.number - b.number),
+      this.clock,
+      timeoutMs,
+    );
   }
 
   /**
@@ -438,43 +418,11 @@ export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
 
   #reportClosed(): void {
     if (!this.#isAwaited || this.#living.size > 0) return;
-    const outcomes = this.#ended.filter(({ ending }) => ending !== 'failed');
-    const worst = outcomes.reduce<Outcome | undefined>(
-      (a, b) => (a !== undefined && SEVERITY.indexOf(a.ending) >= SEVERITY.indexOf(b.ending) ? a : b),
-      undefined,
-    );
-    this.instance.send({
-      type: 'workers.closed',
-      outcome: {
-        ending: worst?.ending ?? 'closed',
-        cause: worst?.cause ?? { initiator: 'owner', manner: 'close', phase: 'idle' },
-        flushed: outcomes.every(({ flushed }) => flushed),
-        ...(outcomes.some(({ truncated }) => truncated === true) && { truncated: true }),
-      },
-    });
+    this.instance.send({ type: 'workers.closed', outcome: outcomeOf(this.#ended) });
   }
 }
 
 const isServing = (worker: Worker | undefined): boolean => worker?.hasTag('running') === true;
-
-/** The sum of a number over the listeners of a proxy's snapshot, or the one of a listener's. */
-function total(snapshot: unknown, name: 'clients' | 'refused'): number | undefined {
-  if (snapshot === null || typeof snapshot !== 'object') return undefined;
-  const { listeners, [name]: own } = snapshot as { listeners?: Record<string, unknown>[]; [more: string]: unknown };
-  if (!Array.isArray(listeners)) return typeof own === 'number' ? own : undefined;
-  return listeners.reduce((sum, listener) => sum + Number(listener[name] ?? 0), 0);
-}
-
-/** Node reads the policy once, when the first worker of the process is prepared. */
-function setScheduling(scheduling: Scheduling | undefined): void {
-  if (scheduling === undefined || nodeCluster.schedulingPolicy === POLICIES[scheduling]) return;
-  if (Object.keys(nodeCluster.settings).length > 0) {
-    throw new NotSupportedError(
-      `This process has forked workers with another scheduling than "${scheduling}" already; node:cluster knows only one.`,
-    );
-  }
-  nodeCluster.schedulingPolicy = POLICIES[scheduling];
-}
 
 /**
  * Makes a cluster: several processes that run the same module and serve the same addresses. It does nothing until

@@ -11,12 +11,12 @@ export {
   type ClusterEvents,
   createCluster,
   type ReloadOptions,
-  type WorkerReport,
 } from './cluster.js';
 export { WorkerError } from './error.js';
 export type { PartAddress } from './messages.js';
 export type { ClusterModule, ClusterPart, ModuleContext } from './module.js';
 export type { ClusterOptions, Scheduling } from './options.js';
+export type { WorkerReport } from './reports.js';
 export { ClusterServer, ClusterServers } from './servers.js';
 export { sharedServer } from './shared.js';
 export type { WorkerInfo } from './worker.js';
