@@ -102,7 +102,7 @@ export class Attempts implements Requester, Occupant {
   succeeded(socket: Socket | undefined): void {
     const server = this.current as Server;
     this.servers.succeeded(server, this);
-    if (this.servers.judgesLosses) this.#since = this.servers.clock.now();
+    if (this.servers.judge.judgesLosses) this.#since = this.servers.clock.now();
     if (server.lookup !== undefined && socket !== undefined) server.cameUp(socket);
   }
 
@@ -132,12 +132,12 @@ export class Attempts implements Requester, Occupant {
     if (this.#since === undefined) return;
     const livedMs = this.servers.clock.now() - this.#since;
     this.#since = undefined;
-    this.servers.lost((this.current ?? this.last) as Server, cause, livedMs);
+    this.servers.judge.lost((this.current ?? this.last) as Server, cause, livedMs);
   }
 
   /** That it has lasted speaks for the server; that it was lost is said by {@link lost}. */
   #tellLasted(server: Server, since: number): void {
-    this.servers.lasted(server, this.servers.clock.now() - since);
+    this.servers.judge.lasted(server, this.servers.clock.now() - since);
   }
 
   /**

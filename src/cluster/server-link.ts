@@ -65,7 +65,7 @@ export class ServerLink implements SharedServer {
     this.#health = server.health;
     const changed = (): void => {
       server.sharesChanged();
-      server.set.serve();
+      server.set.waiters.serve();
     };
     this.#places = this.#holding('places', {
       idle: () => Math.max(0, this.#places.held - server.connections),
@@ -123,7 +123,7 @@ export class ServerLink implements SharedServer {
   #needs(): number {
     const { set, share, connections } = this.#server;
     const { held } = this.#places;
-    const waiting = set.waitingFor(this.#server);
+    const waiting = set.waiters.sizeFor(this.#server);
     if (waiting === 0 || connections < held || share === 0 || !this.#server.hasTag('usable')) return 0;
     return Math.max(0, Math.min(waiting, this.#limit - held));
   }

@@ -60,7 +60,7 @@ export class SetLink implements SharedSet {
       {
         idle: () => (this.#set.waiting > 0 ? 0 : holding.held),
         needs: () => (this.#set.waiting > 0 && governor.waitMs(clock.now()) > 0 ? this.#set.waiting : 0),
-        changed: () => this.#set.serve(),
+        changed: () => this.#set.waiters.serve(),
         take: (units) => governor.take(units, clock.now()),
         put: (units, recent) => governor.put(units, recent, clock.now()),
       },
@@ -85,7 +85,7 @@ export class SetLink implements SharedSet {
   #join(): void {
     const servers = [...this.#links.values()].map(({ facts }) => facts);
     const perSecond = this.#governor?.perSecond ?? 0;
-    this.say({ do: 'join', set: this.name, servers, perSecond, ejectedShare: this.#set.ejectedShare });
+    this.say({ do: 'join', set: this.name, servers, perSecond, ejectedShare: this.#set.judge.ejectedShare });
   }
 
   added(server: Server): SharedServer {
@@ -134,7 +134,7 @@ export class SetLink implements SharedSet {
   alone(): void {
     for (const link of this.#links.values()) link.alone();
     if (this.isApart) this.#governor?.put(this.#governor.perSecond, [], this.#set.clock.now());
-    this.#set.serve();
+    this.#set.waiters.serve();
   }
 
   hears(message: Exclude<ShareToWorker, { do: 'beat' }>): void {

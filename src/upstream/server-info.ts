@@ -88,7 +88,7 @@ export function infoOf(server: Server, { ejections, step, steps, stepMs }: Kept)
     endsAt: endsMs === undefined ? undefined : now + endsMs,
     backup: server.backup,
     weight: server.weight,
-    share: server.set.shareOf(server),
+    share: server.set.picker.choosable.shareOf(server),
     recovery: isGrowing ? step / steps : undefined,
     connections: server.connections,
     connectionsMax: finite(connectionsMax),

@@ -348,7 +348,7 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
   #tellFailed(cause: Cause): void {
     this.#controller = undefined;
     // Connections that have waited for the first answer.
-    this.set.serveAll();
+    this.set.waiters.serveAll();
     if (this.hasListeners('failed')) this.notify('failed', this.#causeOf(cause));
   }
 

@@ -144,7 +144,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
       'pace.set': (server, { pace }) => server.#checking?.setPace(pace),
       'owner.changed': (server, { cause }) => server.#announce(cause),
       'set.changed': (server) => server.#change(),
-      'waiters.serve': (server) => server.set?.serveAll(),
+      'waiters.serve': (server) => server.set?.waiters.serveAll(),
     },
   };
 
@@ -457,11 +457,11 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
       this.instance.send({ type: `server.${type}`, ...(cause !== undefined && { cause }) });
       if (type !== 'restore') return;
       this.trialAt = 0;
-      this.set.serve();
+      this.set.waiters.serve();
       return;
     }
     this.#change();
-    this.set.serve();
+    this.set.waiters.serve();
   }
 
   /** @internal What the checks have told before, in another process, is told again. */
@@ -498,7 +498,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     if (!this.mayBeTried) return;
     // Its machine may be in the middle of a transition, in which those that wait are served: the next one must not get it, too.
     this.mayBeTried = false;
-    this.set.stateChanged();
+    this.set.picker.stateChanged();
     this.instance.send(GRANTED);
   }
 
@@ -587,7 +587,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.#backup = backup;
     this.#weight = weight;
     this.#change();
-    this.set.serve();
+    this.set.waiters.serve();
   }
 
   /** @internal What can be changed while it runs is as that server has it, which was made of these options and is not used. */
@@ -597,7 +597,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.#queueMax = other.queueMax;
     this.#weight = other.weight;
     this.#change();
-    this.set.serve();
+    this.set.waiters.serve();
   }
 
   /** @internal Calls listeners of its set. */
@@ -620,9 +620,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     const share = this.#weight * part;
     if (share !== this.share) {
       this.share = share;
-      this.set.sharesChanged();
+      this.set.picker.sharesChanged();
     }
-    this.set.stateChanged();
+    this.set.picker.stateChanged();
     shared?.changed();
   }
 
@@ -640,7 +640,7 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     const mayBeTried = this.hasTag('trial') && this.#mayTry;
     if (mayBeTried === this.mayBeTried) return;
     this.mayBeTried = mayBeTried;
-    this.set.stateChanged();
+    this.set.picker.stateChanged();
   }
 
   #doubt(): void {

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { ClosedError, OptionError } from '../errors.js';
 import { type Environment, environmentOf } from '../handle.js';
-import { type Cause, NEVER_MS, type Outcome, type Report } from '../machines/vocabulary.js';
+import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { flag, hook, onlyKnown, text } from '../options.js';
-import type { Clock, Timer } from '../runtime/clock.js';
+import type { Clock } from '../runtime/clock.js';
 import { isShortage } from '../shortage.js';
 import { Backoff } from './backoff.js';
 import { balancerOf } from './balance/balance.js';
@@ -11,38 +11,23 @@ import type { Balancer } from './balance/balancer.js';
 import { RetryBudget } from './budget.js';
 import { sharedChecks } from './check-options.js';
 import { differenceOf } from './difference.js';
-import { Eligible } from './eligible.js';
 import { type Governor, governorOf } from './governor.js';
+import { Judge } from './judge.js';
 import type { AddressesOptions } from './name-options.js';
-import { Pacing, wake } from './pacing.js';
-import { WaitingQueue } from './queue.js';
+import { Pacing } from './pacing.js';
+import { Picker } from './picker.js';
 import type { Choice, Requester, RequesterMemory } from './requester.js';
+import { Rounds } from './rounds.js';
 import { type RemoveOptions, Server, type ServerChange, type ServerConfig } from './server.js';
 import { ServerName } from './server-name.js';
 import { isNamed, type ServerOptions } from './server-options.js';
-import {
-  BAD_CERTIFICATE,
-  isPermanent,
-  type Judgement,
-  judgementOf,
-  SERVERS_OPTIONS,
-  type ServersOptions,
-} from './servers-options.js';
+import { isPermanent, judgementOf, SERVERS_OPTIONS, type ServersOptions } from './servers-options.js';
 import { SharedTrials } from './shared-trials.js';
 import { type SetOrder, type SharedSet, sharingOf } from './sharing.js';
+import { Waiters } from './waiters.js';
 
-const FULL: Choice = { kind: 'full' };
-const queueFull = (code: string): Choice => ({
-  kind: 'exhausted',
-  cause: { initiator: 'library', manner: 'limit', code },
-});
-const QUEUE_FULL = queueFull('queueMax');
-const SERVER_QUEUE_FULL = queueFull('serverQueueMax');
 const NO_NAMES: readonly ServerName[] = [];
-const NO_SERVERS = { initiator: 'owner', manner: 'command', code: 'noServers' } as const;
 const RELIEVED: Cause = { initiator: 'library', manner: 'answer', phase: 'serving', code: 'backupOver' };
-const UNJUDGEABLE = { initiator: 'owner', manner: 'error', code: 'isPermanent' } as const;
-
 /** Events of a set of servers. */
 export type ServersEvents = {
   /** A server was added, or is in another state; one that is removed ends as `closed` or `aborted`. */
@@ -77,25 +62,19 @@ export class Servers {
   /** The balancer wants to know connect times. */
   readonly #isTimed: boolean;
   readonly #backoff: Backoff;
-  /** All connections back off together. */
-  readonly #isShared: boolean;
-  readonly #trials: SharedTrials;
+  /** @internal Where all connections back off together. */
+  readonly trials: SharedTrials | undefined;
   readonly #budget: RetryBudget;
-  readonly #pacing: Pacing;
-  readonly #judgement: Judgement;
-  readonly #isPermanent: (cause: Cause) => boolean;
+  readonly #rounds: Rounds;
   readonly #config: ServerConfig;
-  readonly #queue: WaitingQueue;
   readonly #governor: Governor | undefined;
-  /** While connections wait for the governor. */
-  #governorTimer: Timer | undefined = undefined;
-  /** The last look at the governor found it shut. Looked at twice, it may be open the second time, and nobody would wait for it. */
-  #isShut = false;
-  /** Worked out anew when something has changed. */
-  #eligible: Eligible | undefined = undefined;
+  /** @internal Picks servers. */
+  readonly picker: Picker;
+  /** @internal The connections that wait. */
+  readonly waiters: Waiters;
+  /** @internal What its traffic says of its servers. */
+  readonly judge: Judge;
   #hadPrimary = true;
-  #isServing = false;
-  #isAgain = false;
   #isClosed = false;
   #isOver = false;
   #emitter: EventEmitter | undefined = undefined;
@@ -117,25 +96,24 @@ export class Servers {
     const environment = shared ?? environmentOf(options);
     this.clock = environment.clock;
     this.random = hook('random', options.random) ?? Math.random;
-    this.#queue = new WaitingQueue(this.clock);
     this.#balancer = balancerOf(options.balance);
     this.#isTimed = this.#balancer.connected !== undefined;
     this.#backoff = new Backoff(options.backoff, 'backoff', ['shared']);
-    this.#isShared = flag('backoff.shared', options.backoff?.shared, false);
-    if (this.#isShared) this.#isOpen = this.#isOpenForTrial;
-    this.#trials = new SharedTrials(this, this.#backoff);
+    const isShared = flag('backoff.shared', options.backoff?.shared, false);
     this.#budget = new RetryBudget(options.retryBudget);
-    this.#pacing = new Pacing(this.#backoff, this.#budget, this.random);
     this.#governor = governorOf(options.governor);
     this.#shareAs = shareAs(options.shareAs);
-    if (this.#governor !== undefined) this.#hasOpen = this.#mayDial;
-    this.#judgement = judgementOf(options);
-    this.#isPermanent = hook('isPermanent', options.isPermanent) ?? isPermanent;
-    this.#config = { judgement: this.#judgement, lookup, checks, environment, random: this.random };
+    const judgement = judgementOf(options);
+    this.picker = new Picker(this, this.#balancer, judgement.panic, isShared);
+    this.waiters = new Waiters(this, judgement.queueMax, this.#governor);
+    this.judge = new Judge(this, judgement, this.#backoff, hook('isPermanent', options.isPermanent) ?? isPermanent);
+    this.trials = isShared ? new SharedTrials(this, this.#backoff) : undefined;
+    this.#rounds = new Rounds(this, new Pacing(this.#backoff, this.#budget, this.random), judgement.waits);
+    this.#config = { judgement, lookup, checks, environment, random: this.random };
     const { list, names } = this.#made(servers);
     this.list = list;
     if (names.length > 0) this.names = names;
-    this.#balancer.changed?.(this.list);
+    this.picker.sharesChanged();
     for (const server of this.list) server.begin();
     for (const name of this.names) name.begin();
     if (typeof this.#shareAs === 'string') this.share(this.#shareAs);
@@ -192,11 +170,6 @@ export class Servers {
     return server;
   }
 
-  /** @internal At most this share of the servers is ejected. */
-  get ejectedShare(): number {
-    return this.#judgement.ejectedShare;
-  }
-
   /** @internal Its owner wants this in another process. */
   obey(order: SetOrder, server?: Server): void {
     if (this.#isClosed) return;
@@ -224,11 +197,11 @@ export class Servers {
   addAll(servers: readonly Server[]): readonly Server[] {
     if (servers.length > 0) {
       this.list = [...this.list, ...servers];
-      this.sharesChanged();
+      this.picker.sharesChanged();
       for (const server of servers) server.begin();
       if (this.shared !== undefined) for (const server of servers) this.#sharing(server);
     }
-    this.serve();
+    this.waiters.serve();
     return servers;
   }
 
@@ -321,38 +294,33 @@ export class Servers {
   choose(requester: Requester): Choice {
     const { memory } = requester;
     // A trial that may begin is for the connection that has waited longest, and not for a newcomer.
-    if (this.#isShared && requester.queued === undefined) this.serve();
+    if (this.trials !== undefined && requester.queued === undefined) this.waiters.serve();
     if (memory === undefined) {
       if (requester.queued === undefined) this.#budget.deposit();
-    } else {
-      this.#now = this.clock.now();
-      if (!memory.rested) return this.#defer(requester, memory);
-    }
-    if (this.#governor !== undefined && this.#isHeld(requester, this.#governor)) {
-      const choice = this.#wait(requester, Number.POSITIVE_INFINITY);
-      this.#awaitGovernor(this.#governor);
-      return choice;
-    }
-    let server = this.#pick(requester);
-    if (this.shared !== undefined) for (const one of this.#choosable.untried) one.shared?.untried();
-    if (server === undefined && this.#mayRetry(memory)) {
+    } else if (!memory.rested) return this.#rounds.defer(requester, memory, this.clock.now());
+    const held = this.#governor && this.waiters.hold(requester);
+    if (held !== undefined) return held;
+    let server = this.picker.pick(requester);
+    if (this.shared !== undefined) for (const one of this.picker.choosable.untried) one.shared?.untried();
+    if (server === undefined && memory?.retryAt !== undefined && this.clock.now() >= memory.retryAt) {
       memory.tried.clear();
       memory.retryAt = undefined;
-      server = this.#pick(requester);
+      server = this.picker.pick(requester);
     }
-    if (server === undefined) return this.#none(requester);
+    if (server === undefined) return this.#rounds.none(requester, this.clock.now());
     if (!(server instanceof Server)) {
       throw new OptionError('balance', server, 'a balancer that chooses one of the servers it is given');
     }
-    this.#leaveQueue(requester);
+    this.waiters.leave(requester);
     if (memory !== undefined) {
       memory.rested = false;
       memory.again = undefined;
       memory.retryAt = undefined;
     }
     // It may be tried: by this connection, and by no other until that is over.
-    if (server.isDoubted && server.trial === undefined && (this.#isShared || server.mayBeTried))
+    if (server.isDoubted && server.trial === undefined && (this.trials !== undefined || server.mayBeTried)) {
       server.tryBy(requester);
+    }
     if (++server.connections >= server.places) server.shared?.filled();
     server.chosen++;
     this.#governor?.begin(this.clock.now(), this.random());
@@ -360,82 +328,19 @@ export class Servers {
     return { kind: 'chosen', server };
   }
 
-  /** Whether this connection has to wait for the governor; those that came before it go first. */
-  #isHeld(requester: Requester, governor: Governor): boolean {
-    const waitMs = governor.waitMs(this.clock.now());
-    if (waitMs <= 0 && (this.#governorTimer === undefined || requester.queued !== undefined)) return false;
-    // Where there is no server it fails as without a governor.
-    if (this.#isExhausted(requester)) return false;
-    this.#isShut = true;
-    return true;
-  }
-
-  #awaitGovernor(governor: Governor): void {
-    if (this.#queue.size === 0 || this.#governorTimer !== undefined || !this.#isShut) return;
-    this.#governorTimer = wake(this.clock, this.#dialOn, Math.max(1, governor.waitMs(this.clock.now())));
-  }
-
-  /** The governor may let the next ones through. */
-  readonly #dialOn = (): void => {
-    // Until then newcomers wait behind those of the queue.
-    this.serve();
-    this.#governorTimer = undefined;
-    this.#awaitGovernor(this.#governor as Governor);
-  };
-
-  /** No server for now: wait in the queue or until the next round, or give up. */
-  #none(requester: Requester): Choice {
-    const { memory } = requester;
-    if (this.#isExhausted(requester) && !(this.#mayAwait() && requester.only === undefined)) {
-      this.#leaveQueue(requester);
-      return this.#exhausted(requester);
-    }
-    this.#now = this.clock.now();
-    if (memory !== undefined && memory.tried.size > 0 && this.#isRoundOver(requester, memory)) {
-      // Those that this one had yet to try may not be chosen any more.
-      this.#leaveQueue(requester);
-      return { kind: 'deferred', delayMs: this.#pacing.endRound(memory, this.#now) };
-    }
-    // Those that have failed are not tried again at once in place of one that is full, but after their rest.
-    if (memory !== undefined && memory.tried.size > 0 && memory.retryAt === undefined) {
-      memory.retryAt = this.#now + this.#pacing.rest(memory, this.#now);
-    }
-    const choice = this.#wait(requester, (memory?.retryAt ?? Number.POSITIVE_INFINITY) - this.#now);
-    if (this.#isShared) this.#trials.await();
-    return choice;
-  }
-
-  /** Whether a server may still come for a connection that finds none: a name has yet to be answered, for example. */
-  #mayAwait(): boolean {
-    return this.#judgement.waits || this.names.some((name) => name.isUnanswered);
-  }
-
-  /** It enters the queue, or stays there; a queue that is full takes nobody. */
-  #wait(requester: Requester, wakeAfterMs: number): Choice {
-    const { only } = requester;
-    if (requester.queued !== undefined) {
-      // It keeps its place.
-    } else if (only === undefined) {
-      if (this.#queue.anywhere >= this.#judgement.queueMax) return QUEUE_FULL;
-    } else if (only.waiting >= only.queueMax) return SERVER_QUEUE_FULL;
-    this.#queue.enter(requester, wakeAfterMs);
-    this.shared?.waits();
-    return FULL;
-  }
-
   /** The connection no longer wants a server, or is over: its place in the queue, and a trial, are given up. */
   forget(requester: Requester): void {
-    this.#leaveQueue(requester);
+    this.waiters.leave(requester);
     const server = this.#endTrial(requester);
     if (server === undefined) return;
     server.trialGivenUp();
-    if (this.#isShared) this.serve();
+    if (this.trials !== undefined) this.waiters.serve();
   }
 
   /** The connection, or the attempt, is over: its place is free for the connection that has waited longest. */
   leave(server: Server): void {
     server.left();
-    this.serve();
+    this.waiters.serve();
   }
 
   /** An attempt has come up: that of this requester. */
@@ -448,7 +353,7 @@ export class Servers {
       if (server.trial !== undefined) this.#endTrial(server.trial);
       server.connected();
     }
-    if (this.#isShared) this.serve();
+    if (this.trials !== undefined) this.waiters.serve();
   }
 
   /**
@@ -460,7 +365,7 @@ export class Servers {
     const wasTrial = this.#endTrial(requester) === server;
     const memory = this.#memoryOf(requester);
     const now = memory.failedAt;
-    if (wasTrial && this.#isShared) this.#trials.delay(server, now);
+    if (wasTrial) this.trials?.delay(server, now);
     // A Unix socket whose backlog is full lives, and has no room for the moment.
     const isBacklogFull = cause.code === 'EAGAIN' && server.path !== undefined;
     if (isBacklogFull) memory.tried.add(server);
@@ -472,38 +377,13 @@ export class Servers {
     memory.tried.add(server);
     this.#governor?.failed(now);
     // Attempts that began before the first failure are not counted as trials.
-    if (server.failures === 0 && this.#isShared) this.#trials.delay(server, now);
-    let reason = cause;
-    let mends: number | undefined;
-    try {
-      if (this.#isPermanent(cause)) mends = NEVER_MS;
-      else if (BAD_CERTIFICATE.test(cause.code ?? '')) mends = this.#backoff.longestMs(this.random()) || undefined;
-    } catch (error) {
-      // A hook that cannot tell must neither hang the connection nor hide its own mistake.
-      reason = { ...UNJUDGEABLE, phase: cause.phase, error };
-      mends = NEVER_MS;
-    }
-    server.attemptFailed(reason, this.#maySpare(server), mends);
+    if (server.failures === 0) this.trials?.delay(server, now);
+    this.judge.failed(server, cause);
   }
 
   /** An established connection was lost: this requester tries the others first. */
   dropped(requester: Requester, server: Server): void {
     this.#memoryOf(requester).tried.add(server);
-  }
-
-  /** @internal True where it counts how long connections last. */
-  get judgesLosses(): boolean {
-    return this.#judgement.lostWithin > 0;
-  }
-
-  /** @internal An established connection was lost, after this time. */
-  lost(server: Server, cause: Cause, livedMs: number): void {
-    if (livedMs < this.#judgement.lostWithin) server.wasLost(cause, this.#maySpare(server));
-  }
-
-  /** @internal A connection is over, after this time. */
-  lasted(server: Server, livedMs: number): void {
-    if (livedMs >= this.#judgement.lostWithin) server.lasted();
   }
 
   /** What was remembered of this connection no longer counts: it is, or was, stable. */
@@ -528,27 +408,11 @@ export class Servers {
     return this.list.map((server) => server.toJSON());
   }
 
-  /** @internal Its part of the new connections, from 0 to 1. */
-  shareOf(server: Server): number {
-    return this.#choosable.shareOf(server);
-  }
-
-  /** @internal The state of a server has changed: what may be chosen is worked out when it is needed. */
-  stateChanged(): void {
-    this.#eligible = undefined;
-  }
-
-  /** @internal The share of a server has changed, or there are others. */
-  sharesChanged(): void {
-    this.#eligible = undefined;
-    this.#balancer.changed?.(this.list);
-  }
-
   /** @internal */
   announce(server: Server, change: ServerChange): void {
     // Its owner tells the end of all: an operator must not read it as the loss of each server.
     if (this.#isOver) return;
-    if (this.#judgement.cutsOnBackup) this.#relieve();
+    if (this.#config.judgement.cutsOnBackup) this.#relieve();
     if (this.#emitter !== undefined && this.#emitter.listenerCount('changed') > 0) {
       server.notifyBy(this.#emitter.rawListeners('changed'), { server, ...change });
     }
@@ -560,60 +424,19 @@ export class Servers {
     this.list = this.list.filter((other) => other !== server);
     (server.parent as ServerName | undefined)?.forget(server);
     server.shared?.ended();
-    this.sharesChanged();
+    this.picker.sharesChanged();
   }
 
   /** @internal It is looked up no more. */
   nameEnded(name: ServerName): void {
     if (this.#isOver) return;
     this.names = this.names.filter((other) => other !== name);
-    this.serveAll();
+    this.waiters.serveAll();
   }
 
   /** How many connections wait: for a place, for a server, or for the governor. Those that wait for one server alone count, too. */
   get waiting(): number {
-    return this.#queue.size;
-  }
-
-  /** @internal How many wait that may go to this server. */
-  waitingFor(server: Server): number {
-    return this.#queue.anywhere + server.waiting;
-  }
-
-  /** @internal Those that wait for a place get one while there is one, the longest first. */
-  serve(): void {
-    if (this.#queue.size === 0) return;
-    this.#call(this.#hasOpen);
-    if (this.#governor !== undefined) this.#awaitGovernor(this.#governor);
-  }
-
-  /** @internal A server is not, or no longer, what those that wait have waited for: each asks again. */
-  serveAll(): void {
-    if (this.#queue.size > 0) this.#call(always);
-  }
-
-  #call(isWorth: (only: Server | undefined) => boolean): void {
-    // A requester that fails at once frees its place again, here inside: the loop that runs already serves it.
-    if (this.#isServing) {
-      this.#isAgain ||= isWorth === always;
-      return;
-    }
-    this.#isServing = true;
-    try {
-      this.#queue.call(isWorth);
-      while (this.#isAgain) {
-        this.#isAgain = false;
-        this.#queue.call(always);
-      }
-    } finally {
-      this.#isServing = false;
-      this.#isAgain = false;
-    }
-  }
-
-  get #choosable(): Eligible {
-    this.#eligible ??= new Eligible(this.list, this.#judgement.panic);
-    return this.#eligible;
+    return this.waiters.size;
   }
 
   #memoryOf(requester: Requester): RequesterMemory {
@@ -633,111 +456,13 @@ export class Servers {
     return trial;
   }
 
-  /** Whether traffic may eject this server: another one works, and not too many are ejected. */
-  #maySpare(server: Server): boolean {
-    const { up, judged, count } = this.#choosable;
-    const others = up - (server.hasTag('choosable') ? 1 : 0);
-    const ejected = judged + (server.hasTag('doubtful') ? 0 : 1);
-    return others > 0 && ejected <= this.#judgement.ejectedShare * count;
-  }
-
-  #pick(requester: Requester): Server | undefined {
-    const { memory, only } = requester;
-    this.#tried = memory?.tried;
-    const again = memory?.again;
-    if (again?.hasTag('usable') && this.#isUsable(again)) return again;
-    if (only !== undefined) return only.hasTag('usable') && this.#isUsable(only) ? only : undefined;
-    const { first, resort, spare } = this.#choosable;
-    const server = this.#balancer.choose(first, this.#isUsable, requester);
-    if (server !== undefined) return server;
-    if (resort.length > 0) {
-      const last = this.#balancer.choose(resort, this.#isUsable, requester);
-      if (last !== undefined) return last;
-    }
-    // While others are full, connections wait for them.
-    if (spare.length === 0 || memory === undefined || !first.every((one) => memory.tried.has(one))) return undefined;
-    return this.#balancer.choose(spare, this.#isUsable, requester);
-  }
-
-  /** What a connection may go to at all. */
-  #listFor({ only }: Requester): readonly Server[] {
-    if (only === undefined) return this.#choosable.all;
-    return only.hasTag('usable') ? only.alone : [];
-  }
-
-  #mayRetry(memory: RequesterMemory | undefined): memory is RequesterMemory {
-    return memory?.retryAt !== undefined && this.#now >= memory.retryAt;
-  }
-
-  #defer(requester: Requester, memory: RequesterMemory): Choice {
-    if (this.#isExhausted(requester) && !this.#mayAwait()) return this.#exhausted(requester);
-    memory.rested = true;
-    if (memory.again !== undefined) return { kind: 'deferred', delayMs: this.#pacing.rest(memory, this.#now) };
-    const untilTrialMs = this.#isShared ? this.#trials.untilNextMs(this.#listFor(requester), this.#now) : undefined;
-    if (untilTrialMs !== undefined) {
-      // It waits for its failure once, and with the others: neither its own backoff nor the budget adds to that.
-      memory.tried.clear();
-      memory.retryAt = undefined;
-      return { kind: 'deferred', delayMs: untilTrialMs };
-    }
-    const isOver = this.#isRoundOver(requester, memory);
-    const delayMs = isOver ? this.#pacing.endRound(memory, this.#now) : this.#pacing.next(memory, this.#now);
-    return { kind: 'deferred', delayMs };
-  }
-
-  /** One that was not tried is waited for, also while it is full: those that have failed are not tried again instead. */
-  #isRoundOver(requester: Requester, { tried }: RequesterMemory): boolean {
-    return this.#listFor(requester).every((server) => tried.has(server));
-  }
-
-  #isExhausted(requester: Requester): boolean {
-    return this.#listFor(requester).length === 0;
-  }
-
-  /** Why there is none: what happened to the first server. */
-  #exhausted({ only }: Requester): Choice {
-    const cause = (only ?? this.list[0] ?? this.names[0])?.cause ?? NO_SERVERS;
-    return { kind: 'exhausted', cause };
-  }
-
-  #leaveQueue(requester: Requester): void {
-    const wasQueued = requester.queued !== undefined;
-    this.#queue.leave(requester);
-    if (wasQueued) this.shared?.waits();
-    if (this.#queue.size > 0) return;
-    this.#trials.stop();
-    if (this.#governorTimer !== undefined) this.clock.clearTimeout(this.#governorTimer);
-    this.#governorTimer = undefined;
-  }
-
   /** A server without `backup` works again: backups are needed no more. */
   #relieve(): void {
-    const { hasPrimary } = this.#choosable;
+    const { hasPrimary } = this.picker.choosable;
     if (hasPrimary && !this.#hadPrimary) for (const server of this.list) if (server.backup) server.relieve(RELIEVED);
     this.#hadPrimary = hasPrimary;
   }
-
-  // Asked once per server and attempt: fields in place of closures.
-  #now = 0;
-  #tried: Set<Server> | undefined;
-  readonly #hasPlace = (server: Server): boolean => server.share > 0 && server.connections < server.places;
-  /** Where the backoff is shared, a server that has failed is open to one connection at a time, after a wait. */
-  readonly #isOpenForTrial = (server: Server): boolean =>
-    this.#hasPlace(server) &&
-    (server.failures === 0 || (server.trial === undefined && server.trialAt <= this.clock.now()));
-  #isOpen = this.#hasPlace;
-  readonly #isUsable = (server: Server): boolean => this.#isOpen(server) && this.#tried?.has(server) !== true;
-  /** Whether a connection that may go anywhere, or to one server alone, may find a place. */
-  readonly #hasPlaceFor = (only: Server | undefined): boolean =>
-    only === undefined ? this.#choosable.all.some(this.#isOpen) : only.hasTag('usable') && this.#isOpen(only);
-  readonly #mayDial = (only: Server | undefined): boolean => {
-    this.#isShut = (this.#governor as Governor).waitMs(this.clock.now()) > 0;
-    return !this.#isShut && this.#hasPlaceFor(only);
-  };
-  #hasOpen = this.#hasPlaceFor;
 }
-
-const always = (): boolean => true;
 
 const isObject = (value: unknown): boolean => value !== null && typeof value === 'object';
 

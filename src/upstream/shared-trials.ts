@@ -6,14 +6,14 @@ import type { Clock, Timer } from '../runtime/clock.js';
 import type { Backoff } from './backoff.js';
 import { wake } from './pacing.js';
 import type { Server } from './server.js';
+import type { Waiters } from './waiters.js';
 
 /** The set: its servers, and its queue. */
 interface TrialsOwner {
   readonly list: readonly Server[];
   readonly clock: Clock;
-  readonly waiting: number;
+  readonly waiters: Waiters;
   random(): number;
-  serve(): void;
 }
 
 export class SharedTrials {
@@ -36,8 +36,8 @@ export class SharedTrials {
 
   /** The next trial is for the connection that has waited longest. @param failing a server that fails now */
   await(failing?: Server): void {
-    const { list, clock, waiting } = this.#owner;
-    if (waiting === 0 || this.#timer !== undefined) return;
+    const { list, clock, waiters } = this.#owner;
+    if (waiters.size === 0 || this.#timer !== undefined) return;
     const now = clock.now();
     let trialAt = Number.POSITIVE_INFINITY;
     for (const server of list) {
@@ -51,7 +51,7 @@ export class SharedTrials {
       const earlyMs = trialAt - clock.now();
       this.#timer = earlyMs > 0 ? wake(clock, next, earlyMs) : undefined;
       if (earlyMs > 0) return;
-      this.#owner.serve();
+      waiters.serve();
       this.stop();
       this.await();
     };

@@ -106,10 +106,10 @@ test('counts: how often it was chosen, what failed, and what failed in a row', (
 test('a connection that was lost soon is a failure, too, and no attempt', () => {
   const set = setOf({ ejection: { lostWithin: 1_000 } });
   const [a] = set.list as [Server];
-  set.lost(a, RESET, 2_000);
+  set.judge.lost(a, RESET, 2_000);
   expect(seen(a)).toMatchObject({ lastFailure: undefined });
   clock.advance(5);
-  set.lost(a, RESET, 10);
+  set.judge.lost(a, RESET, 10);
   expect(seen(a)).toMatchObject({ failed: 0, lastFailure: { at: ORIGIN + 5, of: 'connection', cause: RESET } });
 });
 

@@ -189,13 +189,13 @@ describe('ejection', () => {
   test('a connection that is lost soon counts; one that lasts is forgiven', () => {
     const set = setOf({ ejection: { lostWithin: 1_000, failures: 2 } });
     const a = named(set, 'a');
-    set.lost(a, RESET, 999);
-    set.lost(a, RESET, 1_000);
+    set.judge.lost(a, RESET, 999);
+    set.judge.lost(a, RESET, 1_000);
     expect(a.state).toBe('serving.up');
-    set.lasted(a, 1_000);
-    set.lost(a, RESET, 0);
+    set.judge.lasted(a, 1_000);
+    set.judge.lost(a, RESET, 0);
     expect(a.state).toBe('serving.up');
-    set.lost(a, RESET, 0);
+    set.judge.lost(a, RESET, 0);
     expect(a).toMatchObject({ state: 'serving.ejected', cause: RESET });
     // That it accepts a connection proves nothing.
     set.succeeded(a);
