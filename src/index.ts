@@ -113,7 +113,7 @@ export type { AddressesOptions, HoldOptions } from './upstream/name-options.js';
 export type { RemoveOptions, Server, ServerChange, ServerEvents } from './upstream/server.js';
 export type { CheckResult, PastChange, ServerFailure } from './upstream/server-history.js';
 export type { ServerInfo } from './upstream/server-info.js';
-export type { ServerName, ServerNameChange, ServerNameEvents } from './upstream/server-name.js';
+export type { ServerName, ServerNameChange, ServerNameEvents, ServerNameLookup } from './upstream/server-name.js';
 export type { ConnectContext, ConnectHook, ServerOptions } from './upstream/server-options.js';
 export { Servers, type ServersEvents } from './upstream/servers.js';
 export {

@@ -65,7 +65,7 @@ const METHODS = [
 
 /**
  * Makes the instruments of proxies by `@opentelemetry/api` (from version 1.9), which the program installs together with an SDK. Until
- * it is called nothing is measured, and nothing costs; what had ended before is not counted. docs/servers.md lists the
+ * it is called nothing is measured, and nothing costs; what had ended before is not counted. docs/metrics.md lists the
  * instruments.
  *
  * @throws OptionError

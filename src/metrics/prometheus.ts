@@ -73,7 +73,7 @@ function without({ 'error.type': _, ...labels }: Labels): Labels {
 
 /**
  * Registers the metrics of proxies with `prom-client` (version 15), which the program installs. Until it is called nothing is
- * measured, and nothing costs; what had ended before is not counted. docs/servers.md lists the metrics.
+ * measured, and nothing costs; what had ended before is not counted. docs/metrics.md lists the metrics.
  *
  * @throws OptionError
  * @throws what prom-client throws where a metric of the same name is registered already

@@ -3,6 +3,7 @@ import { OptionError } from '../errors.js';
 import { everyOption } from '../options.js';
 import type { LogEntry } from '../proxy/log.js';
 import { TcpProxy } from '../proxy/proxy.js';
+import type { ServerNameLookup } from '../upstream/server-name.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -41,6 +42,11 @@ export const COUNTERS = {
     labels: ['proxy', 'server'],
   },
   refused: { help: 'Newcomers that were turned away at the limit of clients', unit: '{client}', labels: ['proxy'] },
+  lookups: {
+    help: 'Look-ups of names with several addresses, by their result',
+    unit: '{lookup}',
+    labels: ['proxy', 'name', 'result'],
+  },
 } as const satisfies Record<string, CounterRow>;
 
 export const GAUGES = {
@@ -116,8 +122,14 @@ export function follow(proxies: readonly TcpProxy[], sink: Sink): () => void {
     const { id } = proxy;
     const logged = (entry: LogEntry): void => note(sink, id, entry);
     const refused = (): void => sink.add('refused', 1, { proxy: id });
+    const lookedUp = ({ name, result }: ServerNameLookup): void =>
+      sink.add('lookups', 1, { proxy: id, name: name.name, result });
     proxy.on('log', logged).on('refused', refused);
-    return () => void proxy.off('log', logged).off('refused', refused);
+    proxy.servers.on('lookedUp', lookedUp);
+    return () => {
+      proxy.off('log', logged).off('refused', refused);
+      proxy.servers.off('lookedUp', lookedUp);
+    };
   });
   return () => {
     for (const stop of stops) stop();
@@ -158,6 +170,7 @@ export const SERVER_STATES = [
   'excluded',
   'draining',
   'maintenance',
+  'leaving',
   'removing',
   'cutting',
 ] as const;

@@ -5,7 +5,7 @@
  */
 import type { promises, SrvRecord } from 'node:dns';
 import { builtin } from '../builtin.js';
-import { type Failed, type Found, failedBy, inOrder, keyOf, type LookupContext, type Place } from './found.js';
+import { type Found, failedBy, inOrder, keyOf, type LookupContext, type Missing, type Place } from './found.js';
 
 type Resolver = InstanceType<typeof promises.Resolver>;
 
@@ -63,6 +63,8 @@ interface Records {
   /** The name has no such record, or does not exist. */
   readonly error: unknown;
   readonly isNone: boolean;
+  /** The kind that was asked for; of both kinds together, the one that was not answered; nothing where neither was. */
+  readonly family: 4 | 6 | undefined;
 }
 
 const NONE = new Set(['ENODATA', 'ENOTFOUND']);
@@ -70,37 +72,40 @@ const NONE = new Set(['ENODATA', 'ENOTFOUND']);
 const codeOf = (error: unknown): string => String((error as { readonly code?: unknown }).code);
 
 async function records(
+  family: 4 | 6,
   asked: Promise<readonly { readonly address: string; readonly ttl: number }[]>,
 ): Promise<Records> {
   try {
     const found = await asked;
     const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
-    return { addresses: found.map(({ address }) => address), ttlMs, error: undefined, isNone: false };
+    return { addresses: found.map(({ address }) => address), ttlMs, error: undefined, isNone: false, family };
   } catch (error) {
-    return { addresses: [], ttlMs: Number.POSITIVE_INFINITY, error, isNone: NONE.has(codeOf(error)) };
+    return { addresses: [], ttlMs: Number.POSITIVE_INFINITY, error, isNone: NONE.has(codeOf(error)), family };
   }
 }
 
 /** The addresses of one name; a kind of record that is not answered does not hide the other one. */
 async function addressesOf(resolver: Resolver, host: string, family: 4 | 6 | undefined): Promise<Records> {
   const asked: Promise<Records>[] = [];
-  if (family !== 6) asked.push(records(resolver.resolve4(host, { ttl: true })));
-  if (family !== 4) asked.push(records(resolver.resolve6(host, { ttl: true })));
+  if (family !== 6) asked.push(records(4, resolver.resolve4(host, { ttl: true })));
+  if (family !== 4) asked.push(records(6, resolver.resolve6(host, { ttl: true })));
   const all = await Promise.all(asked);
   const addresses = all.flatMap((one) => one.addresses);
-  const silent = all.find(({ error, isNone }) => error !== undefined && !isNone);
+  const [silent, ...others] = all.filter(({ error, isNone }) => error !== undefined && !isNone);
   const error = silent?.error ?? (addresses.length > 0 ? undefined : all.find((one) => one.isNone)?.error);
   const isNone = silent === undefined && addresses.length === 0;
-  return { addresses, ttlMs: Math.min(...all.map(({ ttlMs }) => ttlMs)), error, isNone };
+  const missing = others.length === 0 ? silent?.family : undefined;
+  return { addresses, ttlMs: Math.min(...all.map(({ ttlMs }) => ttlMs)), error, isNone, family: missing };
 }
 
 async function ask(resolver: Resolver, question: DnsQuestion, family: 4 | 6 | undefined): Promise<Found> {
   const { host, port, isService } = question;
   if (isService) return services(resolver, question, family);
-  const { addresses, ttlMs, error, isNone } = await addressesOf(resolver, host, family);
+  const answer = await addressesOf(resolver, host, family);
+  const { addresses, ttlMs, error, isNone } = answer;
   if (addresses.length === 0 && !(isNone && codeOf(error) === 'ENODATA')) throw error;
   const places = addresses.map((address) => placeAt(address, port, undefined, undefined));
-  return foundBy(places, ttlMs, isNone || error === undefined ? undefined : failedBy(error, false));
+  return foundBy(places, ttlMs, isNone ? [] : [answer]);
 }
 
 async function services(resolver: Resolver, question: DnsQuestion, family: 4 | 6 | undefined): Promise<Found> {
@@ -118,8 +123,7 @@ async function services(resolver: Resolver, question: DnsQuestion, family: 4 | 6
   });
   const missing = answers.find(({ error }) => error !== undefined);
   if (places.length === 0 && missing !== undefined) throw missing.error;
-  const ttlMs = Math.min(...answers.map((answer) => answer.ttlMs));
-  return foundBy(places, ttlMs, missing === undefined ? undefined : failedBy(missing.error, false));
+  return foundBy(places, Math.min(...answers.map((answer) => answer.ttlMs)), answers);
 }
 
 /** A service without a record is one that has no server. */
@@ -148,8 +152,15 @@ const placeAt = (
   backup: boolean | undefined,
 ): Place => ({ key: keyOf(address, port), address, port, weight, backup });
 
-const foundBy = (places: readonly Place[], ttlMs: number, missing: Failed | undefined): Found => ({
-  places: inOrder(places),
-  ttlMs: Number.isFinite(ttlMs) ? ttlMs : 0,
-  missing,
-});
+/** An answer that lacks a part is good for no time: what is missing is asked for again soon. */
+function foundBy(places: readonly Place[], ttlMs: number, answers: readonly Records[]): Found {
+  const missing = missingIn(answers);
+  return { places: inOrder(places), ttlMs: missing === undefined && Number.isFinite(ttlMs) ? ttlMs : 0, missing };
+}
+
+function missingIn(answers: readonly Records[]): Missing | undefined {
+  const [first, ...others] = answers.filter(({ error }) => error !== undefined);
+  if (first === undefined) return undefined;
+  const isSame = others.every(({ family }) => family === first.family);
+  return { ...failedBy(first.error, false), family: isSame ? first.family : undefined };
+}

@@ -62,12 +62,18 @@ export interface Failed {
   readonly cause: Report;
 }
 
+/** @internal What a part of an answer lacks. */
+export interface Missing extends Failed {
+  /** Only addresses of this version of IP are missing; nothing where any may be. */
+  readonly family: 4 | 6 | undefined;
+}
+
 /** @internal An answer, in an order that does not depend on that of the answer. */
 export interface Found {
   readonly places: readonly Place[];
   readonly ttlMs: number;
   /** A part was not answered: what is known of it is not gone. */
-  readonly missing: Failed | undefined;
+  readonly missing: Missing | undefined;
 }
 
 /** @internal What is fixed for all addresses of a name. */

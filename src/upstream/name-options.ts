@@ -35,7 +35,7 @@ export interface AddressesOptions {
    * ```ts
    * by: async (service, { signal }) => {
    *   const answer = await fetch(`http://127.0.0.1:8500/v1/health/service/${service}?passing`, { signal });
-   *   return (await answer.json()).map(({ Service: { Address, Port } }) => ({ address: Address, port: Port }));
+   *   return (await answer.json()).map(({ Node, Service }) => ({ address: Service.Address || Node.Address, port: Service.Port }));
    * },
    * ```
    */

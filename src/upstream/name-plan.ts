@@ -20,32 +20,31 @@ export interface Plan {
   /** Those whose address is not there any more, by their keys. */
   readonly gone: readonly string[];
   readonly added: readonly Place[];
-  /** Addresses for which there is no room. */
-  readonly left: number;
 }
 
 /**
  * @internal
- * @param holdMs how long an address that is not found any more still counts
+ * @param holdMsOf how long an address that is not found any more still counts
  * @param serversMax those that leave do not count
  */
-export function planOf(
-  known: ReadonlyMap<string, Known>,
+export function planOf<T extends Known>(
+  known: ReadonlyMap<string, T>,
   { places }: Pick<Found, 'places'>,
   now: number,
-  holdMs: number,
+  holdMsOf: (one: T) => number,
   serversMax: number,
 ): Plan {
   const keys = new Set(places.map(({ key }) => key));
   const gone: string[] = [];
   let count = 0;
-  for (const [key, { seenAt, isEnding }] of known) {
-    if (isEnding) continue;
-    if (!keys.has(key) && holdMs !== NEVER_MS && now - seenAt >= holdMs) gone.push(key);
+  for (const [key, one] of known) {
+    if (one.isEnding) continue;
+    if (!keys.has(key) && isOver(now - one.seenAt, holdMsOf(one))) gone.push(key);
     else count++;
   }
   const found = places.filter(({ key }) => known.get(key)?.isEnding === false);
   const fresh = places.filter(({ key }) => !known.has(key));
-  const added = fresh.slice(0, Math.max(0, serversMax - count));
-  return { found, gone, added, left: fresh.length - added.length };
+  return { found, gone, added: fresh.slice(0, Math.max(0, serversMax - count)) };
 }
+
+const isOver = (forMs: number, holdMs: number): boolean => holdMs !== NEVER_MS && forMs >= holdMs;

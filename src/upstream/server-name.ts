@@ -1,8 +1,8 @@
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { builtin } from '../builtin.js';
 import { NameInstance } from '../generated/name.js';
-import { Handle, type HandleKind, kindOf } from '../handle.js';
-import type { NameCommand, NameContext, NameEvent } from '../machines/name.js';
+import { callListeners, Handle, type HandleKind, kindOf } from '../handle.js';
+import type { LookupFailure, NameCommand, NameContext, NameEvent } from '../machines/name.js';
 import type { Cause, NameAnswer, Outcome, Report } from '../machines/vocabulary.js';
 import { askDns } from '../names/dns.js';
 import {
@@ -31,6 +31,16 @@ export interface ServerNameChange {
   readonly added: readonly Server[];
   /** Servers whose address the name has no more: they leave. */
   readonly gone: readonly Server[];
+}
+
+/** A look-up that is over. */
+export interface ServerNameLookup {
+  /** Whose look-up it was. */
+  readonly name: ServerName;
+  /** It was answered, or why it has failed. */
+  readonly result: 'answered' | LookupFailure;
+  /** The cause of a failure. */
+  readonly cause: Cause | undefined;
 }
 
 /** Events of a name. */
@@ -116,8 +126,10 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
   /** When the last good answer came. */
   #goodAt: number;
   #controller: AbortController | undefined = undefined;
-  /** What the system was asked: that cannot be cancelled, so the next look-up waits for the same answer. */
+  /** What Node was asked. That cannot be cancelled, and takes a thread of its pool, so the next look-up waits for the same answer. */
   #system: Promise<unknown> | undefined = undefined;
+  /** The answer that comes is the first one. */
+  #isAwaited = false;
   #removal: RemoveOptions = {};
 
   /** @internal @param name what it is called in errors */
@@ -250,16 +262,22 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
 
   #askSystem(): Promise<unknown> {
     const { lookup } = this.#config;
-    const ask = lookup === undefined ? (builtin.dns.lookup as LookupFunction) : guarded(lookup);
+    // One of the user's that never answers must not be the last one.
+    if (lookup !== undefined) return this.#askBy(guarded(lookup));
+    this.#system ??= this.#askBy(builtin.dns.lookup as LookupFunction).finally(() => {
+      this.#system = undefined;
+    });
+    return this.#system;
+  }
+
+  #askBy(lookup: LookupFunction): Promise<unknown> {
     const options = { all: true, family: this.#family ?? 0, hints: 0 } as Parameters<LookupFunction>[1];
-    this.#system ??= new Promise<unknown>((resolve, reject) => {
-      ask(this.host, options, (error, found) => {
-        this.#system = undefined;
+    return new Promise((resolve, reject) => {
+      lookup(this.host, options, (error, found) => {
         if (error !== null) reject(error);
         else resolve(typeof found === 'string' ? [found] : found.map(({ address }) => address));
       });
     });
-    return this.#system;
   }
 
   #answered(number: number, controller: AbortController, found: Found): void {
@@ -269,6 +287,7 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
     }
     if (this.#controller === controller) this.#answer = found;
     const ttlMs = this.#checked.respectsTtl ? found.ttlMs : 0;
+    this.#isAwaited = this.isUnanswered;
     this.instance.send({ type: 'lookup.answered', number, ttlMs, isEmpty: found.places.length === 0 });
   }
 
@@ -299,8 +318,11 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
     this.#goodAt = now;
     const { obsoleteMs, serversMax, settings } = this.#checked;
     const { missing } = answer;
-    const holdMs = missing === undefined ? obsoleteMs : Math.max(obsoleteMs, settings.hold[missing.failure]);
-    const plan = planOf(this.#entries, answer, now, holdMs, serversMax);
+    const holdMsOf = ({ place }: Entry): number =>
+      missing === undefined || (missing.family !== undefined && missing.family !== isIP(place.address))
+        ? obsoleteMs
+        : Math.max(obsoleteMs, settings.hold[missing.failure]);
+    const plan = planOf(this.#entries, answer, now, holdMsOf, serversMax);
     this.#addresses = answer.places.map(({ key }) => key);
     for (const place of plan.found) this.#see(place, now);
     const gone = plan.gone.flatMap((key) => this.#leave(key));
@@ -311,9 +333,10 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
         this.#entries.set(place.key, new Entry(server, place, now));
         return server;
       }),
+      this.#isAwaited,
     );
-    if (added.length + gone.length === 0) return;
-    this.notify('changed', { addresses: this.#addresses, added, gone });
+    if (added.length + gone.length > 0) this.notify('changed', { addresses: this.#addresses, added, gone });
+    this.set.lookedUp({ name: this, result: 'answered', cause: undefined });
   }
 
   #see(place: Place, now: number): void {
@@ -349,7 +372,14 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
     this.#controller = undefined;
     // Connections that have waited for the first answer.
     this.set.waiters.serveAll();
-    if (this.hasListeners('failed')) this.notify('failed', this.#causeOf(cause));
+    const why = this.#causeOf(cause);
+    if (this.hasListeners('failed')) this.notify('failed', why);
+    this.set.lookedUp({ name: this, result: this.#known.failure as LookupFailure, cause: why });
+  }
+
+  /** @internal Calls listeners of its set. */
+  notifyBy(listeners: readonly unknown[], lookup: ServerNameLookup): void {
+    this.inContext(callListeners, this.set, listeners, [lookup]);
   }
 
   #told(code: string): Report {

@@ -19,19 +19,22 @@ import { Picker } from './picker.js';
 import type { Choice, Requester, RequesterMemory } from './requester.js';
 import { Rounds } from './rounds.js';
 import { type RemoveOptions, Server, type ServerChange, type ServerConfig } from './server.js';
-import { ServerName } from './server-name.js';
+import { ServerName, type ServerNameLookup } from './server-name.js';
 import { isNamed, type ServerOptions } from './server-options.js';
 import { isPermanent, judgementOf, SERVERS_OPTIONS, type ServersOptions } from './servers-options.js';
 import { SharedTrials } from './shared-trials.js';
 import { type SetOrder, type SharedSet, sharingOf } from './sharing.js';
 import { Waiters } from './waiters.js';
 
+const EVENTS: ReadonlySet<string> = new Set<keyof ServersEvents>(['changed', 'lookedUp']);
 const NO_NAMES: readonly ServerName[] = [];
 const RELIEVED: Cause = { initiator: 'library', manner: 'answer', phase: 'serving', code: 'backupOver' };
 /** Events of a set of servers. */
 export type ServersEvents = {
   /** A server was added, or is in another state; one that is removed ends as `closed` or `aborted`. */
   changed: [ServerChange & { readonly server: Server }];
+  /** A look-up of one of its names is over: it was answered, or has failed. Tries that were repeated at once are one look-up. */
+  lookedUp: [ServerNameLookup];
 };
 
 /**
@@ -193,15 +196,20 @@ export class Servers {
     return name;
   }
 
-  /** @internal Those that were made for it become a part of it. */
-  addAll(servers: readonly Server[]): readonly Server[] {
+  /**
+   * @internal Those that were made for it become a part of it.
+   *
+   * @param isAwaited connections have waited for these: if they may not be chosen, the wait is over, too
+   */
+  addAll(servers: readonly Server[], isAwaited = false): readonly Server[] {
     if (servers.length > 0) {
       this.list = [...this.list, ...servers];
       this.picker.sharesChanged();
       for (const server of servers) server.begin();
       if (this.shared !== undefined) for (const server of servers) this.#sharing(server);
     }
-    this.waiters.serve();
+    if (isAwaited) this.waiters.serveAll();
+    else this.waiters.serve();
     return servers;
   }
 
@@ -273,7 +281,9 @@ export class Servers {
 
   /** Calls `listener` whenever `event` happens. */
   on<K extends keyof ServersEvents>(event: K, listener: (...args: ServersEvents[K]) => void): this {
-    if (event !== 'changed') throw new OptionError('event', event, 'one that a set of servers has: changed');
+    if (!EVENTS.has(event)) {
+      throw new OptionError('event', event, `one that a set of servers has: ${[...EVENTS].join(', ')}`);
+    }
     if (typeof listener !== 'function') throw new OptionError('listener', listener, 'a function');
     this.#emitter ??= new EventEmitter().setMaxListeners(0);
     this.#emitter.on(event, listener);
@@ -404,8 +414,12 @@ export class Servers {
   }
 
   /** A snapshot that can be logged. */
-  toJSON() {
-    return this.list.map((server) => server.toJSON());
+  toJSON(): Record<string, unknown> {
+    return {
+      list: this.list.map((server) => server.toJSON()),
+      names: this.names.map((name) => name.toJSON()),
+      waiting: this.waiting,
+    };
   }
 
   /** @internal */
@@ -416,6 +430,12 @@ export class Servers {
     if (this.#emitter !== undefined && this.#emitter.listenerCount('changed') > 0) {
       server.notifyBy(this.#emitter.rawListeners('changed'), { server, ...change });
     }
+  }
+
+  /** @internal One of its names was answered, or was not. */
+  lookedUp(lookup: ServerNameLookup): void {
+    if (this.#isOver || this.#emitter === undefined || this.#emitter.listenerCount('lookedUp') === 0) return;
+    lookup.name.notifyBy(this.#emitter.rawListeners('lookedUp'), lookup);
   }
 
   /** @internal It has ended, and has no connection. */

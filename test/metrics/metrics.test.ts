@@ -164,7 +164,7 @@ test('the states of servers, and the queue', async () => {
     '{server="busy",state="up"} 1',
     '{server="away",state="draining"} 1',
   ]);
-  expect(state.split('\n').filter((line) => line.startsWith('sockchart_server_state{'))).toHaveLength(24);
+  expect(state.split('\n').filter((line) => line.startsWith('sockchart_server_state{'))).toHaveLength(26);
   expect(await registry.getSingleMetricAsString('sockchart_queue_length')).toContain(`{proxy="${proxy.id}"} 1`);
   const [busy] = proxy.servers.list as [Server, Server];
   const byRoute = await makeProxy({ route: () => busy });
@@ -186,6 +186,24 @@ test('every state of a server that is not over has a name in the metrics', () =>
   // `added` is left at once.
   const names = new Set(leaves.filter((path) => path !== 'added').map(shownState));
   expect([...names].sort()).toEqual([...SERVER_STATES].sort());
+});
+
+test('look-ups are counted by their result', async () => {
+  const registry = new prom.Registry();
+  const answer = gate<readonly string[]>();
+  const { proxy } = await makeProxy({
+    servers: [{ host: 'db.test', port: 1, addresses: { by: () => answer.promise } }],
+  });
+  const { stop } = prometheusMetrics({ client: prom, proxies: [proxy], registry });
+  bench.later(stop);
+  const [name] = proxy.servers.names;
+  const changed = gate();
+  name?.on('changed', () => changed.open());
+  answer.open(['127.0.0.1']);
+  await changed.promise;
+  expect(await registry.getSingleMetricAsString('sockchart_lookups_total')).toContain(
+    `{proxy="${proxy.id}",name="db.test",result="answered"} 1`,
+  );
 });
 
 test('newcomers at the limit are counted', async () => {

@@ -63,10 +63,11 @@ test('a truncated answer is asked for again over TCP', async () => {
 });
 
 test.each(['SERVFAIL', 'silent'] as const)('addresses of one kind count, and the other kind is %s', async (aaaa) => {
-  const { at } = await server({ a: ['127.0.0.2'], aaaa });
+  const { at } = await server({ a: { ttl: 3_600, addresses: ['127.0.0.2'] }, aaaa });
   const found = await ask([at], { timeoutMs: 400 });
   expect(keys(found)).toEqual(['127.0.0.2:5432']);
-  expect(found.missing?.failure).toBe(aaaa === 'silent' ? 'timeout' : 'other');
+  expect(found.missing).toMatchObject({ failure: aaaa === 'silent' ? 'timeout' : 'other', family: 6 });
+  expect(found.ttlMs, 'the other kind is asked for again soon').toBe(0);
 });
 
 test('a kind that the name has not is no failure', async () => {
@@ -123,6 +124,20 @@ test('a target that is not answered is missing; a service that is not offered ha
   expect(keys(await ask([none.at], { isService: true }))).toEqual([]);
   const lost = await server({ services }, { 'a.test': 'SERVFAIL', 'b.test': 'SERVFAIL' });
   expect(await failure(ask([lost.at], { isService: true }))).toBe('other');
+});
+
+test('a service says which addresses are missing, where all targets lack the same kind', async () => {
+  const services = [
+    { target: 'a.test', port: 1 },
+    { target: 'b.test', port: 2 },
+  ];
+  const lacking = { a: ['127.0.0.2'], aaaa: 'SERVFAIL' } as const;
+  const same = await server({ services }, { 'a.test': lacking, 'b.test': lacking });
+  expect((await ask([same.at], { isService: true })).missing).toMatchObject({ failure: 'other', family: 6 });
+  const different = await server({ services }, { 'a.test': lacking, 'b.test': { a: 'SERVFAIL', aaaa: ['::1'] } });
+  expect((await ask([different.at], { isService: true })).missing).toMatchObject({ family: undefined });
+  const whole = await server({ services }, { 'a.test': lacking, 'b.test': 'SERVFAIL' });
+  expect((await ask([whole.at], { isService: true })).missing).toMatchObject({ family: undefined });
 });
 
 test('a look-up that is not wanted any more is cancelled', async () => {

@@ -1,4 +1,5 @@
 /** A name that is as many servers as it has addresses: what its answers do to a set of servers. */
+import type { LookupFunction } from 'node:net';
 import { expect, test } from 'vitest';
 import {
   type AddressesOptions,
@@ -269,6 +270,67 @@ test('… and fails with the reason if there is none', async () => {
     kind: 'exhausted',
     cause: { code: 'ENOTFOUND', answer: { name: 'db.test', addresses: [] } },
   });
+});
+
+test('… and fails at once if the first answer has no address', async () => {
+  const { servers } = makeName([], { mayBeEmpty: true });
+  const asker = new Asker(servers);
+  expect(asker.ask()).toBeUndefined();
+  await turns();
+  expect(asker.called).toBe(1);
+  expect(servers.choose(asker)).toMatchObject({ kind: 'exhausted', cause: { code: 'noServers' } });
+});
+
+test('… or no server that may be chosen before its first check', async () => {
+  const never = (): Promise<void> => new Promise(() => {});
+  const { servers } = makeName(['10.0.0.1'], {}, { panic: 0, checks: { init: 'down', by: never } });
+  const asker = new Asker(servers);
+  expect(asker.ask()).toBeUndefined();
+  await turns();
+  expect(asker.called).toBe(1);
+  expect(servers.choose(asker).kind).toBe('exhausted');
+});
+
+test('a set tells each look-up that is over, however its name came to it', async () => {
+  const { servers, name, next, options } = makeName(['10.0.0.1'], { timeout: 100, tries: 2 });
+  const told: string[] = [];
+  servers.on('lookedUp', (lookup) => told.push(`${lookup.name} ${lookup.result} ${lookup.cause?.code ?? ''}`));
+  await turns();
+  await next(failure('ENOTFOUND'));
+  await next('silent', 1_000);
+  await next('silent', 100);
+  await next('silent', 100);
+  await next(['10.0.0.1'], 1_000);
+  const other = servers.addName({ ...options, name: 'other', addresses: { by: () => [] } });
+  await turns();
+  expect(told).toEqual([
+    'db.test answered ',
+    'db.test nx ENOTFOUND',
+    'db.test timeout lookupTimeout',
+    'db.test answered ',
+    'other other ENODATA',
+  ]);
+  expect(servers.toJSON()).toMatchObject({
+    list: [{ name: 'db.test/10.0.0.1:5432' }],
+    names: [
+      { name: 'db.test', state: 'waiting.fresh', addresses: name.addresses, servers: ['db.test/10.0.0.1:5432'] },
+      { name: 'other', state: 'waiting.empty', cause: { code: 'ENODATA' }, addresses: [] },
+    ],
+  });
+  await other.close();
+});
+
+test('a look-up function of the user’s that never answers is called again', async () => {
+  let asked = 0;
+  const lookup: LookupFunction = (_host, _options, callback) => {
+    if (++asked > 1) callback(null, [{ address: '10.0.0.1', family: 4 }]);
+  };
+  const { servers, name, next } = makeName([], { by: 'system', timeout: 500, tries: 1 }, { lookup });
+  await turns();
+  await next([], 500);
+  expect(name.cause).toMatchObject({ code: 'lookupTimeout' });
+  await next([], 1_000);
+  expect([asked, ...hosts(servers)]).toEqual([2, '10.0.0.1']);
 });
 
 test('a look-up that takes too long is cancelled and tried again; after so many tries it has failed', async () => {

@@ -134,6 +134,14 @@ test('no failure of the name server fails a connection within the hold time', { 
   expect(traffic.seen.failed).toBe(0);
 });
 
+test('an IPv4 address that is gone leaves, also while IPv6 addresses are not answered; those are kept', async () => {
+  const { dns, set } = await world({ a: ['127.0.0.2', '127.0.0.3'], aaaa: ['::1'] });
+  await until('three servers', () => set.list.length === 3);
+  dns.zones.set('db.test', { a: ['127.0.0.2'], aaaa: 'SERVFAIL' });
+  await until('one to go', () => set.list.length === 2);
+  expect(hosts(set)).toEqual(['127.0.0.2', '::1']);
+});
+
 test('after the hold time there is no server; sessions go on, and the next answer takes the servers back', async () => {
   const { dns, set, at } = await world(['127.0.0.2'], { hold: 50 });
   const { client, reader } = await joined(at);

@@ -473,7 +473,11 @@ describe('Servers', () => {
     expect(set.list.map(({ connections }) => connections)).toEqual([2, 1, 1]);
     set.leave(set.list[0] as Server);
     expect(set.list[0]?.connections).toBe(1);
-    expect(set.toJSON()[0]).toMatchObject({ name: '127.0.0.1:1', connections: 1, failures: 0 });
+    expect(set.toJSON()).toMatchObject({
+      list: [{ name: '127.0.0.1:1', connections: 1, failures: 0 }, {}, {}],
+      names: [],
+      waiting: 0,
+    });
   });
 
   test('another server at once, and a wait that grows by round', () => {

@@ -153,7 +153,7 @@ describe('a weight', () => {
   });
 
   test('is 1 unless it is given, and part of the snapshot', () => {
-    expect(setOf([undefined as never, 7]).toJSON()).toMatchObject([{ weight: 1 }, { weight: 7 }]);
+    expect(setOf([undefined as never, 7]).toJSON()).toMatchObject({ list: [{ weight: 1 }, { weight: 7 }] });
   });
 
   test('0 drains: what is connected stays, a connection for this server alone waits, as does everybody if all have 0', () => {

@@ -43,6 +43,7 @@ export {
   type ServerName,
   type ServerNameChange,
   type ServerNameEvents,
+  type ServerNameLookup,
   type ServerOptions,
   Servers,
   type ServersBackoffOptions,
