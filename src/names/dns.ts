@@ -5,7 +5,18 @@
  */
 import type { promises, SrvRecord } from 'node:dns';
 import { builtin } from '../builtin.js';
-import { type Found, failedBy, inOrder, keyOf, type LookupContext, type Missing, type Place } from './found.js';
+import { WEIGHT_MAX } from '../upstream/balance/weight.js';
+import {
+  type Found,
+  failedBy,
+  failureOf,
+  inOrder,
+  keyOf,
+  type LookupContext,
+  type Missing,
+  type Place,
+  sortedBy,
+} from './found.js';
 
 type Resolver = InstanceType<typeof promises.Resolver>;
 
@@ -37,14 +48,14 @@ export async function askDns(question: DnsQuestion, { signal, timeoutMs, family 
     for (const resolver of resolvers) resolver.cancel();
   };
   const timer = setTimeout(cancel, timeoutMs * PATIENCE).unref();
-  signal.addEventListener('abort', cancel, { once: true });
+  // It is the signal of this look-up alone.
+  signal.addEventListener('abort', cancel);
   try {
     return await Promise.any(resolvers.map((resolver) => ask(resolver, question, family)));
   } catch (error) {
     throw worthTelling((error as AggregateError).errors);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', cancel);
     cancel();
   }
 }
@@ -52,7 +63,7 @@ export async function askDns(question: DnsQuestion, { signal, timeoutMs, family 
 /** What a name server has said counts more than that another one has said nothing. */
 function worthTelling(errors: readonly unknown[]): unknown {
   const order = ['nx', 'other', 'refused', 'timeout'];
-  const rank = (error: unknown): number => order.indexOf(failedBy(error, false).failure);
+  const rank = (error: unknown): number => order.indexOf(failureOf(error));
   return [...errors].sort((a, b) => rank(a) - rank(b))[0];
 }
 
@@ -60,9 +71,8 @@ function worthTelling(errors: readonly unknown[]): unknown {
 interface Records {
   readonly addresses: readonly string[];
   readonly ttlMs: number;
-  /** The name has no such record, or does not exist. */
+  /** It was not answered; without any address also: the name has no such record, or does not exist. */
   readonly error: unknown;
-  readonly isNone: boolean;
   /** The kind that was asked for; of both kinds together, the one that was not answered; nothing where neither was. */
   readonly family: 4 | 6 | undefined;
 }
@@ -78,9 +88,9 @@ async function records(
   try {
     const found = await asked;
     const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
-    return { addresses: found.map(({ address }) => address), ttlMs, error: undefined, isNone: false, family };
+    return { addresses: found.map(({ address }) => address), ttlMs, error: undefined, family };
   } catch (error) {
-    return { addresses: [], ttlMs: Number.POSITIVE_INFINITY, error, isNone: NONE.has(codeOf(error)), family };
+    return { addresses: [], ttlMs: Number.POSITIVE_INFINITY, error, family };
   }
 }
 
@@ -91,28 +101,27 @@ async function addressesOf(resolver: Resolver, host: string, family: 4 | 6 | und
   if (family !== 4) asked.push(records(6, resolver.resolve6(host, { ttl: true })));
   const all = await Promise.all(asked);
   const addresses = all.flatMap((one) => one.addresses);
-  const [silent, ...others] = all.filter(({ error, isNone }) => error !== undefined && !isNone);
-  const error = silent?.error ?? (addresses.length > 0 ? undefined : all.find((one) => one.isNone)?.error);
-  const isNone = silent === undefined && addresses.length === 0;
+  const [silent, ...others] = all.filter(({ error }) => error !== undefined && !NONE.has(codeOf(error)));
+  const error = silent?.error ?? (addresses.length > 0 ? undefined : all[0]?.error);
   const missing = others.length === 0 ? silent?.family : undefined;
-  return { addresses, ttlMs: Math.min(...all.map(({ ttlMs }) => ttlMs)), error, isNone, family: missing };
+  return { addresses, ttlMs: Math.min(...all.map(({ ttlMs }) => ttlMs)), error, family: missing };
 }
 
 async function ask(resolver: Resolver, question: DnsQuestion, family: 4 | 6 | undefined): Promise<Found> {
   const { host, port, isService } = question;
   if (isService) return services(resolver, question, family);
   const answer = await addressesOf(resolver, host, family);
-  const { addresses, ttlMs, error, isNone } = answer;
-  if (addresses.length === 0 && !(isNone && codeOf(error) === 'ENODATA')) throw error;
+  const { addresses, ttlMs, error } = answer;
+  if (addresses.length === 0 && codeOf(error) !== 'ENODATA') throw error;
   const places = addresses.map((address) => placeAt(address, port, undefined, undefined));
-  return foundBy(places, ttlMs, isNone ? [] : [answer]);
+  return foundBy(places, ttlMs, addresses.length === 0 ? [] : [answer]);
 }
 
 async function services(resolver: Resolver, question: DnsQuestion, family: 4 | 6 | undefined): Promise<Found> {
   const all = await servicesOf(resolver, question.host);
-  const targets = all
-    .filter(({ name }) => name !== '' && name !== '.')
-    .sort((a, b) => a.priority - b.priority || (textOf(a) < textOf(b) ? -1 : 1))
+  const offered = all.filter(({ name }) => name !== '' && name !== '.');
+  const targets = sortedBy(offered, textOf)
+    .sort((a, b) => a.priority - b.priority)
     .slice(0, question.targetsMax);
   const first = targets[0]?.priority;
   const weightOf = weightsOf(targets);
@@ -140,8 +149,7 @@ const textOf = ({ name, port }: SrvRecord): string => `${name} ${port}`;
 
 /** Weights of records go up to 65 535, those of servers to 256: larger ones keep their proportion. 0 means little, and not nothing. */
 function weightsOf(targets: readonly SrvRecord[]): (target: SrvRecord) => number {
-  const most = Math.max(0, ...targets.map(({ weight }) => weight));
-  const scale = most > 256 ? 256 / most : 1;
+  const scale = Math.min(1, WEIGHT_MAX / Math.max(...targets.map(({ weight }) => weight)));
   return ({ weight }) => Math.max(1, Math.round(weight * scale));
 }
 

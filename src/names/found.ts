@@ -6,6 +6,7 @@ import { type Cause, NEVER_MS, type Report } from '../machines/vocabulary.js';
 import { flag, integer, onlyKnown, port } from '../options.js';
 import { hookReportOf } from '../sockets/socket.js';
 import { hostAndPort } from '../text.js';
+import { weightOf } from '../upstream/balance/weight.js';
 
 /** One address of a name. */
 export interface FoundAddress {
@@ -84,10 +85,13 @@ export interface PlaceRules {
 }
 
 /** @internal The same places in the same order, whatever the order of the answer; each once. */
-export function inOrder(places: Iterable<Place>): Place[] {
-  const byKey = new Map<string, Place>();
-  for (const place of places) if (!byKey.has(place.key)) byKey.set(place.key, place);
-  return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+export const inOrder = (places: Iterable<Place>): Place[] => sortedBy(places, ({ key }) => key);
+
+/** @internal In the order of their keys; of those with the same key the first one. */
+export function sortedBy<T>(items: Iterable<T>, keyOfItem: (item: T) => string): T[] {
+  const byKey = new Map<string, T>();
+  for (const item of items) if (!byKey.has(keyOfItem(item))) byKey.set(keyOfItem(item), item);
+  return [...byKey.keys()].sort().map((key) => byKey.get(key) as T);
 }
 
 /** @internal */
@@ -102,7 +106,7 @@ const ADDRESS = ['address', 'port', 'weight', 'backup'];
 export function foundOf(answer: unknown, rules: PlaceRules): Found {
   const name = 'the answer of addresses.by';
   if (answer === null || typeof answer !== 'object') throw new OptionError(name, answer, WHAT);
-  const { addresses, ttlMs = 0 } = (Array.isArray(answer) ? { addresses: answer } : answer) as FoundAddresses;
+  const { addresses, ttlMs } = (Array.isArray(answer) ? { addresses: answer } : answer) as FoundAddresses;
   if (!Array.isArray(answer)) onlyKnown(name, answer, FOUND);
   if (!Array.isArray(addresses)) throw new OptionError(name, answer, WHAT);
   const places = (addresses as readonly (string | FoundAddress)[]).map((one) => placeOf(name, one, rules));
@@ -123,7 +127,7 @@ function placeOf(name: string, one: string | FoundAddress, rules: PlaceRules): P
     key: keyOf(address, to),
     address,
     port: to,
-    weight: given.weight === undefined ? undefined : integer(`${name}: weight`, given.weight, 1, 0, 256),
+    weight: given.weight === undefined ? undefined : weightOf(`${name}: weight`, given.weight),
     backup: given.backup === undefined ? undefined : flag(`${name}: backup`, given.backup, false),
   };
 }
@@ -137,10 +141,13 @@ const FAILURES: Readonly<Record<string, LookupFailure>> = {
   TimeoutError: 'timeout',
 };
 
+/** @internal */
+export const failureOf = (error: unknown): LookupFailure => FAILURES[String(hookReportOf(error).code)] ?? 'other';
+
 /** @internal What an error of a look-up says. @param isOwners a function of the user's has thrown it */
 export function failedBy(error: unknown, isOwners: boolean): Failed {
   const report = hookReportOf(error);
-  const failure = FAILURES[report.code ?? ''] ?? 'other';
+  const failure = failureOf(error);
   if (isOwners) return { failure, cause: report };
   const manner: Cause['manner'] = failure === 'refused' ? 'refusal' : failure === 'timeout' ? 'timeout' : 'error';
   return { failure, cause: { ...report, initiator: 'system', manner } };

@@ -9,7 +9,9 @@ function changed(source: string, id: string): string | undefined {
   const [part, file] = partOf(id) ?? [];
   if (part === undefined || file === undefined) return withChoices(id, source);
   const own = file === 'src/cluster/worker.ts' ? forking(source) : source;
-  return withLines(part, file, own);
+  const lined = withLines(part, file, own);
+  // An adapter of a part that has mutants of its lines has rows as well.
+  return withChoices(id, lined ?? own) ?? lined;
 }
 
 const MACHINES = /\/src\/machines\/[^/]+\.ts$/;

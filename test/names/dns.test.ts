@@ -1,21 +1,27 @@
 /** What is asked of name servers, and what their answers mean: against a real one on loopback. */
-import { expect, test } from 'vitest';
+import dns from 'node:dns';
+import { afterEach, expect, test, vi } from 'vitest';
 import { askDns, type DnsQuestion } from '../../src/names/dns.js';
-import { failedBy } from '../../src/names/found.js';
+import { failedBy, foundOf } from '../../src/names/found.js';
 import { useBench } from '../support/bench.js';
 import { type NameServer, nameServer, type Zone } from '../support/name-server.js';
 
 const bench = useBench();
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
 const NEVER = new AbortController().signal;
+
+const QUESTION = { host: 'db.test', port: 5432, isService: false, nameservers: undefined, targetsMax: 10 };
 
 type More = Partial<DnsQuestion> & { family?: 4 | 6; timeoutMs?: number; signal?: AbortSignal };
 
 const ask = (at: readonly string[], more: More = {}) => {
   const { family, timeoutMs = 2_000, signal = NEVER, ...question } = more;
-  return askDns(
-    { host: 'db.test', port: 5432, isService: false, nameservers: at, targetsMax: 10, ...question },
-    { signal, timeoutMs, family },
-  );
+  return askDns({ ...QUESTION, nameservers: at, ...question }, { signal, timeoutMs, family });
 };
 
 const server = (zone: Zone, more: Readonly<Record<string, Zone>> = {}): Promise<NameServer> =>
@@ -66,7 +72,11 @@ test.each(['SERVFAIL', 'silent'] as const)('addresses of one kind count, and the
   const { at } = await server({ a: { ttl: 3_600, addresses: ['127.0.0.2'] }, aaaa });
   const found = await ask([at], { timeoutMs: 400 });
   expect(keys(found)).toEqual(['127.0.0.2:5432']);
-  expect(found.missing).toMatchObject({ failure: aaaa === 'silent' ? 'timeout' : 'other', family: 6 });
+  expect(found.missing).toMatchObject({
+    failure: aaaa === 'silent' ? 'timeout' : 'other',
+    cause: { initiator: 'system' },
+    family: 6,
+  });
   expect(found.ttlMs, 'the other kind is asked for again soon').toBe(0);
 });
 
@@ -143,7 +153,84 @@ test('a service says which addresses are missing, where all targets lack the sam
 test('a look-up that is not wanted any more is cancelled', async () => {
   const { at } = await server('silent');
   const controller = new AbortController();
-  const asked = failure(ask([at], { timeoutMs: 60_000, signal: controller.signal }));
+  const asked = ask([at], { timeoutMs: 60_000, signal: controller.signal }).catch((error) => error);
   controller.abort();
-  expect(await asked).toBe('timeout');
+  expect(await asked).toMatchObject({ code: 'ECANCELLED' });
+});
+
+test('what is not answered is given up before the look-up has to be over', async () => {
+  const { at } = await server('silent');
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const asked = ask([at], { timeoutMs: 60_000 }).catch((error) => error);
+  vi.advanceTimersByTime(48_000);
+  expect(await asked).toMatchObject({ code: 'ECANCELLED' });
+});
+
+test('an answer leaves no question and no timer behind', async () => {
+  const [silent, good] = [await server('silent'), await server(['127.0.0.2'])];
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const cancel = vi.spyOn(dns.promises.Resolver.prototype, 'cancel');
+  await ask([silent.at, good.at], { timeoutMs: 60_000 });
+  expect(cancel).toHaveBeenCalledTimes(2);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('the name servers of the system are asked where none are given', async () => {
+  const { at } = await server(['127.0.0.2']);
+  vi.spyOn(dns, 'getServers').mockReturnValue([at]);
+  expect(keys(await askDns(QUESTION, { signal: NEVER, timeoutMs: 2_000, family: undefined }))).toEqual([
+    '127.0.0.2:5432',
+  ]);
+});
+
+test.each([[['b.test', 'a.test']], [['a.test', 'b.test']]])(
+  'of %s as many targets as wanted, in their order',
+  async (names) => {
+    const zones = { 'a.test': ['127.0.0.2'], 'b.test': ['127.0.0.3'] };
+    const same = await server({ services: names.map((target) => ({ target, port: 1 })) }, zones);
+    expect(keys(await ask([same.at], { isService: true, targetsMax: 1 }))).toEqual(['127.0.0.2:1']);
+    const services = names.map((target) => ({ target, port: 1, priority: target === 'a.test' ? 20 : 10 }));
+    const other = await server({ services }, zones);
+    expect(keys(await ask([other.at], { isService: true, targetsMax: 1 })), 'the priority first').toEqual([
+      '127.0.0.3:1',
+    ]);
+  },
+);
+
+test('a service without a record has no server; one that does not exist is a failure', async () => {
+  const empty = await server([]);
+  expect(await ask([empty.at], { isService: true })).toEqual({ places: [], ttlMs: 0, missing: undefined });
+  const none = await server('NXDOMAIN');
+  expect(await failure(ask([none.at], { isService: true }))).toBe('nx');
+});
+
+test.each([
+  ['EREFUSED', 'refusal'],
+  ['ETIMEOUT', 'timeout'],
+  ['ESERVFAIL', 'error'],
+])('%s is a cause of the manner %s', (code, manner) => {
+  const error = Object.assign(new Error(code), { code });
+  expect(failedBy(error, false).cause).toEqual({ initiator: 'system', manner, code, error });
+});
+
+const RULES = { port: undefined, needsPort: false, family: undefined };
+
+test('an answer of the user’s: what is given counts', () => {
+  expect(foundOf(['192.0.2.1'], RULES)).toEqual({
+    places: [{ key: '192.0.2.1', address: '192.0.2.1', port: undefined, weight: undefined, backup: undefined }],
+    ttlMs: 0,
+    missing: undefined,
+  });
+  const full = { address: '192.0.2.1', port: 1, weight: 256, backup: false };
+  expect(foundOf({ addresses: [full], ttlMs: 0 }, RULES)).toMatchObject({ places: [full], ttlMs: 0 });
+});
+
+test.each([
+  ['weight', [{ address: '192.0.2.1', weight: 257 }], false],
+  ['port', [{ address: '192.0.2.1', port: 0 }], false],
+  ['port', ['192.0.2.1'], true],
+  ['ttl', { addresses: [], ttl: 5 }, false],
+  ['ttlMs', { addresses: [], ttlMs: -1 }, false],
+])('an answer of the user’s: bad %s', (option, answer, needsPort) => {
+  expect(() => foundOf(answer, { ...RULES, needsPort })).toThrow(option);
 });
