@@ -272,7 +272,7 @@ function serverKey(state: string, context: ServerContext): string {
   if (state === 'maintenance') return `${served} ${hasAddress}`;
   const counts = [failures, losses].map((count) => Math.min(count, settings.failures - 1));
   const rest = isDoubted && restMs === NEVER_MS;
-  const steps = state === 'serving.recovering' && step;
+  const steps = settings.slowStart > 0 && /^serving\.(recovering|down|ejected|trying)/.test(state) && step;
   return [health, ...counts, Math.min(ejections, 1), steps, rest, loses, isDoubted, served, hasAddress].join(' ');
 }
 
@@ -372,7 +372,11 @@ export const bounded: readonly Bounded[] = [
   server('its address', { ...CHECKS, fall: 1, init: 'down' }, /^(traffic.(failed|connected)|trial)/),
   server('its address, later', { ...CHECKS, init: 'down' }, /^(traffic.(dropped|lasted)|trial|server.(restore|abort))/),
   server('down at first', { ...CHECKS, init: 'fullyDown', slowStart: T }, NO_LOSSES),
-  server('failures of traffic hurry its checks', { ...CHECKS, onError: 'fastCheck', slowStart: T }, JUDGED),
+  server(
+    '2 failures of traffic hurry its checks',
+    { ...CHECKS, onError: 'fastCheck', failures: 2, slowStart: T },
+    JUDGED,
+  ),
   server('failures of traffic count as checks', { ...CHECKS, onError: 'failCheck', slowStart: T }, JUDGED),
   server('2 failures are a sudden death', { ...CHECKS, fall: 3, onError: 'suddenDeath', failures: 2 }, NO_LOSSES),
   server('marked down by traffic', { ...CHECKS, onError: 'markDown', init: 'fullyUp' }, JUDGED),

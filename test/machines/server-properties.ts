@@ -2,16 +2,19 @@
 import { expect } from 'vitest';
 import type { EventObject } from 'xstate';
 import type { ServerContext, ServerSettings } from '../../src/machines/server.js';
+import { NEVER_MS } from '../../src/machines/vocabulary.js';
+import { statePath } from '../../src/runtime/xstate.js';
 import { type Model, type ReplayedStep, shortName } from '../../src/testing/index.js';
+import { InertMachine } from '../../src/testing/inert.js';
+import { expectedAfter, expectedNews, expectedPace, firstState, seen } from './server-table.js';
 
 /** @param events those that the path was replayed with: that of a step is the one before its place */
 type Check = (model: Model<never>, events: readonly EventObject[]) => void;
 
+const LOSS = { initiator: 'system', manner: 'error', code: 'ECONNRESET' } as const;
+
 const commandsOf = (step: ReplayedStep): string[] => step.commands.map(({ type }) => type);
 const contextOf = (step: ReplayedStep): ServerContext => step.snapshot.context as unknown as ServerContext;
-
-/** A state as its user sees it. */
-const seen = (path: string): string => path.replace(/^serving\.|\.(free|underway|wanted|drained|maintained)$/g, '');
 
 const CHOOSABLE = /^(up|suspect|recovering)$/;
 const OUT = /^(draining|maintenance|leaving|removing|cutting|closed|aborted)$/;
@@ -264,89 +267,89 @@ const sessionsEnd: Check = (model, events) => {
   }
 };
 
-/** Failures in a row are counted, and forgotten when it answers. */
-const strikesCount: Check = (model, events) => {
-  let before: ServerContext | undefined;
-  for (const [index, step] of model.steps.entries()) {
-    const now = contextOf(step);
-    const acts = step.taken.length > 0;
-    if (before !== undefined && acts) {
-      const { failures, losses, settings } = before;
-      const isMarked = settings.onError !== 'eject' && CHOOSABLE.test(seen(step.from));
-      const { mends } = (events[index - 1] ?? {}) as { mends?: number };
-      const limit = settings.failures;
-      if (step.event === 'traffic.connected') expect(now.failures).toBe(0);
-      if (step.event === 'traffic.lasted') expect(now.losses).toBe(0);
-      if (step.event === 'traffic.failed') {
-        const isOver = isMarked && failures + 1 >= limit && mends === undefined;
-        expect(now.failures).toBe(isOver ? 0 : failures + 1);
-      }
-      if (step.event === 'traffic.dropped' && seen(step.to) !== 'ejected') {
-        expect(now.losses).toBe(isMarked && losses + 1 >= limit ? 0 : losses + 1);
-      }
-    }
-    before = now;
-  }
+/** All that may come, at any time; timers too, where they run. */
+const PROBES: readonly (EventObject & Readonly<Record<string, unknown>>)[] = [
+  ...['up', 'drain', 'maintain', 'restore', 'close', 'abort'].map((wish) => ({ type: `server.${wish}` })),
+  { type: 'server.close', timeoutMs: 7, spreadMs: 3 },
+  { type: 'server.abort', deliver: true },
+  { type: 'check.passed' },
+  { type: 'check.failed', cause: LOSS },
+  { type: 'traffic.connected' },
+  { type: 'traffic.lasted' },
+  ...['traffic.failed', 'traffic.dropped'].flatMap((type) => [
+    { type, cause: LOSS, random: 1, mayEject: true },
+    { type, cause: LOSS, random: 0, mayEject: false },
+    { type, cause: LOSS, random: 1, mayEject: true, verdict: { restMs: 9, ejections: 4 } },
+  ]),
+  { type: 'traffic.failed', cause: LOSS, random: 1, mayEject: true, mends: 5 },
+  { type: 'traffic.failed', cause: LOSS, random: 1, mayEject: false, mends: NEVER_MS },
+  { type: 'trial.granted' },
+  { type: 'trial.givenUp' },
+  { type: 'sessions.emptied' },
+  { type: 'address.found' },
+  { type: 'address.lost', cause: LOSS },
+  { type: 'address.gone' },
+];
+const TIMERS: Readonly<Record<string, string>> = {
+  'serving.up': 'forgiveness.server.serving.up',
+  'serving.recovering': 'slowStartStep.server.serving.recovering',
+  'serving.ejected': 'ejection.server.serving.ejected',
+  'serving.excluded': 'exclusion.server.serving.excluded',
+  'leaving.wanted': 'removeTimeout.server.leaving',
+  'leaving.drained': 'removeTimeout.server.leaving',
+  'leaving.maintained': 'removeTimeout.server.leaving',
+  removing: 'removeTimeout.server.removing',
+  cutting: 'cutTimeout.server.cutting',
 };
 
-/** Where traffic and checks lead, worked out from the rules alone. */
-function stateAfter(before: ServerContext, from: string, event: EventObject): string | undefined {
-  const { settings, health, failures, losses, loses } = before;
-  const { rise, onError } = settings;
-  const { type, mends, mayEject } = event as EventObject & { mends?: number; mayEject?: boolean };
-  const isChosen = CHOOSABLE.test(from);
-  if (type === 'check.failed' && /^(up|suspect|recovering|ejected|trying)$/.test(from)) {
-    if (health - 1 < rise) return 'down';
-    return from === 'up' ? 'suspect' : from;
-  }
-  if (type === 'traffic.connected' && /^(ejected|trying)$/.test(from)) {
-    if (loses) return from;
-    if (settings.slowStart > 0 && before.hasServed) return 'recovering';
-    return health === fullOf(settings) ? 'up' : 'suspect';
-  }
-  if (type !== 'traffic.failed' && type !== 'traffic.dropped') return undefined;
-  if (mends !== undefined && (isChosen || /^(trying|ejected|down|pending\.checking)$/.test(from))) return 'excluded';
-  if (from === 'trying') return mayEject === true ? 'ejected' : 'trying';
-  if (!isChosen || (type === 'traffic.failed' ? failures : losses) + 1 < settings.failures) return from;
-  if (onError === 'eject') return mayEject === true ? 'ejected' : from;
-  const least = {
-    fastCheck: health,
-    failCheck: health - 1,
-    suddenDeath: Math.min(rise, health - 1),
-    markDown: 0,
-  }[onError];
-  if (least < rise) return 'down';
-  return from === 'up' && least < fullOf(settings) ? 'suspect' : from;
-}
+/** What was asked already, of each machine. */
+const asked = new WeakMap<object, Set<string>>();
 
-const traffic: Check = (model, events) => {
-  for (const [index, step] of model.steps.entries()) {
-    if (index === 0) continue;
-    const event = events[index - 1] as EventObject;
-    const before = contextOf(model.steps[index - 1] as ReplayedStep);
-    const from = seen(step.from);
-    const expected = stateAfter(before, from, event);
-    if (expected !== undefined) expect(seen(step.to), `${from} ${JSON.stringify(event)}`).toBe(expected);
-    const gets = !OUT.test(from) && from !== 'pending.addressing';
-    if (event.type === 'traffic.connected' && gets) expect(contextOf(step).failures).toBe(0);
-    if (event.type === 'traffic.lasted' && gets && from !== 'excluded') expect(contextOf(step).losses).toBe(0);
-    const isStruck = CHOOSABLE.test(from) && /^traffic\.(failed|dropped)$/.test(event.type);
-    const { onError, failures } = before.settings;
-    const count = event.type === 'traffic.failed' ? before.failures : before.losses;
-    if (isStruck && onError !== 'eject' && count + 1 >= failures && CHOOSABLE.test(seen(step.to))) {
-      expect(step.commands, 'failures of traffic hurry the checks').toContainEqual({ type: 'pace.set', pace: 'fast' });
-      expect(contextOf(step)).toMatchObject({ failures: 0, losses: 0 });
+/** Each event, also one that no path takes, leads from where a path is to where the table says: see server-table.ts. */
+const agreesWithTable: Check = (model) => {
+  expect((model.steps[0] as ReplayedStep).to).toBe(firstState(contextOf(model.steps[0] as ReplayedStep).settings));
+  for (const { snapshot, to: from } of model.steps) {
+    if (snapshot.status === 'done') continue;
+    const { machine, context } = snapshot;
+    const { settings, cause: _cause, ...before } = context as ServerContext;
+    const places = asked.get(machine) ?? new Set();
+    asked.set(machine, places);
+    const place = JSON.stringify([from, before, settings]);
+    if (places.has(place)) continue;
+    places.add(place);
+    const inert = new InertMachine(machine);
+    const timer = TIMERS[from];
+    for (const event of timer === undefined ? PROBES : [...PROBES, { type: `xstate.after.${timer}` }]) {
+      const next = inert.next(snapshot, event);
+      const to = statePath(next.value);
+      const { settings: _settings, cause: _now, ...after } = next.context as ServerContext;
+      const commands = inert.actions
+        .filter(({ type }) => type === 'xstate.emit')
+        .map(({ params }) => (params as { event: { type: string; pace?: string } }).event);
+      const found = {
+        state: to,
+        facts: after,
+        news: commands
+          .map(({ type }) => type)
+          .filter((type) => /^(set\.changed|owner\.changed|waiters\.serve)$/.test(type)),
+        pace: commands.findLast(({ type }) => type === 'pace.set')?.pace,
+      };
+      const went = { from, to, event, before, after };
+      expect(found, `${from}, ${JSON.stringify(before)}: ${JSON.stringify(event)}`).toEqual({
+        ...expectedAfter(settings, from, before, event),
+        news: expectedNews(went),
+        pace: expectedPace(settings, went),
+      });
     }
   }
 };
 
 export const serverChecks: readonly Check[] = [
-  traffic,
+  agreesWithTable,
   changesAreTold,
   causesTell,
   healthIsCounted,
   rulesHold,
   checksRun,
   sessionsEnd,
-  strikesCount,
 ];
