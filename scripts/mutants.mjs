@@ -44,7 +44,7 @@ const SUITES = {
   upstream: files(
     'upstream/servers upstream/histories upstream/lookup upstream/addresses upstream/choosing options/options backend/failover backend/scenarios',
   ),
-  balance: files('upstream/weights upstream/hash upstream/peak-ewma upstream/servers options/options'),
+  balance: files('upstream/balance upstream/weights upstream/hash upstream/peak-ewma upstream/servers options/options'),
   inspect: files('inspect/observer inspect/server inspect/record inspect/words inspect/page-parts cli/cli'),
   check: files('checks/life checks/checks paths/check'),
   checks: files('checks/checks checks/life upstream/check-options paths/check'),

@@ -23,7 +23,7 @@ const REACHED = join(tmpdir(), `sockchart-reached-${process.pid}`);
 
 /** These open no socket and wait for nothing: a busy machine does not make them fail. */
 const NEEDS_NO_TIME =
-  /^test\/(relay\/parts|upstream\/(servers|weights|hash|peak-ewma|histories)|inspect\/words|cluster\/messages)\.test\.ts$/;
+  /^test\/(relay\/parts|upstream\/(servers|balance|weights|hash|peak-ewma|histories)|inspect\/words|cluster\/messages)\.test\.ts$/;
 
 /** Runs one file, or some of its tests. @param {string} file @param {string[] | undefined} testIds @param {number} bail */
 async function run(file, testIds, bail) {

@@ -26,11 +26,10 @@ class Hash extends BuiltIn {
   /** All servers of the set; those that were given last if it has not told of them. */
   #members: readonly Server[] = [];
   #isTold = false;
-  /** The members, or their shares, are others than those of the table. */
-  #isStale = false;
   /** The servers of the table, in the order of their names. */
   #servers: readonly Server[] = [];
-  #table: Table = new Uint32Array(0);
+  /** Nothing where the members, or their shares, are others now. */
+  #table: Table | undefined = undefined;
   /** Whether each may be chosen at present. */
   #isListed = new Uint8Array(0);
   /** The shares of those that may be chosen, together. */
@@ -53,7 +52,7 @@ class Hash extends BuiltIn {
     super.changed(servers);
     this.#members = servers;
     this.#isTold = true;
-    this.#isStale = true;
+    this.#table = undefined;
   }
 
   /** The table stays as it is while servers are down or full, so that only their own keys lead elsewhere. */
@@ -61,12 +60,11 @@ class Hash extends BuiltIn {
     const listed = new Set(servers);
     if (!isPart(listed, this.#members) || (!this.#isTold && listed.size < this.#members.length)) {
       this.#members = servers;
-      this.#isStale = true;
+      this.#table = undefined;
     }
-    if (this.#isStale) {
+    if (this.#table === undefined) {
       this.#servers = inNameOrder(sharing(this.#members));
       this.#table = maglevTable(this.#servers);
-      this.#isStale = false;
     }
     this.#isListed = Uint8Array.from(this.#servers, (server) => (listed.has(server) ? 1 : 0));
     this.#shares = 0;
@@ -77,11 +75,12 @@ class Hash extends BuiltIn {
   protected override pick(isUsable: (server: Server) => boolean, wanted: Wanted): Server | undefined {
     const count = this.#servers.length;
     if (count === 0) return undefined;
+    const table = this.#table as Table;
     const hash = hashFor(wanted);
     const limit = this.#loadFactor === 0 ? 0 : this.#limitPerShare();
     let full: Server | undefined;
     for (let step = 0; step < PROBES + count; step++) {
-      const index = this.#indexAt(hash, step);
+      const index = this.#indexAt(table, hash, step);
       const server = this.#servers[index] as Server;
       if (this.#isListed[index] === 0 || !isUsable(server)) continue;
       if (limit === 0 || server.connections < Math.ceil(limit * server.share)) return server;
@@ -92,9 +91,9 @@ class Hash extends BuiltIn {
   }
 
   /** Where a key leads first, second, and so on: some places of the table, and then through all servers. */
-  #indexAt(hash: number, step: number): number {
-    if (step === 0) return this.#table[within(hash, PLACES)] as number;
-    if (step < PROBES) return this.#table[within(mixed(hash + Math.imul(step, PROBE_STEP)), PLACES)] as number;
+  #indexAt(table: Table, hash: number, step: number): number {
+    if (step === 0) return table[within(hash, PLACES)] as number;
+    if (step < PROBES) return table[within(mixed(hash + Math.imul(step, PROBE_STEP)), PLACES)] as number;
     return (within(mixed(hash), this.#servers.length) + step) % this.#servers.length;
   }
 
@@ -106,7 +105,7 @@ class Hash extends BuiltIn {
         this.#connections += (this.#servers[index] as Server).connections;
       }
       this.#choices = 0;
-      this.#countAgainAt = Math.max(1, this.#servers.length / COUNT_PART);
+      this.#countAgainAt = this.#servers.length / COUNT_PART;
     }
     this.#choices++;
     return (this.#loadFactor * (this.#connections + this.#choices)) / this.#shares;

@@ -94,8 +94,7 @@ function aliasTable(servers: readonly Server[]): AliasTable {
     parts[rich] = left;
     if (left < 1) small.push(large.pop() as number);
   }
-  // What rounding has left over belongs to its own place.
-  for (const index of [...small, ...large]) parts[index] = 1;
+  // What rounding has left over is an alias of itself.
   return { parts, aliases };
 }
 
