@@ -144,6 +144,29 @@ export const everyOption =
   ): readonly string[] =>
     names as readonly string[];
 
+const OF_EJECTION = 'given in "ejection", as in { ejection: { failures: 3, onError: "failCheck" } }';
+const OF_SERVER = 'given for each server, in "servers"';
+const OF_SET = 'given for all servers of a set, beside "servers"';
+const inOtherWords = (name: string): string => `left out; here it is called "${name}"`;
+
+/** Where an option belongs that was given in another place, and what HAProxy's words are called here. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['onError', OF_EJECTION],
+  ['lostWithin', OF_EJECTION],
+  ['connectionsMax', OF_SERVER],
+  ['weight', OF_SERVER],
+  ['backup', OF_SERVER],
+  ['slowStart', OF_SET],
+  ['onDown', OF_SET],
+  ['onBackup', OF_SET],
+  ['panic', OF_SET],
+  ['maxconn', inOtherWords('connectionsMax')],
+  ['maxqueue', inOtherWords('queueMax')],
+  ['inter', inOtherWords('interval')],
+  ['fastinter', inOtherWords('fastInterval')],
+  ['downinter', inOtherWords('downInterval')],
+]);
+
 /** Refuses names that no code reads: a misspelt timeout must not silently be the default one. */
 export function onlyKnown(what: string, options: unknown, known: readonly string[], path = ''): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
@@ -155,7 +178,9 @@ export function onlyKnown(what: string, options: unknown, known: readonly string
     throw new OptionError(
       `${path}${name}`,
       (options as Record<string, unknown>)[name],
-      near === undefined ? `one that ${what} knows: ${[...new Set(known)].join(', ')}` : `left out or spelt "${near}"`,
+      near === undefined
+        ? (ELSEWHERE.get(name) ?? `one that ${what} knows: ${[...new Set(known)].join(', ')}`)
+        : `left out or spelt "${near}"`,
     );
   }
 }

@@ -85,8 +85,18 @@ export class ClusterServer {
     this.#coordinator.orderList(this.#set, this.#server.key, { type: 'remove', options });
   }
 
+  /** @internal */
+  isOf(set: string): boolean {
+    return this.#set === set;
+  }
+
   #order(order: ServerOrder): void {
     this.#coordinator.order(this.#set, this.#server.key, order);
+  }
+
+  /** Its name. */
+  toString(): string {
+    return this.name;
   }
 
   /** A snapshot that can be logged. */
@@ -133,6 +143,18 @@ export class ClusterServers {
   add(options: ServerOptions): void {
     check([options], 'server');
     this.#coordinator.orderList(this.name, identityOf(options), { type: 'add', options });
+  }
+
+  /**
+   * Removes a server of its list from the set in all workers: see `Servers.remove`.
+   *
+   * @throws OptionError
+   */
+  remove(server: ClusterServer, options: RemoveOptions = {}): void {
+    if (!(server instanceof ClusterServer) || !server.isOf(this.name)) {
+      throw new OptionError('server', server, 'one of the list of this set');
+    }
+    server.remove(options);
   }
 
   /**

@@ -152,9 +152,9 @@ const TIMERS: Readonly<Record<string, string>> = {
 
 /** Why a server is in its state, or what failed there: `the server refused the connection while it was being checked (ECONNREFUSED)`. */
 export function serverWhy(cause: Cause): string {
-  const { initiator, manner, phase, code } = cause;
+  const { initiator, manner, phase, code, error } = cause;
   if (initiator === 'owner' && (manner === 'command' || manner === 'close' || manner === 'abort')) {
-    return wordsOf(REQUESTS, code ?? '') ?? 'the program asked for it';
+    return (wordsOf(REQUESTS, code ?? '') ?? 'the program asked for it') + thrown(initiator, code, error);
   }
   if (initiator === 'library' && manner === 'timeout') {
     const words = wordsOf(TIMERS, code ?? '');

@@ -144,9 +144,16 @@ const FAILURES: Readonly<Record<string, LookupFailure>> = {
 /** @internal */
 export const failureOf = (error: unknown): LookupFailure => FAILURES[String(hookReportOf(error).code)] ?? 'other';
 
+/** Node's resolver calls a question that was given up cancelled. To its user it is one that nobody has answered. */
+function asSilence(error: unknown): unknown {
+  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ECANCELLED') return error;
+  const silence = new Error(error.message.replace('ECANCELLED', 'ETIMEOUT'));
+  return Object.assign(silence, error, { code: 'ETIMEOUT' });
+}
+
 /** @internal What an error of a look-up says. @param isOwners a function of the user's has thrown it */
 export function failedBy(error: unknown, isOwners: boolean): Failed {
-  const report = hookReportOf(error);
+  const report = hookReportOf(isOwners ? error : asSilence(error));
   const failure = failureOf(error);
   if (isOwners) return { failure, cause: report };
   const manner: Cause['manner'] = failure === 'refused' ? 'refusal' : failure === 'timeout' ? 'timeout' : 'error';

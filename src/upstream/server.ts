@@ -407,9 +407,18 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
       this.#order({ type });
       return;
     }
-    const report = checkedReport(cause);
-    if (report === undefined)
-      throw new OptionError('cause', cause, 'an Error, or an object with the words initiator and manner');
+    // An error says why that is wanted; nothing has failed.
+    const report: Report | undefined =
+      cause instanceof Error
+        ? { initiator: 'owner', manner: 'command', code: type, error: cause }
+        : checkedReport(cause);
+    if (report === undefined) {
+      throw new OptionError(
+        'cause',
+        cause,
+        'an Error, such as new Error("kernel update"), or an object with the words initiator and manner',
+      );
+    }
     this.#order({ type, cause: report });
   }
 

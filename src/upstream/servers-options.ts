@@ -237,7 +237,7 @@ export function judgementOf(options: ServersOptions): Judgement {
 }
 
 function slowStartOf(slowStart: ServersOptions['slowStart'] = 0): { durationMs: number; aggression: number } {
-  if (typeof slowStart === 'number') {
+  if (typeof slowStart !== 'object') {
     return { durationMs: integer('slowStart', slowStart, 0, 0, DAY_MS), aggression: 1 };
   }
   onlyKnown('slowStart', slowStart, ['durationMs', 'aggression'], 'slowStart.');

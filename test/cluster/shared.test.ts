@@ -2,7 +2,8 @@
 import nodeCluster, { type Worker as NodeWorker } from 'node:cluster';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { type Cluster, type ClusterOptions, createCluster } from '../../build/cluster/index.js';
+import { type Cluster, type ClusterOptions, type ClusterServer, createCluster } from '../../build/cluster/index.js';
+import { OptionError } from '../../build/index.js';
 import { useBench } from '../support/bench.js';
 import type { PeerServer } from '../support/peers.js';
 import { until, within } from '../support/wait.js';
@@ -249,6 +250,17 @@ describe('orders', () => {
     await states(cluster, a, /serving\.up/);
     set?.list[1]?.setWeight(0);
     await say(cluster, ({ lists }) => String(lists[1]?.weight), '0');
+  });
+
+  test('a set at the primary adds and removes a server, and calls it by its name', async () => {
+    const server = await counting(0);
+    const { cluster } = await started({ servers: ['a', 'b'].map((name) => ({ name, port: server.server.port })) });
+    const [set] = cluster.servers;
+    const [a, b] = set?.list ?? [];
+    expect(`${a}, ${b}`).toBe('a, b');
+    expect(() => set?.remove('a' as never)).toThrow(OptionError);
+    set?.remove(a as ClusterServer, { timeoutMs: 1_000 });
+    await say(cluster, ({ lists }) => lists.map(({ name }) => name).join(), 'b');
   });
 
   test('made at a worker, too: drained, maintained, added, removed, replaced', async () => {

@@ -245,6 +245,10 @@ describe('a server in words', () => {
     [{ initiator: 'owner', manner: 'command', phase: 'idle', code: 'add' }, 'it was added'],
     [{ initiator: 'owner', manner: 'command', phase: 'serving', code: 'drain' }, 'the program asked for it'],
     [{ initiator: 'owner', manner: 'command', phase: 'serving', code: 'constructor' }, 'the program asked for it'],
+    [
+      { initiator: 'owner', manner: 'command', phase: 'serving', code: 'drain', error: new Error('kernel update') },
+      'the program asked for it: kernel update',
+    ],
     [{ initiator: 'owner', manner: 'command', phase: 'serving', code: 'page' }, 'an operator asked for it on the page'],
     [{ initiator: 'owner', manner: 'close', phase: 'closing' }, 'the program asked for it'],
     [{ initiator: 'peer', manner: 'answer', phase: 'checking' }, 'a check passed'],

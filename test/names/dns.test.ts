@@ -234,3 +234,14 @@ test.each([
 ])('an answer of the user’s: bad %s', (option, answer, needsPort) => {
   expect(() => foundOf(answer, { ...RULES, needsPort })).toThrow(option);
 });
+
+test('a name server that says nothing is a question without an answer, and not a cancelled one', async () => {
+  const { at } = await server('silent');
+  const error = await ask([at], { timeoutMs: 300 }).catch((thrown: unknown) => thrown);
+  expect(failedBy(error, false).cause).toMatchObject({
+    manner: 'timeout',
+    code: 'ETIMEOUT',
+    error: { code: 'ETIMEOUT', message: expect.stringMatching(/^query.* ETIMEOUT /) },
+  });
+  expect(failedBy(Object.assign(new Error(), { code: 'ECANCELLED' }), true).cause.code).toBe('ECANCELLED');
+});

@@ -309,6 +309,19 @@ describe('a misspelt option', () => {
     else expect(message).toContain(`left out or spelt "${right}"`);
   });
 
+  test.each<[string, RegExp, () => unknown]>([
+    ['onError', /given in "ejection"/, () => new Servers([{ port: 1 }], { onError: 'failCheck' } as never)],
+    ['connectionsMax', /for each server/, () => createProxy({ servers: [{ port: 1 }], connectionsMax: 5 } as never)],
+    ['servers[0].slowStart', /for all servers of a set/, () => new Servers([{ port: 1, slowStart: 5 } as never])],
+    ['servers[0].maxconn', /called "connectionsMax"/, () => new Servers([{ port: 1, maxconn: 5 } as never])],
+    ['checks.inter', /called "interval"/, () => new Servers([{ port: 1 }], { checks: { inter: 5 } as never })],
+    ['slowStart', /whole number/, () => new Servers([{ port: 1 }], { slowStart: '10s' as never })],
+  ])('%s in a wrong place, or in other words, is told where it belongs', (option, right, call) => {
+    expect(call).toThrow(
+      expect.objectContaining({ name: 'OptionError', option, message: expect.stringMatching(right) }),
+    );
+  });
+
   test('of a close is refused too', async () => {
     const backend = bench.keep(createBackend({ servers: [{ port: 1 }], clock: bench.clock }));
     expect(() => void backend.close({ timeout: 5 } as never)).toThrow(OptionError);

@@ -167,10 +167,10 @@ describe('who asked for a change', () => {
     a.on('changed', ({ cause }) => causes.push(cause));
     a[how](BY_HAND);
     expect(a.cause).toEqual({ ...BY_HAND, phase: 'serving' });
-    a.up(new Error('It was asked for.'));
+    a.up(new Error('It was asked for.')); // why it is wanted: nothing has failed
     expect(causes).toEqual([
       { ...BY_HAND, phase: 'serving' },
-      { initiator: 'owner', manner: 'error', code: 'Error', error: new Error('It was asked for.'), phase: 'serving' },
+      { initiator: 'owner', manner: 'command', code: 'up', error: new Error('It was asked for.'), phase: 'serving' },
     ]);
   });
 
