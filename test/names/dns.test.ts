@@ -13,14 +13,12 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const NEVER = new AbortController().signal;
-
 const QUESTION = { host: 'db.test', port: 5432, isService: false, nameservers: undefined, targetsMax: 10 };
 
-type More = Partial<DnsQuestion> & { family?: 4 | 6; timeoutMs?: number; signal?: AbortSignal };
+type More = Partial<DnsQuestion> & { family?: 4 | 6 | undefined; timeoutMs?: number; signal?: AbortSignal };
 
 const ask = (at: readonly string[], more: More = {}) => {
-  const { family, timeoutMs = 2_000, signal = NEVER, ...question } = more;
+  const { family, timeoutMs = 2_000, signal = new AbortController().signal, ...question } = more;
   return askDns({ ...QUESTION, nameservers: at, ...question }, { signal, timeoutMs, family });
 };
 
@@ -59,7 +57,14 @@ test.each([
 
 test('a name without an address of either kind has an empty answer', async () => {
   const { at } = await server([]);
-  expect(await ask([at])).toEqual({ places: [], ttlMs: 0, missing: undefined });
+  for (const family of [undefined, 4, 6] as const) {
+    expect(await ask([at], { family })).toEqual({ places: [], ttlMs: 0, missing: undefined });
+  }
+});
+
+test('IPv4 addresses may be those that are missing', async () => {
+  const { at } = await server({ a: 'SERVFAIL', aaaa: ['::1'] });
+  expect((await ask([at])).missing).toMatchObject({ family: 4 });
 });
 
 test('a truncated answer is asked for again over TCP', async () => {
@@ -83,6 +88,8 @@ test.each(['SERVFAIL', 'silent'] as const)('addresses of one kind count, and the
 test('a kind that the name has not is no failure', async () => {
   const { at } = await server({ a: ['127.0.0.2'], aaaa: 'NXDOMAIN' });
   expect((await ask([at])).missing).toBeUndefined();
+  const other = await server({ a: 'NXDOMAIN', aaaa: ['::1'] });
+  expect(await ask([other.at])).toMatchObject({ places: [{ address: '::1' }], missing: undefined });
 });
 
 test('all name servers are asked, and the first one that answers counts', async () => {
@@ -178,9 +185,9 @@ test('an answer leaves no question and no timer behind', async () => {
 test('the name servers of the system are asked where none are given', async () => {
   const { at } = await server(['127.0.0.2']);
   vi.spyOn(dns, 'getServers').mockReturnValue([at]);
-  expect(keys(await askDns(QUESTION, { signal: NEVER, timeoutMs: 2_000, family: undefined }))).toEqual([
-    '127.0.0.2:5432',
-  ]);
+  expect(
+    keys(await askDns(QUESTION, { signal: new AbortController().signal, timeoutMs: 2_000, family: undefined })),
+  ).toEqual(['127.0.0.2:5432']);
 });
 
 test.each([[['b.test', 'a.test']], [['a.test', 'b.test']]])(
