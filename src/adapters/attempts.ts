@@ -103,7 +103,7 @@ export class Attempts implements Requester, Occupant {
     const server = this.current as Server;
     this.servers.succeeded(server, this);
     if (this.servers.judge.judgesLosses) this.#since = this.servers.clock.now();
-    if (server.lookup !== undefined && socket !== undefined) server.cameUp(socket);
+    if (server.lookup !== undefined && socket !== undefined) server.addresses.cameUp(socket.remoteAddress);
   }
 
   /** The established connection is gone: no failed attempt. */

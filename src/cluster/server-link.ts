@@ -248,17 +248,17 @@ export class ServerLink implements SharedServer {
 
   /** A check has told this, here or elsewhere. */
   hears(cause: Cause | undefined, tookMs: number | undefined): void {
-    if (cause === undefined) this.#server.checkPassed(tookMs);
-    else this.#server.checkFailed(unpackCause(cause), tookMs);
+    if (cause === undefined) this.#server.reports.checkPassed(tookMs);
+    else this.#server.reports.checkFailed(unpackCause(cause), tookMs);
     if (this.#checking.held > 0) this.tellState();
   }
 
   hearsJudged({ cause, isLoss, restMs, ejections }: Judged): void {
-    this.#server.judgedBy(unpackCause(cause), isLoss, { restMs, ejections });
+    this.#server.reports.judgedBy(unpackCause(cause), isLoss, { restMs, ejections });
   }
 
   hearsProven(): void {
-    this.#server.connected();
+    this.#server.reports.connected();
   }
 
   /** While an order of its own is on its way, that one is the later one. */
@@ -280,8 +280,8 @@ export class ServerLink implements SharedServer {
       const { rise, fall } = server.checks;
       const full = rise + fall - 1;
       // From whatever it begins with: to the bottom, or to the top, and back.
-      if (health < rise) server.recall(health, full, true);
-      else server.recall(full, full - health, false);
+      if (health < rise) server.reports.recall(health, full, true);
+      else server.reports.recall(full, full - health, false);
     }
     if (judged !== undefined) this.hearsJudged(judged);
     for (const order of orders) server.obey(unpacked(order));

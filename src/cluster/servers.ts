@@ -3,7 +3,7 @@ import { OptionError } from '../errors.js';
 import { count } from '../options.js';
 import { weightOf } from '../upstream/balance/weight.js';
 import { identityOf } from '../upstream/difference.js';
-import { type RemoveOptions, removalOf } from '../upstream/server.js';
+import { type RemoveOptions, removalOf } from '../upstream/removal.js';
 import type { ServerOptions } from '../upstream/server-options.js';
 import { Servers } from '../upstream/servers.js';
 import type { ServerOrder } from '../upstream/sharing.js';

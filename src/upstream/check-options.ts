@@ -4,6 +4,7 @@ import type { Exchange } from '../checks/check.js';
 import type { CheckedChecks } from '../checks/checks.js';
 import { OptionError } from '../errors.js';
 import { CHECK_LIMITS, namesOf } from '../machines/limits.js';
+import type { ServerSettings } from '../machines/server.js';
 import { everyOption, flag, hook, limits, number, onlyKnown, port, text } from '../options.js';
 import { guarded, lookUp } from './lookup.js';
 import type { Server } from './server.js';
@@ -116,11 +117,19 @@ export function sharedChecks(checks: Checked): ChecksOptions | undefined {
   return checks === undefined || checks === false ? undefined : optionsOf('checks', checks);
 }
 
+/** @internal What the machine of a server is told; {@link checksOf} checks the options afterwards. @param settings without checks */
+export function settingsOf(settings: ServerSettings, own: Checked, shared: ChecksOptions | undefined): ServerSettings {
+  if (own === false || (own === undefined && shared === undefined)) return settings;
+  const { rise, fall, init = 'up' } = { ...shared, ...(typeof own === 'object' && own) };
+  return { ...settings, rise: rise ?? CHECK_LIMITS.rise.fallback, fall: fall ?? CHECK_LIMITS.fall.fallback, init };
+}
+
 /**
  * @internal What holds for one server: its own options, and for the rest those of its set.
  *
  * @param name of the server, for errors
  * @param lookup how the server looks its host up, if the user has said so
+ * @param onError what a failure of traffic does: without checks it can but eject
  * @throws OptionError
  */
 export function checksOf(
@@ -129,8 +138,13 @@ export function checksOf(
   own: Checked,
   shared: ChecksOptions | undefined,
   lookup: LookupFunction | undefined,
+  onError: ServerSettings['onError'],
 ): CheckedChecks | undefined {
-  if (own === false || (own === undefined && shared === undefined)) return undefined;
+  if (own === false || (own === undefined && shared === undefined)) {
+    if (onError === 'eject') return undefined;
+    const expected = `"eject" where a server has no checks, as ${server.name} has none`;
+    throw new OptionError('ejection.onError', onError, expected);
+  }
   const path = own === undefined ? 'checks' : `${name}.checks`;
   const options: ChecksOptions = { ...shared, ...(own !== undefined && optionsOf(path, own)) };
   const { interval = CHECK_LIMITS.interval.fallback } = options;

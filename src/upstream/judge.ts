@@ -51,7 +51,7 @@ export class Judge {
       reason = { ...UNJUDGEABLE, phase: cause.phase, error };
       mends = NEVER_MS;
     }
-    server.attemptFailed(reason, this.#maySpare(server), mends);
+    server.reports.failed(reason, this.#maySpare(server), mends);
   }
 
   /** True where it counts how long connections last. */
@@ -61,12 +61,12 @@ export class Judge {
 
   /** An established connection was lost, after this time. */
   lost(server: Server, cause: Cause, livedMs: number): void {
-    if (livedMs < this.#lostWithin) server.wasLost(cause, this.#maySpare(server));
+    if (livedMs < this.#lostWithin) server.reports.lost(cause, this.#maySpare(server));
   }
 
   /** A connection is over, after this time. */
   lasted(server: Server, livedMs: number): void {
-    if (livedMs >= this.#lostWithin) server.lasted();
+    if (livedMs >= this.#lostWithin) server.reports.lasted();
   }
 
   /** Whether traffic may eject this server: another one works, and not too many are ejected. */

@@ -1,5 +1,5 @@
 /** The connections that have a place at a server, so that it can cut them. */
-import type { Report } from '../machines/vocabulary.js';
+import type { Cause, Report } from '../machines/vocabulary.js';
 import { type Member, MemberList } from '../members.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import { wake } from './pacing.js';
@@ -22,9 +22,15 @@ export class Occupants extends MemberList<Occupant> {
     this.#clock = clock;
   }
 
-  /** Cuts all that are there now: at once, or one after the other over this time. */
-  cut(cause: Report, spreadMs: number, deliver: boolean): void {
+  /**
+   * Cuts all that are there now: at once, or one after the other over this time.
+   *
+   * @param code for the cause of their ends
+   * @param why what the owner, or the library, has the server do
+   */
+  cut(code: string, spreadMs: number, why: Cause, deliver: boolean): void {
     this.stop();
+    const cause: Report = { initiator: why.initiator === 'owner' ? 'owner' : 'library', manner: 'abort', code };
     const left = [...this];
     if (spreadMs === 0) {
       for (const occupant of left) this.#lose(occupant, cause, deliver);

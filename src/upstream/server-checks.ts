@@ -73,14 +73,14 @@ export class ServerChecks {
   }
 
   checkPassed(tookMs?: number): void {
-    if (this.#server.shared?.checked(undefined, tookMs) !== true) this.#server.checkPassed(tookMs);
+    if (this.#server.shared?.checked(undefined, tookMs) !== true) this.#server.reports.checkPassed(tookMs);
   }
 
   checkFailed(cause: Cause, tookMs?: number): void {
-    if (this.#server.shared?.checked(cause, tookMs) !== true) this.#server.checkFailed(cause, tookMs);
+    if (this.#server.shared?.checked(cause, tookMs) !== true) this.#server.reports.checkFailed(cause, tookMs);
   }
 
   checkUndecided(cause: Cause, tookMs?: number): void {
-    this.#server.checkUndecided(cause, tookMs);
+    this.#server.reports.checkUndecided(cause, tookMs);
   }
 }

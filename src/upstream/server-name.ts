@@ -19,9 +19,11 @@ import type { Description } from '../runtime/instance.js';
 import { guarded } from './lookup.js';
 import { type CheckedAddresses, checkedAddresses } from './name-options.js';
 import { type Known, planOf } from './name-plan.js';
-import { type RemoveOptions, removalOf, Server, type ServerConfig } from './server.js';
+import { type RemoveOptions, removalOf } from './removal.js';
+import { Server } from './server.js';
 import { familyOf, type ServerOptions } from './server-options.js';
 import type { Servers } from './servers.js';
+import type { ServerConfig } from './servers-options.js';
 
 /** What an answer has changed. */
 export interface ServerNameChange {
@@ -359,7 +361,7 @@ export class ServerName extends Handle<NameEvent, ServerNameEvents> {
 
   #tell(entry: Entry, what: Entry['told'], cause: Report): void {
     entry.told = what;
-    entry.server.addressed(`address.${what}`, cause);
+    entry.server.reports.addressed(`address.${what}`, cause);
   }
 
   /** No answer for too long. */

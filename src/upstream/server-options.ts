@@ -7,9 +7,11 @@ import type { Duplex } from 'node:stream';
 import type { Client } from '../adapters/client.js';
 import { OptionError } from '../errors.js';
 import { NEVER_MS } from '../machines/vocabulary.js';
-import { everyOption, integer } from '../options.js';
-import type { ServerProxyProtocol } from '../proxy-protocol.js';
-import type { ServerTls } from '../tls.js';
+import { port as checkedPort, count, everyOption, flag, hook, integer, onlyKnown, text } from '../options.js';
+import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
+import { hostAndPort } from '../text.js';
+import { type CheckedServerTls, type ServerTls, serverTls } from '../tls.js';
+import { weightOf } from './balance/weight.js';
 import type { ChecksOptions } from './check-options.js';
 import type { AddressesOptions } from './name-options.js';
 import type { Server } from './server.js';
@@ -116,7 +118,7 @@ export interface ServerOptions {
   readonly backup?: boolean | undefined;
 }
 
-export const SERVER_OPTIONS = everyOption<ServerOptions>()(
+const SERVER_OPTIONS = everyOption<ServerOptions>()(
   'host',
   'port',
   'path',
@@ -140,7 +142,7 @@ export const SERVER_OPTIONS = everyOption<ServerOptions>()(
 export const isNamed = ({ addresses }: ServerOptions): boolean => addresses !== undefined && addresses !== false;
 
 /** Options that `net.connect` takes together with a host. */
-export const HOST_OPTIONS = ['lookup', 'localAddress', 'family', 'autoSelectFamilyAttemptTimeout'] as const;
+const HOST_OPTIONS = ['lookup', 'localAddress', 'family', 'autoSelectFamilyAttemptTimeout'] as const;
 
 /** IPv4 or IPv6: of the two, only one can be connected. */
 function mustBeOfFamily(name: string, value: unknown, family: number, host: number): void {
@@ -148,7 +150,7 @@ function mustBeOfFamily(name: string, value: unknown, family: number, host: numb
   throw new OptionError(name, value, `of the family of the host, which is an IPv${host} address`);
 }
 
-export function localAddressOf(name: string, { localAddress }: ServerOptions, host: number): string | undefined {
+function localAddressOf(name: string, { localAddress }: ServerOptions, host: number): string | undefined {
   if (localAddress === undefined) return undefined;
   const family = isIP(localAddress);
   if (family === 0) {
@@ -169,7 +171,7 @@ export function familyOf(name: string, { family, localAddress }: ServerOptions, 
   return family;
 }
 
-export function addressMsOf(name: string, options: ServerOptions): number | undefined {
+function addressMsOf(name: string, options: ServerOptions): number | undefined {
   const { autoSelectFamilyAttemptTimeout: value, localAddress } = options;
   if (value === undefined) return undefined;
   const path = `${name}.autoSelectFamilyAttemptTimeout`;
@@ -177,4 +179,75 @@ export function addressMsOf(name: string, options: ServerOptions): number | unde
     throw new OptionError(path, value, 'left out where localAddress is given: an attempt goes to one address then');
   }
   return integer(path, value, value, 10, NEVER_MS);
+}
+
+/** What a server is made of, checked; the checks are not, since they depend on what it is. */
+export interface CheckedServer {
+  readonly path: string | undefined;
+  readonly port: number | undefined;
+  readonly host: string;
+  readonly connectionsMax: number;
+  readonly queueMax: number;
+  readonly backup: boolean;
+  readonly weight: number;
+  readonly connect: ConnectHook | undefined;
+  readonly tls: CheckedServerTls | undefined;
+  readonly proxyProtocol: ServerProxyProtocol | undefined;
+  readonly localAddress: string | undefined;
+  readonly family: 4 | 6 | undefined;
+  readonly addressMs: number | undefined;
+  readonly lookup: LookupFunction | undefined;
+  readonly name: string;
+}
+
+/**
+ * @param name what the server is called in errors
+ * @param queueMax that of its set
+ * @throws OptionError
+ */
+export function checkedServer(name: string, options: ServerOptions, queueMax: number): CheckedServer {
+  onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
+  if (isNamed(options)) {
+    throw new OptionError(`${name}.addresses`, options.addresses, 'given in a list of servers, or to addName()');
+  }
+  if (options.path !== undefined && options.port !== undefined) {
+    throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
+  }
+  const path = options.path === undefined ? undefined : text(`${name}.path`, options.path);
+  const hasNoAddress = path !== undefined || (options.connect !== undefined && options.port === undefined);
+  const port = hasNoAddress ? undefined : checkedPort(`${name}.port`, options.port, 1);
+  const host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
+  const connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
+  const ownQueueMax = count(`${name}.queueMax`, options.queueMax, queueMax, 0);
+  const backup = flag(`${name}.backup`, options.backup, false);
+  const weight = options.weight === undefined ? 1 : weightOf(`${name}.weight`, options.weight);
+  const connect = hook(`${name}.connect`, options.connect);
+  const tls = serverTls(`${name}.tls`, options.tls, path === undefined ? host : 'localhost');
+  if (tls !== undefined && connect !== undefined) {
+    throw new OptionError(`${name}.tls`, 'given', 'left out where connect is given, which opens the socket');
+  }
+  const proxyProtocol = serverProxyProtocol(`${name}.proxyProtocol`, options.proxyProtocol);
+  for (const option of HOST_OPTIONS) {
+    if (options[option] === undefined || (path === undefined && connect === undefined)) continue;
+    throw new OptionError(`${name}.${option}`, options[option], 'left out where path or connect is given');
+  }
+  const hostFamily = isIP(host);
+  const address = path ?? (port === undefined ? host : hostAndPort(host, port));
+  return {
+    path,
+    port,
+    host,
+    connectionsMax,
+    queueMax: ownQueueMax,
+    backup,
+    weight,
+    connect,
+    tls,
+    proxyProtocol,
+    localAddress: localAddressOf(name, options, hostFamily),
+    family: familyOf(name, options, hostFamily),
+    addressMs: addressMsOf(name, options),
+    lookup: hook(`${name}.lookup`, options.lookup),
+    name: options.name === undefined ? address : text(`${name}.name`, options.name),
+  };
 }

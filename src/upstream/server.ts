@@ -1,47 +1,29 @@
-import { isIP, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import type { CheckedChecks, Checks } from '../checks/checks.js';
 import { OptionError } from '../errors.js';
 import { ServerInstance } from '../generated/server.js';
-import {
-  type CloseOptions,
-  callListeners,
-  checkedReport,
-  type Environment,
-  Handle,
-  type HandleKind,
-  kindOf,
-} from '../handle.js';
-import type { Verdict } from '../machines/functions/server.js';
-import { CHECK_LIMITS } from '../machines/limits.js';
-import type { ServerCommand, ServerContext, ServerEvent, ServerSettings } from '../machines/server.js';
+import { checkedReport, Handle, type HandleKind, kindOf } from '../handle.js';
+import type { ServerCommand, ServerContext, ServerEvent } from '../machines/server.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
-import { count, flag, hook, integer, onlyKnown, port, text, timeout } from '../options.js';
-import { type ServerProxyProtocol, serverProxyProtocol } from '../proxy-protocol.js';
+import { count } from '../options.js';
+import type { ServerProxyProtocol } from '../proxy-protocol.js';
 import type { Description } from '../runtime/instance.js';
-import { hostAndPort } from '../text.js';
-import { type CheckedServerTls, serverTls } from '../tls.js';
+import type { CheckedServerTls } from '../tls.js';
 import { Addresses } from './addresses.js';
 import { weightOf } from './balance/weight.js';
-import { type ChecksOptions, checksOf } from './check-options.js';
+import { checksOf, settingsOf } from './check-options.js';
 import { Occupants } from './occupants.js';
 import type { Line } from './queue.js';
+import { type RemoveOptions, removalOf } from './removal.js';
 import type { Requester } from './requester.js';
 import { ServerChecks } from './server-checks.js';
 import { ServerHistory } from './server-history.js';
 import { infoOf, type ServerInfo } from './server-info.js';
 import type { ServerName } from './server-name.js';
-import {
-  addressMsOf,
-  type ConnectHook,
-  familyOf,
-  HOST_OPTIONS,
-  isNamed,
-  localAddressOf,
-  SERVER_OPTIONS,
-  type ServerOptions,
-} from './server-options.js';
+import { type ConnectHook, checkedServer, type ServerOptions } from './server-options.js';
+import { ServerReports } from './server-reports.js';
 import type { Servers } from './servers.js';
-import type { Judgement } from './servers-options.js';
+import type { Judgement, ServerConfig } from './servers-options.js';
 import type { ServerOrder, SharedServer, Wish } from './sharing.js';
 
 /** A change of a server that its user sees. */
@@ -62,58 +44,13 @@ export type ServerEvents = {
   closed: [Outcome];
 };
 
-/** Options of a removal. */
-export interface RemoveOptions extends CloseOptions {
-  /** Over how much time sessions that are cut at the deadline are cut, in milliseconds. Default 0: all at once. */
-  readonly spreadMs?: number | undefined;
-}
-
-const REMOVE_OPTIONS = ['timeoutMs', 'spreadMs'];
-
-/** @internal @throws OptionError */
-export function removalOf(options: RemoveOptions): { spreadMs: number; timeoutMs?: number } {
-  onlyKnown('remove', options, REMOVE_OPTIONS);
-  const spreadMs = integer('spreadMs', options.spreadMs, 0, 0, 86_400_000);
-  const { timeoutMs } = options;
-  return timeoutMs === undefined ? { spreadMs } : { spreadMs, timeoutMs: timeout('timeoutMs', timeoutMs, 0) };
-}
-
-/** @internal What all servers of a set share. */
-export interface ServerConfig {
-  readonly judgement: Judgement;
-  readonly lookup: LookupFunction | undefined;
-  readonly checks: ChecksOptions | undefined;
-  readonly environment: Environment;
-  readonly random: () => number;
-}
-
-/** @internal The name that has brought a server, and why there is this server. */
-export interface ServerOrigin {
-  readonly name: ServerName;
-  readonly cause: Cause;
-}
-
-const KNOWN_FAILED: Cause = { initiator: 'library', manner: 'error', phase: 'checking', code: 'checkedBefore' };
-const PASSED = { type: 'check.passed' } as const;
-const CONNECTED = { type: 'traffic.connected' } as const;
-const LASTED = { type: 'traffic.lasted' } as const;
-const GRANTED = { type: 'trial.granted' } as const;
-const GIVEN_UP = { type: 'trial.givenUp' } as const;
 const EMPTIED = { type: 'sessions.emptied' } as const;
+
+/** The name that has brought a server, and why there is this server. */
+type Origin = { readonly name: ServerName; readonly cause: Cause };
 
 /** A path without what goes without saying: `serving.trying.free` is `trying`. */
 const seen = (state: string): string => state.replace(/^serving\.|\.(?:free|underway|wanted|drained|maintained)$/g, '');
-
-/** What its machine is told; `checksOf` checks the options of the checks afterwards. */
-function settingsOf(
-  { settings }: Judgement,
-  own: ServerOptions['checks'],
-  shared: ChecksOptions | undefined,
-): ServerSettings {
-  if (own === false || (own === undefined && shared === undefined)) return settings;
-  const { rise, fall, init = 'up' } = { ...shared, ...(typeof own === 'object' && own) };
-  return { ...settings, rise: rise ?? CHECK_LIMITS.rise.fallback, fall: fall ?? CHECK_LIMITS.fall.fallback, init };
-}
 
 /**
  * One server of a set: a statechart. It is up, is judged by its checks and by its traffic, drains, is in maintenance, or is removed:
@@ -133,10 +70,15 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     ...kindOf('server', ServerInstance),
     events: { changed: true, closed: true },
     commands: {
-      'sessions.await': (server) => server.#awaitSessions(),
+      'sessions.await': (server) => {
+        server.#isAwaited = true;
+        server.#tellEmpty();
+      },
       'sessions.cut': (server, { spreadMs, cause, deliver }) =>
-        server.#cutSessions('serverRemoved', spreadMs, cause, deliver),
-      'sessions.release': (server, { cause }) => server.#releaseSessions(cause),
+        server.occupants.cut('serverRemoved', spreadMs, cause, deliver),
+      'sessions.release': (server, { cause }) => {
+        if (server.#judgement.cutsOnDown) server.occupants.cut('serverDown', 0, cause, true);
+      },
       'checks.start': (server) => server.#checking?.start(),
       'checks.pause': (server) => server.#checking?.pause(),
       'checks.resume': (server) => server.#checking?.resume(),
@@ -201,7 +143,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
 
   #weight: number;
   #backup: boolean;
-  readonly #addresses: Addresses;
+  /** @internal The addresses of its host. */
+  readonly addresses: Addresses;
   /** @internal The connections that have a place there. */
   readonly occupants: Occupants;
   /** @internal */
@@ -211,7 +154,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal The next connection may try it. */
   mayBeTried = false;
   readonly #judgement: Judgement;
-  readonly #random: () => number;
+  /** @internal What checks and traffic tell of it. */
+  readonly reports: ServerReports;
   readonly #checking: ServerChecks | undefined;
   /** @internal In a worker of a cluster: what it has in common with the servers of the same name in the others. */
   shared: SharedServer | undefined = undefined;
@@ -221,62 +165,38 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
   #queueMax: number;
 
   /** @internal @param name what it is called in errors */
-  constructor(options: ServerOptions, name: string, set: Servers, config: ServerConfig, origin?: ServerOrigin) {
-    onlyKnown(name, options, SERVER_OPTIONS, `${name}.`);
+  constructor(options: ServerOptions, name: string, set: Servers, config: ServerConfig, origin?: Origin) {
     const { judgement, lookup, checks, environment, random } = config;
-    const settings = settingsOf(judgement, options.checks, checks);
+    const checked = checkedServer(name, options, judgement.queueMax);
+    const settings = settingsOf(judgement.settings, options.checks, checks);
     super(Server.kind, { settings, cause: origin?.cause }, environment, origin?.name);
     this.set = set;
     this.occupants = new Occupants(environment.clock);
     this.history = new ServerHistory(environment.clock);
     this.options = options;
     this.#judgement = judgement;
-    this.#random = random;
-    if (isNamed(options)) {
-      throw new OptionError(`${name}.addresses`, options.addresses, 'given in a list of servers, or to addName()');
-    }
-    if (options.path !== undefined && options.port !== undefined) {
-      throw new OptionError(`${name}.path`, options.path, 'left out when a port is given');
-    }
-    this.path = options.path === undefined ? undefined : text(`${name}.path`, options.path);
-    const hasNoAddress = this.path !== undefined || (options.connect !== undefined && options.port === undefined);
-    this.port = hasNoAddress ? undefined : port(`${name}.port`, options.port, 1);
-    this.host = options.host === undefined ? '127.0.0.1' : text(`${name}.host`, options.host);
-    this.#connectionsMax = count(`${name}.connectionsMax`, options.connectionsMax, Number.POSITIVE_INFINITY);
-    this.placesInAll = this.#connectionsMax;
-    this.places = this.#connectionsMax;
-    this.#queueMax = count(`${name}.queueMax`, options.queueMax, judgement.queueMax, 0);
-    this.#backup = flag(`${name}.backup`, options.backup, false);
-    this.#weight = options.weight === undefined ? 1 : weightOf(`${name}.weight`, options.weight);
-    this.share = this.#weight;
-    this.connect = hook(`${name}.connect`, options.connect);
-    this.tls = serverTls(`${name}.tls`, options.tls, this.path === undefined ? this.host : 'localhost');
-    if (this.tls !== undefined && this.connect !== undefined) {
-      throw new OptionError(`${name}.tls`, 'given', 'left out where connect is given, which opens the socket');
-    }
-    this.proxyProtocol = serverProxyProtocol(`${name}.proxyProtocol`, options.proxyProtocol);
-    for (const option of HOST_OPTIONS) {
-      if (options[option] === undefined || (this.path === undefined && this.connect === undefined)) continue;
-      throw new OptionError(`${name}.${option}`, options[option], 'left out where path or connect is given');
-    }
-    this.localAddress = localAddressOf(name, options, isIP(this.host));
-    this.family = familyOf(name, options, isIP(this.host));
-    this.#addresses = new Addresses(addressMsOf(name, options));
-    const own = hook(`${name}.lookup`, options.lookup);
-    this.lookup =
-      isIP(this.host) === 0 ? this.#addresses.noting(own ?? lookup, this.family, () => this.failures) : undefined;
-    this.name = options.name === undefined ? this.#address : text(`${name}.name`, options.name);
-    this.checks = checksOf(name, this, options.checks, checks, own ?? lookup);
-    const { clock, runtime, inContext } = environment;
-    this.#checking = this.checks && new ServerChecks(this, this.checks, { clock, runtime, inContext, random });
-    const { onError } = judgement.settings;
-    if (onError !== 'eject' && this.checks === undefined) {
-      throw new OptionError(
-        'ejection.onError',
-        onError,
-        `"eject" where a server has no checks, as ${this.name} has none`,
-      );
-    }
+    this.reports = new ServerReports(this, this.instance, random);
+    const { connectionsMax, queueMax, weight, backup, lookup: own = lookup } = checked;
+    this.path = checked.path;
+    this.port = checked.port;
+    this.host = checked.host;
+    this.#connectionsMax = connectionsMax;
+    this.placesInAll = connectionsMax;
+    this.places = connectionsMax;
+    this.#queueMax = queueMax;
+    this.#backup = backup;
+    this.#weight = weight;
+    this.share = weight;
+    this.connect = checked.connect;
+    this.tls = checked.tls;
+    this.proxyProtocol = checked.proxyProtocol;
+    this.localAddress = checked.localAddress;
+    this.family = checked.family;
+    this.addresses = new Addresses(checked.addressMs);
+    this.lookup = isIP(this.host) === 0 ? this.addresses.noting(own, this.family, () => this.failures) : undefined;
+    this.name = checked.name;
+    this.checks = checksOf(name, this, options.checks, checks, own, judgement.settings.onError);
+    this.#checking = this.checks && new ServerChecks(this, this.checks, { ...environment, random });
     this.unref();
   }
 
@@ -328,18 +248,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.#queueMax = count('queueMax', queueMax, this.#judgement.queueMax, 0);
   }
 
-  get #address(): string {
-    return this.path ?? (this.port === undefined ? this.host : hostAndPort(this.host, this.port));
-  }
-
   /** @internal How long each but the last of several addresses may take. */
   addressMs(connectTimeout: number): number {
-    return this.#addresses.attemptMs(connectTimeout);
-  }
-
-  /** @internal A connection has come up: the address that it goes to is tried first from now on. */
-  cameUp({ remoteAddress }: Socket): void {
-    this.#addresses.cameUp(remoteAddress);
+    return this.addresses.attemptMs(connectTimeout);
   }
 
   /** Attempts that failed in a row. */
@@ -413,11 +324,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
         ? { initiator: 'owner', manner: 'command', code: type, error: cause }
         : checkedReport(cause);
     if (report === undefined) {
-      throw new OptionError(
-        'cause',
-        cause,
-        'an Error, such as new Error("kernel update"), or an object with the words initiator and manner',
-      );
+      const expected = 'an Error, such as new Error("kernel update"), or an object with the words initiator and manner';
+      throw new OptionError('cause', cause, expected);
     }
     this.#order({ type, cause: report });
   }
@@ -473,122 +381,16 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.set.waiters.serve();
   }
 
-  /** @internal What the checks have told before, in another process, is told again. */
-  recall(passed: number, failed: number, isFailedFirst: boolean): void {
-    const pass = (): void => {
-      for (let step = 0; step < passed; step++) this.instance.send(PASSED);
-    };
-    if (!isFailedFirst) pass();
-    for (let step = 0; step < failed; step++) this.instance.send({ type: 'check.failed', cause: KNOWN_FAILED });
-    if (isFailedFirst) pass();
-  }
-
-  /** @internal A check has passed, of this process or another. @param tookMs nothing where that is not known */
-  checkPassed(tookMs?: number): void {
-    this.history.noteCheck('passed', tookMs);
-    this.instance.send(PASSED);
-  }
-
-  /** @internal */
-  checkFailed(cause: Cause, tookMs?: number): void {
-    this.history.noteCheck('failed', tookMs, cause);
-    this.instance.send({ type: 'check.failed', cause });
-  }
-
-  /** @internal */
-  checkUndecided(cause: Cause, tookMs?: number): void {
-    this.history.noteCheck('undecided', tookMs, cause);
-  }
-
-  /** @internal One connection tries it. */
-  tryBy(requester: Requester): void {
-    this.trial = requester;
-    requester.trial = this;
-    if (!this.mayBeTried) return;
-    // Its machine may be in the middle of a transition, in which those that wait are served: the next one must not get it, too.
-    this.mayBeTried = false;
-    this.set.picker.stateChanged();
-    this.instance.send(GRANTED);
-  }
-
-  /** @internal That connection is over, and has told nothing. */
-  trialGivenUp(): void {
-    this.instance.send(GIVEN_UP);
-  }
-
-  /** @internal An attempt has come up. */
-  connected(): void {
-    const { shared } = this;
-    const wasDoubtful = shared !== undefined && this.hasTag('doubtful');
-    this.instance.send(CONNECTED);
-    this.#doubt();
-    if (wasDoubtful && !this.hasTag('doubtful')) shared.proven();
-  }
-
-  /** @internal An attempt has failed. `mends`: in how many milliseconds it may be mended, if no attempt is of use before. */
-  attemptFailed(cause: Cause, mayEject: boolean, mends: number | undefined): void {
-    this.isDoubted = true;
-    this.history.noteFailure('attempt', cause);
-    const failed = { type: 'traffic.failed', cause, mayEject, random: mayEject ? this.#random() : 0 } as const;
-    this.#judge(mends === undefined ? failed : { ...failed, mends });
-  }
-
-  /** What comes of it is known to the other processes, too. */
-  #judge(event: Extract<ServerEvent, { type: 'traffic.failed' | 'traffic.dropped' }>): void {
-    const { shared } = this;
-    if (shared === undefined) {
-      this.instance.send(event);
-      return;
-    }
-    const { ejections, failures, losses, settings } = this.#known;
-    const isLoss = event.type === 'traffic.dropped';
-    const isMark = settings.onError !== 'eject' && (isLoss ? losses : failures) + 1 >= settings.failures;
-    this.instance.send(event);
-    const known = this.#known;
-    if (isMark || known.ejections > ejections) {
-      shared.judged(event.cause as Cause, isLoss, { restMs: known.restMs, ejections: known.ejections });
-    }
-  }
-
-  /** @internal The traffic of another process has judged it. */
-  judgedBy(cause: Cause, isLoss: boolean, verdict: Verdict): void {
-    this.isDoubted = true;
-    const type = isLoss ? 'traffic.dropped' : 'traffic.failed';
-    this.instance.send({ type, cause, mayEject: true, random: 0, verdict });
-    this.#doubt();
-  }
-
-  /** @internal A connection that had come up is over, after this time. */
-  wasLost(cause: Cause, mayEject: boolean): void {
-    this.history.noteFailure('connection', cause);
-    this.#judge({ type: 'traffic.dropped', cause, mayEject, random: mayEject ? this.#random() : 0 });
-  }
-
-  /** @internal A connection has lasted. */
-  lasted(): void {
-    if (this.#known.losses > 0) this.instance.send(LASTED);
-  }
-
   /** @internal A connection has left it. */
   left(): void {
     this.connections--;
     this.shared?.freed();
-    if (this.#isAwaited && this.connections === 0) this.#tellEmpty();
-  }
-
-  /** @internal A backup is needed no more. */
-  relieve(cause: Cause): void {
-    this.#cutSessions('backupOver', 0, cause, true);
+    this.#tellEmpty();
   }
 
   /** True: new connections go there only while no other server can be chosen. */
   get backup(): boolean {
     return this.#backup;
-  }
-
-  /** @internal Its name was answered, or was not for too long. */
-  addressed(type: 'address.found' | 'address.lost' | 'address.gone', cause: Report): void {
-    this.instance.send({ type, cause });
   }
 
   /** @internal How an answer has its address. */
@@ -609,18 +411,9 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.set.waiters.serve();
   }
 
-  /** @internal Calls listeners of its set. */
-  notifyBy(listeners: readonly unknown[], change: unknown): void {
-    this.inContext(callListeners, this.set, listeners, [change]);
-  }
-
   #change(): void {
     const { shared } = this;
-    const isDue = this.hasTag('trial');
-    this.mayBeTried = isDue && this.#mayTry;
-    // The trial that began before its owner, or another failure, took it out goes on: it is still the one that tries it.
-    if (isDue && this.trial !== undefined) this.instance.send(GRANTED);
-    this.#doubt();
+    this.reports.review();
     const { step, settings } = this.#known;
     const isGrowing = this.hasTag('growing');
     const part = isGrowing ? Math.max(0.1, (step / settings.steps) ** (1 / this.#judgement.aggression)) : 1;
@@ -635,8 +428,8 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     shared?.changed();
   }
 
-  /** No connection tries it, and none of another process may. */
-  get #mayTry(): boolean {
+  /** @internal No connection tries it, and none of another process may. */
+  get mayTry(): boolean {
     return this.trial === undefined && (this.shared === undefined || this.shared.mayTry);
   }
 
@@ -646,14 +439,10 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     if (shared === undefined) return;
     this.places = Math.min(this.placesInAll, shared.places);
     this.#checking?.mayChange();
-    const mayBeTried = this.hasTag('trial') && this.#mayTry;
+    const mayBeTried = this.hasTag('trial') && this.mayTry;
     if (mayBeTried === this.mayBeTried) return;
     this.mayBeTried = mayBeTried;
     this.set.picker.stateChanged();
-  }
-
-  #doubt(): void {
-    this.isDoubted = !this.hasTag('choosable') || this.#known.failures > 0;
   }
 
   #announce(cause: Cause): void {
@@ -666,23 +455,11 @@ export class Server extends Handle<ServerEvent, ServerEvents> {
     this.set.announce(this, change);
   }
 
-  #awaitSessions(): void {
-    this.#isAwaited = true;
-    if (this.connections === 0) this.#tellEmpty();
-  }
-
+  /** No connection is left, and its machine waits for that. */
   #tellEmpty(): void {
+    if (!this.#isAwaited || this.connections > 0) return;
     this.#isAwaited = false;
     this.instance.send(EMPTIED);
-  }
-
-  #releaseSessions(cause: Cause): void {
-    if (this.#judgement.cutsOnDown) this.#cutSessions('serverDown', 0, cause, true);
-  }
-
-  #cutSessions(code: string, spreadMs: number, { initiator }: Cause, deliver: boolean): void {
-    const cause: Report = { initiator: initiator === 'owner' ? 'owner' : 'library', manner: 'abort', code };
-    this.occupants.cut(cause, spreadMs, deliver);
   }
 
   /** @internal */

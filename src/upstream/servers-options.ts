@@ -1,6 +1,7 @@
 /** What a set of servers is told, and how it judges them by their traffic. */
 import type { LookupFunction } from 'node:net';
 import { OptionError } from '../errors.js';
+import type { Environment } from '../handle.js';
 import { namesOf, SERVERS_LIMITS } from '../machines/limits.js';
 import type { ServerSettings } from '../machines/server.js';
 import type { Cause } from '../machines/vocabulary.js';
@@ -190,6 +191,15 @@ export interface Judgement {
   readonly aggression: number;
   readonly cutsOnDown: boolean;
   readonly cutsOnBackup: boolean;
+}
+
+/** @internal What all servers of a set share. */
+export interface ServerConfig {
+  readonly judgement: Judgement;
+  readonly lookup: LookupFunction | undefined;
+  readonly checks: ChecksOptions | undefined;
+  readonly environment: Environment;
+  readonly random: () => number;
 }
 
 /** One of some words. */

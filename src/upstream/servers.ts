@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { ClosedError, OptionError } from '../errors.js';
-import { type Environment, environmentOf } from '../handle.js';
+import { callListeners, type Environment, environmentOf } from '../handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import { flag, hook, onlyKnown, text } from '../options.js';
 import type { Clock } from '../runtime/clock.js';
@@ -16,12 +16,19 @@ import { Judge } from './judge.js';
 import type { AddressesOptions } from './name-options.js';
 import { Pacing } from './pacing.js';
 import { Picker } from './picker.js';
+import type { RemoveOptions } from './removal.js';
 import type { Choice, Requester, RequesterMemory } from './requester.js';
 import { Rounds } from './rounds.js';
-import { type RemoveOptions, Server, type ServerChange, type ServerConfig } from './server.js';
+import { Server, type ServerChange } from './server.js';
 import { ServerName, type ServerNameLookup } from './server-name.js';
 import { isNamed, type ServerOptions } from './server-options.js';
-import { isPermanent, judgementOf, SERVERS_OPTIONS, type ServersOptions } from './servers-options.js';
+import {
+  isPermanent,
+  judgementOf,
+  SERVERS_OPTIONS,
+  type ServerConfig,
+  type ServersOptions,
+} from './servers-options.js';
 import { SharedTrials } from './shared-trials.js';
 import { type SetOrder, type SharedSet, sharingOf } from './sharing.js';
 import { Waiters } from './waiters.js';
@@ -329,7 +336,7 @@ export class Servers {
     }
     // It may be tried: by this connection, and by no other until that is over.
     if (server.isDoubted && server.trial === undefined && (this.trials !== undefined || server.mayBeTried)) {
-      server.tryBy(requester);
+      server.reports.tryBy(requester);
     }
     if (++server.connections >= server.places) server.shared?.filled();
     server.chosen++;
@@ -343,7 +350,7 @@ export class Servers {
     this.waiters.leave(requester);
     const server = this.#endTrial(requester);
     if (server === undefined) return;
-    server.trialGivenUp();
+    server.reports.trialGivenUp();
     if (this.trials !== undefined) this.waiters.serve();
   }
 
@@ -361,7 +368,7 @@ export class Servers {
     if (server.isDoubted || server.trial !== undefined) {
       server.trialsFailed = 0;
       if (server.trial !== undefined) this.#endTrial(server.trial);
-      server.connected();
+      server.reports.connected();
     }
     if (this.trials !== undefined) this.waiters.serve();
   }
@@ -381,7 +388,7 @@ export class Servers {
     if (isBacklogFull) memory.tried.add(server);
     else if (isShortage(cause, server)) memory.again = server;
     if (isBacklogFull || memory.again === server) {
-      if (wasTrial) server.trialGivenUp();
+      if (wasTrial) server.reports.trialGivenUp();
       return;
     }
     memory.tried.add(server);
@@ -428,7 +435,8 @@ export class Servers {
     if (this.#isOver) return;
     if (this.#config.judgement.cutsOnBackup) this.#relieve();
     if (this.#emitter !== undefined && this.#emitter.listenerCount('changed') > 0) {
-      server.notifyBy(this.#emitter.rawListeners('changed'), { server, ...change });
+      const listeners = this.#emitter.rawListeners('changed');
+      this.#config.environment.inContext(callListeners, this, listeners, [{ server, ...change }]);
     }
   }
 
@@ -479,13 +487,13 @@ export class Servers {
   /** A server without `backup` works again: backups are needed no more. */
   #relieve(): void {
     const { hasPrimary } = this.picker.choosable;
-    if (hasPrimary && !this.#hadPrimary) for (const server of this.list) if (server.backup) server.relieve(RELIEVED);
+    if (hasPrimary && !this.#hadPrimary)
+      for (const server of this.list) if (server.backup) server.occupants.cut('backupOver', 0, RELIEVED, true);
     this.#hadPrimary = hasPrimary;
   }
 }
 
 const isObject = (value: unknown): boolean => value !== null && typeof value === 'object';
 
-function shareAs(value: string | false | undefined): string | false | undefined {
-  return value === undefined || value === false ? value : text('shareAs', value);
-}
+const shareAs = (value: string | false | undefined): string | false | undefined =>
+  value === undefined || value === false ? value : text('shareAs', value);

@@ -5,7 +5,8 @@
 import type { Verdict } from '../machines/functions/server.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
 import type { Governor } from './governor.js';
-import type { RemoveOptions, Server } from './server.js';
+import type { RemoveOptions } from './removal.js';
+import type { Server } from './server.js';
 import type { ServerOptions } from './server-options.js';
 import type { Servers } from './servers.js';
 

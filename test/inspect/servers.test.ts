@@ -186,10 +186,10 @@ describe('what the page makes of the news', () => {
       else if (act === 3) one.up();
       else if (act === 4) one.maintain();
       else if (act === 5) one.weight = random.below(257);
-      else if (act === 6) one.checkPassed(random.below(100));
-      else if (act === 7) one.checkFailed({ initiator: 'peer', manner: 'refusal', phase: 'checking' }, 1);
+      else if (act === 6) one.reports.checkPassed(random.below(100));
+      else if (act === 7) one.reports.checkFailed({ initiator: 'peer', manner: 'refusal', phase: 'checking' }, 1);
       else
-        one.attemptFailed({ initiator: 'peer', manner: 'reset', phase: 'connecting' }, random.below(2) > 0, undefined);
+        one.reports.failed({ initiator: 'peer', manner: 'reset', phase: 'connecting' }, random.below(2) > 0, undefined);
       if (random.below(3) > 0) continue;
       const news = table.news();
       if (news !== undefined) {

@@ -273,9 +273,9 @@ export async function serverDriver(
         server.cut({ initiator: 'library', manner: 'timeout', phase: 'closing', code: 'drainTimeout' });
       else void server.abort();
     },
-    'address.found': ({ type }) => server.addressed(type as 'address.found', ANSWERED),
-    'address.lost': ({ type }) => server.addressed(type as 'address.lost', UNANSWERED),
-    'address.gone': ({ type }) => server.addressed(type as 'address.gone', ANSWERED),
+    'address.found': ({ type }) => server.reports.addressed(type as 'address.found', ANSWERED),
+    'address.lost': ({ type }) => server.reports.addressed(type as 'address.lost', UNANSWERED),
+    'address.gone': ({ type }) => server.reports.addressed(type as 'address.gone', ANSWERED),
   };
   const request = ({ event }: Step): void => asked[event.type]?.(event as Told);
 
@@ -283,8 +283,8 @@ export async function serverDriver(
   const answer = async (isPassed: boolean): Promise<void> => {
     const { checking } = server;
     if (checking === undefined || /^(idle|paused|closed|aborted)$/.test(checking.state)) {
-      if (isPassed) server.checkPassed();
-      else server.checkFailed({ ...LATE, phase: 'checking' });
+      if (isPassed) server.reports.checkPassed();
+      else server.reports.checkFailed({ ...LATE, phase: 'checking' });
       return;
     }
     const wait = checking.state === 'checking' ? undefined : checking.timers()[0];
