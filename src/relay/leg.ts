@@ -224,15 +224,16 @@ export class Leg {
     if (from !== undefined && this.#to !== undefined && from.listenerCount('data') > 0) show(from, copy(buffer, bytes));
     // A listener may have ended the session.
     const to = this.#to;
-    // TLS hands out one record after the other, each by itself: after a full one more will come, most likely.
-    const isFull = bytes === buffer.length || (bytes === RECORD_BYTES && this.#isTls);
+    const isFull = bytes === buffer.length;
     if (buffer === SHARED) {
       if (to === undefined) return this.#earlyMax === 0 || this.#keep(copy(buffer, bytes));
       // It has more to come, most likely at once.
-      if (isFull && writesThrough(to)) this.#next = acquire() ?? SHARED;
+      if (isFull && writesThrough(to)) this.#next = this.#ownBuffer() ?? SHARED;
       return this.#flows(to, this.#write(to, copy(buffer, bytes)));
     }
-    if (to === undefined || this.#pinned !== undefined) {
+    // Few bytes are not worth it that a large buffer waits for them to be written out.
+    const isCopied = bytes < buffer.length && buffer.length > RECORD_BYTES && bytes < (to?.writableHighWaterMark ?? 0);
+    if (to === undefined || this.#pinned !== undefined || isCopied) {
       this.#next = SHARED;
       const chunk = to === undefined ? undefined : copy(buffer, bytes);
       release(buffer);
@@ -265,6 +266,11 @@ export class Leg {
       return;
     }
     if (!this.#flows(to, this.#write(to, chunk))) from.pause();
+  }
+
+  /** TLS hands out one record after the other, each by itself. */
+  #ownBuffer(): Buffer | undefined {
+    return this.#isTls ? Buffer.allocUnsafeSlow(RECORD_BYTES) : acquire();
   }
 
   #write(to: Socket, chunk: Buffer): boolean {

@@ -818,62 +818,89 @@ function owning(to: Peer): { leg: Leg; own: Buffer } {
 
 const isIn = (buffer: Buffer, chunk: Buffer | undefined): boolean => chunk?.buffer === buffer.buffer;
 
-test.each(['abc', 'abcd'])(
-  'bytes in an own buffer are written as they are (%s); taken at once, the buffer is free again',
-  (text) => {
-    const to = new Peer(4);
-    const { leg, own } = owning(to);
-    expect(leg.read(fill(own, text), own)).toBe(true);
-    expect(to.text).toBe(text);
-    expect(isIn(own, to.got[0])).toBe(true);
-    expectOwner(leg, SHARED, 0);
-  },
-);
-
-test('few bytes that are not taken at once keep an own buffer until they are written out, and reading goes on', async () => {
-  const to = new Peer(8);
+test('few bytes in an own buffer are copied, and the buffer is given back', () => {
+  const to = new Peer(4);
   const { leg, own } = owning(to);
-  to.isSlow = true;
   expect(leg.read(fill(own, 'abc'), own)).toBe(true);
-  expectOwner(leg, SHARED, 1);
-  expect(leg.read(fill(SHARED, 'de'), SHARED)).toBe(true);
-  fill(SHARED, 'xy');
-  await to.drain();
-  expect([buffersAcquired(), to.text]).toEqual([0, 'abcde']);
+  expect(to.text).toBe('abc');
+  expect(isIn(own, to.got[0])).toBe(false);
+  expectOwner(leg, SHARED, 0);
 });
 
-test('few bytes that are never written out keep an own buffer until the end, and nobody gets it', async () => {
-  const to = new Peer(8);
+test('many bytes in an own buffer are written as they are; taken at once, the buffer is free again', () => {
+  const to = new Peer(4);
   const { leg, own } = owning(to);
+  expect(leg.read(fill(own, 'abcd'), own)).toBe(true);
+  expect(to.text).toBe('abcd');
+  expect(isIn(own, to.got[0])).toBe(true);
+  expectOwner(leg, SHARED, 0);
+});
+
+/** A leg that reads TLS into a buffer of its own, which writes to this. */
+function ownOfTls(to: Peer): { leg: Leg; own: Buffer } {
+  const leg = new Leg(true);
+  const from = Object.assign(handled(), { encrypted: true });
+  leg.start(from.socket, unconnected());
+  leg.read(SHARED.length, SHARED);
+  const own = leg.next;
+  leg.start(from.socket, to.socket);
+  const back = new Leg();
+  leg.opposite = back;
+  back.opposite = leg;
+  back.start(to.socket, new Peer().socket);
+  return { leg, own };
+}
+
+test('a full record of TLS is followed by a buffer for one record, which is none of the pool', () => {
+  const { leg, own } = ownOfTls(new Peer());
+  expect(own).not.toBe(SHARED);
+  expect(own.length).toBe(16_384);
+  expectOwner(leg, own, 0);
+});
+
+test.each([
+  [16_384, true],
+  [16_383, false],
+  [3, false],
+])('%d bytes of TLS are written as they are; taken at once, the buffer is read into again: %s', (bytes, again) => {
+  const to = new Peer(100_000);
+  const { leg, own } = ownOfTls(to);
+  expect(leg.read(bytes, own)).toBe(true);
+  expect(to.got.map(({ length }) => length)).toEqual([bytes]);
+  expect(isIn(own, to.got[0])).toBe(true);
+  expect(leg.next).toBe(again ? own : SHARED);
+});
+
+test('bytes of TLS that are not taken at once keep their buffer until they are written out, and reading goes on', async () => {
+  const to = new Peer(100_000);
+  const { leg, own } = ownOfTls(to);
+  to.isSlow = true;
+  expect(leg.read(fill(own, 'abc'), own)).toBe(true);
+  expect(leg.next).toBe(SHARED);
+  // Who has another buffer by now copies what comes.
+  const other = Buffer.alloc(16_384);
+  expect(leg.read(fill(other, 'de'), other)).toBe(true);
+  fill(other, 'xy');
+  await to.drain();
+  expect(to.text).toBe('abcde');
+  // And no more, once they are.
+  const third = Buffer.alloc(16_384);
+  expect(leg.read(fill(third, 'fg'), third)).toBe(true);
+  expect(isIn(third, to.got.at(-1))).toBe(true);
+});
+
+test('bytes of TLS that are never written out keep their buffer until the end', async () => {
+  const to = new Peer(100_000);
+  const { leg, own } = ownOfTls(to);
   to.on('error', () => {});
   to.isSlow = true;
   leg.read(fill(own, 'abc'), own);
   to.destroy(new Error('lost'));
   await turns(2);
-  expect(buffersAcquired()).toBe(1);
+  const other = Buffer.alloc(16_384);
+  leg.read(fill(other, 'de'), other);
   leg.release();
   expect(buffersAcquired()).toBe(0);
-  const next = acquire() as Buffer;
-  expect(next).not.toBe(own);
-  discard(next);
-});
-
-test('a full record of TLS is followed by more: its buffer is read into again, and given back after a smaller one', () => {
-  for (const [isTls, bytes, stays] of [
-    [true, 16_384, true],
-    [true, 16_383, false],
-    [false, 16_384, false],
-  ] as const) {
-    const from = Object.assign(handled(), isTls ? { encrypted: true } : {});
-    const leg = new Leg(true);
-    const to = new Peer(100_000);
-    leg.start(from.socket, to.socket);
-    const own = acquire() as Buffer;
-    expect(leg.read(bytes, own)).toBe(true);
-    expect(to.got[0]?.length).toBe(bytes);
-    expect(buffersAcquired()).toBe(stays ? 1 : 0);
-    discard(own);
-  }
 });
 
 test('of a socket with TLS nobody knows what was read last', () => {
