@@ -74,6 +74,7 @@ const causesTell: Check = (model) => {
     const isEnd = /^(closed|aborted)$/.test(step.to);
     if (step.event !== 'xstate.init' && seen(step.from) !== seen(step.to) && !isEnd) {
       expect(`${now.initiator} ${now.manner} ${now.code ?? '-'} ${now.phase}`, step.event).toBe(expected);
+      expect(now, 'a cause of its own').not.toBe(cause);
     } else if (step.event !== 'xstate.init' && step.event !== 'server.abort') {
       expect(now, `${step.event} changes nothing`).toBe(cause);
     }
@@ -249,8 +250,20 @@ const sessionsEnd: Check = (model, events) => {
         expect(command).toMatchObject({ deliver: true, spreadMs: seen(step.from) === 'leaving' ? 0 : 3 });
     }
     const state = seen(step.to);
-    if (/^(down|maintenance)$/.test(state) && seen(step.from) !== state && step.event !== 'xstate.init') {
+    const isLetGo = /^(serving\.down|maintenance|leaving\.maintained)$/.test(step.to);
+    if (isLetGo && step.from !== step.to && step.event !== 'xstate.init') {
       expect(commandsOf(step)).toContain('sessions.release');
+    }
+    if (step.to === 'cutting' && step.from !== 'cutting') {
+      expect(commandsOf(step)).toEqual(expect.arrayContaining(['sessions.cut', 'sessions.await']));
+    }
+    const { deliver = false } = (events[index - 1] ?? {}) as { deliver?: boolean };
+    if (step.event === 'server.abort' && step.from === 'cutting' && !deliver) {
+      expect(commandsOf(step), 'it hastens').toEqual(['sessions.cut']);
+      expect(contextOf(step).cause).toMatchObject({ initiator: 'owner', manner: 'abort', phase: 'closing' });
+    }
+    if (/^(leaving|removing)/.test(step.to) && state !== seen(step.from)) {
+      expect(commandsOf(step)).toContain('sessions.await');
     }
     if (step.event === 'server.close' && state === 'removing' && seen(step.from) !== 'removing') {
       expect(contextOf(step)).toMatchObject({ removeTimeoutMs: 7, spreadMs: 3 });
@@ -307,7 +320,11 @@ const asked = new WeakMap<object, Set<string>>();
 
 /** Each event, also one that no path takes, leads from where a path is to where the table says: see server-table.ts. */
 const agreesWithTable: Check = (model) => {
-  expect((model.steps[0] as ReplayedStep).to).toBe(firstState(contextOf(model.steps[0] as ReplayedStep).settings));
+  const first = model.steps[0] as ReplayedStep;
+  const { settings: given, cause: _added, ...begun } = contextOf(first);
+  expect(first.to).toBe(firstState(given));
+  const entered = { from: '', to: first.to, event: { type: first.event }, before: begun, after: begun };
+  expect(first.commands).toContainEqual({ type: 'pace.set', pace: expectedPace(given, entered) });
   for (const { snapshot, to: from } of model.steps) {
     if (snapshot.status === 'done') continue;
     const { machine, context } = snapshot;
