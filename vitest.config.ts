@@ -8,6 +8,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONG = [
   'paths/backend',
   'cluster/cluster',
+  'paths/server',
+  'cluster/shared',
+  'inspect/own-page',
   'model/systems',
   'model/machines',
   'tools/soak',
@@ -26,6 +29,11 @@ const LONG = [
   'machines/machines',
   'runtime/machines',
   'simulation/mutants',
+  'simulation/servers',
+  'model/servers',
+  'model/server',
+  'inspect/own',
+  'runtime/wrong-code',
 ].map((name) => `/test/${name}.test.ts`);
 
 const SIMULATION = 'test/simulation/*.test.ts';

@@ -181,7 +181,7 @@ function addressMsOf(name: string, options: ServerOptions): number | undefined {
   return integer(path, value, value, 10, NEVER_MS);
 }
 
-/** What a server is made of, checked; the checks are not, since they depend on what it is. */
+/** @internal What a server is made of, checked; the checks are not, since they depend on what it is. */
 export interface CheckedServer {
   readonly path: string | undefined;
   readonly port: number | undefined;
@@ -201,6 +201,7 @@ export interface CheckedServer {
 }
 
 /**
+ * @internal
  * @param name what the server is called in errors
  * @param queueMax that of its set
  * @throws OptionError
