@@ -3,7 +3,10 @@ import { serverMachine } from '../../src/machines/index.js';
 import { bounded } from '../machines/bounds.js';
 import { blackhole, plainServer, refusingPort } from '../support/peers.js';
 import { expectTaken, takePaths } from './loopback.js';
-import { driven, type Peers, serverDriver } from './server.js';
+import { driven, type Peers, serverDriver, someOf } from './server.js';
+
+/** The pure machine takes them all. Of the checks, so many paths differ only in what came before that a third of each bound will do. */
+const ONE_OF = 3;
 
 const taken = new Set<string>();
 let peers: Peers;
@@ -25,7 +28,8 @@ test.each(bounded.filter(({ machine }) => machine === serverMachine))(
   'the paths on real sockets: $name',
   { timeout: 60_000 },
   async (bound) => {
-    await takePaths(bound.name, driven(bound), (path) => serverDriver(path, bound, peers), taken);
+    const paths = someOf(driven(bound), bound, ONE_OF);
+    await takePaths(bound.name, paths, (path) => serverDriver(path, bound, peers), taken);
   },
 );
 

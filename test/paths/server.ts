@@ -108,6 +108,23 @@ export function driven(bound: Bounded): Path[] {
     });
 }
 
+/** One of so many paths, and each that leads from one state to another by an event that none before it has. */
+export function someOf(paths: readonly Path[], bound: Bounded, oneOf: number): Path[] {
+  const seen = new Set<string>();
+  return paths.filter((path, index) => {
+    const model = new Model(serverMachine, bound.options.input as { settings: ServerSettings });
+    let isNew = false;
+    for (const { event } of path) {
+      const from = model.state;
+      model.send(event as Told);
+      const step = `${from} ${event.type} ${model.state}`;
+      if (!seen.has(step)) isNew = true;
+      seen.add(step);
+    }
+    return isNew || index % oneOf === 0;
+  });
+}
+
 export async function serverDriver(
   path: Path,
   { options }: Bounded,

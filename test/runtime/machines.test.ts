@@ -8,7 +8,7 @@ import { type Found, play, playPlan, type Runtimes, shorten, storyOf } from './s
 import { shrink } from './shrink.js';
 
 const RUNTIMES: Runtimes = [xstateRuntime, compiledRuntime];
-const MACHINES = 500;
+const MACHINES = 400;
 const SCHEDULES = 4;
 const NAME = 'random machines do the same on both runtimes';
 

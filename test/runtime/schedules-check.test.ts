@@ -1,3 +1,3 @@
 import { testSchedules } from './schedules.js';
 
-testSchedules('schedules-check.test.ts', { check: 7_000 });
+testSchedules('schedules-check.test.ts', { check: 4_000 });

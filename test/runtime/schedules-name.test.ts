@@ -1,3 +1,3 @@
 import { testSchedules } from './schedules.js';
 
-testSchedules('schedules-name.test.ts', { name: 7_000 });
+testSchedules('schedules-name.test.ts', { name: 4_000 });

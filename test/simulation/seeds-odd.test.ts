@@ -1,3 +1,3 @@
 import { testSeeds } from './seeds.js';
 
-testSeeds(1, 2, 2_000);
+testSeeds(1, 2, 1_500);
