@@ -23,7 +23,9 @@ export class SetLink implements SharedSet {
   readonly #links = new Map<string, ServerLink>();
   readonly #governor: Governor | undefined;
   readonly #dials: Holding | undefined;
-  /** What it is told changes it as if it were told by its owner, and is not told again. */
+  /** The primary was told of the set, and so of the servers that it had; of further ones each time. */
+  #isTold = false;
+  /** The primary has answered. What it is told changes the set as if its owner told it, and is not told again. */
   #isJoined = false;
   #failedAt = Number.NEGATIVE_INFINITY;
 
@@ -83,6 +85,7 @@ export class SetLink implements SharedSet {
   }
 
   #join(): void {
+    this.#isTold = true;
     const servers = [...this.#links.values()].map(({ facts }) => facts);
     const perSecond = this.#governor?.perSecond ?? 0;
     this.say({ do: 'join', set: this.name, servers, perSecond, ejectedShare: this.#set.judge.ejectedShare });
@@ -94,7 +97,7 @@ export class SetLink implements SharedSet {
     for (let count = 2; this.#links.has(key); count++) key = `${identity} #${count}`;
     const link = new ServerLink(key, server, this);
     this.#links.set(key, link);
-    if (this.#isJoined) this.say({ do: 'add', set: this.name, server: link.facts });
+    if (this.#isTold) this.say({ do: 'add', set: this.name, server: link.facts });
     return link;
   }
 
