@@ -302,7 +302,8 @@ describe('the governor', () => {
     // A dial counts from when its server is chosen, shortly before its socket is opened.
     const most = Math.max(...dials.map((from) => dials.filter((other) => other >= from && other < from + 950).length));
     expect(most).toBeLessThanOrEqual(perSecond);
-    expect((dials.at(-1) as number) - (dials[0] as number), 'the limit is used').toBeLessThan(5_000);
+    // From the first of those that came at once.
+    expect((dials.at(-1) as number) - (dials[8] as number), 'the limit is used').toBeLessThan(5_000);
   }, 30_000);
 });
 

@@ -1,3 +1,3 @@
 import { testSchedules } from './schedules.js';
 
-testSchedules('schedules-backend-proxy.test.ts', { backend: 11_000, proxy: 5_000, server: 5_000 });
+testSchedules('schedules-backend-proxy.test.ts', { backend: 10_000, proxy: 4_000, server: 4_000 });
