@@ -414,3 +414,21 @@ describe('hash', () => {
     expect(read).toBe(10 * 100 + 70);
   });
 });
+
+test.each([
+  [2, [1], 'cd'],
+  [2, [0, 1], 'cd'],
+  [1, [0], 'bc'],
+  [4, [3], 'ab'],
+  [2, [2], 'da'],
+])(
+  'in turn: after %d choices of four, those at %j are removed, and the next ones are %s',
+  (choices, removed, expected) => {
+    const list = listOf([1, 1, 1, 1]);
+    const balancer = roundRobin();
+    for (let count = 0; count < choices; count++) choose(balancer, list);
+    const left = list.filter((_, index) => !removed.includes(index));
+    balancer.changed?.(left);
+    expect([choose(balancer, left), choose(balancer, left)].join('')).toBe(expected);
+  },
+);

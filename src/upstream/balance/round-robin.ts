@@ -14,11 +14,14 @@ class RoundRobin extends BuiltIn {
   }
 
   protected override adapt(servers: readonly Server[]): void {
-    const last = this.#servers[this.#next - 1];
     const after = sharing(servers);
-    const next = last === undefined ? 0 : after.indexOf(last) + 1;
+    // It goes on after the last one that had its turn and is still there.
+    let next = 0;
+    for (let index = this.#next - 1; index >= 0 && next === 0; index--) {
+      next = after.indexOf(this.#servers[index] as Server) + 1;
+    }
     this.#servers = after;
-    this.#next = next > 0 ? next : Math.min(this.#next, after.length);
+    this.#next = next;
     if (areEqual(after)) this.#turns = undefined;
     else if (this.#turns !== undefined) this.#turns.follow(after);
     else this.#turns = new Turns([...after.slice(this.#next), ...after.slice(0, this.#next)]);
