@@ -261,7 +261,7 @@ const results = new Map();
  */
 async function outcome(lane, { id }, [order, what]) {
   // Without the mutant these tests took this long.
-  const limitMs = Math.min(LIMIT_MS, 60_000 + 10 * (what.ms ?? LIMIT_MS));
+  const limitMs = Math.min(LIMIT_MS, 20_000 + 10 * (what.ms ?? LIMIT_MS));
   const result = await lane.give(order, { id, ...what }, limitMs);
   if (result !== undefined) return result;
   if (order !== 'test') return { why: 'late, without sockets' };

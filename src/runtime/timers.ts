@@ -84,6 +84,11 @@ export function refTimer(timer: InstanceTimer, keepsAlive: boolean): void {
   else timer.handle?.unref();
 }
 
+/** The timers that are set on the process's own time, for tests that look who has left one. */
+export function* armedTimers(): Generator<InstanceTimer, void> {
+  for (const { first } of lists.values()) for (let timer = first; timer !== undefined; timer = timer.next) yield timer;
+}
+
 function listOf(delayMs: number): DurationList {
   if (armedWith !== setTimeout) {
     armedWith = setTimeout;

@@ -1,9 +1,12 @@
 /** What the option `checks` takes, and what it refuses. */
 import { describe, expect, test } from 'vitest';
 import { type ChecksOptions, createProxy, OptionError, type ServerOptions, Servers } from '../../src/index.js';
+import { useBench } from '../support/bench.js';
+
+const bench = useBench();
 
 const checked = (checks: ChecksOptions | boolean | undefined, ...servers: ServerOptions[]) =>
-  new Servers(servers, { checks }).list.map((server) => server.checks);
+  bench.keepSet(new Servers(servers, { checks })).list.map((server) => server.checks);
 
 describe('defaults', () => {
   test('no checks', () => expect(checked(undefined, { port: 1 })).toEqual([undefined]));
