@@ -74,6 +74,7 @@ const verdictsAreTold: Check = ({ steps }, events) => {
     if (step.from === 'asking' && step.to === 'asking' && step.taken.length > 0) {
       expect(isLate, `${name} is tried again`).toBe(true);
       expect(tries).toBeLessThanOrEqual(settings.tries);
+      expect(contextOf(step).cause, `why it is tried again after ${name}`).toBeDefined();
     }
     if (step.to !== 'deferring' || step.from !== 'asking') {
       expect(told, `${step.from} ${name}`).toEqual([]);

@@ -1,15 +1,19 @@
 /** A name that is as many servers as it has addresses: what its answers do to a set of servers. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { LookupFunction } from 'node:net';
 import { expect, test } from 'vitest';
 import {
   type AddressesOptions,
   type AddressLookup,
+  type Cause,
   type FoundAddress,
   OptionError,
   type ServerName,
   type ServerOptions,
   Servers,
   type ServersOptions,
+  TRANSITION_CHANNEL,
+  type Transition,
 } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 import { useBench } from '../support/bench.js';
@@ -59,6 +63,8 @@ function makeName(first: Answer, addresses: AddressesOptions = {}, more: Partial
   };
   return { clock, servers, name, world, changes, next, options };
 }
+
+const timedOut = Object.assign(new Error('queryA ETIMEOUT db.test'), { code: 'ETIMEOUT' });
 
 const hosts = ({ list }: Servers): string[] => list.map(({ host }) => host);
 const states = ({ list }: Servers): Record<string, string> =>
@@ -349,6 +355,29 @@ test('a look-up that takes too long is cancelled and tried again; after so many 
   expect(name.cause).toMatchObject({ initiator: 'library', manner: 'timeout', code: 'lookupTimeout' });
   expect(world.most, 'one at a time').toBe(1);
   expect(clock.now()).toBeLessThan(30_000);
+});
+
+test.each<[string, () => Promise<readonly string[]>, Partial<Cause>]>([
+  ['takes too long', () => new Promise(() => {}), { initiator: 'library', manner: 'timeout', code: 'lookupTimeout' }],
+  ['times out by itself', () => Promise.reject(timedOut), { phase: 'resolving', code: 'ETIMEOUT', error: timedOut }],
+])('a look-up that %s is tried again, and who observes is told why', async (_what, first, cause) => {
+  let asked = 0;
+  const by = (): Promise<readonly string[]> => (asked++ === 0 ? first() : new Promise(() => {}));
+  const seen: (Cause | undefined)[] = [];
+  const observe = (message: unknown): void => {
+    const { machine, from, to, cause } = message as Transition;
+    if (machine === 'name' && from === 'asking' && to === 'asking') seen.push(cause);
+  };
+  subscribe(TRANSITION_CHANNEL, observe);
+  try {
+    const { name, next } = makeName([], { by, tries: 2, timeout: 500 });
+    await turns();
+    if (asked === 1) await next('silent', 500);
+    expect([name.state, asked]).toEqual(['asking', 2]);
+  } finally {
+    unsubscribe(TRANSITION_CHANNEL, observe);
+  }
+  expect(seen).toEqual([expect.objectContaining(cause)]);
 });
 
 test('a late answer changes nothing', async () => {

@@ -353,6 +353,35 @@ describe('hash', () => {
     expect(digestOf(hash(), many, ({ name }) => name === 'c' || name === 'f')).toBe('ba5ac6f3fa3db387');
     const same = [1, 2, 3].map((port) => serverOf({ name: 'db', port }));
     expect([...maglevTable(same).slice(0, 40)].join('')).toBe('2120221222001100012000120021210222120101');
+    // Each place, also where a turn comes a little later for a weight.
+    const table = maglevTable(listOf([1, 2, 3, 4, 5]));
+    expect(createHash('sha256').update(table.join()).digest('hex').slice(0, 16)).toBe('ad5e3f0fc41f2316');
+  });
+
+  test('without loadFactor a key keeps its server, however many connections that has', () => {
+    const list = listOf([1, 1, 1]);
+    const own = keyed(hash(), list, 'x');
+    for (const server of list) server.connections = server.name === own ? 100 : 0;
+    expect(keyed(hash(), list, 'x')).toBe(own);
+  });
+
+  test('without a key and a client it is at random, and each server gets its part', () => {
+    const list = listOf([1, 2, 4]);
+    const next = seeded(4);
+    const balancer = hash();
+    const counts: Record<string, number> = {};
+    for (let count = 0; count < 7_000; count++) {
+      const name = choose(balancer, list, next) as string;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    for (const [name, part] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 4],
+    ] as const) {
+      expect(counts[name]).toBeGreaterThan(part * 900);
+      expect(counts[name]).toBeLessThan(part * 1_100);
+    }
   });
 
   test('a part of the keys follows from the proportion of the shares alone, also while all of them grow', () => {
@@ -432,3 +461,52 @@ test.each([
     expect([choose(balancer, left), choose(balancer, left)].join('')).toBe(expected);
   },
 );
+
+/** A server comes or goes, gets another weight, or cannot be used for a while; in between some are chosen. */
+function* history(seed: number): Generator<{ chosen: string | undefined; list: readonly (Server & Shown)[] }, void> {
+  const next = seeded(seed);
+  const below = (limit: number): number => Math.floor(next() * limit);
+  const balancer = roundRobin();
+  let made = 0;
+  const made4 = Array.from({ length: 4 }, () => 1 + below(9));
+  let list = made4.map((share) => serverOf({ name: `s${made++}`, share }));
+  balancer.changed?.(list);
+  const unusable = new Set<Server>();
+  for (let step = 0; step < 150; step++) {
+    const one = list[below(list.length)] as Server & Shown;
+    const what = below(12);
+    if (what === 0) list = [...list, serverOf({ name: `s${made++}`, share: 1 + below(9) })];
+    else if (what === 1 && list.length > 2) list = list.filter((server) => server !== one);
+    else if (what === 2) one.share = 1 + below(9);
+    if (what <= 2) balancer.changed?.(list);
+    if (what === 3) unusable.add(one);
+    if (what === 4) unusable.clear();
+    for (let count = below(6); count > 0; count--) {
+      yield { chosen: choose(balancer, list, undefined, (server) => !unusable.has(server)), list };
+    }
+  }
+  // Two rounds, in which what went before comes to an end, and one that counts.
+  const turns = 16 * list.reduce((sum, { share }) => sum + share, 0);
+  for (let count = 3 * turns; count > 0; count--) yield { chosen: choose(balancer, list), list };
+}
+
+describe('in turn, after any history', () => {
+  test('the order is that of earlier versions', () => {
+    const digest = createHash('sha256');
+    for (let seed = 1; seed <= 100; seed++) for (const { chosen = '-' } of history(seed)) digest.update(`${chosen} `);
+    expect(digest.digest('hex').slice(0, 16)).toBe('2bbeb1328c3791b4');
+  });
+
+  test('each server has its part of a round', () => {
+    for (let seed = 101; seed <= 130; seed++) {
+      const steps = [...history(seed)];
+      const { list } = steps.at(-1) as (typeof steps)[number];
+      const turns = 16 * list.reduce((sum, { share }) => sum + share, 0);
+      const last = steps.slice(-turns).map(({ chosen }) => chosen);
+      for (const { name, share } of list) {
+        const count = last.filter((chosen) => chosen === name).length;
+        expect(Math.abs(count - 16 * share), `${name} of seed ${seed}: ${count} of ${turns}`).toBeLessThanOrEqual(1);
+      }
+    }
+  });
+});
