@@ -417,6 +417,13 @@ describe('hash', () => {
     expect(keyed(hash({ loadFactor: 1 }), list, 'x')).toBe(own);
   });
 
+  test('loadFactor: a server whose share is one connection gets no more than one', () => {
+    const list = listOf([1, 1, 1, 1]);
+    const own = keyed(hash(), list, 'x');
+    for (const server of list) server.connections = server.name === own ? 3 : 0;
+    expect(keyed(hash({ loadFactor: 1 }), list, 'x')).not.toBe(own);
+  });
+
   test('loadFactor: a change has them counted at once', () => {
     const list = listOf(Array.from({ length: 100 }, () => 1));
     const own = keyed(hash(), list, 'x');
