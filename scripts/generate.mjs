@@ -89,7 +89,18 @@ ${[...imported]
   .sort()
   .map((module) => `import * as ${aliasOf(module)} from '../machines/functions/${module}.js';`)
   .join('\n')}
-import { contextOf, factsOf, MachineInstance, place, transitions } from '../runtime/machine-instance.js';
+import {
+  BOUND,
+  BUSY,
+  contextOf,
+  factsOf,
+  MachineInstance,
+  OVER,
+  place,
+  STARTED,
+  transitions,
+  UNRESTED,
+} from '../runtime/machine-instance.js';
 
 ${[...constants].map(([value, constant]) => `const ${constant} = ${value};`).join('\n')}
 ${source.replace(`class ${name}`, `export class ${name}`)}`;

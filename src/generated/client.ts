@@ -8,7 +8,18 @@
 import * as client from '../machines/functions/client.js';
 import * as connection from '../machines/functions/connection.js';
 import * as outcome from '../machines/functions/outcome.js';
-import { contextOf, factsOf, MachineInstance, place, transitions } from '../runtime/machine-instance.js';
+import {
+  BOUND,
+  BUSY,
+  contextOf,
+  factsOf,
+  MachineInstance,
+  OVER,
+  place,
+  STARTED,
+  transitions,
+  UNRESTED,
+} from '../runtime/machine-instance.js';
 
 const establishedIdleTimeout = { phase: 'established', timeout: 'idleTimeout' };
 const establishedHalfCloseTimeout = { phase: 'established', timeout: 'halfCloseTimeout' };
@@ -154,6 +165,32 @@ export class ClientInstance extends MachineInstance {
 
   get facts() {
     return FACTS;
+  }
+
+  send(event) {
+    const { flags } = this;
+    if ((flags & (STARTED | BUSY | OVER)) !== STARTED) return this.keep(event);
+    this.flags = flags | BUSY;
+    try {
+      this.take(event);
+    } catch (error) {
+      this.fail(error);
+    }
+    if ((this.flags & UNRESTED) === 0) this.flags &= ~BUSY;
+    else this.rest();
+  }
+
+  emit(at) {
+    if ((this.flags & BOUND) === 0 || at.perform === undefined) return this.emitAs(at, at.command);
+    try {
+      at.perform(this.host, at.command);
+    } catch (error) {
+      this.commandFailed(at.command.type, error);
+    }
+  }
+
+  hasTag(tag) {
+    return FACTS.leaves[this.leaf].tags.has(tag);
   }
 
   take(event) {

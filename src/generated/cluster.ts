@@ -7,7 +7,18 @@
  */
 import * as cluster from '../machines/functions/cluster.js';
 import * as outcome from '../machines/functions/outcome.js';
-import { contextOf, factsOf, MachineInstance, place, transitions } from '../runtime/machine-instance.js';
+import {
+  BOUND,
+  BUSY,
+  contextOf,
+  factsOf,
+  MachineInstance,
+  OVER,
+  place,
+  STARTED,
+  transitions,
+  UNRESTED,
+} from '../runtime/machine-instance.js';
 
 const starting = { phase: 'starting' };
 const serving = { phase: 'serving' };
@@ -73,6 +84,32 @@ export class ClusterInstance extends MachineInstance {
 
   get facts() {
     return FACTS;
+  }
+
+  send(event) {
+    const { flags } = this;
+    if ((flags & (STARTED | BUSY | OVER)) !== STARTED) return this.keep(event);
+    this.flags = flags | BUSY;
+    try {
+      this.take(event);
+    } catch (error) {
+      this.fail(error);
+    }
+    if ((this.flags & UNRESTED) === 0) this.flags &= ~BUSY;
+    else this.rest();
+  }
+
+  emit(at) {
+    if ((this.flags & BOUND) === 0 || at.perform === undefined) return this.emitAs(at, at.command);
+    try {
+      at.perform(this.host, at.command);
+    } catch (error) {
+      this.commandFailed(at.command.type, error);
+    }
+  }
+
+  hasTag(tag) {
+    return FACTS.leaves[this.leaf].tags.has(tag);
   }
 
   take(event) {

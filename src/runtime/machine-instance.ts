@@ -11,7 +11,18 @@ import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { isNever, timeOf } from './clock.js';
 import type { Commands, Host, Instance, RunningTimer, Transition } from './instance.js';
 import { attempt, report } from './report.js';
-import { armTimer, clearTimer, InstanceTimer, refTimer, type TimerDefinition, type TimerOwner } from './timers.js';
+import {
+  armLater,
+  armTimer,
+  clearTimer,
+  forgetLater,
+  InstanceTimer,
+  LONG_MS,
+  type Resting,
+  refTimer,
+  type TimerDefinition,
+  type TimerOwner,
+} from './timers.js';
 
 export { transitions } from './channel.js';
 
@@ -102,7 +113,13 @@ export const DETACHED = 16;
 /** Some of its timers have yet to be armed: that is done when it comes to rest. */
 const UNARMED = 32;
 /** What it emits is performed by the commands of its host. */
-const BOUND = 64;
+export const BOUND = 64;
+/** The same as {@link UNARMED}, for long timers alone: that is done a little later. */
+const UNARMED_LONG = 128;
+/** Events wait. */
+const MAIL = 256;
+/** After an event it has more to do than to come to rest. */
+export const UNRESTED = DONE | OVER | UNARMED | UNARMED_LONG | MAIL;
 
 const INIT = 'xstate.init';
 
@@ -132,7 +149,7 @@ class Thrown {
   constructor(readonly error: unknown) {}
 }
 
-export abstract class MachineInstance<C extends object> implements Instance<Event>, TimerOwner {
+export abstract class MachineInstance<C extends object> implements Instance<Event>, TimerOwner, Resting {
   context: C;
   /** @internal */
   readonly host: Host<Event>;
@@ -143,6 +160,10 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   #mail: Event | Event[] | undefined = undefined;
   /** Until it starts, its input, or what it has to do then; from its end on, its output. */
   #value: unknown;
+  /** @internal The list of {@link armLater} links its members by these two. */
+  previous: Resting | undefined = undefined;
+  /** @internal */
+  next: Resting | undefined = undefined;
 
   constructor(facts: Facts, host: Host<Event>, context: C, leaf: number, input: unknown) {
     this.host = host;
@@ -245,7 +266,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
         this.#failAtStart(error);
       }
     }
-    this.#rest();
+    this.rest();
   }
 
   send(event: Event): void {
@@ -253,10 +274,10 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     if ((flags & (STARTED | BUSY | OVER)) === STARTED) {
       this.flags = flags | BUSY;
       this.react(event);
-      if ((this.flags & (DONE | OVER | UNARMED)) === 0 && this.#mail === undefined) this.flags &= ~BUSY;
-      else this.#rest();
-    } else if ((flags & OVER) === 0) {
-      this.#keep(event);
+      if ((this.flags & UNRESTED) === 0) this.flags &= ~BUSY;
+      else this.rest();
+    } else {
+      this.keep(event);
     }
   }
 
@@ -276,7 +297,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   /** Performs a command that was computed. */
   protected emitAs(at: Place, command: Event): void {
     if ((this.flags & BOUND) === 0) {
-      this.#hand(command);
+      this.hand(command);
       return;
     }
     if (at.type !== command.type) {
@@ -284,20 +305,20 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
       at.perform = (this.facts.commands as Commands)[command.type];
     }
     if (at.perform === undefined) {
-      this.#hand(command);
+      this.hand(command);
       return;
     }
     try {
       at.perform(this.host as never, command as never);
     } catch (error) {
-      this.#commandFailed(command.type, error);
+      this.commandFailed(command.type, error);
     }
   }
 
   /** A timer's new value. */
   protected wait(delayMs: number): Slot {
     if (isNever(delayMs)) return undefined;
-    this.flags |= UNARMED;
+    this.flags |= delayMs < LONG_MS ? UNARMED : UNARMED_LONG;
     return delayMs;
   }
 
@@ -426,7 +447,8 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
 
   /** What was sent to it and has yet to be taken is dropped. */
   protected keepOnly(event: Event | undefined): void {
-    this.#mail = event;
+    this.#forgetMail();
+    if (event !== undefined) this.keep(event);
   }
 
   /** For an event that no transition names. */
@@ -446,7 +468,15 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     }
   }
 
-  #keep(event: Event): void {
+  #forgetMail(): void {
+    this.#mail = undefined;
+    this.flags &= ~MAIL;
+  }
+
+  /** An event that comes while it cannot be taken. */
+  protected keep(event: Event): void {
+    if (this.flags & OVER) return;
+    this.flags |= MAIL;
     const mail = this.#mail;
     if (Array.isArray(mail)) mail.push(event);
     else if (mail !== undefined) this.#mail = [mail, event];
@@ -455,7 +485,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   }
 
   /** A transition is over: finishes, or takes what was sent meanwhile. */
-  #rest(): void {
+  protected rest(): void {
     for (;;) {
       if (this.flags & (DONE | OVER)) {
         if ((this.flags & OVER) === 0) this.finish();
@@ -465,15 +495,15 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
       if (mail === undefined) break;
       if (Array.isArray(mail)) {
         const event = mail.shift() as Event;
-        if (mail.length === 0) this.#mail = undefined;
+        if (mail.length === 0) this.#forgetMail();
         this.react(event);
       } else {
-        this.#mail = undefined;
+        this.#forgetMail();
         this.react(mail);
       }
     }
-    if (this.flags & UNARMED) this.#armTimers();
-    this.flags &= ~BUSY;
+    if (this.flags & UNARMED || (this.flags & UNARMED_LONG && !armLater(this.host.clock, this))) this.armTimers();
+    this.flags &= ~(BUSY | UNARMED_LONG);
   }
 
   /** Goes on with steps that need no event, and with what was raised, until there are none; the former come first. */
@@ -513,7 +543,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     }
   }
 
-  #hand(command: Event): void {
+  protected hand(command: Event): void {
     try {
       this.host.perform(command);
     } catch (error) {
@@ -521,7 +551,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     }
   }
 
-  #commandFailed(type: string, error: unknown): void {
+  protected commandFailed(type: string, error: unknown): void {
     try {
       this.host.commandFailed?.(type, error);
     } catch (thrown) {
@@ -531,7 +561,8 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
 
   protected finish(): void {
     this.flags |= OVER;
-    this.#mail = undefined;
+    this.#forgetMail();
+    forgetLater(this);
     try {
       this.host.finish(this.#value as Outcome);
     } catch (error) {
@@ -550,7 +581,8 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     forget();
     for (const record of told) this.publish(record);
     this.flags = (this.flags & ~DONE) | OVER;
-    this.#mail = undefined;
+    this.#forgetMail();
+    forgetLater(this);
     this.clearTimers();
     this.failed(error);
   }
@@ -581,7 +613,8 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     return (this.flags & DETACHED) === 0 && this.host.backgroundTimers?.has(name) !== true;
   }
 
-  #armTimers(): void {
+  /** @internal */
+  armTimers(): void {
     this.flags &= ~UNARMED;
     const { clock } = this.host;
     let now: number | undefined;

@@ -2,6 +2,7 @@
  * The timers of instances that run on the process's own time. As in Node, all timers of one duration form a list, which is
  * in order by itself; here a whole list has only one of Node's timers, and an entry costs no closure.
  */
+import { type Member, MemberList } from '../members.js';
 import type { Clock, Timer } from './clock.js';
 import { systemClock } from './clock.js';
 import { inNoContext } from './context.js';
@@ -53,6 +54,57 @@ class DurationList {
   constructor(readonly delayMs: number) {}
 }
 
+/** An instance at rest, with long timers that have yet to be armed. */
+export interface Resting extends Member<Resting> {
+  armTimers(): void;
+}
+
+/** From this delay on, in milliseconds, a timer is armed only if it is still wanted after {@link LATER_MS}. */
+export const LONG_MS = 1_000;
+/**
+ * Most long timers of a short connection are cleared within some milliseconds: those of all instances that have come to rest
+ * within this time are armed together, which makes them as much late at most, and no clock is read before.
+ */
+const LATER_MS = 25;
+
+const ownSetTimeout = setTimeout;
+const resting = new MemberList<Resting>();
+let willArm = false;
+
+/** Has the timers of this instance armed a little later. False where they must be armed now: on a clock that somebody moves. */
+export function armLater(clock: Clock, instance: Resting): boolean {
+  if (clock !== systemClock || setTimeout !== ownSetTimeout) return false;
+  resting.add(instance);
+  if (!willArm) willSoonArm();
+  return true;
+}
+
+/** It has ended. */
+export function forgetLater(instance: Resting): void {
+  resting.delete(instance);
+}
+
+/** It keeps the process alive: one of the timers may have to, and that is looked at when they are armed. */
+function willSoonArm(): void {
+  willArm = true;
+  inNoContext(setLater, armResting, LATER_MS);
+}
+
+const setLater = (callback: () => void, delayMs: number): NodeJS.Timeout => setTimeout(callback, delayMs);
+
+function armResting(): void {
+  willArm = false;
+  try {
+    for (let { first } = resting; first !== undefined; { first } = resting) {
+      resting.delete(first);
+      first.armTimers();
+    }
+  } finally {
+    // The host of one may throw; the others go on.
+    if (resting.first !== undefined && !willArm) willSoonArm();
+  }
+}
+
 let lists = new Map<number, DurationList>();
 /** The function that the lists were armed with: code that replaces it, to own the time, gets lists of its own. */
 let armedWith = setTimeout;
@@ -86,6 +138,7 @@ export function refTimer(timer: InstanceTimer, keepsAlive: boolean): void {
 
 /** The timers that are set on the process's own time, for tests that look who has left one. */
 export function* armedTimers(): Generator<InstanceTimer, void> {
+  armResting();
   for (const { first } of lists.values()) for (let timer = first; timer !== undefined; timer = timer.next) yield timer;
 }
 
