@@ -88,6 +88,16 @@ export class NameInstance extends MachineInstance {
     }
   }
 
+  emitAs(at, command) {
+    if ((this.flags & BOUND) === 0 || at.perform === undefined || at.type !== command.type)
+      return super.emitAs(at, command);
+    try {
+      at.perform(this.host, command);
+    } catch (error) {
+      this.commandFailed(command.type, error);
+    }
+  }
+
   hasTag(tag) {
     return FACTS.leaves[this.leaf].tags.has(tag);
   }

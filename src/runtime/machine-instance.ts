@@ -17,8 +17,9 @@ import {
   clearTimer,
   forgetLater,
   InstanceTimer,
+  Later,
   LONG_MS,
-  type Resting,
+  mayBeLate,
   refTimer,
   type TimerDefinition,
   type TimerOwner,
@@ -149,7 +150,7 @@ class Thrown {
   constructor(readonly error: unknown) {}
 }
 
-export abstract class MachineInstance<C extends object> implements Instance<Event>, TimerOwner, Resting {
+export abstract class MachineInstance<C extends object> implements Instance<Event>, TimerOwner {
   context: C;
   /** @internal */
   readonly host: Host<Event>;
@@ -160,10 +161,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   #mail: Event | Event[] | undefined = undefined;
   /** Until it starts, its input, or what it has to do then; from its end on, its output. */
   #value: unknown;
-  /** @internal The list of {@link armLater} links its members by these two. */
-  previous: Resting | undefined = undefined;
-  /** @internal */
-  next: Resting | undefined = undefined;
+  #later: Later | undefined = undefined;
 
   constructor(facts: Facts, host: Host<Event>, context: C, leaf: number, input: unknown) {
     this.host = host;
@@ -502,8 +500,9 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
         this.react(mail);
       }
     }
-    if (this.flags & UNARMED || (this.flags & UNARMED_LONG && !armLater(this.host.clock, this))) this.armTimers();
-    this.flags &= ~(BUSY | UNARMED_LONG);
+    if (this.flags & UNARMED) this.armTimers();
+    else if (this.flags & UNARMED_LONG) this.#armLater();
+    this.flags &= ~BUSY;
   }
 
   /** Goes on with steps that need no event, and with what was raised, until there are none; the former come first. */
@@ -562,7 +561,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   protected finish(): void {
     this.flags |= OVER;
     this.#forgetMail();
-    forgetLater(this);
+    if (this.#later !== undefined) forgetLater(this.#later);
     try {
       this.host.finish(this.#value as Outcome);
     } catch (error) {
@@ -582,7 +581,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     for (const record of told) this.publish(record);
     this.flags = (this.flags & ~DONE) | OVER;
     this.#forgetMail();
-    forgetLater(this);
+    if (this.#later !== undefined) forgetLater(this.#later);
     this.clearTimers();
     this.failed(error);
   }
@@ -613,9 +612,19 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     return (this.flags & DETACHED) === 0 && this.host.backgroundTimers?.has(name) !== true;
   }
 
+  #armLater(): void {
+    if (!mayBeLate(this.host.clock)) {
+      this.armTimers();
+      return;
+    }
+    this.flags &= ~UNARMED_LONG;
+    this.#later ??= new Later(this);
+    armLater(this.#later);
+  }
+
   /** @internal */
   armTimers(): void {
-    this.flags &= ~UNARMED;
+    this.flags &= ~(UNARMED | UNARMED_LONG);
     const { clock } = this.host;
     let now: number | undefined;
     for (const definition of this.where.timers) {

@@ -2,7 +2,6 @@
  * The timers of instances that run on the process's own time. As in Node, all timers of one duration form a list, which is
  * in order by itself; here a whole list has only one of Node's timers, and an entry costs no closure.
  */
-import { type Member, MemberList } from '../members.js';
 import type { Clock, Timer } from './clock.js';
 import { systemClock } from './clock.js';
 import { inNoContext } from './context.js';
@@ -54,11 +53,6 @@ class DurationList {
   constructor(readonly delayMs: number) {}
 }
 
-/** An instance at rest, with long timers that have yet to be armed. */
-export interface Resting extends Member<Resting> {
-  armTimers(): void;
-}
-
 /** From this delay on, in milliseconds, a timer is armed only if it is still wanted after {@link LATER_MS}. */
 export const LONG_MS = 1_000;
 /**
@@ -67,41 +61,65 @@ export const LONG_MS = 1_000;
  */
 const LATER_MS = 25;
 
-const ownSetTimeout = setTimeout;
-const resting = new MemberList<Resting>();
-let willArm = false;
-
-/** Has the timers of this instance armed a little later. False where they must be armed now: on a clock that somebody moves. */
-export function armLater(clock: Clock, instance: Resting): boolean {
-  if (clock !== systemClock || setTimeout !== ownSetTimeout) return false;
-  resting.add(instance);
-  if (!willArm) willSoonArm();
-  return true;
+/** An instance at rest, with long timers that have yet to be armed; a link of their list. */
+export class Later {
+  isListed = false;
+  previous: Later | undefined = undefined;
+  next: Later | undefined = undefined;
+  constructor(readonly instance: { armTimers(): void }) {}
 }
 
-/** It has ended. */
-export function forgetLater(instance: Resting): void {
-  resting.delete(instance);
+const ownSetTimeout = setTimeout;
+let firstLater: Later | undefined;
+let lastLater: Later | undefined;
+let willArm = false;
+
+/** True if timers on this clock may be armed a little later: not where somebody else moves the time. */
+export const mayBeLate = (clock: Clock): boolean => clock === systemClock && setTimeout === ownSetTimeout;
+
+/** Has the timers of an instance armed a little later. */
+export function armLater(later: Later): void {
+  if (later.isListed) return;
+  later.isListed = true;
+  later.previous = lastLater;
+  if (lastLater === undefined) firstLater = later;
+  else lastLater.next = later;
+  lastLater = later;
+  if (!willArm) willSoonArm();
+}
+
+/** Its instance has ended, or its turn has come. */
+export function forgetLater(later: Later): void {
+  if (!later.isListed) return;
+  const { previous, next } = later;
+  if (previous === undefined) firstLater = next;
+  else previous.next = next;
+  if (next === undefined) lastLater = previous;
+  else next.previous = previous;
+  later.isListed = false;
+  later.previous = undefined;
+  later.next = undefined;
 }
 
 /** It keeps the process alive: one of the timers may have to, and that is looked at when they are armed. */
 function willSoonArm(): void {
   willArm = true;
-  inNoContext(setLater, armResting, LATER_MS);
+  inNoContext(setLater, armThem, LATER_MS);
 }
 
 const setLater = (callback: () => void, delayMs: number): NodeJS.Timeout => setTimeout(callback, delayMs);
 
-function armResting(): void {
+function armThem(): void {
   willArm = false;
   try {
-    for (let { first } = resting; first !== undefined; { first } = resting) {
-      resting.delete(first);
-      first.armTimers();
+    while (firstLater !== undefined) {
+      const { instance } = firstLater;
+      forgetLater(firstLater);
+      instance.armTimers();
     }
   } finally {
     // The host of one may throw; the others go on.
-    if (resting.first !== undefined && !willArm) willSoonArm();
+    if (firstLater !== undefined && !willArm) willSoonArm();
   }
 }
 
@@ -138,7 +156,7 @@ export function refTimer(timer: InstanceTimer, keepsAlive: boolean): void {
 
 /** The timers that are set on the process's own time, for tests that look who has left one. */
 export function* armedTimers(): Generator<InstanceTimer, void> {
-  armResting();
+  armThem();
   for (const { first } of lists.values()) for (let timer = first; timer !== undefined; timer = timer.next) yield timer;
 }
 
