@@ -17,9 +17,9 @@ import {
   clearTimer,
   forgetLater,
   InstanceTimer,
-  Later,
   LONG_MS,
   mayBeLate,
+  type Resting,
   refTimer,
   type TimerDefinition,
   type TimerOwner,
@@ -150,7 +150,7 @@ class Thrown {
   constructor(readonly error: unknown) {}
 }
 
-export abstract class MachineInstance<C extends object> implements Instance<Event>, TimerOwner {
+export abstract class MachineInstance<C extends object> implements Instance<Event>, TimerOwner, Resting {
   context: C;
   /** @internal */
   readonly host: Host<Event>;
@@ -161,7 +161,8 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   #mail: Event | Event[] | undefined = undefined;
   /** Until it starts, its input, or what it has to do then; from its end on, its output. */
   #value: unknown;
-  #later: Later | undefined = undefined;
+  /** @internal Its place in the list of {@link armLater}. */
+  laterAt = -1;
 
   constructor(facts: Facts, host: Host<Event>, context: C, leaf: number, input: unknown) {
     this.host = host;
@@ -246,6 +247,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
       const timer = this.timerAt(slot);
       if (typeof timer === 'object') refTimer(timer, this.keepsAlive(name));
     }
+    if (keepAlive && this.laterAt !== -1) armLater(this, true);
   }
 
   start(): void {
@@ -561,7 +563,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   protected finish(): void {
     this.flags |= OVER;
     this.#forgetMail();
-    if (this.#later !== undefined) forgetLater(this.#later);
+    forgetLater(this);
     try {
       this.host.finish(this.#value as Outcome);
     } catch (error) {
@@ -581,7 +583,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     for (const record of told) this.publish(record);
     this.flags = (this.flags & ~DONE) | OVER;
     this.#forgetMail();
-    if (this.#later !== undefined) forgetLater(this.#later);
+    forgetLater(this);
     this.clearTimers();
     this.failed(error);
   }
@@ -618,8 +620,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
       return;
     }
     this.flags &= ~UNARMED_LONG;
-    this.#later ??= new Later(this);
-    armLater(this.#later);
+    armLater(this, (this.flags & DETACHED) === 0);
   }
 
   /** @internal */

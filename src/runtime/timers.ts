@@ -61,65 +61,63 @@ export const LONG_MS = 1_000;
  */
 const LATER_MS = 25;
 
-/** An instance at rest, with long timers that have yet to be armed; a link of their list. */
-export class Later {
-  isListed = false;
-  previous: Later | undefined = undefined;
-  next: Later | undefined = undefined;
-  constructor(readonly instance: { armTimers(): void }) {}
+/** An instance at rest, with long timers that have yet to be armed. */
+export interface Resting {
+  armTimers(): void;
+  /** Its place among those whose timers are armed later; -1 where it is not among them. */
+  laterAt: number;
 }
 
 const ownSetTimeout = setTimeout;
-let firstLater: Later | undefined;
-let lastLater: Later | undefined;
-let willArm = false;
+const armedLater: Resting[] = [];
+let arming: NodeJS.Timeout | undefined;
+/** Whether that timer keeps the process alive. */
+let armingKeepsAlive = false;
 
 /** True if timers on this clock may be armed a little later: not where somebody else moves the time. */
 export const mayBeLate = (clock: Clock): boolean => clock === systemClock && setTimeout === ownSetTimeout;
 
-/** Has the timers of an instance armed a little later. */
-export function armLater(later: Later): void {
-  if (later.isListed) return;
-  later.isListed = true;
-  later.previous = lastLater;
-  if (lastLater === undefined) firstLater = later;
-  else lastLater.next = later;
-  lastLater = later;
-  if (!willArm) willSoonArm();
+/** Has the timers of an instance armed a little later; until then the process is kept alive where its timers may have to. */
+export function armLater(instance: Resting, keepsAlive: boolean): void {
+  if (instance.laterAt === -1) instance.laterAt = armedLater.push(instance) - 1;
+  if (arming === undefined) {
+    arming = inNoContext(setLater, armThem, LATER_MS);
+    armingKeepsAlive = true;
+    if (!keepsAlive) keepAliveUntilArmed(false);
+  } else if (keepsAlive && !armingKeepsAlive) {
+    keepAliveUntilArmed(true);
+  }
 }
 
-/** Its instance has ended, or its turn has come. */
-export function forgetLater(later: Later): void {
-  if (!later.isListed) return;
-  const { previous, next } = later;
-  if (previous === undefined) firstLater = next;
-  else previous.next = next;
-  if (next === undefined) lastLater = previous;
-  else next.previous = previous;
-  later.isListed = false;
-  later.previous = undefined;
-  later.next = undefined;
+/** An instance has ended, or its turn has come. */
+export function forgetLater(instance: Resting): void {
+  const at = instance.laterAt;
+  if (at === -1) return;
+  instance.laterAt = -1;
+  const last = armedLater.pop() as Resting;
+  if (last === instance) return;
+  armedLater[at] = last;
+  last.laterAt = at;
 }
 
-/** It keeps the process alive: one of the timers may have to, and that is looked at when they are armed. */
-function willSoonArm(): void {
-  willArm = true;
-  inNoContext(setLater, armThem, LATER_MS);
+function keepAliveUntilArmed(keepsAlive: boolean): void {
+  armingKeepsAlive = keepsAlive;
+  if (keepsAlive) arming?.ref();
+  else arming?.unref();
 }
 
 const setLater = (callback: () => void, delayMs: number): NodeJS.Timeout => setTimeout(callback, delayMs);
 
 function armThem(): void {
-  willArm = false;
+  arming = undefined;
   try {
-    while (firstLater !== undefined) {
-      const { instance } = firstLater;
-      forgetLater(firstLater);
-      instance.armTimers();
+    for (let next = armedLater.at(-1); next !== undefined; next = armedLater.at(-1)) {
+      forgetLater(next);
+      next.armTimers();
     }
   } finally {
     // The host of one may throw; the others go on.
-    if (firstLater !== undefined && !willArm) willSoonArm();
+    if (armedLater.length > 0) armLater(armedLater[0] as Resting, true);
   }
 }
 

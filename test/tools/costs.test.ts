@@ -44,16 +44,16 @@ describe('a life on generated code', () => {
   test.each([
     ['client', 1_160],
     ['backend', 2_640],
-    ['listener', 640],
+    ['listener', 650],
   ])('a whole life of a %s allocates less than %i bytes', (name, most) => {
     expect(lives[name]?.allocated).toBeLessThan(most);
   });
 
   test.each(['client', 'backend', 'listener'])(
-    'a %s keeps at most 200 bytes, a 25th of what an actor keeps',
+    'a %s keeps at most 210 bytes, a 25th of what an actor keeps',
     (name) => {
       const { established, onActor } = lives[name] as LifeCosts;
-      expect(established).toBeLessThanOrEqual(200);
+      expect(established).toBeLessThanOrEqual(210);
       expect(established * 25).toBeLessThan(onActor);
     },
   );
