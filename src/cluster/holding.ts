@@ -42,7 +42,18 @@ export class Holding {
     if (needs > 0) {
       // While an answer is on its way nothing more is said, so that a crowd is one message.
       if (!this.#isUrgent || this.#target <= this.held) this.#want(this.held + needs, true);
-    } else if (this.#isUrgent && this.#target > this.held) this.#want(0, false);
+    } else {
+      if (this.#isUrgent && this.#target > this.held) this.#want(0, false);
+      this.#giveIdle();
+    }
+  }
+
+  /** What it does not need any more is what it owes: it was told so while all was in use, and is not told again. */
+  #giveIdle(): void {
+    const idle = Math.min(this.#owed, this.#owner.idle(), this.held);
+    if (idle <= 0) return;
+    this.#owed -= idle;
+    this.#give(idle);
   }
 
   /** Some more would be good to have. */
@@ -60,11 +71,6 @@ export class Holding {
     this.#owner.put?.(units, recent);
     this.#owner.changed();
     this.ask();
-    // What it does not need any more is what it owes.
-    const idle = this.#owner.needs() > 0 ? 0 : Math.min(this.#owed, this.#owner.idle(), this.held);
-    if (idle <= 0) return;
-    this.#owed -= idle;
-    this.#give(idle);
   }
 
   recalled(units: number, fair: number, isUrgent: boolean): void {

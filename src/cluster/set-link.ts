@@ -61,7 +61,8 @@ export class SetLink implements SharedSet {
     const holding = new Holding(
       {
         idle: () => (this.#set.waiting > 0 ? 0 : holding.held),
-        needs: () => (this.#set.waiting > 0 && governor.waitMs(clock.now()) > 0 ? this.#set.waiting : 0),
+        // Those that may be dialled now leave the queue before their dials begin.
+        needs: () => (this.#set.waiting > 0 ? Math.max(0, this.#set.waiting - governor.open(clock.now())) : 0),
         changed: () => this.#set.waiters.serve(),
         take: (units) => governor.take(units, clock.now()),
         put: (units, recent) => governor.put(units, recent, clock.now()),

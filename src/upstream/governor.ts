@@ -105,6 +105,22 @@ export class Governor {
     this.#spread(0);
   }
 
+  /** @internal How many dials may begin at `now`; where they are spread, one or none. */
+  open(now: number): number {
+    if (this.waitMs(now) > 0) return 0;
+    if (now - this.#failedAt < this.#rampMs) return 1;
+    // They are in order: those that rest come first.
+    let least = 1;
+    let most = this.#count;
+    while (least < most) {
+      const middle = (least + most + 1) >> 1;
+      const began = this.#began[(this.#at + middle - 1) % this.perSecond] as number;
+      if (began + 1_000 <= now) least = middle;
+      else most = middle - 1;
+    }
+    return least;
+  }
+
   /** @internal How many dials of a second this process may begin. */
   get share(): number {
     return this.#count;

@@ -328,7 +328,7 @@ export class Servers {
     if (!(server instanceof Server)) {
       throw new OptionError('balance', server, 'a balancer that chooses one of the servers it is given');
     }
-    this.waiters.leave(requester);
+    const wasQueued = this.waiters.remove(requester);
     if (memory !== undefined) {
       memory.rested = false;
       memory.again = undefined;
@@ -341,6 +341,7 @@ export class Servers {
     if (++server.connections >= server.places) server.shared?.filled();
     server.chosen++;
     this.#governor?.begin(this.clock.now(), this.random());
+    if (wasQueued) this.shared?.waits();
     if (this.#isTimed) requester.chosenAt = this.clock.now();
     return { kind: 'chosen', server };
   }

@@ -72,14 +72,19 @@ export class Waiters {
 
   /** It waits no more. */
   leave(requester: Requester): void {
+    if (this.remove(requester)) this.#owner.shared?.waits();
+  }
+
+  /** The same, for one whose place and dial have yet to be counted: only then may other processes be given what is not needed. */
+  remove(requester: Requester): boolean {
     const wasQueued = requester.queued !== undefined;
     this.#queue.leave(requester);
-    if (wasQueued) this.#owner.shared?.waits();
-    if (this.#queue.size > 0) return;
+    if (this.#queue.size > 0) return wasQueued;
     this.#owner.trials?.stop();
-    if (this.#governorTimer === undefined) return;
+    if (this.#governorTimer === undefined) return wasQueued;
     this.#owner.clock.clearTimeout(this.#governorTimer);
     this.#governorTimer = undefined;
+    return wasQueued;
   }
 
   /** What a connection is answered that has to wait for the governor: those that came before it go first. Nothing for one that may go on. */
