@@ -80,7 +80,7 @@ export abstract class OwnInstance<C extends object> extends ActingInstance<C> im
       this.#halt();
     } else {
       // What was sent before is dropped; a transition that is under way, and its commands, come to their end.
-      this.keepOnly(undefined);
+      this.forgetMail();
       super.send(STOP);
     }
   }
@@ -165,7 +165,7 @@ export abstract class OwnInstance<C extends object> extends ActingInstance<C> im
   #halt(): void {
     this.extra.status = 'stopped';
     this.flags = (this.flags & ~DONE) | OVER;
-    this.keepOnly(undefined);
+    this.forgetMail();
     this.clearTimers();
     this.#letGo();
     this.more?.actor?.stopped(STOP);

@@ -144,7 +144,7 @@ const FAILURES: Readonly<Record<string, LookupFailure>> = {
 /** @internal */
 export const failureOf = (error: unknown): LookupFailure => FAILURES[String(hookReportOf(error).code)] ?? 'other';
 
-/** Node's resolver calls a question that was given up cancelled. To its user it is one that nobody has answered. */
+/** Where a look-up is given up, Node's resolver says that it was cancelled. Its user wants to know that nobody has answered. */
 function asSilence(error: unknown): unknown {
   if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ECANCELLED') return error;
   const silence = new Error(error.message.replace('ECANCELLED', 'ETIMEOUT'));

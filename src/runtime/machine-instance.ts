@@ -445,12 +445,6 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     this.#value = new Prepared([], undefined, new Thrown(error));
   }
 
-  /** What was sent to it and has yet to be taken is dropped. */
-  protected keepOnly(event: Event | undefined): void {
-    this.#forgetMail();
-    if (event !== undefined) this.keep(event);
-  }
-
   /** For an event that no transition names. */
   protected unknown({ type }: Event): void {
     if (type === '*' && later === undefined) throw new Error('An event cannot have the type "*".');
@@ -468,7 +462,8 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     }
   }
 
-  #forgetMail(): void {
+  /** What was sent to it and has yet to be taken is dropped. */
+  protected forgetMail(): void {
     this.#mail = undefined;
     this.flags &= ~MAIL;
   }
@@ -495,10 +490,10 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
       if (mail === undefined) break;
       if (Array.isArray(mail)) {
         const event = mail.shift() as Event;
-        if (mail.length === 0) this.#forgetMail();
+        if (mail.length === 0) this.forgetMail();
         this.react(event);
       } else {
-        this.#forgetMail();
+        this.forgetMail();
         this.react(mail);
       }
     }
@@ -562,7 +557,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
 
   protected finish(): void {
     this.flags |= OVER;
-    this.#forgetMail();
+    this.forgetMail();
     forgetLater(this);
     try {
       this.host.finish(this.#value as Outcome);
@@ -582,7 +577,7 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
     forget();
     for (const record of told) this.publish(record);
     this.flags = (this.flags & ~DONE) | OVER;
-    this.#forgetMail();
+    this.forgetMail();
     forgetLater(this);
     this.clearTimers();
     this.failed(error);

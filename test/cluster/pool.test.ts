@@ -266,6 +266,23 @@ test('a process that has given a unit while another one was on its way asks agai
   ]);
 });
 
+test('what a process was told that it owes while all was in use, it gives as soon as it needs none, without being told again', () => {
+  const given: number[] = [];
+  let waiting = 5;
+  const holding: Holding = new Holding(
+    { idle: () => (waiting > 0 ? 0 : holding.held), needs: () => waiting, changed: () => {} },
+    { want: () => {}, give: (units) => given.push(units) },
+  );
+  holding.granted(4, [], false);
+  holding.recalled(3, 0, true);
+  expect([given, holding.held]).toEqual([[], 4]);
+  waiting = 0;
+  holding.ask();
+  expect([given, holding.held]).toEqual([[3], 1]);
+  holding.ask();
+  expect(given).toEqual([3]);
+});
+
 test('where nobody wants more than its part, nothing is sent', () => {
   const world = new World(400);
   for (let index = 0; index < 4; index++) world.fork(100);

@@ -15,6 +15,7 @@ import type { Requester } from '../../src/upstream/requester.js';
 import { useBench } from '../support/bench.js';
 import { makers } from '../support/make.js';
 import { until } from '../support/wait.js';
+import { seeded } from './asks.js';
 
 const bench = useBench();
 const { makeProxy } = makers(bench);
@@ -69,6 +70,25 @@ test('while dials succeed a whole second may be used at once', () => {
   const began = takeAll(new Governor({ perSecond: 50 }), 0, 2_999);
   expect(began.filter((at) => at === 0)).toHaveLength(50);
   expect(began).toHaveLength(150);
+});
+
+test('as many as it says may begin now, and no more', () => {
+  const random = seeded(3);
+  for (const perSecond of [1, 2, 7, 40]) {
+    const governor = new Governor({ perSecond });
+    for (let now = 0; now < 6_000; now += Math.floor(random() * 120)) {
+      const open = governor.open(now);
+      const most = Math.floor(random() * 9);
+      let count = 0;
+      for (; count < most && governor.waitMs(now) <= 0; count++) governor.begin(now, 0);
+      expect(Math.min(open, most)).toBe(count);
+    }
+  }
+  const spread = new Governor({ perSecond: 40 });
+  expect(spread.open(0)).toBe(40);
+  spread.begin(0, 0);
+  spread.failed(0);
+  expect([spread.open(0), spread.open(1_900), spread.open(2_000)]).toEqual([0, 1, 40]);
 });
 
 test('while every dial fails a tenth of the limit is used', () => {
