@@ -46,6 +46,24 @@ const groups = [
   { name: 'library', test: (/** @type {string} */ id) => library.has(id) },
 ];
 
+/**
+ * V8 keeps a file of ASCII in one byte a character. A single quotation mark that is none makes that two: a file takes
+ * twice the memory then, and a millisecond more to read. Such characters are in strings alone, as comments are left out.
+ *
+ * @type {import('rolldown').Plugin}
+ */
+const ascii = {
+  name: 'ascii',
+  generateBundle(_, files) {
+    for (const file of Object.values(files)) {
+      if (file.type === 'chunk') file.code = file.code.replace(/[^\0-\x7f]/g, escaped);
+    }
+  },
+};
+
+/** @param {string} unit one of UTF-16 */
+const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
 /** @type {import('rolldown').Plugin} */
 const types = {
   name: 'types',
@@ -73,7 +91,13 @@ const bundle = (format, input, names, chunks) => {
     comments: false,
     codeSplitting: { groups },
   };
-  return build({ input, platform: 'node', external: /^[^./]/, plugins: format === 'cjs' ? [types] : [], output });
+  return build({
+    input,
+    platform: 'node',
+    external: /^[^./]/,
+    plugins: format === 'cjs' ? [ascii, types] : [ascii],
+    output,
+  });
 };
 
 const built = (/** @type {string} */ entry) => resolve(`build/${entry}.js`);

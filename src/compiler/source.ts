@@ -71,10 +71,19 @@ class TooLong extends Error {}
 /** The source of the class `className`, with the constants that it needs. */
 export function sourceOf(plan: Plan, className: string, surroundings: Surroundings): string {
   // Most machines never take more steps than are written down: only then it must be asked for.
-  const writer = new Writer(plan, className, surroundings, plan.acts);
-  const text = writer.write();
-  return writer.isOpen && !plan.acts ? new Writer(plan, className, surroundings, true).write() : text;
+  for (const asks of plan.acts ? [] : ([NEVER, AT_START] as const)) {
+    const writer = new Writer(plan, className, surroundings, asks);
+    const text = writer.write();
+    if (writer.isOpen <= asks) return text;
+  }
+  return new Writer(plan, className, surroundings, ANYWHERE).write();
 }
+
+/** Where more steps may follow than were written down. At the start, all of them are steps that need no event. */
+type Open = 0 | 1 | 2;
+const NEVER = 0;
+const AT_START = 1;
+const ANYWHERE = 2;
 
 /** A command that is performed at the end of a method, or effects that are known only then: its place, and its text. */
 interface Emitted {
@@ -95,19 +104,18 @@ interface Point {
 }
 
 class Writer {
-  /** True if more steps may follow than were written down. */
-  isOpen = false;
+  isOpen: Open = NEVER;
   readonly #plan: Plan;
   readonly #className: string;
   readonly #outside: Surroundings;
-  readonly #asks: boolean;
+  readonly #asks: Open;
   readonly #places = new Map<unknown, string>();
   readonly #constants: string[] = [];
   /** The methods of transitions, by their text: many states share one. */
   readonly #methods = new Map<string, string>();
   readonly #names = new Set<string>();
 
-  constructor(plan: Plan, className: string, outside: Surroundings, asks: boolean) {
+  constructor(plan: Plan, className: string, outside: Surroundings, asks: Open) {
     this.#plan = plan;
     this.#className = className;
     this.#outside = outside;
@@ -226,7 +234,9 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     let given = false;
     let isDecided = false;
     for (const step of steps) {
-      const text = step.acts ? `return this.${this.#method(step)}(event);` : this.#idle(leaf) || 'return;';
+      const text = step.acts
+        ? `return this.${this.#method(step, this.#asks === ANYWHERE)}(event);`
+        : this.#idle(leaf) || 'return;';
       const isMatch = step.wildcard === undefined ? undefined : wildcardTest(step.wildcard);
       if (step.guard === undefined) {
         lines.push(isMatch === undefined ? text : `if (${isMatch}) ${text}`);
@@ -254,7 +264,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     if (!canRest(leaf)) return '';
     const text = this.#attempt(
       (lines) => {
-        if (this.#asks) lines.push('if (this.goesOn()) return;');
+        if (this.#asks === ANYWHERE) lines.push('if (this.goesOn()) return;');
         this.#go(
           lines,
           { leaf: this.#numberOf(leaf), event: 'event', given: undefined, raised: [], commands: [] },
@@ -263,7 +273,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
         );
       },
       (lines) => {
-        if (this.#asks) lines.push('if (this.goesOn()) return;');
+        if (this.#asks === ANYWHERE) lines.push('if (this.goesOn()) return;');
         lines.push('return this.follow(event);');
       },
     );
@@ -275,6 +285,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
   }
 
   #always(): string {
+    if (this.#asks === NEVER) return '';
     const text = this.#switch((leaf) => {
       const lines: string[] = [];
       for (const step of leaf.always) {
@@ -283,7 +294,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
         }
         const asks = step.mayChange && !step.changes;
         const changes = asks ? 'this.context !== context' : String(step.changes);
-        const take = step.acts ? `this.${this.#method(step)}(event); ` : '';
+        const take = step.acts ? `this.${this.#method(step, true)}(event); ` : '';
         const taken = `${asks ? 'const { context } = this; ' : ''}${take}return ${changes};`;
         if (step.guard === undefined) {
           lines.push(taken);
@@ -293,7 +304,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
       }
       return lines.join('\n');
     });
-    if (!this.#asks || text === undefined) return '';
+    if (text === undefined) return '';
     return `always(event) ${text.slice(0, -1)} return undefined; }`;
   }
 
@@ -309,13 +320,13 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
         const { commands } = this.#step(lines, initial, startPoint(initial.to), true);
         lines.push(`this.follow(${['event', ...pairs(commands)].join(', ')});`);
       });
-      this.isOpen = true;
+      this.#open(AT_START);
       return { leaf: initial.to, call: 'this.prepare();\n', text: `${enter} ${lines}` };
     }
     const body = ({ ops, to }: Step): string =>
       this.#block((lines) => {
         const { commands } = this.#step(lines, { ...initial, ops, to }, startPoint(to), false);
-        if (this.#asks && ops.some(isDynamicDelay)) {
+        if (this.#asks === ANYWHERE && ops.some(isDynamicDelay)) {
           lines.push(`if (this.goesOn()) return this.followStart(${['event', ...pairs(commands)].join(', ')});`);
         }
         lines.push(`if (${this.#isWatched}) this.tellStart(${texts(commands)});`);
@@ -336,10 +347,10 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
 
   // Transitions
 
-  /** The name of the method that takes this step, and those that follow. */
-  #method(step: Step): string {
+  /** The name of the method that takes this step, and those that follow. @param asks it may be one of those that follow */
+  #method(step: Step, asks: boolean): string {
     const text = this.#attempt(
-      (lines) => this.#takeStep(lines, step),
+      (lines) => this.#takeStep(lines, step, asks),
       (lines) => {
         const { commands } = this.#step(lines, step, takePoint(), true);
         this.#tell(lines, 'note', 'event', commands);
@@ -365,7 +376,7 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
       return this.#block(write);
     } catch (error) {
       if (!(error instanceof TooLong)) throw error;
-      this.isOpen = true;
+      this.#open(ANYWHERE);
       return this.#block(otherwise);
     }
   }
@@ -381,12 +392,12 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     return `{ ${lines.join('\n')} }`;
   }
 
-  #takeStep(lines: string[], step: Step): void {
+  #takeStep(lines: string[], step: Step, asks: boolean): void {
     const next = this.#step(lines, step, takePoint(), false);
     const isAlone = next.raised.length === 0 && !this.#mayGoOn(next.leaf, step);
     this.#tell(lines, isAlone ? 'tell' : 'note', 'event', next.commands);
-    if (this.#asks) {
-      const raises = next.raised.map(([, text]) => `this.raise(${text});`);
+    if (asks) {
+      const raises = next.raised.map(([, text]) => this.#raise(text));
       const follow = `return this.follow(${['event', ...pairs(next.commands)].join(', ')});`;
       lines.push(
         raises.length === 0 ? `if (this.goesOn()) ${follow}` : `if (this.goesOn()) { ${raises.join(' ')} ${follow} }`,
@@ -394,6 +405,16 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     }
     if (isAlone) this.#perform(lines, next.commands);
     else this.#go(lines, next, true, new Budget());
+  }
+
+  /** What is raised is taken later, by any of the methods. */
+  #raise(text: string): string {
+    this.#open(ANYWHERE);
+    return `this.raise(${text});`;
+  }
+
+  #open(where: Open): void {
+    if (where > this.isOpen) this.isOpen = where;
   }
 
   #mayGoOn(leaf: number, step: Step): boolean {
@@ -434,7 +455,7 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
       const next = step.acts ? this.#step(inner, step, point, false) : point;
       if (step.acts) {
         this.#tell(inner, 'note', point.event, next.commands.slice(point.commands.length), point.leaf);
-        if (this.#asks && step.ops.some(isDynamicDelay)) {
+        if (this.#asks === ANYWHERE && step.ops.some(isDynamicDelay)) {
           inner.push(`if (this.goesOn()) return this.follow(${[next.event, ...pairs(next.commands)].join(', ')});`);
         }
       }
@@ -522,7 +543,7 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
           break;
         case 'raise':
           if (isLast) {
-            lines.push(`this.raise(${this.#expression(lines, here, op.event)});`);
+            lines.push(this.#raise(this.#expression(lines, here, op.event)));
           } else {
             const type = 'value' in op.event ? (op.event.value as { type?: unknown } | undefined)?.type : undefined;
             if (typeof type !== 'string') throw new TooLong();
@@ -533,7 +554,7 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
           const output = op.output === undefined ? 'undefined' : this.#expression(lines, here, op.output);
           const event = this.#variable('done');
           lines.push(`const ${event} = { type: ${json(op.type)}, output: ${output} };`);
-          if (isLast) lines.push(`this.raise(${event});`);
+          if (isLast) lines.push(this.#raise(event));
           else raised.push([op.type, event]);
           break;
         }
@@ -605,7 +626,7 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     if (this.#outside.delaysAreNumbers) {
       lines.push(`this.timer${timer.slot} = this.wait(${delayMs});`);
     } else {
-      this.isOpen = true;
+      this.#open(ANYWHERE);
       lines.push(`this.timer${timer.slot} = this.waitOrRaise(${delayMs}, ${json(timer.type)});`);
     }
   }

@@ -2684,43 +2684,4 @@ export class BackendInstance extends MachineInstance {
     if (transitions.hasSubscribers) this.told();
     this.emit(doSocketAbandon);
   }
-
-  toLingeringReading5(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    this.timer1 = this.wait(connection.lingerTimeout(given));
-    this.leaf = 24; /* lingering.reading */
-    if (transitions.hasSubscribers) this.tell(from, event, doSocketProbe.command, doSocketLinger.command);
-    this.emit(doSocketProbe);
-    this.emit(doSocketLinger);
-  }
-
-  toLingeringReading6(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    this.timer1 = this.wait(connection.lingerTimeout(given));
-    this.leaf = 24; /* lingering.reading */
-    if (transitions.hasSubscribers) this.tell(from, event, doSocketLinger.command);
-    this.emit(doSocketLinger);
-  }
-
-  toClosed5(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const end0 = { type: 'xstate.done.state.backend.closed', output: 'closed' };
-    this.done(connection.outcomeOf({ context, event: end0 }));
-    this.leaf = 30; /* closed */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
-
-  toAborted7(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const end0 = { type: 'xstate.done.state.backend.aborted', output: 'aborted' };
-    this.done(connection.outcomeOf({ context, event: end0 }));
-    this.leaf = 31; /* aborted */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
 }

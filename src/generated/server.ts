@@ -883,18 +883,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 18; /* closed */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksStop.command, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksStop,
-        doChecksStop.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doChecksStop);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -911,16 +899,6 @@ export class ServerInstance extends MachineInstance {
     this.done(server.outcomeOf({ context, event: end1 }));
     this.leaf = 18; /* closed */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -936,16 +914,6 @@ export class ServerInstance extends MachineInstance {
     this.done(server.outcomeOf({ context, event: end1 }));
     this.leaf = 19; /* aborted */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -955,7 +923,6 @@ export class ServerInstance extends MachineInstance {
     const from = this.leaf;
     this.leaf = 9; /* serving.trying.underway */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command);
-    if (this.goesOn()) return this.follow(event, doSetChanged, doSetChanged.command);
     this.emit(doSetChanged);
   }
 
@@ -963,8 +930,6 @@ export class ServerInstance extends MachineInstance {
     const from = this.leaf;
     this.leaf = 8; /* serving.trying.free */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(event, doSetChanged, doSetChanged.command, doWaitersServe, doWaitersServe.command);
     this.emit(doSetChanged);
     this.emit(doWaitersServe);
   }
@@ -977,16 +942,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 2; /* pending.addressing */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1001,16 +956,6 @@ export class ServerInstance extends MachineInstance {
     this.timer0 = this.wait(server.ejection(given));
     this.leaf = 10; /* serving.excluded */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1024,16 +969,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 8; /* serving.trying.free */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1053,18 +988,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1084,18 +1007,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1113,20 +1024,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1147,16 +1044,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 2; /* pending.addressing */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1181,20 +1068,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksResume.command, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doChecksResume);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -1220,20 +1093,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksResume.command, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doChecksResume);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -1245,7 +1104,6 @@ export class ServerInstance extends MachineInstance {
     const from = this.leaf;
     this.leaf = 13; /* leaving.wanted */
     if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
   }
 
   toLeavingWanted2(event) {
@@ -1259,7 +1117,6 @@ export class ServerInstance extends MachineInstance {
     context['isDoubted'] = false;
     this.leaf = 13; /* leaving.wanted */
     if (transitions.hasSubscribers) this.tell(from, event, doChecksResume.command);
-    if (this.goesOn()) return this.follow(event, doChecksResume, doChecksResume.command);
     this.emit(doChecksResume);
   }
 
@@ -1282,18 +1139,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1318,18 +1163,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1354,18 +1187,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1389,18 +1210,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1423,20 +1232,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1452,7 +1247,6 @@ export class ServerInstance extends MachineInstance {
     context['ejections'] = 0;
     context['isDoubted'] = false;
     if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
   }
 
   toRemoving(event) {
@@ -1475,20 +1269,6 @@ export class ServerInstance extends MachineInstance {
         command2,
         doWaitersServe.command,
         doChecksStop.command,
-        doSessionsAwait.command,
-      );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command2,
-        doWaitersServe,
-        doWaitersServe.command,
-        doChecksStop,
-        doChecksStop.command,
-        doSessionsAwait,
         doSessionsAwait.command,
       );
     this.emit(doSetChanged);
@@ -1521,20 +1301,6 @@ export class ServerInstance extends MachineInstance {
         doChecksStop.command,
         doSessionsAwait.command,
       );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command2,
-        doWaitersServe,
-        doWaitersServe.command,
-        doChecksStop,
-        doChecksStop.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command2);
     this.emit(doWaitersServe);
@@ -1563,22 +1329,6 @@ export class ServerInstance extends MachineInstance {
         command0,
         doWaitersServe.command,
         command1,
-        doSessionsAwait.command,
-      );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksStop,
-        doChecksStop.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerCut,
-        command1,
-        doSessionsAwait,
         doSessionsAwait.command,
       );
     this.emit(doChecksStop);
@@ -1613,22 +1363,6 @@ export class ServerInstance extends MachineInstance {
         command1,
         doSessionsAwait.command,
       );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksStop,
-        doChecksStop.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerCut,
-        command1,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doChecksStop);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -1652,20 +1386,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 17; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, doSessionsAwait.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerCut,
-        command1,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1680,7 +1400,6 @@ export class ServerInstance extends MachineInstance {
     context['cause'] = outcome.causeNoted(given, closing);
     const command0 = server.abort(given);
     if (transitions.hasSubscribers) this.tell(from, event, command0);
-    if (this.goesOn()) return this.follow(event, doServerAbort, command0);
     this.emitAs(doServerAbort, command0);
   }
 
@@ -1692,16 +1411,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 11; /* draining */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1716,16 +1425,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 11; /* draining */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1744,16 +1443,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 11; /* draining */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1773,18 +1462,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 11; /* draining */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksResume.command, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doChecksResume);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -1795,7 +1472,6 @@ export class ServerInstance extends MachineInstance {
     const from = this.leaf;
     this.leaf = 14; /* leaving.drained */
     if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
   }
 
   toLeavingDrained2(event) {
@@ -1809,7 +1485,6 @@ export class ServerInstance extends MachineInstance {
     context['isDoubted'] = false;
     this.leaf = 14; /* leaving.drained */
     if (transitions.hasSubscribers) this.tell(from, event, doChecksResume.command);
-    if (this.goesOn()) return this.follow(event, doChecksResume, doChecksResume.command);
     this.emit(doChecksResume);
   }
 
@@ -1823,20 +1498,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 12; /* maintenance */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksPause.command, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksPause,
-        doChecksPause.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerRelease,
-        command1,
-      );
     this.emit(doChecksPause);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -1855,20 +1516,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 12; /* maintenance */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksPause.command, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksPause,
-        doChecksPause.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerRelease,
-        command1,
-      );
     this.emit(doChecksPause);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -1883,7 +1530,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.release(given);
     this.leaf = 15; /* leaving.maintained */
     if (transitions.hasSubscribers) this.tell(from, event, doChecksPause.command, command0);
-    if (this.goesOn()) return this.follow(event, doChecksPause, doChecksPause.command, doServerRelease, command0);
     this.emit(doChecksPause);
     this.emitAs(doServerRelease, command0);
   }
@@ -1898,18 +1544,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 13; /* leaving.wanted */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -1940,20 +1574,6 @@ export class ServerInstance extends MachineInstance {
         doWaitersServe.command,
         doSessionsAwait.command,
       );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doChecksResume);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -1972,18 +1592,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 13; /* leaving.wanted */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2014,20 +1622,6 @@ export class ServerInstance extends MachineInstance {
         doWaitersServe.command,
         doSessionsAwait.command,
       );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doChecksResume);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -2045,18 +1639,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 14; /* leaving.drained */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2075,20 +1657,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 15; /* leaving.maintained */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, doSessionsAwait.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doSessionsAwait,
-        doSessionsAwait.command,
-        doServerRelease,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2101,7 +1669,6 @@ export class ServerInstance extends MachineInstance {
     const { context } = this;
     context['losses'] = 0;
     if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
   }
 
   toServingExcluded2(event) {
@@ -2118,16 +1685,6 @@ export class ServerInstance extends MachineInstance {
     this.timer0 = this.wait(server.ejection(given));
     this.leaf = 10; /* serving.excluded */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command2, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command2,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command2);
     this.emit(doWaitersServe);
@@ -2142,7 +1699,6 @@ export class ServerInstance extends MachineInstance {
     context['failures'] = value0;
     context['losses'] = value1;
     if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
   }
 
   toServingExcluded3(event) {
@@ -2160,16 +1716,6 @@ export class ServerInstance extends MachineInstance {
     this.timer0 = this.wait(server.ejection(given));
     this.leaf = 10; /* serving.excluded */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command2, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command2,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command2);
     this.emit(doWaitersServe);
@@ -2195,16 +1741,6 @@ export class ServerInstance extends MachineInstance {
     this.timer0 = this.wait(server.ejection(given));
     this.leaf = 7; /* serving.ejected */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command4, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command4,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command4);
     this.emit(doWaitersServe);
@@ -2225,20 +1761,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2263,20 +1785,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doPaceSet.command, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doPaceSet,
-        doPaceSet.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doPaceSet);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -2292,7 +1800,6 @@ export class ServerInstance extends MachineInstance {
     context['failures'] = 0;
     context['losses'] = 0;
     if (transitions.hasSubscribers) this.tell(from, event, doPaceSet.command);
-    if (this.goesOn()) return this.follow(event, doPaceSet, doPaceSet.command);
     this.emit(doPaceSet);
   }
 
@@ -2315,16 +1822,6 @@ export class ServerInstance extends MachineInstance {
     this.timer0 = this.wait(server.ejection(given));
     this.leaf = 7; /* serving.ejected */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command4, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command4,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command4);
     this.emit(doWaitersServe);
@@ -2344,20 +1841,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2374,8 +1857,6 @@ export class ServerInstance extends MachineInstance {
     context['failures'] = value0;
     context['losses'] = value1;
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(event, doSetChanged, doSetChanged.command, doWaitersServe, doWaitersServe.command);
     this.emit(doSetChanged);
     this.emit(doWaitersServe);
   }
@@ -2390,8 +1871,6 @@ export class ServerInstance extends MachineInstance {
     context['losses'] = value1;
     this.leaf = 8; /* serving.trying.free */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(event, doSetChanged, doSetChanged.command, doWaitersServe, doWaitersServe.command);
     this.emit(doSetChanged);
     this.emit(doWaitersServe);
   }
@@ -2416,16 +1895,6 @@ export class ServerInstance extends MachineInstance {
     this.timer0 = this.wait(server.ejection(given));
     this.leaf = 7; /* serving.ejected */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command4, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command4,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command4);
     this.emit(doWaitersServe);
@@ -2446,20 +1915,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2484,20 +1939,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doPaceSet.command, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doPaceSet,
-        doPaceSet.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doPaceSet);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -2524,16 +1965,6 @@ export class ServerInstance extends MachineInstance {
     this.timer0 = this.wait(server.ejection(given));
     this.leaf = 7; /* serving.ejected */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command4, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command4,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command4);
     this.emit(doWaitersServe);
@@ -2553,20 +1984,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2594,20 +2011,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksResume.command, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doChecksResume);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -2634,20 +2037,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksResume.command, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksResume,
-        doChecksResume.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doChecksResume);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -2666,7 +2055,6 @@ export class ServerInstance extends MachineInstance {
     context['ejections'] = 0;
     context['isDoubted'] = false;
     if (transitions.hasSubscribers) this.tell(from, event, doChecksResume.command);
-    if (this.goesOn()) return this.follow(event, doChecksResume, doChecksResume.command);
     this.emit(doChecksResume);
   }
 
@@ -2675,7 +2063,6 @@ export class ServerInstance extends MachineInstance {
     const { context } = this;
     context['hasAddress'] = true;
     if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
   }
 
   toServingExcluded4(event) {
@@ -2688,16 +2075,6 @@ export class ServerInstance extends MachineInstance {
     this.timer0 = this.wait(server.ejection(given));
     this.leaf = 10; /* serving.excluded */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2712,16 +2089,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 8; /* serving.trying.free */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2742,18 +2109,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2774,18 +2129,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2804,20 +2147,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2836,18 +2165,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 12; /* maintenance */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerRelease,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2859,7 +2176,6 @@ export class ServerInstance extends MachineInstance {
     const { context } = this;
     context['failures'] = 0;
     if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
   }
 
   toServingRecovering(event) {
@@ -2879,18 +2195,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 5; /* serving.recovering */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2913,18 +2217,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2946,18 +2238,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -2980,18 +2260,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 5; /* serving.recovering */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3013,18 +2281,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3045,18 +2301,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3081,18 +2325,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command2, doWaitersServe.command, command3);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command2,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command3,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command2);
     this.emit(doWaitersServe);
@@ -3109,7 +2341,6 @@ export class ServerInstance extends MachineInstance {
     context['failures'] = value1;
     const command2 = server.pace(given);
     if (transitions.hasSubscribers) this.tell(from, event, command2);
-    if (this.goesOn()) return this.follow(event, doServerPace, command2);
     this.emitAs(doServerPace, command2);
   }
 
@@ -3132,18 +2363,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 5; /* serving.recovering */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command2, doWaitersServe.command, command3);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command2,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command3,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command2);
     this.emit(doWaitersServe);
@@ -3162,20 +2381,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3196,20 +2401,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3232,18 +2423,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3257,7 +2436,6 @@ export class ServerInstance extends MachineInstance {
     context['health'] = server.healthAfterFailure(given);
     const command0 = server.pace(given);
     if (transitions.hasSubscribers) this.tell(from, event, command0);
-    if (this.goesOn()) return this.follow(event, doServerPace, command0);
     this.emitAs(doServerPace, command0);
   }
 
@@ -3271,18 +2449,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 2; /* pending.addressing */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksPause.command, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksPause,
-        doChecksPause.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doChecksPause);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -3300,18 +2466,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 2; /* pending.addressing */
     if (transitions.hasSubscribers)
       this.tell(from, event, doChecksPause.command, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksPause,
-        doChecksPause.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doChecksPause);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -3323,7 +2477,6 @@ export class ServerInstance extends MachineInstance {
     const { context } = this;
     context['hasAddress'] = false;
     if (transitions.hasSubscribers) this.tell(from, event, doChecksPause.command);
-    if (this.goesOn()) return this.follow(event, doChecksPause, doChecksPause.command);
     this.emit(doChecksPause);
   }
 
@@ -3332,7 +2485,6 @@ export class ServerInstance extends MachineInstance {
     const { context } = this;
     context['hasAddress'] = false;
     if (transitions.hasSubscribers) this.tell(from, event);
-    if (this.goesOn()) return this.follow(event);
   }
 
   toServingUp12(event) {
@@ -3347,7 +2499,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.pace(given);
     this.timer0 = this.wait(server.forgiveness(given));
     if (transitions.hasSubscribers) this.tell(from, event, command0);
-    if (this.goesOn()) return this.follow(event, doServerPace, command0);
     this.emitAs(doServerPace, command0);
   }
 
@@ -3366,18 +2517,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 3; /* serving.up */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3398,18 +2537,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 4; /* serving.suspect */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3428,16 +2555,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.pace(given);
     this.timer0 = this.wait(server.slowStartStep(given));
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, doWaitersServe.command, command0);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command0,
-      );
     this.emit(doSetChanged);
     this.emit(doWaitersServe);
     this.emitAs(doServerPace, command0);
@@ -3452,16 +2569,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 8; /* serving.trying.free */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3476,16 +2583,6 @@ export class ServerInstance extends MachineInstance {
     const command0 = server.changed(given);
     this.leaf = 8; /* serving.trying.free */
     if (transitions.hasSubscribers) this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3503,20 +2600,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 6; /* serving.down */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, command2);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerPace,
-        command1,
-        doServerRelease,
-        command2,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3546,22 +2629,6 @@ export class ServerInstance extends MachineInstance {
         command1,
         doSessionsAwait.command,
       );
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doChecksStop,
-        doChecksStop.command,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerCut,
-        command1,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doChecksStop);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
@@ -3583,20 +2650,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 17; /* cutting */
     if (transitions.hasSubscribers)
       this.tell(from, event, doSetChanged.command, command0, doWaitersServe.command, command1, doSessionsAwait.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command0,
-        doWaitersServe,
-        doWaitersServe.command,
-        doServerCut,
-        command1,
-        doSessionsAwait,
-        doSessionsAwait.command,
-      );
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command0);
     this.emit(doWaitersServe);
@@ -3616,18 +2669,6 @@ export class ServerInstance extends MachineInstance {
     this.leaf = 19; /* aborted */
     if (transitions.hasSubscribers)
       this.tell(from, event, command0, doSetChanged.command, command1, doWaitersServe.command);
-    if (this.goesOn())
-      return this.follow(
-        event,
-        doServerAbort,
-        command0,
-        doSetChanged,
-        doSetChanged.command,
-        doServerChanged,
-        command1,
-        doWaitersServe,
-        doWaitersServe.command,
-      );
     this.emitAs(doServerAbort, command0);
     this.emit(doSetChanged);
     this.emitAs(doServerChanged, command1);

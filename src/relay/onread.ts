@@ -20,7 +20,9 @@ interface Inside {
   [key: symbol]: unknown;
 }
 
-const keys = findKeys(new Socket());
+/** Looked up when the first connection asks: the first socket of a process takes a millisecond of its start. */
+let keys: Keys | undefined;
+let areKeysLookedUp = false;
 
 function findKeys(socket: Socket): Keys | undefined {
   const symbols = Object.getOwnPropertySymbols(socket);
@@ -39,6 +41,10 @@ function findKeys(socket: Socket): Keys | undefined {
 
 /** True for a socket that {@link readInto} can change, once nothing that it has read waits any more. */
 export function canReadInto(socket: Socket): boolean {
+  if (!areKeysLookedUp) {
+    areKeysLookedUp = true;
+    keys = findKeys(new Socket());
+  }
   if (keys === undefined) return false;
   const inside = socket as unknown as Inside;
   // A socket that has such a callback already is used by other code.
@@ -51,7 +57,7 @@ export function canReadInto(socket: Socket): boolean {
  */
 export function readInto(socket: Socket, onRead: OnRead, next: () => Buffer): boolean {
   // What was read already can only come as `data`.
-  if (keys === undefined || socket.readableLength > 0 || !canReadInto(socket)) return false;
+  if (socket.readableLength > 0 || !canReadInto(socket) || keys === undefined) return false;
   const inside = socket as unknown as Inside;
   inside[keys.buffer] = SHARED;
   inside[keys.callback] = onRead;
