@@ -47,8 +47,8 @@ const groups = [
 ];
 
 /**
- * V8 keeps a file of ASCII in one byte a character. A single quotation mark that is none makes that two: a file takes
- * twice the memory then, and a millisecond more to read. Such characters are in strings alone, as comments are left out.
+ * V8 keeps ASCII text in one byte per character. One character beyond that (a typographic apostrophe) doubles the whole
+ * file: measured, 3 MB and a millisecond of a start. They occur in strings and regular expressions only, since comments are left out.
  *
  * @type {import('rolldown').Plugin}
  */

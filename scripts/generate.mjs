@@ -102,8 +102,16 @@ import {
   UNRESTED,
 } from '../runtime/machine-instance.js';
 
+let Made;
+
+/** Its class is made for the first one: a program pays for the machines that it runs. */
+export const ${id}Instance = (input, host) => new (Made ??= madeClass())(input, host);
+
+function madeClass() {
 ${[...constants].map(([value, constant]) => `const ${constant} = ${value};`).join('\n')}
-${source.replace(`class ${name}`, `export class ${name}`)}`;
+${source.replace(`class ${name}`, `return class ${name}`)}
+}
+`;
   return execFileSync('node_modules/.bin/biome', ['format', `--stdin-file-path=src/generated/${id}.ts`], {
     input: text,
     encoding: 'utf8',

@@ -75,11 +75,8 @@ export interface HandleKind<H, C extends { readonly type: string }, E extends Ev
 interface HandleKindName {
   /** That of its machine. */
   readonly name: MachineName;
-  /** The class that was generated from the machine. */
-  readonly Instance: new (
-    input: unknown,
-    host: Host<never>,
-  ) => unknown;
+  /** Makes an instance of the class that was generated from the machine. */
+  readonly make: (input: unknown, host: Host<never>) => unknown;
   /** The types of the owner's two requests: `client.close`, `client.abort`. */
   readonly close: string;
   readonly abort: string;
@@ -87,9 +84,9 @@ interface HandleKindName {
 }
 
 /** @internal The part of a kind that its machine decides. */
-export const kindOf = (name: MachineName, Instance: HandleKindName['Instance']): HandleKindName => ({
+export const kindOf = (name: MachineName, make: HandleKindName['make']): HandleKindName => ({
   name,
-  Instance,
+  make,
   close: `${name}.close`,
   abort: `${name}.abort`,
   made: 0,
@@ -145,7 +142,7 @@ export abstract class Handle<V extends { readonly type: string }, E extends Even
     this.#kind = kind;
     this.#number = ++kind.made;
     this.#parent = parent;
-    const made = runtime === undefined ? new kind.Instance(input, this) : runtime.run(kind.name, input, this);
+    const made = runtime === undefined ? kind.make(input, this) : runtime.run(kind.name, input, this);
     this.instance = made as Instance<V>;
   }
 

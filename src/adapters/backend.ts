@@ -1,6 +1,6 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { ClosedError, ConnectError, NotEstablishedError, NotSupportedError } from '../errors.js';
-import { BackendInstance } from '../generated/backend.js';
+import { backendInstance } from '../generated/backend.js';
 import { type Environment, environmentOf, type HandleKind, kindOf } from '../handle.js';
 import type { BackendCommand, BackendEvent } from '../machines/backend.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
@@ -96,7 +96,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['stableAfter', 'idleProbe', 'ha
 export class Backend extends SocketHandle<BackendEvent, BackendEvents> {
   /** @internal */
   static readonly kind: HandleKind<Backend, BackendCommand, BackendEvents> = {
-    ...kindOf('backend', BackendInstance),
+    ...kindOf('backend', backendInstance),
     events: {
       established: true,
       dropped: true,

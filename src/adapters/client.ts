@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { NotEstablishedError, NotSupportedError, OptionError } from '../errors.js';
-import { ClientInstance } from '../generated/client.js';
+import { clientInstance } from '../generated/client.js';
 import {
   type Environment,
   environmentOf,
@@ -163,7 +163,7 @@ const PEEK_MAX = 65_536;
 export class Client<Data = unknown> extends SocketHandle<ClientEvent, ClientEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Client, ClientCommand, ClientEvents> = {
-    ...kindOf('client', ClientInstance),
+    ...kindOf('client', clientInstance),
     events: { established: true, dropped: true, released: true, closed: true },
     commands: {
       ...SocketHandle.socketCommands,

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type ListenOptions, Server as NetServer, type Socket } from 'node:net';
 import { builtin } from '../builtin.js';
 import { BindError, ClosedError, NotSupportedError } from '../errors.js';
-import { ListenerInstance } from '../generated/listener.js';
+import { listenerInstance } from '../generated/listener.js';
 import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { ListenerCommand, ListenerEvent } from '../machines/listener.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
@@ -73,7 +73,7 @@ const CLIENT_CLOSED = { type: 'client.closed' } as const;
 export class Listener<Data = unknown> extends Handle<ListenerEvent, ListenerEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Listener, ListenerCommand, ListenerEvents> = {
-    ...kindOf('listener', ListenerInstance),
+    ...kindOf('listener', listenerInstance),
     events: {
       listening: true,
       client: true,

@@ -1,5 +1,5 @@
 /** The checks of one server: runs the machine, and does what it commands. A user sees them by the server. */
-import { CheckInstance } from '../generated/check.js';
+import { checkInstance } from '../generated/check.js';
 import type { CheckCommand, CheckEvent, CheckSettings, Pace } from '../machines/functions/check.js';
 import type { Cause, Report } from '../machines/vocabulary.js';
 import type { Clock } from '../runtime/clock.js';
@@ -96,7 +96,7 @@ export class Checks implements Host<CheckCommand> {
     this.#random = random;
     const input = { settings: checks.settings };
     this.#instance = (runtime === undefined
-      ? new CheckInstance(input, this as never)
+      ? checkInstance(input, this as never)
       : runtime.run('check', input, this as never)) as unknown as Instance<CheckEvent>;
     this.#instance.setRef(false);
     this.#instance.start();

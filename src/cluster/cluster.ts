@@ -1,6 +1,6 @@
 import nodeCluster from 'node:cluster';
 import { ClosedError, NotSupportedError } from '../errors.js';
-import { ClusterInstance } from '../generated/cluster.js';
+import { clusterInstance } from '../generated/cluster.js';
 import { type Environment, environmentOf, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { ClusterCommand, ClusterEvent } from '../machines/cluster.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
@@ -65,7 +65,7 @@ const INSPECT_OPTIONS = ['timeoutMs'] as const;
 export class Cluster extends Handle<ClusterEvent, ClusterEvents> {
   /** @internal */
   static readonly kind: HandleKind<Cluster, ClusterCommand, ClusterEvents> = {
-    ...kindOf('cluster', ClusterInstance),
+    ...kindOf('cluster', clusterInstance),
     events: {
       running: true,
       started: true,

@@ -1,7 +1,7 @@
 import cluster, { type Worker as NodeWorker } from 'node:cluster';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { WorkerInstance } from '../generated/worker.js';
+import { workerInstance } from '../generated/worker.js';
 import { type Environment, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
 import type { WorkerCommand, WorkerEvent } from '../machines/worker.js';
@@ -66,7 +66,7 @@ export interface WorkerInfo {
 }
 
 const KIND: HandleKind<Worker, WorkerCommand> = {
-  ...kindOf('worker', WorkerInstance),
+  ...kindOf('worker', workerInstance),
   events: { closed: true },
   commands: {
     'process.fork': (worker, { incarnation }) => worker.fork(incarnation),

@@ -103,6 +103,8 @@ interface Point {
   readonly commands: readonly Emitted[];
 }
 
+type TimerOp = Extract<Op, { do: 'clear' }>;
+
 class Writer {
   isOpen: Open = NEVER;
   readonly #plan: Plan;
@@ -234,14 +236,18 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     let given = false;
     let isDecided = false;
     for (const step of steps) {
-      const text = step.acts
-        ? `return this.${this.#method(step, this.#asks === ANYWHERE)}(event);`
-        : this.#idle(leaf) || 'return;';
+      const taking = step.acts
+        ? this.#taking(step, this.#asks === ANYWHERE, 'return ')
+        : [this.#idle(leaf) || 'return;'];
+      const text = taking.length === 1 ? (taking[0] as string) : `{ ${taking.join(' ')} }`;
       const isMatch = step.wildcard === undefined ? undefined : wildcardTest(step.wildcard);
       if (step.guard === undefined) {
-        lines.push(isMatch === undefined ? text : `if (${isMatch}) ${text}`);
-        isDecided = isMatch === undefined;
-        if (isDecided) break;
+        if (isMatch === undefined) {
+          lines.push(...taking);
+          isDecided = true;
+          break;
+        }
+        lines.push(`if (${isMatch}) ${text}`);
         continue;
       }
       if (!given && calls(step.guard)) {
@@ -294,8 +300,8 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
         }
         const asks = step.mayChange && !step.changes;
         const changes = asks ? 'this.context !== context' : String(step.changes);
-        const take = step.acts ? `this.${this.#method(step, true)}(event); ` : '';
-        const taken = `${asks ? 'const { context } = this; ' : ''}${take}return ${changes};`;
+        const take = step.acts ? this.#taking(step, true).join(' ') : '';
+        const taken = `${asks ? 'const { context } = this; ' : ''}${take} return ${changes};`;
         if (step.guard === undefined) {
           lines.push(taken);
           break;
@@ -346,6 +352,21 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
   }
 
   // Transitions
+
+  /**
+   * The statements that take a step, and those that follow. The timers that it stops are stopped before: transitions from
+   * several states often differ in nothing else, and so share a method.
+   */
+  #taking(step: Step, asks: boolean, before = ''): string[] {
+    // Not those that the step itself has set: it may enter states that it leaves again.
+    const isStop = (op: Op, index: number): op is TimerOp =>
+      op.do === 'clear' &&
+      !this.#plan.acts &&
+      !step.ops.slice(0, index).some((other) => other.do === 'set' && other.timer.slot === op.timer.slot);
+    const stops = step.ops.filter(isStop).map(({ timer }) => `this.clearTimer${timer.slot}();`);
+    const shared = { ...step, ops: step.ops.filter((op, index) => !isStop(op, index)) };
+    return [...stops, `${before}this.${this.#method(shared, asks)}(event);`];
+  }
 
   /** The name of the method that takes this step, and those that follow. @param asks it may be one of those that follow */
   #method(step: Step, asks: boolean): string {

@@ -20,604 +20,570 @@ import {
   UNRESTED,
 } from '../runtime/machine-instance.js';
 
-const checking = { phase: 'checking' };
-const idle = { phase: 'idle' };
-const checkingCheckTimeout = { phase: 'checking', timeout: 'checkTimeout' };
+let Made;
 
-const FACTS = factsOf(
-  'check',
-  [
-    'pace.changed',
-    'check.start',
-    'check.close',
-    'check.abort',
-    'check.pause',
-    'check.passed',
-    'check.failed',
-    'check.undecided',
-    'wait.chosen',
-    'check.resume',
-  ],
-  [
-    /* 0 */ [['idle'], [], []],
-    /* 1 */ [['starting'], [], [['offset', 'xstate.after.offset.check.starting']]],
-    /* 2 */ [['checking'], ['holdsSocket'], [['checkTimeout', 'xstate.after.checkTimeout.check.checking']]],
-    /* 3 */ [['deferring'], [], []],
-    /* 4 */ [['waiting', 'steady'], [], [['wait', 'xstate.after.wait.check.waiting']]],
-    /* 5 */ [
-      ['waiting', 'hastened'],
-      [],
-      [
-        ['wait', 'xstate.after.wait.check.waiting'],
-        ['shorterWait', 'xstate.after.shorterWait.check.waiting.hastened'],
-      ],
+/** Its class is made for the first one: a program pays for the machines that it runs. */
+export const checkInstance = (input, host) => new (Made ??= madeClass())(input, host);
+
+function madeClass() {
+  const checking = { phase: 'checking' };
+  const idle = { phase: 'idle' };
+  const checkingCheckTimeout = { phase: 'checking', timeout: 'checkTimeout' };
+
+  const FACTS = factsOf(
+    'check',
+    [
+      'pace.changed',
+      'check.start',
+      'check.close',
+      'check.abort',
+      'check.pause',
+      'check.passed',
+      'check.failed',
+      'check.undecided',
+      'wait.chosen',
+      'check.resume',
     ],
-    /* 6 */ [['paused'], [], []],
-    /* 7 */ [['closed'], ['ending'], [], true],
-    /* 8 */ [['aborted'], ['ending'], [], true],
-  ],
-  10000,
-);
-const makeContext = contextOf(check.startOf);
-const doOwnerPassed = place({ type: 'owner.passed' });
-const doWaitChoose = place({ type: 'wait.choose' });
-const doCheckTellFailed = place();
-const doCheckCancel = place();
-const doCheckRun = place();
+    [
+      /* 0 */ [['idle'], [], []],
+      /* 1 */ [['starting'], [], [['offset', 'xstate.after.offset.check.starting']]],
+      /* 2 */ [['checking'], ['holdsSocket'], [['checkTimeout', 'xstate.after.checkTimeout.check.checking']]],
+      /* 3 */ [['deferring'], [], []],
+      /* 4 */ [['waiting', 'steady'], [], [['wait', 'xstate.after.wait.check.waiting']]],
+      /* 5 */ [
+        ['waiting', 'hastened'],
+        [],
+        [
+          ['wait', 'xstate.after.wait.check.waiting'],
+          ['shorterWait', 'xstate.after.shorterWait.check.waiting.hastened'],
+        ],
+      ],
+      /* 6 */ [['paused'], [], []],
+      /* 7 */ [['closed'], ['ending'], [], true],
+      /* 8 */ [['aborted'], ['ending'], [], true],
+    ],
+    10000,
+  );
+  const makeContext = contextOf(check.startOf);
+  const doOwnerPassed = place({ type: 'owner.passed' });
+  const doWaitChoose = place({ type: 'wait.choose' });
+  const doCheckTellFailed = place();
+  const doCheckCancel = place();
+  const doCheckRun = place();
 
-export class CheckInstance extends MachineInstance {
-  timer0 = undefined;
-  timer1 = undefined;
+  return class CheckInstance extends MachineInstance {
+    timer0 = undefined;
+    timer1 = undefined;
 
-  constructor(input, host) {
-    super(FACTS, host, makeContext(input), 0, input);
-  }
-
-  get facts() {
-    return FACTS;
-  }
-
-  send(event) {
-    const { flags } = this;
-    if ((flags & (STARTED | BUSY | OVER)) !== STARTED) return this.keep(event);
-    this.flags = flags | BUSY;
-    try {
-      this.take(event);
-    } catch (error) {
-      this.fail(error);
+    constructor(input, host) {
+      super(FACTS, host, makeContext(input), 0, input);
     }
-    if ((this.flags & UNRESTED) === 0) this.flags &= ~BUSY;
-    else this.rest();
-  }
 
-  emit(at) {
-    if ((this.flags & BOUND) === 0 || at.perform === undefined) return this.emitAs(at, at.command);
-    try {
-      at.perform(this.host, at.command);
-    } catch (error) {
-      this.commandFailed(at.command.type, error);
+    get facts() {
+      return FACTS;
     }
-  }
 
-  emitAs(at, command) {
-    if ((this.flags & BOUND) === 0 || at.perform === undefined || at.type !== command.type)
-      return super.emitAs(at, command);
-    try {
-      at.perform(this.host, command);
-    } catch (error) {
-      this.commandFailed(command.type, error);
+    send(event) {
+      const { flags } = this;
+      if ((flags & (STARTED | BUSY | OVER)) !== STARTED) return this.keep(event);
+      this.flags = flags | BUSY;
+      try {
+        this.take(event);
+      } catch (error) {
+        this.fail(error);
+      }
+      if ((this.flags & UNRESTED) === 0) this.flags &= ~BUSY;
+      else this.rest();
     }
-  }
 
-  hasTag(tag) {
-    return FACTS.leaves[this.leaf].tags.has(tag);
-  }
-
-  take(event) {
-    switch (event.type) {
-      case 'check.passed':
-        return this.onCheckPassed(event);
-      case 'check.failed':
-        return this.onCheckFailed(event);
-      case 'check.undecided':
-        return this.onCheckUndecided(event);
-      case 'wait.chosen':
-        return this.onWaitChosen(event);
-      case 'pace.changed':
-        return this.onPaceChanged(event);
-      case 'check.pause':
-        return this.onCheckPause(event);
-      case 'check.resume':
-        return this.onCheckResume(event);
-      case 'check.start':
-        return this.onCheckStart(event);
-      case 'check.close':
-        return this.onCheckClose(event);
-      case 'check.abort':
-        return this.onCheckAbort(event);
-      case 'xstate.after.offset.check.starting':
-        return this.onXstateAfterOffsetCheckStarting(event);
-      case 'xstate.after.checkTimeout.check.checking':
-        return this.onXstateAfterCheckTimeoutCheckChecking(event);
-      case 'xstate.after.wait.check.waiting':
-        return this.onXstateAfterWaitCheckWaiting(event);
-      case 'xstate.after.shorterWait.check.waiting.hastened':
-        return this.onXstateAfterShorterWaitCheckWaitingHastened(event);
-      default:
-        return this.unknown(event);
+    emit(at) {
+      if ((this.flags & BOUND) === 0 || at.perform === undefined) return this.emitAs(at, at.command);
+      try {
+        at.perform(this.host, at.command);
+      } catch (error) {
+        this.commandFailed(at.command.type, error);
+      }
     }
-  }
 
-  onCheckPassed(event) {
-    switch (this.leaf) {
-      case 2: // checking
-        {
-          const given = { context: this.context, event };
-          if (check.isPresent(given)) return this.toDeferring(event);
-        }
-        break;
+    emitAs(at, command) {
+      if ((this.flags & BOUND) === 0 || at.perform === undefined || at.type !== command.type)
+        return super.emitAs(at, command);
+      try {
+        at.perform(this.host, command);
+      } catch (error) {
+        this.commandFailed(command.type, error);
+      }
     }
-  }
 
-  onCheckFailed(event) {
-    switch (this.leaf) {
-      case 2: // checking
-        {
-          const given = { context: this.context, event };
-          if (check.isPresent(given)) return this.toDeferring2(event);
-        }
-        break;
+    hasTag(tag) {
+      return FACTS.leaves[this.leaf].tags.has(tag);
     }
-  }
 
-  onCheckUndecided(event) {
-    switch (this.leaf) {
-      case 2: // checking
-        {
-          const given = { context: this.context, event };
-          if (check.isPresent(given)) return this.toDeferring3(event);
-        }
-        break;
+    take(event) {
+      switch (event.type) {
+        case 'check.passed':
+          return this.onCheckPassed(event);
+        case 'check.failed':
+          return this.onCheckFailed(event);
+        case 'check.undecided':
+          return this.onCheckUndecided(event);
+        case 'wait.chosen':
+          return this.onWaitChosen(event);
+        case 'pace.changed':
+          return this.onPaceChanged(event);
+        case 'check.pause':
+          return this.onCheckPause(event);
+        case 'check.resume':
+          return this.onCheckResume(event);
+        case 'check.start':
+          return this.onCheckStart(event);
+        case 'check.close':
+          return this.onCheckClose(event);
+        case 'check.abort':
+          return this.onCheckAbort(event);
+        case 'xstate.after.offset.check.starting':
+          return this.onXstateAfterOffsetCheckStarting(event);
+        case 'xstate.after.checkTimeout.check.checking':
+          return this.onXstateAfterCheckTimeoutCheckChecking(event);
+        case 'xstate.after.wait.check.waiting':
+          return this.onXstateAfterWaitCheckWaiting(event);
+        case 'xstate.after.shorterWait.check.waiting.hastened':
+          return this.onXstateAfterShorterWaitCheckWaitingHastened(event);
+        default:
+          return this.unknown(event);
+      }
     }
-  }
 
-  onWaitChosen(event) {
-    switch (this.leaf) {
-      case 3: // deferring
-        return this.toWaitingSteady(event);
+    onCheckPassed(event) {
+      switch (this.leaf) {
+        case 2: // checking
+          {
+            const given = { context: this.context, event };
+            if (check.isPresent(given)) {
+              this.clearTimer0();
+              return this.toDeferring(event);
+            }
+          }
+          break;
+      }
     }
-  }
 
-  onPaceChanged(event) {
-    switch (this.leaf) {
-      case 0: // idle
+    onCheckFailed(event) {
+      switch (this.leaf) {
+        case 2: // checking
+          {
+            const given = { context: this.context, event };
+            if (check.isPresent(given)) {
+              this.clearTimer0();
+              return this.toDeferring2(event);
+            }
+          }
+          break;
+      }
+    }
 
-      case 1: // starting
+    onCheckUndecided(event) {
+      switch (this.leaf) {
+        case 2: // checking
+          {
+            const given = { context: this.context, event };
+            if (check.isPresent(given)) {
+              this.clearTimer0();
+              return this.toDeferring3(event);
+            }
+          }
+          break;
+      }
+    }
 
-      case 2: // checking
+    onWaitChosen(event) {
+      switch (this.leaf) {
+        case 3: // deferring
+          return this.toWaitingSteady(event);
+      }
+    }
 
-      case 3: // deferring
+    onPaceChanged(event) {
+      switch (this.leaf) {
+        case 0: // idle
 
-      case 6: // paused
-        return this.toIdle(event);
-      case 4: // waiting.steady
-        {
-          const given = { context: this.context, event };
-          if (check.isSooner(given)) return this.toWaitingHastened(event);
+        case 1: // starting
+
+        case 2: // checking
+
+        case 3: // deferring
+
+        case 6: // paused
           return this.toIdle(event);
-        }
-      case 5: // waiting.hastened
-        {
-          const given = { context: this.context, event };
-          if (check.isSooner(given)) return this.toWaitingHastened2(event);
-          return this.toIdle(event);
-        }
+        case 4: // waiting.steady
+          {
+            const given = { context: this.context, event };
+            if (check.isSooner(given)) return this.toWaitingHastened(event);
+            return this.toIdle(event);
+          }
+        case 5: // waiting.hastened
+          {
+            const given = { context: this.context, event };
+            if (check.isSooner(given)) {
+              this.clearTimer1();
+              return this.toWaitingHastened2(event);
+            }
+            return this.toIdle(event);
+          }
+      }
     }
-  }
 
-  onCheckPause(event) {
-    switch (this.leaf) {
-      case 1: // starting
+    onCheckPause(event) {
+      switch (this.leaf) {
+        case 1: // starting
 
-      case 4: // waiting.steady
-        return this.toPaused(event);
-      case 2: // checking
-        return this.toPaused2(event);
-      case 3: // deferring
-        return this.toPaused3(event);
-      case 5: // waiting.hastened
-        return this.toPaused4(event);
+        case 4: // waiting.steady
+          {
+            this.clearTimer0();
+            return this.toPaused(event);
+          }
+        case 2: // checking
+          {
+            this.clearTimer0();
+            return this.toPaused2(event);
+          }
+        case 3: // deferring
+          return this.toPaused(event);
+        case 5: // waiting.hastened
+          {
+            this.clearTimer1();
+            this.clearTimer0();
+            return this.toPaused(event);
+          }
+      }
     }
-  }
 
-  onCheckResume(event) {
-    switch (this.leaf) {
-      case 6: // paused
-        return this.toChecking(event);
+    onCheckResume(event) {
+      switch (this.leaf) {
+        case 6: // paused
+          return this.toChecking(event);
+      }
     }
-  }
 
-  onCheckStart(event) {
-    switch (this.leaf) {
-      case 0: // idle
-        return this.toStarting(event);
+    onCheckStart(event) {
+      switch (this.leaf) {
+        case 0: // idle
+          return this.toStarting(event);
+      }
     }
-  }
 
-  onCheckClose(event) {
-    switch (this.leaf) {
-      case 0: // idle
-        return this.toClosed(event);
-      case 1: // starting
+    onCheckClose(event) {
+      switch (this.leaf) {
+        case 0: // idle
+          return this.toClosed(event);
+        case 1: // starting
 
-      case 4: // waiting.steady
-        return this.toClosed2(event);
-      case 2: // checking
-        return this.toClosed3(event);
-      case 3: // deferring
+        case 4: // waiting.steady
+          {
+            this.clearTimer0();
+            return this.toClosed2(event);
+          }
+        case 2: // checking
+          {
+            this.clearTimer0();
+            return this.toClosed3(event);
+          }
+        case 3: // deferring
 
-      case 6: // paused
-        return this.toClosed4(event);
-      case 5: // waiting.hastened
-        return this.toClosed5(event);
+        case 6: // paused
+          return this.toClosed2(event);
+        case 5: // waiting.hastened
+          {
+            this.clearTimer1();
+            this.clearTimer0();
+            return this.toClosed2(event);
+          }
+      }
     }
-  }
 
-  onCheckAbort(event) {
-    switch (this.leaf) {
-      case 0: // idle
-        return this.toAborted(event);
-      case 1: // starting
+    onCheckAbort(event) {
+      switch (this.leaf) {
+        case 0: // idle
+          return this.toAborted(event);
+        case 1: // starting
 
-      case 4: // waiting.steady
-        return this.toAborted2(event);
-      case 2: // checking
-        return this.toAborted3(event);
-      case 3: // deferring
+        case 4: // waiting.steady
+          {
+            this.clearTimer0();
+            return this.toAborted2(event);
+          }
+        case 2: // checking
+          {
+            this.clearTimer0();
+            return this.toAborted3(event);
+          }
+        case 3: // deferring
 
-      case 6: // paused
-        return this.toAborted4(event);
-      case 5: // waiting.hastened
-        return this.toAborted5(event);
+        case 6: // paused
+          return this.toAborted2(event);
+        case 5: // waiting.hastened
+          {
+            this.clearTimer1();
+            this.clearTimer0();
+            return this.toAborted2(event);
+          }
+      }
     }
-  }
 
-  onXstateAfterOffsetCheckStarting(event) {
-    switch (this.leaf) {
-      case 1: // starting
-        return this.toChecking2(event);
+    onXstateAfterOffsetCheckStarting(event) {
+      switch (this.leaf) {
+        case 1: // starting
+          {
+            this.clearTimer0();
+            return this.toChecking(event);
+          }
+      }
     }
-  }
 
-  onXstateAfterCheckTimeoutCheckChecking(event) {
-    switch (this.leaf) {
-      case 2: // checking
-        return this.toDeferring4(event);
+    onXstateAfterCheckTimeoutCheckChecking(event) {
+      switch (this.leaf) {
+        case 2: // checking
+          {
+            this.clearTimer0();
+            return this.toDeferring4(event);
+          }
+      }
     }
-  }
 
-  onXstateAfterWaitCheckWaiting(event) {
-    switch (this.leaf) {
-      case 4: // waiting.steady
-        return this.toChecking2(event);
-      case 5: // waiting.hastened
-        return this.toChecking3(event);
+    onXstateAfterWaitCheckWaiting(event) {
+      switch (this.leaf) {
+        case 4: // waiting.steady
+          {
+            this.clearTimer0();
+            return this.toChecking(event);
+          }
+        case 5: // waiting.hastened
+          {
+            this.clearTimer1();
+            this.clearTimer0();
+            return this.toChecking(event);
+          }
+      }
     }
-  }
 
-  onXstateAfterShorterWaitCheckWaitingHastened(event) {
-    switch (this.leaf) {
-      case 5: // waiting.hastened
-        return this.toChecking3(event);
+    onXstateAfterShorterWaitCheckWaitingHastened(event) {
+      switch (this.leaf) {
+        case 5: // waiting.hastened
+          {
+            this.clearTimer1();
+            this.clearTimer0();
+            return this.toChecking(event);
+          }
+      }
     }
-  }
-  enter(event) {
-    if (transitions.hasSubscribers) this.tellStart();
-  }
+    enter(event) {
+      if (transitions.hasSubscribers) this.tellStart();
+    }
 
-  timerAt(slot) {
-    if (slot === 0) return this.timer0;
-    return this.timer1;
-  }
-  setTimerAt(slot, timer) {
-    if (slot === 0) this.timer0 = timer;
-    else this.timer1 = timer;
-  }
-  clearTimer0() {
-    if (this.timer0 !== undefined) this.timer0 = this.unset(this.timer0);
-  }
-  clearTimer1() {
-    if (this.timer1 !== undefined) this.timer1 = this.unset(this.timer1);
-  }
-  toDeferring(event) {
-    const from = this.leaf;
-    this.clearTimer0();
-    this.leaf = 3; /* deferring */
-    if (transitions.hasSubscribers) this.tell(from, event, doOwnerPassed.command, doWaitChoose.command);
-    this.emit(doOwnerPassed);
-    this.emit(doWaitChoose);
-  }
+    timerAt(slot) {
+      if (slot === 0) return this.timer0;
+      return this.timer1;
+    }
+    setTimerAt(slot, timer) {
+      if (slot === 0) this.timer0 = timer;
+      else this.timer1 = timer;
+    }
+    clearTimer0() {
+      if (this.timer0 !== undefined) this.timer0 = this.unset(this.timer0);
+    }
+    clearTimer1() {
+      if (this.timer1 !== undefined) this.timer1 = this.unset(this.timer1);
+    }
+    toDeferring(event) {
+      const from = this.leaf;
+      this.leaf = 3; /* deferring */
+      if (transitions.hasSubscribers) this.tell(from, event, doOwnerPassed.command, doWaitChoose.command);
+      this.emit(doOwnerPassed);
+      this.emit(doWaitChoose);
+    }
 
-  toDeferring2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checking);
-    const command0 = check.tellFailed(given);
-    this.leaf = 3; /* deferring */
-    if (transitions.hasSubscribers) this.tell(from, event, command0, doWaitChoose.command);
-    this.emitAs(doCheckTellFailed, command0);
-    this.emit(doWaitChoose);
-  }
+    toDeferring2(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['cause'] = outcome.causeNoted(given, checking);
+      const command0 = check.tellFailed(given);
+      this.leaf = 3; /* deferring */
+      if (transitions.hasSubscribers) this.tell(from, event, command0, doWaitChoose.command);
+      this.emitAs(doCheckTellFailed, command0);
+      this.emit(doWaitChoose);
+    }
 
-  toDeferring3(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checking);
-    this.leaf = 3; /* deferring */
-    if (transitions.hasSubscribers) this.tell(from, event, doWaitChoose.command);
-    this.emit(doWaitChoose);
-  }
+    toDeferring3(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['cause'] = outcome.causeNoted(given, checking);
+      this.leaf = 3; /* deferring */
+      if (transitions.hasSubscribers) this.tell(from, event, doWaitChoose.command);
+      this.emit(doWaitChoose);
+    }
 
-  toWaitingSteady(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['random'] = check.chosenRandom(given);
-    context['waitMs'] = check.paceMs(given);
-    this.timer0 = this.wait(check.waitMs(given));
-    this.leaf = 4; /* waiting.steady */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toWaitingSteady(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['random'] = check.chosenRandom(given);
+      context['waitMs'] = check.paceMs(given);
+      this.timer0 = this.wait(check.waitMs(given));
+      this.leaf = 4; /* waiting.steady */
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toIdle(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['pace'] = check.askedPace(given);
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toIdle(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['pace'] = check.askedPace(given);
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toWaitingHastened(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['pace'] = check.askedPace(given);
-    context['waitMs'] = check.paceMs(given);
-    this.timer1 = this.wait(check.waitMs(given));
-    this.leaf = 5; /* waiting.hastened */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toWaitingHastened(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['pace'] = check.askedPace(given);
+      context['waitMs'] = check.paceMs(given);
+      this.timer1 = this.wait(check.waitMs(given));
+      this.leaf = 5; /* waiting.hastened */
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toWaitingHastened2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer1();
-    const given = { context, event };
-    context['pace'] = check.askedPace(given);
-    context['waitMs'] = check.paceMs(given);
-    this.timer1 = this.wait(check.waitMs(given));
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toWaitingHastened2(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['pace'] = check.askedPace(given);
+      context['waitMs'] = check.paceMs(given);
+      this.timer1 = this.wait(check.waitMs(given));
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toPaused(event) {
-    const from = this.leaf;
-    this.clearTimer0();
-    this.leaf = 6; /* paused */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toPaused(event) {
+      const from = this.leaf;
+      this.leaf = 6; /* paused */
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toPaused2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    const command0 = check.cancel(given);
-    this.leaf = 6; /* paused */
-    if (transitions.hasSubscribers) this.tell(from, event, command0);
-    this.emitAs(doCheckCancel, command0);
-  }
+    toPaused2(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      const command0 = check.cancel(given);
+      this.leaf = 6; /* paused */
+      if (transitions.hasSubscribers) this.tell(from, event, command0);
+      this.emitAs(doCheckCancel, command0);
+    }
 
-  toPaused3(event) {
-    const from = this.leaf;
-    this.leaf = 6; /* paused */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toChecking(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['number'] = check.nextNumber(given);
+      const command0 = check.run(given);
+      this.timer0 = this.wait(check.checkTimeout(given));
+      this.leaf = 2; /* checking */
+      if (transitions.hasSubscribers) this.tell(from, event, command0);
+      this.emitAs(doCheckRun, command0);
+    }
 
-  toPaused4(event) {
-    const from = this.leaf;
-    this.clearTimer1();
-    this.clearTimer0();
-    this.leaf = 6; /* paused */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toStarting(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['waitMs'] = check.offsetMs(given);
+      this.timer0 = this.wait(check.waitMs(given));
+      this.leaf = 1; /* starting */
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toChecking(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['number'] = check.nextNumber(given);
-    const command0 = check.run(given);
-    this.timer0 = this.wait(check.checkTimeout(given));
-    this.leaf = 2; /* checking */
-    if (transitions.hasSubscribers) this.tell(from, event, command0);
-    this.emitAs(doCheckRun, command0);
-  }
+    toClosed(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['cause'] = outcome.causeNoted(given, idle);
+      const end0 = { type: 'xstate.done.state.check.closed', output: 'closed' };
+      this.done(check.outcomeOf({ context, event: end0 }));
+      this.leaf = 7; /* closed */
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toStarting(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['waitMs'] = check.offsetMs(given);
-    this.timer0 = this.wait(check.waitMs(given));
-    this.leaf = 1; /* starting */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toClosed2(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['cause'] = outcome.causeNoted(given, checking);
+      const end0 = { type: 'xstate.done.state.check.closed', output: 'closed' };
+      this.done(check.outcomeOf({ context, event: end0 }));
+      this.leaf = 7; /* closed */
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toClosed(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, idle);
-    const end0 = { type: 'xstate.done.state.check.closed', output: 'closed' };
-    this.done(check.outcomeOf({ context, event: end0 }));
-    this.leaf = 7; /* closed */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toClosed3(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      const command0 = check.cancel(given);
+      context['cause'] = outcome.causeNoted(given, checking);
+      const end1 = { type: 'xstate.done.state.check.closed', output: 'closed' };
+      this.done(check.outcomeOf({ context, event: end1 }));
+      this.leaf = 7; /* closed */
+      if (transitions.hasSubscribers) this.tell(from, event, command0);
+      this.emitAs(doCheckCancel, command0);
+    }
 
-  toClosed2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checking);
-    const end0 = { type: 'xstate.done.state.check.closed', output: 'closed' };
-    this.done(check.outcomeOf({ context, event: end0 }));
-    this.leaf = 7; /* closed */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toAborted(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['cause'] = outcome.causeNoted(given, idle);
+      const end0 = { type: 'xstate.done.state.check.aborted', output: 'aborted' };
+      this.done(check.outcomeOf({ context, event: end0 }));
+      this.leaf = 8; /* aborted */
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toClosed3(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    const command0 = check.cancel(given);
-    context['cause'] = outcome.causeNoted(given, checking);
-    const end1 = { type: 'xstate.done.state.check.closed', output: 'closed' };
-    this.done(check.outcomeOf({ context, event: end1 }));
-    this.leaf = 7; /* closed */
-    if (transitions.hasSubscribers) this.tell(from, event, command0);
-    this.emitAs(doCheckCancel, command0);
-  }
+    toAborted2(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['cause'] = outcome.causeNoted(given, checking);
+      const end0 = { type: 'xstate.done.state.check.aborted', output: 'aborted' };
+      this.done(check.outcomeOf({ context, event: end0 }));
+      this.leaf = 8; /* aborted */
+      if (transitions.hasSubscribers) this.tell(from, event);
+    }
 
-  toClosed4(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checking);
-    const end0 = { type: 'xstate.done.state.check.closed', output: 'closed' };
-    this.done(check.outcomeOf({ context, event: end0 }));
-    this.leaf = 7; /* closed */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
+    toAborted3(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      const command0 = check.cancel(given);
+      context['cause'] = outcome.causeNoted(given, checking);
+      const end1 = { type: 'xstate.done.state.check.aborted', output: 'aborted' };
+      this.done(check.outcomeOf({ context, event: end1 }));
+      this.leaf = 8; /* aborted */
+      if (transitions.hasSubscribers) this.tell(from, event, command0);
+      this.emitAs(doCheckCancel, command0);
+    }
 
-  toClosed5(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer1();
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checking);
-    const end0 = { type: 'xstate.done.state.check.closed', output: 'closed' };
-    this.done(check.outcomeOf({ context, event: end0 }));
-    this.leaf = 7; /* closed */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
-
-  toAborted(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, idle);
-    const end0 = { type: 'xstate.done.state.check.aborted', output: 'aborted' };
-    this.done(check.outcomeOf({ context, event: end0 }));
-    this.leaf = 8; /* aborted */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
-
-  toAborted2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checking);
-    const end0 = { type: 'xstate.done.state.check.aborted', output: 'aborted' };
-    this.done(check.outcomeOf({ context, event: end0 }));
-    this.leaf = 8; /* aborted */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
-
-  toAborted3(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    const command0 = check.cancel(given);
-    context['cause'] = outcome.causeNoted(given, checking);
-    const end1 = { type: 'xstate.done.state.check.aborted', output: 'aborted' };
-    this.done(check.outcomeOf({ context, event: end1 }));
-    this.leaf = 8; /* aborted */
-    if (transitions.hasSubscribers) this.tell(from, event, command0);
-    this.emitAs(doCheckCancel, command0);
-  }
-
-  toAborted4(event) {
-    const from = this.leaf;
-    const { context } = this;
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checking);
-    const end0 = { type: 'xstate.done.state.check.aborted', output: 'aborted' };
-    this.done(check.outcomeOf({ context, event: end0 }));
-    this.leaf = 8; /* aborted */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
-
-  toAborted5(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer1();
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checking);
-    const end0 = { type: 'xstate.done.state.check.aborted', output: 'aborted' };
-    this.done(check.outcomeOf({ context, event: end0 }));
-    this.leaf = 8; /* aborted */
-    if (transitions.hasSubscribers) this.tell(from, event);
-  }
-
-  toChecking2(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['number'] = check.nextNumber(given);
-    const command0 = check.run(given);
-    this.timer0 = this.wait(check.checkTimeout(given));
-    this.leaf = 2; /* checking */
-    if (transitions.hasSubscribers) this.tell(from, event, command0);
-    this.emitAs(doCheckRun, command0);
-  }
-
-  toDeferring4(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer0();
-    const given = { context, event };
-    context['cause'] = outcome.causeNoted(given, checkingCheckTimeout);
-    const command0 = check.cancel(given);
-    const command1 = check.tellFailed(given);
-    this.leaf = 3; /* deferring */
-    if (transitions.hasSubscribers) this.tell(from, event, command0, command1, doWaitChoose.command);
-    this.emitAs(doCheckCancel, command0);
-    this.emitAs(doCheckTellFailed, command1);
-    this.emit(doWaitChoose);
-  }
-
-  toChecking3(event) {
-    const from = this.leaf;
-    const { context } = this;
-    this.clearTimer1();
-    this.clearTimer0();
-    const given = { context, event };
-    context['number'] = check.nextNumber(given);
-    const command0 = check.run(given);
-    this.timer0 = this.wait(check.checkTimeout(given));
-    this.leaf = 2; /* checking */
-    if (transitions.hasSubscribers) this.tell(from, event, command0);
-    this.emitAs(doCheckRun, command0);
-  }
+    toDeferring4(event) {
+      const from = this.leaf;
+      const { context } = this;
+      const given = { context, event };
+      context['cause'] = outcome.causeNoted(given, checkingCheckTimeout);
+      const command0 = check.cancel(given);
+      const command1 = check.tellFailed(given);
+      this.leaf = 3; /* deferring */
+      if (transitions.hasSubscribers) this.tell(from, event, command0, command1, doWaitChoose.command);
+      this.emitAs(doCheckCancel, command0);
+      this.emitAs(doCheckTellFailed, command1);
+      this.emit(doWaitChoose);
+    }
+  };
 }

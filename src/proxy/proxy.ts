@@ -13,7 +13,7 @@ import {
   SHARED_LISTENER_OPTIONS,
 } from '../adapters/listener-options.js';
 import { ClosedError, NotSupportedError, OptionError } from '../errors.js';
-import { ProxyInstance } from '../generated/proxy.js';
+import { proxyInstance } from '../generated/proxy.js';
 import { environmentOf, HANDLE_OPTIONS, Handle, type HandleKind, type HandleOptions, kindOf } from '../handle.js';
 import { BUFFER_LIMITS, namesOf, PROXY_LIMITS, SESSION_LIMITS } from '../machines/limits.js';
 import type { ProxyCommand, ProxyEvent } from '../machines/proxy.js';
@@ -120,7 +120,7 @@ const BACKENDS_ESTABLISHED = { type: 'backends.established' } as const;
 export class TcpProxy<Data = unknown> extends Handle<ProxyEvent, ProxyEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<TcpProxy, ProxyCommand, ProxyEvents> = {
-    ...kindOf('proxy', ProxyInstance),
+    ...kindOf('proxy', proxyInstance),
     events: {
       running: true,
       established: true,

@@ -5,7 +5,7 @@ import type { BackendConfig } from '../adapters/backend-options.js';
 import { type Client, checkWords } from '../adapters/client.js';
 import type { Leg } from '../adapters/socket-handle.js';
 import { NotSupportedError } from '../errors.js';
-import { SessionInstance } from '../generated/session.js';
+import { sessionInstance } from '../generated/session.js';
 import { type Environment, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { SessionCommand, SessionEvent, SessionSettings } from '../machines/session.js';
 import { type Cause, type Outcome, QUIET_PROBES, type Report, type Words } from '../machines/vocabulary.js';
@@ -111,7 +111,7 @@ const BACKGROUND: ReadonlySet<string> = new Set(['idleProbe', 'halfCloseProbe', 
 export class Session<Data = unknown> extends Handle<SessionEvent, SessionEvents<Data>> {
   /** @internal */
   static readonly kind: HandleKind<Session, SessionCommand, SessionEvents> = {
-    ...kindOf('session', SessionInstance),
+    ...kindOf('session', sessionInstance),
     events: { established: true, retry: true, failover: true, dropped: true, closed: true },
     commands: {
       'client.route': (session) => session.#route(),

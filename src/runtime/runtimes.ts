@@ -1,36 +1,36 @@
 /** The ways to run the library's own machines, by the option `runtime`. */
-import { BackendInstance } from '../generated/backend.js';
-import { CheckInstance } from '../generated/check.js';
-import { ClientInstance } from '../generated/client.js';
-import { ClusterInstance } from '../generated/cluster.js';
-import { ListenerInstance } from '../generated/listener.js';
-import { NameInstance } from '../generated/name.js';
-import { ProxyInstance } from '../generated/proxy.js';
-import { ServerInstance } from '../generated/server.js';
-import { SessionInstance } from '../generated/session.js';
-import { WorkerInstance } from '../generated/worker.js';
+import { backendInstance } from '../generated/backend.js';
+import { checkInstance } from '../generated/check.js';
+import { clientInstance } from '../generated/client.js';
+import { clusterInstance } from '../generated/cluster.js';
+import { listenerInstance } from '../generated/listener.js';
+import { nameInstance } from '../generated/name.js';
+import { proxyInstance } from '../generated/proxy.js';
+import { serverInstance } from '../generated/server.js';
+import { sessionInstance } from '../generated/session.js';
+import { workerInstance } from '../generated/worker.js';
 import { machines } from '../machines/index.js';
 import type { Runtime } from './instance.js';
 import type { RunnableMachine } from './machine.js';
 import { interpret } from './xstate.js';
 
-const CLASSES = {
-  backend: BackendInstance,
-  check: CheckInstance,
-  client: ClientInstance,
-  cluster: ClusterInstance,
-  listener: ListenerInstance,
-  name: NameInstance,
-  proxy: ProxyInstance,
-  server: ServerInstance,
-  session: SessionInstance,
-  worker: WorkerInstance,
+const MAKERS = {
+  backend: backendInstance,
+  check: checkInstance,
+  client: clientInstance,
+  cluster: clusterInstance,
+  listener: listenerInstance,
+  name: nameInstance,
+  proxy: proxyInstance,
+  server: serverInstance,
+  session: sessionInstance,
+  worker: workerInstance,
 };
 
 /** Runs each machine as the class that was generated from it: what handles do by themselves. For a runtime of your own to build on. */
 export const compiledRuntime: Runtime = {
   name: 'compiled',
-  run: (machine, input, host) => new CLASSES[machine](input, host as never) as never,
+  run: (machine, input, host) => MAKERS[machine](input, host) as never,
 };
 
 const interpreted = new Map<string, RunnableMachine<never>>(

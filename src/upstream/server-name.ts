@@ -1,6 +1,6 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { builtin } from '../builtin.js';
-import { NameInstance } from '../generated/name.js';
+import { nameInstance } from '../generated/name.js';
 import { callListeners, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { LookupFailure, NameCommand, NameContext, NameEvent } from '../machines/name.js';
 import type { Cause, NameAnswer, Outcome, Report } from '../machines/vocabulary.js';
@@ -94,7 +94,7 @@ class Entry implements Known {
 export class ServerName extends Handle<NameEvent, ServerNameEvents> {
   /** @internal */
   static readonly kind: HandleKind<ServerName, NameCommand, ServerNameEvents> = {
-    ...kindOf('name', NameInstance),
+    ...kindOf('name', nameInstance),
     events: { changed: true, failed: true, closed: true },
     commands: {
       'lookup.run': (name, { number }) => name.#run(number),

@@ -1,7 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net';
 import type { CheckedChecks, Checks } from '../checks/checks.js';
 import { OptionError } from '../errors.js';
-import { ServerInstance } from '../generated/server.js';
+import { serverInstance } from '../generated/server.js';
 import { checkedReport, Handle, type HandleKind, kindOf } from '../handle.js';
 import type { ServerCommand, ServerContext, ServerEvent } from '../machines/server.js';
 import type { Cause, Outcome, Report } from '../machines/vocabulary.js';
@@ -67,7 +67,7 @@ const seen = (state: string): string => state.replace(/^serving\.|\.(?:free|unde
 export class Server extends Handle<ServerEvent, ServerEvents> {
   /** @internal */
   static readonly kind: HandleKind<Server, ServerCommand, ServerEvents> = {
-    ...kindOf('server', ServerInstance),
+    ...kindOf('server', serverInstance),
     events: { changed: true, closed: true },
     commands: {
       'sessions.await': (server) => {
