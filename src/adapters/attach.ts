@@ -301,8 +301,11 @@ class AttachedSocket implements Attached<AnyStateMachine>, SocketUse, SocketOwne
     const entry = this.#commands[command.type];
     if (typeof entry === 'function') {
       this.#performed = command.type;
-      entry(command as never, this as never);
-      this.#performed = undefined;
+      try {
+        entry(command as never, this as never);
+      } finally {
+        this.#performed = undefined;
+      }
     } else if (entry === undefined) throw new OptionError('commands', command.type, this.#expected());
     else this.#move(entry);
   }

@@ -3,7 +3,7 @@ import type { AnyStateMachine } from 'xstate';
 import { builtin } from '../builtin.js';
 import type { CompileError } from '../errors.js';
 import type { Host } from '../runtime/instance.js';
-import { checkMachine, type RunnableMachine } from '../runtime/machine.js';
+import { checkHost, checkMachine, type RunnableMachine } from '../runtime/machine.js';
 import { factsOf, place } from '../runtime/machine-instance.js';
 import { interpret } from '../runtime/xstate.js';
 import { VERSION } from '../version.js';
@@ -141,6 +141,7 @@ function runnable<M extends AnyStateMachine>(machine: M, Instance: InstanceClass
   return {
     id: machine.id,
     run(input, host) {
+      checkHost(host as Host<never>);
       if (host.inspect === undefined) return new Instance(input, host as Host<never>) as never;
       onActors ??= interpret(machine);
       return onActors.run(input, host);

@@ -4,6 +4,7 @@
  */
 import { type AnyMachineSnapshot, pathToStateValue, type Snapshot, type StateValue } from 'xstate';
 import type { Host, Run, RunListeners, RunSnapshot, Transition } from '../runtime/instance.js';
+import { checkListeners } from '../runtime/machine.js';
 import {
   BUSY,
   callAside,
@@ -65,6 +66,7 @@ export abstract class OwnInstance<C extends object> extends ActingInstance<C> im
   }
 
   subscribe(listeners: RunListeners): () => void {
+    checkListeners(listeners);
     const extra = this.extra;
     const own = { ...listeners };
     extra.listeners = [...extra.listeners, own];

@@ -5,6 +5,7 @@
  * What a transition commands is performed once all is worked out, in the order of its actions; what is sent meanwhile
  * waits. So it is with an XState actor.
  */
+import { OptionError } from '../errors.js';
 import { type Means, meaningWith } from '../machines/means.js';
 import type { Cause, Outcome } from '../machines/vocabulary.js';
 import { NO_DESCRIPTION, publish, transitions } from './channel.js';
@@ -446,8 +447,12 @@ export abstract class MachineInstance<C extends object> implements Instance<Even
   }
 
   /** For an event that no transition names. */
-  protected unknown({ type }: Event): void {
-    if (type === '*' && later === undefined) throw new Error('An event cannot have the type "*".');
+  protected unknown(event: Event): void {
+    if (later !== undefined) return;
+    const { type } = event;
+    if (type === '*') throw new Error('An event cannot have the type "*".');
+    // XState fails as well, on what it does with the type.
+    if (typeof type !== 'string') throw new OptionError('event', event, "an object with a type: { type: '…' }");
   }
 
   protected get where(): LeafFacts {

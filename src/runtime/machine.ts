@@ -1,13 +1,18 @@
 /** A machine that can be run, in whichever way. */
 import type { AnyStateMachine, EmittedFrom, EventFromLogic, InputFrom } from 'xstate';
 import { OptionError } from '../errors.js';
-import type { Host, Run } from './instance.js';
+import { clock, onlyKnown, text } from '../options.js';
+import type { Host, Run, RunListeners } from './instance.js';
 
 /** A machine that can be run. Made by {@link compile} and {@link interpret}. */
 export interface RunnableMachine<M extends AnyStateMachine> {
   /** The id of the machine. */
   readonly id: string;
-  /** Makes an instance, which has yet to be started. */
+  /**
+   * Makes an instance, which has yet to be started.
+   *
+   * @throws OptionError for a host that lacks what it needs
+   */
   run(input: InputFrom<M>, host: Host<EmittedFrom<M>>): Run<Extract<EventFromLogic<M>, { type: string }>>;
 }
 
@@ -16,4 +21,36 @@ export function checkMachine(machine: AnyStateMachine, name = 'machine'): void {
   if (typeof machine?.root?.transitions?.keys !== 'function') {
     throw new OptionError(name, machine, "a machine that XState's createMachine() has made");
   }
+}
+
+/** @throws OptionError for a host that lacks what it needs, before anything runs */
+export function checkHost(host: Host<never>): void {
+  if (host === null || typeof host !== 'object') {
+    throw new OptionError('host', host, 'an object with id, clock, perform() and finish()');
+  }
+  text('host.id', host.id);
+  if (host.clock === undefined) throw new OptionError('host.clock', undefined, 'a clock, such as systemClock');
+  clock('host.clock', host.clock);
+  for (const name of ['perform', 'finish'] as const) checkFunction(`host.${name}`, host[name]);
+  for (const name of ['describe', 'log', 'failed', 'abort'] as const) {
+    if (host[name] !== undefined) checkFunction(`host.${name}`, host[name]);
+  }
+  const { backgroundTimers } = host;
+  if (backgroundTimers !== undefined && typeof backgroundTimers?.has !== 'function') {
+    throw new OptionError('host.backgroundTimers', backgroundTimers, 'a Set of names of timers');
+  }
+}
+
+const LISTENERS = ['transition', 'failed', 'done'];
+
+/** @throws OptionError for what {@link Run.subscribe} cannot call */
+export function checkListeners(listeners: RunListeners): void {
+  onlyKnown('listeners', listeners, LISTENERS);
+  for (const [name, listener] of Object.entries(listeners)) {
+    if (listener !== undefined) checkFunction(name, listener);
+  }
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw new OptionError(name, value, 'a function');
 }

@@ -21,7 +21,7 @@ import { NO_DESCRIPTION, publish, transitions } from './channel.js';
 import { type Clock, isNever, type Timer, timeOf } from './clock.js';
 import { inNoContext } from './context.js';
 import type { Host, Run, RunListeners, RunningTimer, RunSnapshot, Transition } from './instance.js';
-import { checkMachine, type RunnableMachine } from './machine.js';
+import { checkHost, checkListeners, checkMachine, type RunnableMachine } from './machine.js';
 import { attempt, report } from './report.js';
 import { enroll, strike } from './roster.js';
 import { setOn } from './timers.js';
@@ -157,6 +157,7 @@ class ActorInstance implements Run<EventObject> {
   }
 
   subscribe(listeners: RunListeners): () => void {
+    checkListeners(listeners);
     const own = { ...listeners };
     this.#listeners = [...this.#listeners, own];
     return () => {
@@ -379,6 +380,9 @@ export function interpret<M extends AnyStateMachine>(machine: M): RunnableMachin
   const timerNames = timerNamesOf(machine);
   return {
     id: machine.id,
-    run: (input, host) => new ActorInstance(machine, timerNames, input, host as Host<EventObject>) as never,
+    run(input, host) {
+      checkHost(host as Host<never>);
+      return new ActorInstance(machine, timerNames, input, host as Host<EventObject>) as never;
+    },
   };
 }

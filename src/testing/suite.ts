@@ -1,5 +1,5 @@
 import type { AnyStateMachine } from 'xstate';
-import { OptionError } from '../errors.js';
+import { OptionError, SockchartError } from '../errors.js';
 import { integer } from '../options.js';
 import { coverage, type Definition, describeTransition, reason } from './coverage.js';
 import { type Driver, followPath } from './drive.js';
@@ -28,10 +28,10 @@ export interface TestMachineOptions<M extends AnyStateMachine> extends ExploreOp
  *
  * Each path is replayed on the pure machine: no function action runs, no actor starts, and nothing is logged. With a
  * `driver`, the path is then taken on real sockets, and the last test counts only what happened there. A transition whose path
- * failed does not fail the last test as well.
+ * failed does not fail the last test as well. A machine that cannot be explored ({@link exploreMachine}) gets one test, which fails and says why.
  *
- * @throws Error when the machine cannot be explored, see {@link exploreMachine}
  * @throws OptionError for an option that cannot be right
+ * @throws CompileError for a machine with parallel states
  * @example
  * ```ts
  * import { test } from 'vitest'; // or 'node:test', or '@jest/globals'
@@ -40,7 +40,7 @@ export interface TestMachineOptions<M extends AnyStateMachine> extends ExploreOp
  * ```
  */
 export function testMachine<M extends AnyStateMachine>(machine: M, options: TestMachineOptions<M>): void {
-  const walk = new Walk(machine, options);
+  const explored = explore(machine, options);
   const { test, driver, check, paths: choose = (graph) => graph.edgePaths(), patienceMs } = options;
   for (const name of ['test', 'driver', 'check', 'paths'] as const) {
     const value = options[name];
@@ -48,6 +48,11 @@ export function testMachine<M extends AnyStateMachine>(machine: M, options: Test
       throw new OptionError(name, value, name === 'test' ? 'the test() of vitest, node:test or Jest' : 'a function');
     }
   }
+  if (!(explored instanceof Walk)) {
+    test(`${machine.id}: explored`, () => Promise.reject(explored.error));
+    return;
+  }
+  const walk = explored;
   const names = namesOf(machine);
   const transitionsMin = integer('transitionsMin', options.transitionsMin, names.size, 0, names.size);
   const paths = choose(walk);
@@ -110,6 +115,16 @@ export function testMachine<M extends AnyStateMachine>(machine: M, options: Test
       ].join('\n'),
     );
   });
+}
+
+/** Where the mistake is one of the machine, the other tests of the file have to run: an accepted table may say where it is. */
+function explore<M extends AnyStateMachine>(machine: M, options: ExploreOptions<M>): Walk<M> | { error: unknown } {
+  try {
+    return new Walk(machine, options);
+  } catch (error) {
+    if (error instanceof SockchartError) throw error;
+    return { error };
+  }
 }
 
 /** That is a failure already, and no second one. */

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, Socket } from 'no
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { assign, emit, setup } from 'xstate';
+import type { SocketUse } from '../../src/adapters/attach.js';
 import { type Attached, type AttachOptions, attach } from '../../src/index.js';
 import { compile, interpret } from '../../src/runtime/index.js';
 import { ManualClock } from '../../src/testing/index.js';
@@ -228,6 +229,20 @@ describe.each([
     expect([late.destroyed, made.socket, made.isLeaky]).toEqual([true, undefined, false]);
     other.send('destroy');
     await other.until('closed');
+  });
+
+  test('a command that throws does not count as one that opens what comes later', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const { made, send } = attached(undefined, {
+      'socket.reset': () => {
+        throw new Error('wrong');
+      },
+    });
+    send('reset');
+    expect(() => vi.runAllTimers()).toThrow('wrong');
+    made.use(new Socket());
+    expect((made as unknown as SocketUse).entryOf('socket.reset')).toBeTypeOf('function');
+    made.abort();
   });
 
   test('an opening that throws has failed, and closed', () => {

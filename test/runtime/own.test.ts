@@ -19,6 +19,7 @@ import {
   sendTo,
   setup,
 } from 'xstate';
+import { OptionError } from '../../src/errors.js';
 import { compile, type Host, interpret, type Run, systemClock } from '../../src/runtime/index.js';
 import { ManualClock } from '../../src/testing/index.js';
 
@@ -427,6 +428,58 @@ describe.each([
       run.send({ type: 'go' });
       expect(() => vi.runAllTimers()).toThrow('wrong');
     });
+  });
+
+  test.each<[string, object, unknown]>([
+    ['a text', {}, 'go'],
+    ['a number', {}, 5],
+    ['an object without a type', {}, {}],
+    ['a type that is no text', {}, { type: 3 }],
+    ['nothing', {}, undefined],
+    ['a text, where a wildcard takes all', { on: { '*': { actions: () => {} } } }, 'go'],
+  ])('what is no event is an error: %s', (_, config, event) => {
+    const { run: one, said } = started(
+      createMachine({ on: { go: { actions: say('went') } }, ...config } as never) as AnyStateMachine,
+    );
+    // XState's build for development throws at the caller of a text.
+    let thrown = false;
+    try {
+      one.send(event as never);
+    } catch {
+      thrown = true;
+    }
+    expect(thrown).toBe(make === interpret && typeof event === 'string');
+    if (thrown) return;
+    expect(said).toEqual([expect.stringMatching(/^failed /)]);
+    expect(one.snapshot().status).toBe('error');
+  });
+
+  const host = { id: 'm#1', clock: systemClock, perform: () => {}, finish: () => {} };
+  test.each<[string, unknown]>([
+    ['Option "host" must be an object with id, clock, perform() and finish(); it is undefined.', undefined],
+    ['Option "host.id" must be a string that is not empty; it is undefined.', { ...host, id: undefined }],
+    ['Option "host.clock" must be a clock, such as systemClock; it is undefined.', { ...host, clock: undefined }],
+    ['Option "host.clock" must be an object with now(); it is an object.', { ...host, clock: {} }],
+    ['Option "host.perform" must be a function; it is undefined.', { ...host, perform: undefined }],
+    ['Option "host.finish" must be a function; it is undefined.', { ...host, finish: undefined }],
+    ['Option "host.failed" must be a function; it is "log".', { ...host, failed: 'log' }],
+    [
+      'Option "host.backgroundTimers" must be a Set of names of timers; it is an array of 1.',
+      { ...host, backgroundTimers: ['ping'] },
+    ],
+  ])('a host that lacks something is refused: %s', (message, given) => {
+    const machine = make(createMachine({}));
+    expect(() => machine.run(undefined as never, given as never)).toThrow(message);
+    expect(() => machine.run(undefined as never, given as never)).toThrow(OptionError);
+  });
+
+  test.each<[string, unknown]>([
+    ['Option "transtion" must be left out or spelt "transition"; it is a function.', { transtion: () => {} }],
+    ['Option "done" must be a function; it is "yes".', { done: 'yes' }],
+    ['Option "listeners" must be an object of options; it is undefined.', undefined],
+  ])('a subscriber that no run could call is refused: %s', (message, listeners) => {
+    const { run: one } = started(createMachine({}));
+    expect(() => one.subscribe(listeners as never)).toThrow(message);
   });
 
   test('a root that is final is asked for its output once', () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type AnyStateMachine, assign, setup } from 'xstate';
+import { type AnyStateMachine, assign, createMachine, setup } from 'xstate';
 import { OptionError } from '../../src/errors.js';
 import { compile, systemClock } from '../../src/runtime/index.js';
 import { type Driver, type TestMachineOptions, testMachine } from '../../src/testing/index.js';
@@ -377,6 +377,25 @@ describe('transitions that were never taken', () => {
       /^link: transitions 0\/10; .*, of at least 3\n.*\n7 of 7 paths did not run\.$/s,
     );
   });
+});
+
+test('a machine that cannot be explored is a test that fails: the others of its file run', async () => {
+  const machine = setup({
+    types: {} as { context: { attempts: number } },
+    actions: { count: assign({ attempts: ({ context }) => context.attempts + 1 }) },
+  }).createMachine({
+    id: 'endless',
+    context: { attempts: 0 },
+    on: { 'socket.closed': { actions: 'count' } },
+  });
+  const tests = registered(machine, { input: undefined, key: ({ context }) => context.attempts, stepsMax: 100 });
+  expect(await failures(tests)).toEqual({
+    'endless: explored': expect.stringContaining(
+      'context.attempts had 101 values (0, 1, 2, …, 100), and "key" tells them apart.',
+    ),
+  });
+  const stuck = createMachine({ id: 'stuck', context: ({ input }) => ({ url: (input as { url: string }).url }) });
+  expect(Object.keys(await failures(registered(stuck, { input: undefined })))).toEqual(['stuck: explored']);
 });
 
 test.each<[string, object, string]>([
