@@ -70,8 +70,9 @@ function compare(accepted: string, now: string): string[] {
   const differences = (headings: Iterable<string>): string[] =>
     [...headings].flatMap((heading) => {
       const [was, is] = [before.get(heading) ?? [], after.get(heading) ?? []];
-      const removed = was.filter((line) => !is.includes(line));
-      const added = is.filter((line) => !was.includes(line));
+      const [said, says] = [new Set(was.map(saying)), new Set(is.map(saying))];
+      const removed = was.filter((line) => !says.has(saying(line)));
+      const added = is.filter((line) => !said.has(saying(line)));
       if (removed.length === 0 && added.length === 0) return [];
       const pairs = removed.flatMap((line) => {
         const index = added.findIndex((other) => cellOf(other) === cellOf(line));
@@ -85,6 +86,13 @@ function compare(accepted: string, now: string): string[] {
   // It says the same, less readably.
   const found = differences(headings);
   return found.length > 0 ? found : differences([OVERVIEW]);
+}
+
+/** What a row says, also where its events have come in another order: that depends on the states before it. */
+function saying(line: string): string {
+  if (!line.startsWith('| ')) return line;
+  const [events = '', ...cells] = line.slice(2).split(' | ');
+  return [events.split(', ').sort().join(', '), ...cells].join(' | ');
 }
 
 /** The first cell of a row: the event, or the timer without its delay. */

@@ -88,6 +88,38 @@ describe('a mistake is found, and the message says where', () => {
     ]);
   });
 
+  test('an event that a state has forgotten changes no row of the states after it', () => {
+    const late = { description: 'Late.' };
+    const machine = (...heard: string[]) =>
+      createMachine({
+        id: 'line',
+        initial: 'up',
+        states: {
+          up: { on: Object.fromEntries(heard.map((type) => [type, 'waiting'])) },
+          waiting: { on: { closed: late, failed: late } },
+        },
+      }) as AnyStateMachine;
+    acceptTable(machine('closed', 'failed'), file);
+    expect(read()).toContain('| `closed`, `failed` | ignored: Late. | here |');
+    expect(differences(machine('failed')).slice(1, -1)).toEqual([
+      '  up',
+      '    - | `closed` | → `waiting` | here |',
+      '    + | `closed` | **UNHANDLED** |  |',
+    ]);
+    // The order alone is a difference, too.
+    expect(differences(machine('failed', 'closed')).slice(1, 2)).toEqual(['  Overview']);
+  });
+
+  test('the order of actions is a difference', () => {
+    const machine = (...entry: string[]) => createMachine({ id: 'line', entry } as never) as AnyStateMachine;
+    acceptTable(machine('a', 'b', 'c'), file);
+    expect(
+      differences(machine('a', 'c', 'b'))
+        .slice(1, -1)
+        .join('\n'),
+    ).toContain('`a`, `c`, `b`');
+  });
+
   test('a delay of another length, also in milliseconds; a computed one has only its name', () => {
     const machine = (delay: number | (() => number)) =>
       setup({ delays: { pongTimeout: delay } }).createMachine({
