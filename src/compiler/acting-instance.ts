@@ -233,6 +233,10 @@ export abstract class ActingInstance<C extends object> extends MachineInstance<C
     return { context: this.context, event, self, system: self.system };
   }
 
+  protected argsOfOutput(event: Event): object {
+    return { context: this.context, event, self: this.self };
+  }
+
   protected argsOfAssign(event: Event): object {
     return { ...this.args(event), spawn: this.#spawner(event) };
   }

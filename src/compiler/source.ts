@@ -92,6 +92,9 @@ interface Emitted {
   readonly isStatic: boolean;
 }
 
+/** The method that makes the argument of a function: that of an assignment has `spawn` too, that of an output no `system`. */
+type Arguments = 'args' | 'argsOfAssign' | 'argsOfOutput';
+
 /** Where a method has come to. */
 interface Point {
   readonly leaf: number;
@@ -527,14 +530,14 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
           break;
         case 'merge':
           if (this.#plan.acts) {
-            lines.push(`this.context = { ...this.context, ...${this.#call(lines, here, op.call, true)} };`);
+            lines.push(`this.context = { ...this.context, ...${this.#call(lines, here, op.call, 'argsOfAssign')} };`);
             if (op.call.asks) effects('this.spawned()');
           } else {
             lines.push(`Object.assign(context, ${this.#call(lines, here, op.call)});`);
           }
           break;
         case 'call':
-          lines.push(`this.call(${this.#callParts(here, op.call, false).join(', ')});`);
+          lines.push(`this.call(${this.#callParts(here, op.call, 'args').join(', ')});`);
           break;
         case 'act':
           effects(`this.act(${this.#actParts(here, op).join(', ')})`);
@@ -572,7 +575,8 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
           }
           break;
         case 'complete': {
-          const output = op.output === undefined ? 'undefined' : this.#expression(lines, here, op.output);
+          const output =
+            op.output === undefined ? 'undefined' : this.#expression(lines, here, op.output, 'argsOfOutput');
           const event = this.#variable('done');
           lines.push(`const ${event} = { type: ${json(op.type)}, output: ${output} };`);
           if (isLast) lines.push(this.#raise(event));
@@ -595,7 +599,8 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     if (this.#plan.acts) {
       // A function may keep the context: each is another object.
       const texts = parts.map(([key, value]) => {
-        const text = 'call' in value ? this.#call(lines, point, value.call, true) : this.#outside.valueOf(value.value);
+        const text =
+          'call' in value ? this.#call(lines, point, value.call, 'argsOfAssign') : this.#outside.valueOf(value.value);
         return `, [${json(key)}]: ${text}`;
       });
       lines.push(`this.context = { ...this.context${texts.join('')} };`);
@@ -656,28 +661,29 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
     const event = this.#variable('end');
     if (output === undefined || !('call' in output)) {
       // Nothing asks for the output of the final state; what it throws ends the instance all the same.
-      if (final !== undefined && 'call' in final) lines.push(`${this.#call(lines, point, final.call)};`);
+      if (final !== undefined && 'call' in final)
+        lines.push(`${this.#expression(lines, point, final, 'argsOfOutput')};`);
       return output === undefined ? 'undefined' : this.#expression(lines, point, output);
     }
-    const told = final === undefined ? 'undefined' : this.#expression(lines, point, final);
+    const told = final === undefined ? 'undefined' : this.#expression(lines, point, final, 'argsOfOutput');
     lines.push(`const ${event} = { type: ${json(type)}, output: ${told} };`);
     const given = this.#plan.acts ? undefined : `{ context, event: ${event} }`;
-    return this.#call(lines, { ...point, event, given }, output.call);
+    return this.#call(lines, { ...point, event, given }, output.call, 'argsOfOutput');
   }
 
-  #expression(lines: string[], point: Point, expression: Expression): string {
-    return 'call' in expression ? this.#call(lines, point, expression.call) : this.#outside.valueOf(expression.value);
+  #expression(lines: string[], point: Point, expression: Expression, how: Arguments = 'args'): string {
+    if ('value' in expression) return this.#outside.valueOf(expression.value);
+    return this.#call(lines, point, expression.call, how);
   }
 
-  #call(lines: string[], point: Point, call: Call, mayCallSpawn = false): string {
+  #call(lines: string[], point: Point, call: Call, how: Arguments = 'args'): string {
     if (!this.#plan.acts) return this.#callWith(call, this.#given(lines, point));
-    const [run, ...args] = this.#callParts(point, call, mayCallSpawn);
+    const [run, ...args] = this.#callParts(point, call, how);
     return `${run}(${args.join(', ')})`;
   }
 
   /** A function and its arguments, where each call has a context of its own. */
-  #callParts(point: Point, { run, asks = false, params }: Call, mayCallSpawn: boolean): string[] {
-    const how = mayCallSpawn ? 'argsOfAssign' : 'args';
+  #callParts(point: Point, { run, asks = false, params }: Call, how: Arguments): string[] {
     const given = asks ? `this.${how}(${point.event})` : plainArgs(point.event);
     return [this.#outside.nameOf(run), given, ...this.#params(point, params)];
   }

@@ -482,6 +482,30 @@ describe.each([
     expect(() => one.subscribe(listeners as never)).toThrow(message);
   });
 
+  test('the outputs of a machine get what they get from XState', () => {
+    const seen: string[] = [];
+    const see = (given: { self: { id: string } }) => {
+      seen.push(String(Object.keys(given).sort()));
+      return given.self.id;
+    };
+    const machine = createMachine({
+      initial: 'a',
+      states: {
+        a: { initial: 'b', states: { b: { type: 'final', output: see } }, onDone: 'c' },
+        c: { type: 'final', output: see },
+      },
+      output: see,
+    } as never) as AnyStateMachine;
+    const actor = createActor(machine, { id: 'm#1' });
+    actor.start();
+    // How often XState calls one is its own affair.
+    const expected = new Set(seen.splice(0));
+    expect(expected).toEqual(new Set(['context,event,self']));
+    expect(started(machine).said).toEqual(['finish "m#1"']);
+    expect(seen.length).toBeGreaterThan(2);
+    expect(new Set(seen)).toEqual(expected);
+  });
+
   test('a root that is final is asked for its output once', () => {
     const output = vi.fn(() => 1);
     expect(started(createMachine({ type: 'final', output } as never) as AnyStateMachine).said).toEqual(['finish 1']);
