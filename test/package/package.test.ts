@@ -43,6 +43,26 @@ test('sockchart/machines loads nothing but itself and xstate', async () => {
   expect(await printed(opened)).toBe('false true');
 });
 
+test('the class of a machine is made for its first instance: the import makes none', async () => {
+  const program = `
+    import { Session } from 'node:inspector/promises';
+    const session = new Session();
+    session.connect();
+    await session.post('Profiler.enable');
+    await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
+    const { createListener } = await import('sockchart');
+    const made = async () => {
+      const { result } = await session.post('Profiler.takePreciseCoverage');
+      return result.flatMap(({ functions }) => functions)
+        .filter(({ functionName, ranges }) => functionName.startsWith('madeClass') && ranges[0].count > 0).length;
+    };
+    const atImport = await made();
+    await createListener({ port: 0 }).close();
+    console.log(atImport, await made());
+  `;
+  expect(await printed(program)).toBe('0 1');
+});
+
 test('sockchart loads neither XState and the compiler, nor what only some programs need of Node', async () => {
   const files = await loadedBy('build/index.js');
   expect(files.filter((file) => !/^(?:build\/|node:)/.test(file))).toEqual([]);
@@ -53,6 +73,16 @@ test('sockchart loads neither XState and the compiler, nor what only some progra
   some.push('internal/fs/streams', 'internal/util/parse_args/parse_args');
   const opened = `await import('sockchart'); ${LOADED} console.log(${JSON.stringify(some)}.filter((name) => loaded.has(name)).join(), loaded.has('net'));`;
   expect(await printed(opened)).toBe('true');
+});
+
+test('what is published is ASCII: one other character doubles the memory of its file', async () => {
+  const files = (await readdir('dist', { recursive: true })).filter(
+    (file) => file.endsWith('.js') && !/^(?:inspector|types)\b/.test(file),
+  );
+  expect(files.length).toBeGreaterThan(20);
+  const others: string[] = [];
+  for (const file of files) if (/[^\0-\x7f]/.test(await readFile(join('dist', file), 'utf8'))) others.push(file);
+  expect(others).toEqual([]);
 });
 
 test('every entry point can be imported, and importing the library opens nothing', async () => {
