@@ -9,8 +9,9 @@
  *
  * Emitting `data`, Node allocates 64 KiB for each read and then copies what came to a piece of the right size.
  */
+import { Buffer } from 'node:buffer';
 import type { OnReadOpts, Socket } from 'node:net';
-import { endAgain, isSocket, writesThrough } from '../sockets/socket.js';
+import { endAgain, isSocket, READER, writesThrough } from '../sockets/socket.js';
 import { acquire, discard, release, SHARED } from './buffers.js';
 import { canReadInto, readAsBefore, readInto, readIntoShared } from './onread.js';
 
@@ -18,11 +19,9 @@ import { canReadInto, readAsBefore, readInto, readIntoShared } from './onread.js
 const RECORD_BYTES = 16_384;
 const NOTHING = Buffer.alloc(0);
 
-const LEG = Symbol('sockchart.leg');
-
 type RelayedSocket = Socket & {
   /** The leg that reads from it. */
-  [LEG]?: Leg | undefined;
+  [READER]?: Leg | undefined;
 };
 
 export class Leg {
@@ -61,7 +60,7 @@ export class Leg {
 
   /** Reads from a socket that was dialled with {@link onread}. */
   dialled(from: RelayedSocket): void {
-    from[LEG] = this;
+    from[READER] = this;
   }
 
   /** Reads up to `bytesMax` before there is a socket to write it to, so that a reset is seen. */
@@ -94,7 +93,7 @@ export class Leg {
   #attach(from: RelayedSocket): void {
     this.#from = from;
     this.#isTls = 'encrypted' in from;
-    from[LEG] = this;
+    from[READER] = this;
     if (!this.#readsInto) {
       if (from.readableLength > 0) this.#takeUnread(from);
       this.#readsInto = readInto(from, onRead, nextBuffer);
@@ -362,11 +361,11 @@ function nextBuffer(): Buffer {
 }
 
 function onRead(this: RelayedSocket, bytes: number, buffer: Buffer): boolean {
-  return (this[LEG] as Leg).read(bytes, buffer);
+  return (this[READER] as Leg).read(bytes, buffer);
 }
 
 function onData(this: RelayedSocket, chunk: Buffer): void {
-  (this[LEG] as Leg).data(chunk);
+  (this[READER] as Leg).data(chunk);
 }
 
 /** Listeners of the user's see what is relayed, and take none of it. */
@@ -387,7 +386,7 @@ function rethrow(error: unknown): void {
 }
 
 function onDrain(this: RelayedSocket): void {
-  this[LEG]?.opposite?.drained();
+  this[READER]?.opposite?.drained();
 }
 
 function copy(buffer: Buffer, bytes: number): Buffer {

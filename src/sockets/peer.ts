@@ -40,11 +40,33 @@ export class SocketPeer implements Peer {
   }
 }
 
+/** What Node's handle of a socket writes its address to. */
+interface Told {
+  address: string | undefined;
+  port: number;
+  family: string;
+}
+
+type Asked = { readonly _handle?: { getpeername?: (told: Told) => number } | null };
+
+/** One for all: to write to a new object costs more than to ask the system. */
+const told: Told = { address: undefined, port: 0, family: '' };
+
 /**
  * Where this socket comes from. Nothing for a Unix socket, which has no address, and for one that was reset before: the
  * system forgets the address with the connection, and Node with the socket. So it is read when a client is adopted.
+ *
+ * Node's handle is asked, and not `remoteAddress`, which makes an object for each socket; it is the way for what has no such
+ * handle, or knows its address no more by it.
  */
 export function peerOf(socket: Socket): Peer | undefined {
+  const { _handle: handle } = socket as Asked;
+  if (typeof handle?.getpeername === 'function') {
+    told.address = undefined;
+    if (handle.getpeername(told) === 0 && told.address !== undefined) {
+      return new SocketPeer(told.address, told.port, told.family);
+    }
+  }
   const { remoteAddress } = socket;
   if (remoteAddress === undefined) return undefined;
   return new SocketPeer(remoteAddress, socket.remotePort as number, socket.remoteFamily as string);
