@@ -64,13 +64,25 @@ function family(pid) {
   return found;
 }
 
-/** @param {string} name @param {string} file @param {import('./nodes.mjs').Node} node @param {string} [on] */
-export function nodeProxy(name, file, node, on) {
+/**
+ * @param {string} name
+ * @param {string} file
+ * @param {import('./nodes.mjs').Node} node
+ * @param {{ on?: string | undefined, under?: readonly string[], flags?: readonly string[] }} [how] `under`: the program that runs Node
+ */
+export function nodeProxy(name, file, node, { on, under = [], flags = [] } = {}) {
   const program = fileURLToPath(new URL(`./proxies/${file}.mjs`, import.meta.url));
   /** @param {Task} task @returns {Promise<RunningProxy>} */
   return async (task) => {
-    const args = ['--expose-gc', program, JSON.stringify(task)];
-    const child = start(layout(task.workers).proxy, node.path, args, ['ignore', 'inherit', 'inherit', 'ipc']);
+    const [command = node.path, ...args] = [
+      ...under,
+      node.path,
+      '--expose-gc',
+      ...flags,
+      program,
+      JSON.stringify(task),
+    ];
+    const child = start(layout(task.workers).proxy, command, args, ['ignore', 'inherit', 'inherit', 'ipc']);
     const { port } = await message(child);
     const pid = /** @type {number} */ (child.pid);
     return {
@@ -154,7 +166,7 @@ function foreignProxy(name, config, args) {
 }
 
 /** @param {string} program */
-function found(program) {
+export function found(program) {
   const places = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
   return places.map((place) => path.join(place, program)).find((file) => existsSync(file));
 }
@@ -328,7 +340,7 @@ export function contenders({ nodes, proxies }, kind = 'plain') {
 /** @param {Contender} contender @param {import('./nodes.mjs').Node} node @param {readonly unknown[]} nodes @returns {Entrant} */
 function entrant({ name, file = name, task: own }, node, nodes) {
   const on = nodes.length > 1 ? node.version : undefined;
-  const start = nodeProxy(name, file, node, on);
+  const start = nodeProxy(name, file, node, { on });
   return { name, on, start: (task) => start({ ...task, ...own }) };
 }
 

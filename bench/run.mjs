@@ -10,6 +10,7 @@ import { clusterBenchmark } from './cluster.mjs';
 import { checkContenders } from './contenders.mjs';
 import { failoverBenchmark } from './failover.mjs';
 import { growthBenchmarks } from './growth.mjs';
+import { instructionsBenchmark } from './instructions.mjs';
 import { lifeBenchmark } from './life.mjs';
 import { buildLoad } from './load/load.mjs';
 import { describeMachine } from './machine.mjs';
@@ -32,6 +33,7 @@ import { variantBenchmarks } from './variants.mjs';
 /** @type {Record<string, (settings: Settings) => Promise<Printed[]>>} */
 const benchmarks = {
   ...lifeBenchmark,
+  ...instructionsBenchmark,
   ...proxyBenchmarks,
   ...tlsBenchmarks,
   ...clusterBenchmark,

@@ -20,7 +20,8 @@ import { freshAddress } from './addresses.mjs';
  * @property {number} machine_busy_ns
  * @property {number} machine_stolen_ns
  * @property {number} [warmup_ns]
- * @property {number} [count]
+ * @property {number} [count] within the window
+ * @property {number} [total] with those that began or ended outside it
  * @property {number} [p50_us]
  * @property {number} [p99_us]
  * @property {number} [bytes]
