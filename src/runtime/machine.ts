@@ -25,6 +25,32 @@ export function checkMachine(machine: AnyStateMachine, name = 'machine'): void {
 
 /** @throws OptionError for a host that lacks what it needs, before anything runs */
 export function checkHost(host: Host<never>): void {
+  if (!isHost(host)) refuseHost(host);
+}
+
+/** Asked for each instance: so nothing is built, nor looked up by a name that is not written here. */
+function isHost(host: Host<never> | null): boolean {
+  if (typeof host !== 'object' || host === null) return false;
+  const { id, clock: time, backgroundTimers } = host;
+  return (
+    typeof id === 'string' &&
+    id !== '' &&
+    typeof time?.now === 'function' &&
+    typeof time.setTimeout === 'function' &&
+    typeof time.clearTimeout === 'function' &&
+    typeof host.perform === 'function' &&
+    typeof host.finish === 'function' &&
+    isFunctionOrNothing(host.describe) &&
+    isFunctionOrNothing(host.log) &&
+    isFunctionOrNothing(host.failed) &&
+    isFunctionOrNothing(host.abort) &&
+    (backgroundTimers === undefined || typeof backgroundTimers?.has === 'function')
+  );
+}
+
+const isFunctionOrNothing = (value: unknown): boolean => value === undefined || typeof value === 'function';
+
+function refuseHost(host: Host<never>): never {
   if (host === null || typeof host !== 'object') {
     throw new OptionError('host', host, 'an object with id, clock, perform() and finish()');
   }
@@ -35,10 +61,7 @@ export function checkHost(host: Host<never>): void {
   for (const name of ['describe', 'log', 'failed', 'abort'] as const) {
     if (host[name] !== undefined) checkFunction(`host.${name}`, host[name]);
   }
-  const { backgroundTimers } = host;
-  if (backgroundTimers !== undefined && typeof backgroundTimers?.has !== 'function') {
-    throw new OptionError('host.backgroundTimers', backgroundTimers, 'a Set of names of timers');
-  }
+  throw new OptionError('host.backgroundTimers', host.backgroundTimers, 'a Set of names of timers');
 }
 
 const LISTENERS = ['transition', 'failed', 'done'];
