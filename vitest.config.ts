@@ -21,6 +21,7 @@ const LONG = [
   'runtime/schedules-backend-proxy',
   'runtime/schedules-client-listener-session',
   'paths/client',
+  'tools/costs',
   'runtime/equivalence',
   'cli/cli',
   'recipes/contract',
