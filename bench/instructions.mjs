@@ -1,7 +1,7 @@
 /**
  * What a short connection costs, counted instead of timed: instructions in user space, and how often they miss the first
- * cache, by callgrind of valgrind. Other programs on the machine change neither, so one round shows a few percent; but the kernel's
- * part, most of the time of a connection, is not in it. V8 compiles on the one thread that there is.
+ * cache, by callgrind of valgrind. Other programs on the machine change neither. V8 does: it compiles on the one thread that
+ * there is, so that one window differs from the next by up to a tenth. The kernel's part, most of the time of a connection, is not in it.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

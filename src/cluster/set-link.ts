@@ -61,7 +61,7 @@ export class SetLink implements SharedSet {
     const holding = new Holding(
       {
         idle: () => (this.#set.waiting > 0 ? 0 : holding.held),
-        // Some of those that wait may be dialled now.
+        // The limit may let some connections that wait dial now.
         needs: () => (this.#set.waiting > 0 ? Math.max(0, this.#set.waiting - governor.open(clock.now())) : 0),
         changed: () => this.#set.waiters.serve(),
         take: (units) => governor.take(units, clock.now()),

@@ -73,7 +73,7 @@ export interface Run<E extends { readonly type: string }> extends Instance<E> {
   /**
    * Calls these functions from now on, until the function that it returns is called.
    *
-   * @throws OptionError for what is no function, and for a name that no run tells
+   * @throws OptionError for a listener that is no function, and for a name other than `transition`, `failed` and `done`
    * @example
    * ```ts
    * const unsubscribe = door.subscribe({

@@ -56,8 +56,8 @@ const told: Told = { address: undefined, port: 0, family: '' };
  * Where this socket comes from. Nothing for a Unix socket, which has no address, and for one that was reset before: the
  * system forgets the address with the connection, and Node with the socket. So it is read when a client is adopted.
  *
- * Node's handle is asked, and not `remoteAddress`, which makes an object for each socket; it is the way for what has no such
- * handle, or knows its address no more by it.
+ * It asks Node's handle, because `remoteAddress` makes an object for each socket. It reads `remoteAddress` where there is no
+ * such handle, or where the handle has forgotten and Node has an earlier answer.
  */
 export function peerOf(socket: Socket): Peer | undefined {
   const { _handle: handle } = socket as Asked;
