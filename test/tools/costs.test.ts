@@ -73,7 +73,8 @@ describe('a connection through a proxy', () => {
     }
   }
 
-  async function costsOf(name: string): Promise<{ allocated: number; timers: number }> {
+  /** Bytes of a connection, and all of Node's timers that were set in so many milliseconds. */
+  async function costsOf(name: string): Promise<{ allocated: number; timers: number; tookMs: number }> {
     const server = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
     await once(server.listen(0), 'listening');
     const task = JSON.stringify({ port: (server.address() as AddressInfo).port, first: 0 });
@@ -87,12 +88,14 @@ describe('a connection through a proxy', () => {
         return answer as { allocated: number; timers: number };
       };
       await use(port, CONNECTIONS);
+      const startedAt = performance.now();
       const before = await ask('collect');
       await use(port, CONNECTIONS);
       const after = await ask('count');
       return {
         allocated: (after.allocated - before.allocated) / CONNECTIONS,
-        timers: (after.timers - before.timers) / CONNECTIONS,
+        timers: after.timers - before.timers,
+        tookMs: performance.now() - startedAt,
       };
     } finally {
       proxy.kill();
@@ -103,11 +106,12 @@ describe('a connection through a proxy', () => {
 
   test('allocates little more than the leanest one written by hand, and sets next to no timers', async () => {
     const byHand = await costsOf('by-hand');
-    const { allocated, timers } = await costsOf('sockchart');
+    const { allocated, timers, tookMs } = await costsOf('sockchart');
     console.log(`bytes of heap per connection: ${Math.round(allocated)}, by hand ${Math.round(byHand.allocated)}`);
     expect(byHand.allocated).toBeGreaterThan(1_000);
     expect(allocated / byHand.allocated).toBeLessThan(1.5);
-    expect(timers).toBeLessThan(0.1);
+    // One for all instances that are at rest, each 25 ms, and a few for each duration: a slow machine sets more.
+    expect(timers).toBeLessThan(10 + tookMs / 20);
   }, 60_000);
 });
 
