@@ -1,26 +1,12 @@
 /**
  * Writes a class from the plan of a machine: one method for each type of event, which switches on the state, and one for
- * each transition, which works everything out first and then performs it. Where a step leads to further ones (`always`,
- * `raise`), they are followed here, and written into the same method.
+ * each transition (see steps.ts).
  *
  * Names and strings of the machine come into the text only as JSON, or cut down to letters and digits.
  */
-import { isNever } from '../runtime/clock.js';
-import type { Call, Callable, Expression, Guard, Leaf, Op, Plan, Step } from './plan.js';
-
-/** How the text names what is outside of it. */
-export interface Surroundings {
-  /** A function of the machine. */
-  nameOf(run: Callable): string;
-  /** A value that the machine names: a command, an event, params. */
-  valueOf(value: unknown): string;
-  /** The delays of the machine are known to be numbers. */
-  readonly delaysAreNumbers?: boolean;
-  /** Whether the text is to be read. */
-  readonly isCommented?: boolean;
-  /** It is a machine of a user's: an instance can be subscribed, and may call functions and have actors. */
-  readonly isOwn?: boolean;
-}
+import type { Leaf, Op, Plan, Step } from './plan.js';
+import { ANYWHERE, AT_START, calls, isDynamicDelay, NEVER, type Open, pairs, pointAt, Steps, texts } from './steps.js';
+import { capitals, json, range, type Surroundings } from './text.js';
 
 /**
  * Each generated class has these methods of its own; they do what those of `MachineInstance` do. V8 remembers for each method of
@@ -63,11 +49,6 @@ hasTag(tag) {
 }
 `;
 
-/** A method that becomes too long, or has no end, takes its steps one by one when it runs. */
-const STEPS_MAX = 10;
-
-class TooLong extends Error {}
-
 /** The source of the class `className`, with the constants that it needs. */
 export function sourceOf(plan: Plan, className: string, surroundings: Surroundings): string {
   // Most machines never take more steps than are written down: only then it must be asked for.
@@ -79,52 +60,23 @@ export function sourceOf(plan: Plan, className: string, surroundings: Surroundin
   return new Writer(plan, className, surroundings, ANYWHERE).write();
 }
 
-/** Where more steps may follow than were written down. At the start, all of them are steps that need no event. */
-type Open = 0 | 1 | 2;
-const NEVER = 0;
-const AT_START = 1;
-const ANYWHERE = 2;
-
-/** A command that is performed at the end of a method, or effects that are known only then: its place, and its text. */
-interface Emitted {
-  readonly place: string;
-  readonly text: string;
-  readonly isStatic: boolean;
-}
-
-/** The method that makes the argument of a function: that of an assignment has `spawn` too, that of an output no `system`. */
-type Arguments = 'args' | 'argsOfAssign' | 'argsOfOutput';
-
-/** Where a method has come to. */
-interface Point {
-  readonly leaf: number;
-  /** The name of the current event, and of the argument with it if there is one. */
-  readonly event: string;
-  given: string | undefined;
-  /** What was raised: the type, and the text of the event. */
-  readonly raised: readonly (readonly [type: string, text: string])[];
-  readonly commands: readonly Emitted[];
-}
-
 type TimerOp = Extract<Op, { do: 'clear' }>;
 
 class Writer {
-  isOpen: Open = NEVER;
   readonly #plan: Plan;
   readonly #className: string;
   readonly #outside: Surroundings;
-  readonly #asks: Open;
-  readonly #places = new Map<unknown, string>();
-  readonly #constants: string[] = [];
-  /** The methods of transitions, by their text: many states share one. */
-  readonly #methods = new Map<string, string>();
-  readonly #names = new Set<string>();
+  readonly #steps: Steps;
 
   constructor(plan: Plan, className: string, outside: Surroundings, asks: Open) {
     this.#plan = plan;
     this.#className = className;
     this.#outside = outside;
-    this.#asks = asks;
+    this.#steps = new Steps(plan, outside, asks);
+  }
+
+  get isOpen(): Open {
+    return this.#steps.isOpen;
   }
 
   write(): string {
@@ -138,9 +90,9 @@ class Writer {
     const context = this.#context();
     const { isOwn = false } = this.#outside;
     return `
-const FACTS = factsOf(${json(id)}, ${json(eventTypes)}, [${rows.map((row, index) => `${this.#comment(String(index))}[${row.join(', ')}],`).join('\n')}], ${stepsMax});
+const FACTS = factsOf(${json(id)}, ${json(eventTypes)}, [${rows.map((row, index) => `${this.#steps.comment(String(index))}[${row.join(', ')}],`).join('\n')}], ${stepsMax});
 const makeContext = ${isOwn ? 'ownContext' : 'contextOf'}(${context}${this.#plan.contextAsks ? ', true' : ''});
-${this.#constants.join('\n')}
+${this.#steps.constants.join('\n')}
 
 class ${this.#className} extends ${isOwn ? 'OwnInstance' : 'MachineInstance'} {
 ${range(slots, (slot) => `timer${slot} = undefined;`)}
@@ -155,7 +107,7 @@ ${events}
 ${start.text}
 ${always}
 ${this.#timers(slots)}
-${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n')}
+${[...this.#steps.methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n')}
 }
 `;
   }
@@ -164,27 +116,6 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     const { context } = this.#plan;
     if (typeof context === 'function') return this.#outside.nameOf(context);
     return this.#outside.valueOf(context ?? {});
-  }
-
-  /** A name of the machine in a comment: nothing in it can end that. */
-  #comment(text: string): string {
-    return this.#outside.isCommented ? `/* ${text.replace(/[^\w.$#→ -]/g, '_')} */ ` : '';
-  }
-
-  #leafName(leaf: number): string {
-    return this.#comment((this.#plan.leaves[leaf] as Leaf).path.join('.'));
-  }
-
-  /** The same, at the end of a line. */
-  #leafLine(leaf: number): string {
-    return this.#leafName(leaf).replace(/^\/\* (.*) \*\/ $/, '// $1\n');
-  }
-
-  #unique(name: string): string {
-    let unique = name;
-    for (let number = 2; this.#names.has(unique); number++) unique = `${name}${number}`;
-    this.#names.add(unique);
-    return unique;
   }
 
   // Events
@@ -201,12 +132,12 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
       const text = this.#switch((leaf) => this.#reaction(leaf, leaf.on.get(type) ?? [], isFatal(type)));
       // Where a wildcard would take it otherwise, it must be said that it is ignored.
       if (text !== undefined || hasWildcards) {
-        add(`case ${json(type)}:`, this.#unique(`on${capitals(type) || '_'}`), text ?? '{}');
+        add(`case ${json(type)}:`, this.#steps.unique(`on${capitals(type) || '_'}`), text ?? '{}');
       }
     }
     const other = this.#switch((leaf) => this.#reaction(leaf, leaf.other, true));
     if (other !== undefined) {
-      add('default:', this.#unique('onOther'), `{ this.unknown(event); ${other.slice(1)}`);
+      add('default:', this.#steps.unique('onOther'), `{ this.unknown(event); ${other.slice(1)}`);
     } else {
       cases.push('default: return this.unknown(event);');
     }
@@ -233,6 +164,11 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     return `{ switch (this.leaf) { ${cases.join('\n')} } }`;
   }
 
+  /** The same, at the end of a line. */
+  #leafLine(leaf: number): string {
+    return this.#steps.leafName(leaf).replace(/^\/\* (.*) \*\/ $/, '// $1\n');
+  }
+
   /** What is done in a state for an event that these steps may be taken for. */
   #reaction(leaf: Leaf, steps: readonly Step[], mayBeFatal: boolean): string {
     const lines: string[] = [];
@@ -240,7 +176,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     let isDecided = false;
     for (const step of steps) {
       const taking = step.acts
-        ? this.#taking(step, this.#asks === ANYWHERE, 'return ')
+        ? this.#taking(step, this.#steps.asks === ANYWHERE, 'return ')
         : [this.#idle(leaf) || 'return;'];
       const text = taking.length === 1 ? (taking[0] as string) : `{ ${taking.join(' ')} }`;
       const isMatch = step.wildcard === undefined ? undefined : wildcardTest(step.wildcard);
@@ -257,7 +193,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
         lines.push('const given = { context: this.context, event };');
         given = true;
       }
-      lines.push(this.#where(step, step.guard, 'given', 'event', text, isMatch));
+      lines.push(this.#steps.where(step, step.guard, 'given', 'event', text, isMatch));
     }
     if (!isDecided) {
       if (this.#plan.hasActors && mayBeFatal) lines.push('if (this.isFatal(event)) return this.failBy(event);');
@@ -271,22 +207,17 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
   /** A step that needs no event may have waited for this event, though no transition takes it. */
   #idle(leaf: Leaf): string {
     if (!canRest(leaf)) return '';
-    const text = this.#attempt(
+    const text = this.#steps.attempt(
       (lines) => {
-        if (this.#asks === ANYWHERE) lines.push('if (this.goesOn()) return;');
-        this.#go(
-          lines,
-          { leaf: this.#numberOf(leaf), event: 'event', given: undefined, raised: [], commands: [] },
-          true,
-          new Budget(),
-        );
+        if (this.#steps.asks === ANYWHERE) lines.push('if (this.goesOn()) return;');
+        this.#steps.go(lines, pointAt(this.#numberOf(leaf)));
       },
       (lines) => {
-        if (this.#asks === ANYWHERE) lines.push('if (this.goesOn()) return;');
+        if (this.#steps.asks === ANYWHERE) lines.push('if (this.goesOn()) return;');
         lines.push('return this.follow(event);');
       },
     );
-    return `return this.${this.#methodNamed(text, 'idle')}(event);`;
+    return `return this.${this.#steps.methodNamed(text, 'idle')}(event);`;
   }
 
   #numberOf(leaf: Leaf): number {
@@ -294,7 +225,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
   }
 
   #always(): string {
-    if (this.#asks === NEVER) return '';
+    if (this.#steps.asks === NEVER) return '';
     const text = this.#switch((leaf) => {
       const lines: string[] = [];
       for (const step of leaf.always) {
@@ -309,7 +240,7 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
           lines.push(taken);
           break;
         }
-        lines.push(`if (${this.#guard(step.guard, 'given')}) { ${taken} }`);
+        lines.push(`if (${this.#steps.guard(step.guard, 'given')}) { ${taken} }`);
       }
       return lines.join('\n');
     });
@@ -325,32 +256,32 @@ ${[...this.#methods].map(([text, name]) => `${name}(event) ${text}`).join('\n\n'
     const enter = 'enter(event)';
     const ways = this.#plan.acts ? undefined : startsOf(initial, leaf, leaves);
     if (ways === undefined) {
-      const lines = this.#block((lines) => {
-        const { commands } = this.#step(lines, initial, startPoint(initial.to), true);
+      const lines = this.#steps.block((lines) => {
+        const { commands } = this.#steps.step(lines, initial, pointAt(initial.to), true);
         lines.push(`this.follow(${['event', ...pairs(commands)].join(', ')});`);
       });
-      this.#open(AT_START);
+      this.#steps.open(AT_START);
       return { leaf: initial.to, call: 'this.prepare();\n', text: `${enter} ${lines}` };
     }
     const body = ({ ops, to }: Step): string =>
-      this.#block((lines) => {
-        const { commands } = this.#step(lines, { ...initial, ops, to }, startPoint(to), false);
-        if (this.#asks === ANYWHERE && ops.some(isDynamicDelay)) {
+      this.#steps.block((lines) => {
+        const { commands } = this.#steps.step(lines, { ...initial, ops, to }, pointAt(to), false);
+        if (this.#steps.asks === ANYWHERE && ops.some(isDynamicDelay)) {
           lines.push(`if (this.goesOn()) return this.followStart(${['event', ...pairs(commands)].join(', ')});`);
         }
-        lines.push(`if (${this.#isWatched}) this.tellStart(${texts(commands)});`);
-        this.#perform(lines, commands);
+        lines.push(`if (${this.#steps.isWatched}) this.tellStart(${texts(commands)});`);
+        this.#steps.perform(lines, commands);
       });
     const [only] = ways as [Step];
     if (ways.length === 1) return { leaf: only.to, call: '', text: `${enter} ${body(only)}` };
     const choose = ways.map(({ guard, to }) =>
-      guard === undefined ? `return ${to};` : `if (${this.#guard(guard, 'given')}) return ${to};`,
+      guard === undefined ? `return ${to};` : `if (${this.#steps.guard(guard, 'given')}) return ${to};`,
     );
     return {
       leaf: initial.to,
       call: 'this.chooseStart();\n',
       text: `choose(event) { const given = { context: this.context, event }; ${choose.join('\n')} }
-${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#leafName(way.to)}${body(way)} break;`).join('\n')} } }`,
+${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#steps.leafName(way.to)}${body(way)} break;`).join('\n')} } }`,
     };
   }
 
@@ -368,379 +299,7 @@ ${enter} { switch (this.leaf) { ${ways.map((way) => `case ${way.to}: ${this.#lea
       !step.ops.slice(0, index).some((other) => other.do === 'set' && other.timer.slot === op.timer.slot);
     const stops = step.ops.filter(isStop).map(({ timer }) => `this.clearTimer${timer.slot}();`);
     const shared = { ...step, ops: step.ops.filter((op, index) => !isStop(op, index)) };
-    return [...stops, `${before}this.${this.#method(shared, asks)}(event);`];
-  }
-
-  /** The name of the method that takes this step, and those that follow. @param asks it may be one of those that follow */
-  #method(step: Step, asks: boolean): string {
-    const text = this.#attempt(
-      (lines) => this.#takeStep(lines, step, asks),
-      (lines) => {
-        const { commands } = this.#step(lines, step, takePoint(), true);
-        this.#tell(lines, 'note', 'event', commands);
-        lines.push(`return this.follow(${['event', ...pairs(commands)].join(', ')});`);
-      },
-    );
-    const { path } = this.#plan.leaves[step.to] as Leaf;
-    return this.#methodNamed(text, `to${capitals(path.join('.')) || '_'}`);
-  }
-
-  #methodNamed(text: string, name: string): string {
-    let method = this.#methods.get(text);
-    if (method === undefined) {
-      method = this.#unique(name);
-      this.#methods.set(text, method);
-    }
-    return method;
-  }
-
-  /** The text of a method; if that is too long, the other one, which leaves the steps that follow to later. */
-  #attempt(write: (lines: string[]) => void, otherwise: (lines: string[]) => void): string {
-    try {
-      return this.#block(write);
-    } catch (error) {
-      if (!(error instanceof TooLong)) throw error;
-      this.#open(ANYWHERE);
-      return this.#block(otherwise);
-    }
-  }
-
-  #variables = 0;
-
-  #block(write: (lines: string[]) => void): string {
-    const lines: string[] = [];
-    this.#variables = 0;
-    write(lines);
-    if (!this.#plan.acts && lines.some((line) => /\bcontext\b/.test(line))) lines.unshift('const { context } = this;');
-    if (lines.some((line) => /\bfrom\b/.test(line))) lines.unshift('const from = this.leaf;');
-    return `{ ${lines.join('\n')} }`;
-  }
-
-  #takeStep(lines: string[], step: Step, asks: boolean): void {
-    const next = this.#step(lines, step, takePoint(), false);
-    const isAlone = next.raised.length === 0 && !this.#mayGoOn(next.leaf, step);
-    this.#tell(lines, isAlone ? 'tell' : 'note', 'event', next.commands);
-    if (asks) {
-      const raises = next.raised.map(([, text]) => this.#raise(text));
-      const follow = `return this.follow(${['event', ...pairs(next.commands)].join(', ')});`;
-      lines.push(
-        raises.length === 0 ? `if (this.goesOn()) ${follow}` : `if (this.goesOn()) { ${raises.join(' ')} ${follow} }`,
-      );
-    }
-    if (isAlone) this.#perform(lines, next.commands);
-    else this.#go(lines, next, true, new Budget());
-  }
-
-  /** What is raised is taken later, by any of the methods. */
-  #raise(text: string): string {
-    this.#open(ANYWHERE);
-    return `this.raise(${text});`;
-  }
-
-  #open(where: Open): void {
-    if (where > this.isOpen) this.isOpen = where;
-  }
-
-  #mayGoOn(leaf: number, step: Step): boolean {
-    const { always, isFinal } = this.#plan.leaves[leaf] as Leaf;
-    return always.length > 0 && !isFinal && !step.ops.some((op) => op.do === 'finish');
-  }
-
-  /** Follows what comes after a step: steps that need no event, then what was raised. */
-  #go(lines: string[], point: Point, asksAlways: boolean, budget: Budget): void {
-    // A function of the user's may do anything in between.
-    if (this.#plan.acts) throw new TooLong();
-    const leaf = this.#plan.leaves[point.leaf] as Leaf;
-    const here = { ...point };
-    if (!leaf.isFinal && asksAlways && this.#choose(lines, here, leaf.always, true, budget)) return;
-    const [first, ...raised] = here.raised;
-    if (leaf.isFinal || first === undefined) {
-      lines.push(`if (${this.#isWatched}) this.told();`);
-      this.#perform(lines, here.commands);
-      return;
-    }
-    const [type, text] = first;
-    const event = this.#variable('event');
-    lines.push(`const ${event} = ${text};`);
-    const next = { ...here, event, given: undefined, raised };
-    const steps =
-      leaf.on.get(type) ?? leaf.other.filter(({ wildcard }) => wildcard === undefined || matches(type, wildcard));
-    if (this.#choose(lines, next, steps, false, budget)) return;
-    this.#go(lines, next, leaf.always.length > 0, budget);
-  }
-
-  /** Takes one of these steps, and goes on from there. True if one is taken in any case. */
-  #choose(lines: string[], point: Point, steps: readonly Step[], isAlways: boolean, budget: Budget): boolean {
-    for (const step of steps) {
-      const { guard } = step;
-      if (guard !== undefined && calls(guard)) this.#given(lines, point);
-      const inner: string[] = guard === undefined ? lines : [];
-      budget.spend();
-      const next = step.acts ? this.#step(inner, step, point, false) : point;
-      if (step.acts) {
-        this.#tell(inner, 'note', point.event, next.commands.slice(point.commands.length), point.leaf);
-        if (this.#asks === ANYWHERE && step.ops.some(isDynamicDelay)) {
-          inner.push(`if (this.goesOn()) return this.follow(${[next.event, ...pairs(next.commands)].join(', ')});`);
-        }
-      }
-      this.#go(inner, next, isAlways ? step.changes : true, budget);
-      if (guard === undefined) return true;
-      const text = `{ ${inner.join('\n')} return; }`;
-      const given = point.given as string;
-      lines.push(
-        isAlways ? `if (${this.#guard(guard, given)}) ${text}` : this.#where(step, guard, given, point.event, text),
-      );
-    }
-    return false;
-  }
-
-  get #isWatched(): string {
-    return this.#outside.isOwn ? 'this.isWatched' : 'transitions.hasSubscribers';
-  }
-
-  #tell(lines: string[], how: 'tell' | 'note', event: string, commands: readonly Emitted[], from?: number): void {
-    const args = [from === undefined ? 'from' : String(from), event, texts(commands)].filter((text) => text !== '');
-    const name = this.#plan.acts ? 'noteNow' : how;
-    lines.push(`if (${this.#isWatched}) this.${name}(${args.join(', ')});`);
-  }
-
-  #perform(lines: string[], commands: readonly Emitted[]): void {
-    for (const { place, text, isStatic } of commands) {
-      lines.push(isStatic ? `this.emit(${place});` : `this.emitAs(${place}, ${text});`);
-    }
-  }
-
-  /** Works out one step. @param isLast what it raises is left to later */
-  #step(lines: string[], { ops, to, stays }: Step, point: Point, isLast: boolean): Point {
-    const here = { ...point };
-    const commands = [...point.commands];
-    const raised = [...point.raised];
-    const effects = (text: string): void => {
-      const name = this.#variable('effects');
-      lines.push(`const ${name} = ${text};`);
-      commands.push({ place: 'effects', text: name, isStatic: false });
-    };
-    const delaysAreSure = this.#outside.delaysAreNumbers === true;
-    const mixes = !delaysAreSure && ops.some(isDynamicDelay);
-    for (const op of ops) {
-      switch (op.do) {
-        case 'assign':
-          this.#assign(lines, here, op.parts);
-          if (op.parts.some(([, value]) => 'call' in value && value.call.asks)) effects('this.spawned()');
-          break;
-        case 'merge':
-          if (this.#plan.acts) {
-            lines.push(`this.context = { ...this.context, ...${this.#call(lines, here, op.call, 'argsOfAssign')} };`);
-            if (op.call.asks) effects('this.spawned()');
-          } else {
-            lines.push(`Object.assign(context, ${this.#call(lines, here, op.call)});`);
-          }
-          break;
-        case 'call':
-          lines.push(`this.call(${this.#callParts(here, op.call, 'args').join(', ')});`);
-          break;
-        case 'act':
-          effects(`this.act(${this.#actParts(here, op).join(', ')})`);
-          break;
-        case 'invoke':
-          effects(`this.invoke(${here.event}, ${this.#outside.valueOf(op.actor)})`);
-          break;
-        case 'stop':
-          effects(`this.stopActor(${json(op.id)})`);
-          break;
-        case 'schedule': {
-          const { name, type } = op.timer;
-          effects(`this.schedule(${json(name)}, ${json(type)}, ${this.#expression(lines, here, op.delay)})`);
-          break;
-        }
-        case 'unschedule':
-          effects(`this.unschedule(${json(op.timer.type)})`);
-          break;
-        case 'emit':
-          commands.push(this.#emitted(lines, here, op.command));
-          break;
-        case 'set':
-          this.#setTimer(lines, here, op);
-          break;
-        case 'clear':
-          lines.push(`this.clearTimer${op.timer.slot}();`);
-          break;
-        case 'raise':
-          if (isLast) {
-            lines.push(this.#raise(this.#expression(lines, here, op.event)));
-          } else {
-            const type = 'value' in op.event ? (op.event.value as { type?: unknown } | undefined)?.type : undefined;
-            if (typeof type !== 'string') throw new TooLong();
-            raised.push([type, this.#expression(lines, here, op.event)]);
-          }
-          break;
-        case 'complete': {
-          const output =
-            op.output === undefined ? 'undefined' : this.#expression(lines, here, op.output, 'argsOfOutput');
-          const event = this.#variable('done');
-          lines.push(`const ${event} = { type: ${json(op.type)}, output: ${output} };`);
-          if (isLast) lines.push(this.#raise(event));
-          else raised.push([op.type, event]);
-          break;
-        }
-        case 'finish':
-          lines.push(`this.done(${this.#output(lines, here, op)});`);
-          break;
-      }
-    }
-    if (!isLast && (this.#plan.stepsMax <= STEPS_MAX || mixes) && raised.length > 0) throw new TooLong();
-    if (!isLast && this.#plan.stepsMax <= STEPS_MAX && (this.#plan.leaves[to] as Leaf).always.length > 0)
-      throw new TooLong();
-    if (!stays && to !== point.leaf) lines.push(`this.leaf = ${to};${this.#leafName(to)}`);
-    return { ...here, leaf: to, commands, raised };
-  }
-
-  #assign(lines: string[], point: Point, parts: readonly (readonly [string, Expression])[]): void {
-    if (this.#plan.acts) {
-      // A function may keep the context: each is another object.
-      const texts = parts.map(([key, value]) => {
-        const text =
-          'call' in value ? this.#call(lines, point, value.call, 'argsOfAssign') : this.#outside.valueOf(value.value);
-        return `, [${json(key)}]: ${text}`;
-      });
-      lines.push(`this.context = { ...this.context${texts.join('')} };`);
-      return;
-    }
-    const computed = parts.filter(([, value]) => 'call' in value).length;
-    const values = parts.map(([key, value]): [string, string] => {
-      const text = this.#expression(lines, point, value);
-      if (computed < 2 || 'value' in value) return [key, text];
-      const name = this.#variable('value');
-      lines.push(`const ${name} = ${text};`);
-      return [key, name];
-    });
-    // What is computed is computed before anything is written.
-    values.sort(([a], [b]) => Number(isConstant(parts, a)) - Number(isConstant(parts, b)));
-    for (const [key, text] of values) lines.push(`context[${json(key)}] = ${text};`);
-  }
-
-  #emitted(lines: string[], point: Point, command: Expression): Emitted {
-    if ('value' in command) {
-      const place = this.#place(command.value, String((command.value as { type?: unknown } | undefined)?.type), () =>
-        this.#outside.valueOf(command.value),
-      );
-      return { place, text: `${place}.command`, isStatic: true };
-    }
-    const { run } = command.call;
-    const text = this.#variable('command');
-    lines.push(`const ${text} = ${this.#call(lines, point, command.call)};`);
-    return { place: this.#place(run, this.#outside.nameOf(run), () => ''), text, isStatic: false };
-  }
-
-  #place(key: unknown, name: string, value: () => string): string {
-    let place = this.#places.get(key);
-    if (place === undefined) {
-      place = this.#unique(`do${capitals(name) || '_'}`);
-      this.#places.set(key, place);
-      this.#constants.push(`const ${place} = place(${value()});`);
-    }
-    return place;
-  }
-
-  #setTimer(lines: string[], point: Point, { timer, delay }: Extract<Op, { do: 'set' }>): void {
-    if ('value' in delay) {
-      const delayMs = delay.value as number;
-      if (!isNever(delayMs)) lines.push(`this.timer${timer.slot} = this.wait(${String(delayMs)});`);
-      return;
-    }
-    const delayMs = this.#call(lines, point, delay.call);
-    if (this.#outside.delaysAreNumbers) {
-      lines.push(`this.timer${timer.slot} = this.wait(${delayMs});`);
-    } else {
-      this.#open(ANYWHERE);
-      lines.push(`this.timer${timer.slot} = this.waitOrRaise(${delayMs}, ${json(timer.type)});`);
-    }
-  }
-
-  #output(lines: string[], point: Point, { output, type, final }: Extract<Op, { do: 'finish' }>): string {
-    const event = this.#variable('end');
-    if (output === undefined || !('call' in output)) {
-      // Nothing asks for the output of the final state; what it throws ends the instance all the same.
-      if (final !== undefined && 'call' in final)
-        lines.push(`${this.#expression(lines, point, final, 'argsOfOutput')};`);
-      return output === undefined ? 'undefined' : this.#expression(lines, point, output);
-    }
-    const told = final === undefined ? 'undefined' : this.#expression(lines, point, final, 'argsOfOutput');
-    lines.push(`const ${event} = { type: ${json(type)}, output: ${told} };`);
-    const given = this.#plan.acts ? undefined : `{ context, event: ${event} }`;
-    return this.#call(lines, { ...point, event, given }, output.call, 'argsOfOutput');
-  }
-
-  #expression(lines: string[], point: Point, expression: Expression, how: Arguments = 'args'): string {
-    if ('value' in expression) return this.#outside.valueOf(expression.value);
-    return this.#call(lines, point, expression.call, how);
-  }
-
-  #call(lines: string[], point: Point, call: Call, how: Arguments = 'args'): string {
-    if (!this.#plan.acts) return this.#callWith(call, this.#given(lines, point));
-    const [run, ...args] = this.#callParts(point, call, how);
-    return `${run}(${args.join(', ')})`;
-  }
-
-  /** A function and its arguments, where each call has a context of its own. */
-  #callParts(point: Point, { run, asks = false, params }: Call, how: Arguments): string[] {
-    const given = asks ? `this.${how}(${point.event})` : plainArgs(point.event);
-    return [this.#outside.nameOf(run), given, ...this.#params(point, params)];
-  }
-
-  #actParts(point: Point, { action, params, coming }: Extract<Op, { do: 'act' }>): string[] {
-    const [given = 'undefined'] = this.#params(point, params);
-    const parts = [point.event, this.#outside.valueOf(action), given];
-    return coming === undefined ? parts : [...parts, json(coming)];
-  }
-
-  #params(point: Point, params: Expression | undefined): string[] {
-    if (params === undefined) return [];
-    if ('value' in params) return [this.#outside.valueOf(params.value)];
-    return [this.#callWith(params.call, plainArgs(point.event))];
-  }
-
-  #callWith({ run, params }: Call, given: string): string {
-    const name = this.#outside.nameOf(run);
-    if (params === undefined) return `${name}(${given})`;
-    const second = 'call' in params ? this.#callWith(params.call, given) : this.#outside.valueOf(params.value);
-    return `${name}(${given}, ${second})`;
-  }
-
-  /** The argument of the machine's functions: made once for an event. */
-  #given(lines: string[], point: Point): string {
-    if (point.given === undefined) {
-      point.given = point.event === 'event' ? 'given' : this.#variable('given');
-      const { event } = point;
-      lines.push(`const ${point.given} = { context, ${event === 'event' ? 'event' : `event: ${event}`} };`);
-    }
-    return point.given;
-  }
-
-  /**
-   * Does this where the guard of a transition for an event agrees. As in XState, what the guard of a user's throws is put into
-   * an error that names the transition; that of one that needs no event is not.
-   */
-  #where(step: Step, guard: Guard, given: string, event: string, text: string, isMatch?: string): string {
-    const is = this.#guard(guard, given);
-    if (this.#outside.isOwn !== true || !calls(guard)) {
-      return `if (${isMatch === undefined ? '' : `${isMatch} && `}(${is})) ${text}`;
-    }
-    const error = `guardError(error, ${event}, ${json(step.source)}, ${json(step.guardName)})`;
-    const asks = `{ let is; try { is = ${is}; } catch (error) { throw ${error}; } if (is) ${text} }`;
-    return isMatch === undefined ? asks : `if (${isMatch}) ${asks}`;
-  }
-
-  #guard(guard: Guard, given: string): string {
-    if ('call' in guard) return this.#callWith(guard.call, given);
-    if ('not' in guard) return `!${this.#guard(guard.not, given)}`;
-    const parts = 'and' in guard ? guard.and : guard.or;
-    if (parts.length === 0) return String('and' in guard);
-    return `(${parts.map((part) => this.#guard(part, given)).join('and' in guard ? ' && ' : ' || ')})`;
-  }
-
-  #variable(name: string): string {
-    return `${name}${this.#variables++}`;
+    return [...stops, `${before}this.${this.#steps.method(shared, asks)}(event);`];
   }
 
   #timers(slots: number): string {
@@ -751,17 +310,6 @@ setTimerAt(slot, timer) { ${range(last, (at) => `if (slot === ${at}) this.timer$
 ${range(slots, (at) => `clearTimer${at}() { if (this.timer${at} !== undefined) this.timer${at} = this.unset(this.timer${at}); }`)}`;
   }
 }
-
-class Budget {
-  #left = STEPS_MAX;
-  spend(): void {
-    if (this.#left-- === 0) throw new TooLong();
-  }
-}
-
-/** A body that many states may share knows the state before only as a variable. */
-const takePoint = (): Point => ({ leaf: -1, event: 'event', given: undefined, raised: [], commands: [] });
-const startPoint = (leaf: number): Point => ({ leaf, event: 'event', given: undefined, raised: [], commands: [] });
 
 /** The steps that may start it: undefined where one may follow from the other, or any computes. */
 function startsOf(initial: Step, leaf: Leaf, leaves: readonly Leaf[]): Step[] | undefined {
@@ -777,46 +325,14 @@ function startsOf(initial: Step, leaf: Leaf, leaves: readonly Leaf[]): Step[] | 
   return undefined;
 }
 
-const plainArgs = (event: string): string =>
-  `{ context: this.context, ${event === 'event' ? 'event' : `event: ${event}`} }`;
-
 /** Of an actor: the instance ends by it where no transition takes it. */
 const isFatal = (type: string): boolean => type.startsWith('xstate.error.actor');
 
 const isPlain = (op: Op): boolean => op.do === 'emit' || op.do === 'set' || op.do === 'clear';
 
-const isDynamicDelay = (op: Op): boolean => op.do === 'set' && 'call' in op.delay;
-
 /** True where an instance may stay though there are steps that need no event. */
 const canRest = ({ always }: Leaf): boolean =>
   always.length > 0 && (always.every(({ guard }) => guard !== undefined) || always.some(({ changes }) => !changes));
 
-const isConstant = (parts: readonly (readonly [string, Expression])[], key: string): boolean =>
-  parts.some(([name, value]) => name === key && 'value' in value);
-
-function calls(guard: Guard): boolean {
-  if ('call' in guard) return true;
-  if ('not' in guard) return calls(guard.not);
-  return ('and' in guard ? guard.and : guard.or).some(calls);
-}
-
-const matches = (type: string, wildcard: string): boolean =>
-  type === wildcard.slice(0, -2) || type.startsWith(wildcard.slice(0, -1));
-
 const wildcardTest = (wildcard: string): string =>
   `(event.type === ${json(wildcard.slice(0, -2))} || event.type.startsWith(${json(wildcard.slice(0, -1))}))`;
-
-const pairs = (commands: readonly Emitted[]): string[] => commands.flatMap(({ place, text }) => [place, text]);
-const texts = (commands: readonly Emitted[]): string => commands.map(({ text }) => text).join(', ');
-
-const json = (value: unknown): string => JSON.stringify(value);
-
-/** `socket.closed` is `SocketClosed`: letters and digits, and nothing else. */
-const capitals = (text: string): string =>
-  text
-    .split(/[^A-Za-z0-9]+/)
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('');
-
-const range = (count: number, textOf: (index: number) => string): string =>
-  Array.from({ length: Math.max(0, count) }, (_, index) => textOf(index)).join('\n');
