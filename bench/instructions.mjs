@@ -1,7 +1,8 @@
 /**
  * What a short connection costs, counted instead of timed: instructions in user space, and how often they miss the first
- * cache, by callgrind of valgrind. Other programs on the machine change neither. V8 does: it compiles on the one thread that
- * there is, so that one window differs from the next by up to a tenth. The kernel's part, most of the time of a connection, is not in it.
+ * cache, by callgrind of valgrind. Other programs on the machine change little: they have more timers fire per connection. V8 does: it
+ * compiles on the one thread that there is, so that one count differs from the next by up to a tenth. The kernel's part, most of the
+ * time of a connection, is not in it.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -31,7 +32,7 @@ export function instructionsMissing() {
 /**
  * @typedef {object} Count
  * @property {number} warmup how many connections come before
- * @property {number} ms how long connections are counted
+ * @property {number} connections how many are counted
  * @property {number} [concurrency] how many at once. Default 16
  * @property {boolean} [caches] the first cache, too, at four times the time. Default true
  * @property {readonly string[]} [flags] for Node
@@ -43,7 +44,11 @@ export function instructionsMissing() {
  * @param {Count} count
  * @returns {Promise<{ instructions: number, misses: number }>} of one connection
  */
-export async function countInstructions(name, node, { warmup, ms, concurrency = 16, caches = true, flags = [] }) {
+export async function countInstructions(
+  name,
+  node,
+  { warmup, connections, concurrency = 16, caches = true, flags = [] },
+) {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'sockchart-bench-callgrind-'));
   const clear = () => rmSync(directory, { recursive: true, force: true });
   process.once('exit', clear);
@@ -60,13 +65,21 @@ export async function countInstructions(name, node, { warmup, ms, concurrency = 
   });
   try {
     const [pid] = proxy.pids();
-    /** @param {Record<string, number>} window */
-    const load = (window) => measure('connections', { to: proxy.to, server: server.pid, concurrency, ...window });
+    /** @param {number} count */
+    const load = (count) =>
+      measure('connections', {
+        to: proxy.to,
+        server: server.pid,
+        concurrency,
+        warmup: count,
+        warmup_ms: 600_000,
+        ms: 0,
+      });
     /** @param {...string} what */
     const control = (...what) => execFileSync('callgrind_control', [...what, String(pid)], { stdio: 'ignore' });
-    const before = await load({ warmup, warmup_ms: 600_000, ms: 10 });
+    const before = await load(warmup);
     control('-i', 'on');
-    const counted = await load({ warmup: 0, warmup_ms: 0, ms });
+    const counted = await load(connections);
     control('-d');
     const errors = before.errors + counted.errors;
     if (errors > 0) throw new Error(`${name}: ${errors} errors: ${before.first_error || counted.first_error}`);
@@ -159,7 +172,11 @@ async function instructions({ rounds, quick, nodes, progress }) {
     for (const node of nodes) {
       const on = nodes.length > 1 ? node.version : undefined;
       for (const name of CONTENDERS) {
-        collected.add(round, { name, on }, await countInstructions(name, node, { warmup, ms: quick ? 3_000 : 10_000 }));
+        collected.add(
+          round,
+          { name, on },
+          await countInstructions(name, node, { warmup, connections: quick ? 500 : 2_000 }),
+        );
       }
     }
     progress('instructions', round);
