@@ -6,7 +6,7 @@ import { bytes, clock, compact, count, rate } from './format.js';
 import { about, overview, ownOnly } from './live.js';
 import { narrow } from './media.js';
 import { go, hrefOf } from './route.js';
-import { ServersAtAGlance } from './servers.js';
+import { NotGiven, ServersAtAGlance } from './servers.js';
 import { Statechart } from './statechart.js';
 import { useStore } from './store.js';
 import { TimeLine } from './timeline.js';
@@ -147,30 +147,34 @@ function Listeners({ whole }: { readonly whole: Whole }) {
   return (
     <section class="card" aria-labelledby="listeners-title">
       <h2 id="listeners-title">Proxies and listeners</h2>
-      <table class="plain">
-        <thead>
-          <tr>
-            <th scope="col">id</th>
-            <th scope="col">address</th>
-            <th scope="col">state</th>
-          </tr>
-        </thead>
-        <tbody>
-          {[...whole.proxies.map((proxy) => ({ ...proxy, address: '' })), ...whole.listeners].map(
-            ({ id, address, state }) => (
-              <tr key={id}>
-                <th scope="row" class="mono id">
-                  <a href={hrefOf(id)}>{id}</a>
-                </th>
-                <td class="mono">{address}</td>
-                <td>
-                  <span class="state">{state}</span>
-                </td>
-              </tr>
-            ),
-          )}
-        </tbody>
-      </table>
+      {whole.proxies.length + whole.listeners.length === 0 ? (
+        <NotGiven what="it and its listeners" />
+      ) : (
+        <table class="plain">
+          <thead>
+            <tr>
+              <th scope="col">id</th>
+              <th scope="col">address</th>
+              <th scope="col">state</th>
+            </tr>
+          </thead>
+          <tbody>
+            {[...whole.proxies.map((proxy) => ({ ...proxy, address: '' })), ...whole.listeners].map(
+              ({ id, address, state }) => (
+                <tr key={id}>
+                  <th scope="row" class="mono id">
+                    <a href={hrefOf(id)}>{id}</a>
+                  </th>
+                  <td class="mono">{address}</td>
+                  <td>
+                    <span class="state">{state}</span>
+                  </td>
+                </tr>
+              ),
+            )}
+          </tbody>
+        </table>
+      )}
       {actions &&
         whole.proxies.map(({ id }) => (
           <p key={id} class="actions">

@@ -64,6 +64,16 @@ function States({
   );
 }
 
+/** The program may have servers that it does not show here. */
+export const NotGiven = ({ what }: { readonly what: string }) => (
+  <p class="note">
+    To see {what} here, give your proxy to the page: <code>{'createInspectorServer({ proxies: [proxy] })'}</code>
+  </p>
+);
+
+const NoServer = ({ known }: { readonly known: KnownServers }) =>
+  known.sets.length === 0 ? <NotGiven what="servers" /> : <p class="note">There is no server.</p>;
+
 /** On the overview: how they are, and those that need a look. */
 export function ServersAtAGlance() {
   const known = useStore(servers);
@@ -75,7 +85,7 @@ export function ServersAtAGlance() {
         <h2 id="servers-title">Servers</h2>
         {rows.length > 1 && <States rows={rows} />}
       </div>
-      {known !== undefined && rows.length === 0 && <p class="note">There is no server.</p>}
+      {known !== undefined && rows.length === 0 && <NoServer known={known} />}
       {known !== undefined && rows.length > 0 && <Table known={known} rows={shown} isShort />}
       {rows.length > shown.length && (
         <p>
@@ -118,11 +128,8 @@ export function ServersView() {
         )}
       </div>
       <section class="card" aria-label="Servers">
-        {rows.length === 0 ? (
-          <p class="note">{all.length === 0 ? 'There is no server.' : 'No server matches.'}</p>
-        ) : (
-          <Table known={known} rows={rows.slice(0, most)} />
-        )}
+        {rows.length > 0 && <Table known={known} rows={rows.slice(0, most)} />}
+        {rows.length === 0 && (all.length === 0 ? <NoServer known={known} /> : <p class="note">No server matches.</p>)}
         {rows.length > most && (
           <p class="actions">
             <button type="button" onClick={() => setMost(most + PAGE)}>

@@ -47,6 +47,20 @@ const hashOf = ({ id }: Server): string => `#/servers/${encodeURIComponent(id)}`
 const rowOf = (page: Page, name: string) => page.locator('table.servers tbody tr', { hasText: name });
 
 describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'servers on the live page', () => {
+  test('a page that was given no proxy says how to give it one, and does not say that there is no server', async () => {
+    await makeProxy({ servers: [(await bench.echo()).at] });
+    const { page } = await visit({}, '#/servers');
+    const told = (what: string) =>
+      `To see ${what} here, give your proxy to the page: createInspectorServer({ proxies: [proxy] })`;
+    await page.getByText(told('servers')).waitFor();
+    await page.evaluate(`location.hash = '#/'`);
+    await page.getByText(told('servers')).waitFor();
+    await page.getByText(told('it and its listeners')).waitFor();
+    const { proxy } = await makeProxy({ route: () => [] });
+    const { page: other } = await visit({ proxies: [proxy] }, '#/servers');
+    await other.getByText('There is no server.').waitFor();
+  });
+
   test('the table: states, why, checks, and those that need a look first', async () => {
     const [good, bad] = [await bench.echo(), await bench.echo()];
     const { proxy, at } = await makeProxy({
