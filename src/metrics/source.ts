@@ -3,6 +3,7 @@ import { OptionError } from '../errors.js';
 import { everyOption } from '../options.js';
 import type { LogEntry } from '../proxy/log.js';
 import { TcpProxy } from '../proxy/proxy.js';
+import type { Server, ServerChange } from '../upstream/server.js';
 import type { ServerNameLookup } from '../upstream/server-name.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -42,6 +43,11 @@ export const COUNTERS = {
     labels: ['proxy', 'server'],
   },
   refused: { help: 'Newcomers that were turned away at the limit of clients', unit: '{client}', labels: ['proxy'] },
+  'server.changes': {
+    help: 'Changes of servers to another state, by that state',
+    unit: '{change}',
+    labels: ['proxy', 'server', 'state'],
+  },
   lookups: {
     help: 'Look-ups of names with several addresses, by their result',
     unit: '{lookup}',
@@ -124,11 +130,16 @@ export function follow(proxies: readonly TcpProxy[], sink: Sink): () => void {
     const refused = (): void => sink.add('refused', 1, { proxy: id });
     const lookedUp = ({ name, result }: ServerNameLookup): void =>
       sink.add('lookups', 1, { proxy: id, name: name.name, result });
+    const changed = ({ server, from, to }: ServerChange & { readonly server: Server }): void => {
+      const state = shownState(to);
+      if (from === undefined || state !== shownState(from))
+        sink.add('server.changes', 1, { proxy: id, server: server.name, state });
+    };
     proxy.on('log', logged).on('refused', refused);
-    proxy.servers.on('lookedUp', lookedUp);
+    proxy.servers.on('lookedUp', lookedUp).on('changed', changed);
     return () => {
       proxy.off('log', logged).off('refused', refused);
-      proxy.servers.off('lookedUp', lookedUp);
+      proxy.servers.off('lookedUp', lookedUp).off('changed', changed);
     };
   });
   return () => {

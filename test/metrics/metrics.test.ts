@@ -175,6 +175,53 @@ test('the states of servers, and the queue', async () => {
   expect(await registry.getSingleMetricAsString('sockchart_queue_length')).toContain(`{proxy="${proxy.id}"} 2`);
 });
 
+test('the changes of servers, each by the state that it led to', async () => {
+  const registry = new prom.Registry();
+  const [server, other] = [await bench.echo(), await bench.echo()];
+  const { proxy, at } = await makeProxy({
+    servers: [
+      { ...server.at, name: 'a' },
+      { ...other.at, name: 'b' },
+    ],
+    balance: 'inOrder',
+    downFor: 50,
+  });
+  const { stop } = prometheusMetrics({ client: prom, proxies: [proxy], registry });
+  bench.later(stop);
+  const changes = async (): Promise<Record<string, number>> => {
+    const text = await registry.getSingleMetricAsString('sockchart_server_changes_total');
+    const rows = text.matchAll(/server="(\w+)",state="(\w+)"} (\d+)$/gm);
+    return Object.fromEntries([...rows].map(([, name, state, count]) => [`${name} ${state}`, Number(count)]));
+  };
+  expect(await changes()).toEqual({});
+  const [one] = proxy.servers.list as [Server];
+  one.drain();
+  one.up();
+  one.drain();
+  one.up();
+  expect(await changes()).toEqual({ 'a draining': 2, 'a up': 2 });
+  // It is ejected, tried, and there again.
+  const { port } = server;
+  await server.stop();
+  const use = async (): Promise<void> => {
+    const client = await bench.dial(at);
+    const reader = new Reader(client);
+    client.end('x');
+    await reader.ends();
+  };
+  await use();
+  expect(await changes()).toEqual({ 'a draining': 2, 'a up': 2, 'a ejected': 1 });
+  await bench.echo({ port });
+  await until('the end of the ejection', () => one.matches('serving.trying'));
+  await use();
+  expect(await changes()).toEqual({ 'a draining': 2, 'a up': 3, 'a ejected': 1, 'a trying': 1 });
+  proxy.servers.add({ port: 1, name: 'c' });
+  expect(await changes()).toMatchObject({ 'c up': 1 });
+  stop();
+  one.drain();
+  expect(registry.getSingleMetric('sockchart_server_changes_total')).toBeUndefined();
+});
+
 test('every state of a server that is not over has a name in the metrics', () => {
   const leaves: string[] = [];
   const walk = (node: typeof serverMachine.root): void => {
