@@ -1,8 +1,8 @@
 /**
  * What a short connection costs, counted instead of timed: instructions in user space, and how often they miss the first
- * cache, by callgrind of valgrind. Other programs on the machine change little: they have more timers fire per connection. V8 does: it
- * compiles on the one thread that there is, so that one count differs from the next by up to a tenth. The kernel's part, most of the
- * time of a connection, is not in it.
+ * cache, by callgrind of valgrind. Other programs on the machine change it a little: on a slow machine more timers fire per connection.
+ * V8 changes it more: it compiles on the one thread that there is, so that one count differs from the next by up to a tenth. The
+ * kernel's part, most of the time of a connection, is not counted.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -65,21 +65,21 @@ export async function countInstructions(
   });
   try {
     const [pid] = proxy.pids();
-    /** @param {number} count */
-    const load = (count) =>
+    /** @param {number} count @param {number} longestMs */
+    const load = (count, longestMs) =>
       measure('connections', {
         to: proxy.to,
         server: server.pid,
         concurrency,
         warmup: count,
-        warmup_ms: 600_000,
+        warmup_ms: longestMs,
         ms: 0,
       });
     /** @param {...string} what */
     const control = (...what) => execFileSync('callgrind_control', [...what, String(pid)], { stdio: 'ignore' });
-    const before = await load(warmup);
+    const before = await load(warmup, 600_000);
     control('-i', 'on');
-    const counted = await load(connections);
+    const counted = await load(connections, 60_000);
     control('-d');
     const errors = before.errors + counted.errors;
     if (errors > 0) throw new Error(`${name}: ${errors} errors: ${before.first_error || counted.first_error}`);

@@ -147,8 +147,8 @@ function Listeners({ whole }: { readonly whole: Whole }) {
   return (
     <section class="card" aria-labelledby="listeners-title">
       <h2 id="listeners-title">Proxies and listeners</h2>
-      {whole.proxies.length + whole.listeners.length === 0 ? (
-        <NotGiven what="it and its listeners" />
+      {whole.proxies.length === 0 ? (
+        <NotGiven what="your proxy and its listeners" />
       ) : (
         <table class="plain">
           <thead>

@@ -64,15 +64,15 @@ function States({
   );
 }
 
-/** The program may have servers that it does not show here. */
+/** What to do where the page was given no proxy: the program may have one. */
 export const NotGiven = ({ what }: { readonly what: string }) => (
   <p class="note">
-    To see {what} here, give your proxy to the page: <code>{'createInspectorServer({ proxies: [proxy] })'}</code>
+    To see {what} here, add <code>proxies: [proxy]</code> to the options of <code>createInspectorServer()</code>.
   </p>
 );
 
 const NoServer = ({ known }: { readonly known: KnownServers }) =>
-  known.sets.length === 0 ? <NotGiven what="servers" /> : <p class="note">There is no server.</p>;
+  known.sets.length === 0 ? <NotGiven what="the servers of your proxy" /> : <p class="note">There is no server.</p>;
 
 /** On the overview: how they are, and those that need a look. */
 export function ServersAtAGlance() {

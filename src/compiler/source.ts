@@ -164,7 +164,7 @@ ${[...this.#steps.methods].map(([text, name]) => `${name}(event) ${text}`).join(
     return `{ switch (this.leaf) { ${cases.join('\n')} } }`;
   }
 
-  /** The same, at the end of a line. */
+  /** The name of a state, at the end of a line. */
   #leafLine(leaf: number): string {
     return this.#steps.leafName(leaf).replace(/^\/\* (.*) \*\/ $/, '// $1\n');
   }

@@ -28,7 +28,7 @@ interface Emitted {
 type Arguments = 'args' | 'argsOfAssign' | 'argsOfOutput';
 
 /** Where a method has come to. */
-export interface Point {
+interface Point {
   readonly leaf: number;
   /** The name of the current event, and of the argument with it if there is one. */
   readonly event: string;
@@ -40,7 +40,7 @@ export interface Point {
 
 /** The methods of one class, and the constants that they need. */
 export class Steps {
-  isOpen: Open = NEVER;
+  #isOpen: Open = NEVER;
   /** Where a method asks whether more steps follow. */
   readonly asks: Open;
   readonly constants: string[] = [];
@@ -56,6 +56,11 @@ export class Steps {
     this.#plan = plan;
     this.#outside = outside;
     this.asks = asks;
+  }
+
+  /** Where more steps may follow than the methods have. */
+  get isOpen(): Open {
+    return this.#isOpen;
   }
 
   /** A name of the machine in a comment: nothing in it can end that. */
@@ -139,7 +144,7 @@ export class Steps {
   }
 
   open(where: Open): void {
-    if (where > this.isOpen) this.isOpen = where;
+    if (where > this.#isOpen) this.#isOpen = where;
   }
 
   #mayGoOn(leaf: number, step: Step): boolean {
@@ -453,7 +458,7 @@ class Budget {
 }
 
 /** A body that many states may share knows the state before only as a variable. */
-export const takePoint = (): Point => ({ leaf: -1, event: 'event', given: undefined, raised: [], commands: [] });
+const takePoint = (): Point => ({ leaf: -1, event: 'event', given: undefined, raised: [], commands: [] });
 export const pointAt = (leaf: number): Point => ({
   leaf,
   event: 'event',

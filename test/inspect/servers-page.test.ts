@@ -51,11 +51,12 @@ describe.skipIf(missingBrowser !== undefined)(missingBrowser ?? 'servers on the 
     await makeProxy({ servers: [(await bench.echo()).at] });
     const { page } = await visit({}, '#/servers');
     const told = (what: string) =>
-      `To see ${what} here, give your proxy to the page: createInspectorServer({ proxies: [proxy] })`;
-    await page.getByText(told('servers')).waitFor();
+      `To see ${what} here, add proxies: [proxy] to the options of createInspectorServer().`;
+    await page.getByText(told('the servers of your proxy')).waitFor();
     await page.evaluate(`location.hash = '#/'`);
-    await page.getByText(told('servers')).waitFor();
-    await page.getByText(told('it and its listeners')).waitFor();
+    await page.getByText(told('the servers of your proxy')).waitFor();
+    await page.getByText(told('your proxy and its listeners')).waitFor();
+    // One that has a proxy, whose servers are chosen elsewhere.
     const { proxy } = await makeProxy({ route: () => [] });
     const { page: other } = await visit({ proxies: [proxy] }, '#/servers');
     await other.getByText('There is no server.').waitFor();

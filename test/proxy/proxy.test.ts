@@ -314,7 +314,7 @@ describe('resets', () => {
       const { proxy, at } = await makeProxy({
         servers: [{ port }],
         connectTimeout: false,
-        sessionConnectTimeout: 300,
+        sessionConnectTimeout: bytes > 0 ? 10_000 : 300,
         connectBufferBytes: bytes,
       });
       const ended = sessionEnd(proxy);

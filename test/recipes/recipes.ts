@@ -7,7 +7,7 @@ import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:t
 import { encodeProxyHeader } from '../../src/index.js';
 import type { Bench } from '../support/bench.js';
 import { CERTIFICATE, type PeerServer, plainServer } from '../support/peers.js';
-import { within } from '../support/wait.js';
+import { deadline, within } from '../support/wait.js';
 
 const running = new Set<Program>();
 
@@ -60,10 +60,10 @@ export class Program {
 
   /** Waits until none of its ports accepts connections. */
   async refuses(): Promise<void> {
-    const deadline = performance.now() + 5_000;
+    const isOver = deadline(5_000);
     for (const port of this.#ports) {
       for (;;) {
-        if (performance.now() > deadline) throw new Error(`Port ${port} still accepts connections.`);
+        if (isOver()) throw new Error(`Port ${port} still accepts connections.`);
         const socket = connect(port, '127.0.0.1');
         const refused = new Promise<boolean>((resolve) =>
           socket.on('connect', () => resolve(false)).on('error', () => resolve(true)),

@@ -1,14 +1,14 @@
 // One of the proxies that the benchmarks compare, which says what it has allocated so far and how many of Node's timers
-// it has set. Arguments: the task of bench/proxies/report.mjs, and the proxy's name.
+// it has set: those of a second and more, and shorter ones. Arguments: the task of bench/proxies/report.mjs, and the proxy's name.
 import process from 'node:process';
 
-let timers = 0;
+const timers = { long: 0, short: 0 };
 const { setTimeout: set } = globalThis;
 globalThis.setTimeout = /** @type {typeof setTimeout} */ (
   /** @type {unknown} */ (
     /** @param {Parameters<typeof set>} given */
     (...given) => {
-      timers++;
+      timers[Number(given[1]) >= 1_000 ? 'long' : 'short']++;
       return set(...given);
     }
   )

@@ -1,4 +1,4 @@
-// For `--import`: no timer fires, so that a program does the same on a slow machine as on a fast one.
+// For `--import`: no `setTimeout` of the program fires, so that it does the same on a slow machine as on a fast one.
 const { setTimeout: set } = globalThis;
 globalThis.setTimeout = /** @type {typeof setTimeout} */ (
   /** @type {unknown} */ (
