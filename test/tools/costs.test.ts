@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { countInstructions, instructionsMissing } from '../../bench/instructions.mjs';
 
-/** So much that nothing is collected while it is counted. */
-const NO_COLLECTION = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'];
+/** So much that nothing is collected while it is counted, also not because a process was idle for some seconds. */
+const NO_COLLECTION = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256', '--no-memory-reducer'];
 
 const program = (name: string): string => fileURLToPath(new URL(`../support/${name}.mjs`, import.meta.url));
 
