@@ -1,6 +1,9 @@
-/** In CI a test that is skipped is a failure: what was not run is not known to work. Also notes the counts and the failures for .ci/run. */
+/**
+ * In CI a test that is skipped is a failure: what was not run is not known to work. Also notes the counts and the failures for .ci/run,
+ * with errors that belong to no test, such as the end of the process that runs a file.
+ */
 import { appendFileSync } from 'node:fs';
-import type { Reporter, TestCase, TestModule } from 'vitest/node';
+import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
 
 /** Tests that may be skipped, with the reason. */
 const MAY_BE_SKIPPED: Readonly<Record<string, string>> = {
@@ -14,7 +17,7 @@ const lineOf = (failure: string): string =>
   `FAILED on Node ${process.versions.node}: ${failure.replaceAll(/\s+/g, ' ')}\n`;
 
 export default class NoSkips implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const { SOCKCHART_COUNTS: counts } = process.env;
     const count = (state: 'passed' | 'failed'): number =>
       modules.reduce((sum, module) => sum + [...module.children.allTests(state)].length, 0);
@@ -22,12 +25,19 @@ export default class NoSkips implements Reporter {
     const broken = modules.filter(
       (module) => module.state() === 'failed' && [...module.children.allTests('failed')].length === 0,
     );
+    // So is one whose process has ended.
+    const lost = modules.filter((module) => !['passed', 'failed', 'skipped'].includes(module.state()));
     if (counts !== undefined) {
       const failures = [
+        ...errors.map(({ message }) => `an error outside of the tests: ${message}`),
+        ...lost.map((module) => `${module.relativeModuleId}: did not come to its end`),
         ...broken.map((module) => `${module.relativeModuleId}: ${module.errors()[0]?.message}`),
         ...modules.flatMap((module) => [...module.children.allTests('failed')].map(failureOf)),
       ];
-      appendFileSync(counts, `${count('passed')} ${count('failed') + broken.length}\n${failures.map(lineOf).join('')}`);
+      appendFileSync(
+        counts,
+        `${count('passed')} ${count('failed') + broken.length + errors.length}\n${failures.map(lineOf).join('')}`,
+      );
     }
     const skipped = modules.flatMap((module) => [...module.children.allTests('skipped')]);
     const unexpected = skipped.filter(({ name }) => MAY_BE_SKIPPED[name] === undefined);
