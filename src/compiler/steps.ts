@@ -79,7 +79,7 @@ export class Steps {
     return unique;
   }
 
-  /** The name of the method that takes this step, and those that follow. @param asks it may be one of those that follow */
+  /** The name of a method that takes this step and the steps after it. @param asks this step may itself come after another one */
   method(step: Step, asks: boolean): string {
     const text = this.attempt(
       (lines) => this.#takeStep(lines, step, asks),
@@ -424,8 +424,8 @@ export class Steps {
   }
 
   /**
-   * Does this where the guard of a transition for an event agrees. As in XState, what the guard of a user's throws is put into
-   * an error that names the transition; that of one that needs no event is not.
+   * Does this where the guard of a transition for an event agrees. As in XState, an error that a user's guard throws is put into
+   * another error, which names the transition. XState does not do so for a transition that needs no event.
    */
   where(step: Step, guard: Guard, given: string, event: string, text: string, isMatch?: string): string {
     const is = this.guard(guard, given);

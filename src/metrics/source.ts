@@ -3,8 +3,8 @@ import { OptionError } from '../errors.js';
 import { everyOption } from '../options.js';
 import type { LogEntry } from '../proxy/log.js';
 import { TcpProxy } from '../proxy/proxy.js';
-import type { Server, ServerChange } from '../upstream/server.js';
 import type { ServerNameLookup } from '../upstream/server-name.js';
+import type { ServersEvents } from '../upstream/servers.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -130,7 +130,7 @@ export function follow(proxies: readonly TcpProxy[], sink: Sink): () => void {
     const refused = (): void => sink.add('refused', 1, { proxy: id });
     const lookedUp = ({ name, result }: ServerNameLookup): void =>
       sink.add('lookups', 1, { proxy: id, name: name.name, result });
-    const changed = ({ server, from, to }: ServerChange & { readonly server: Server }): void => {
+    const changed = ({ server, from, to }: ServersEvents['changed'][0]): void => {
       const state = shownState(to);
       if (from === undefined || state !== shownState(from))
         sink.add('server.changes', 1, { proxy: id, server: server.name, state });
